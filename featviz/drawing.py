@@ -1,0 +1,209 @@
+"""Drawings: named polylines on a square canvas, as SVG and as pixels.
+
+A drawing is what a person draws and what landmarks are joined to. The one rasteriser below turns
+it into what a network sees, in training, extraction and on the drawing page alike.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+from xml.etree import ElementTree
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featviz.errors import FeatvizError
+from featviz.files import atomic_write
+
+CANVAS = 512
+STROKE_WIDTH = 2.0
+PAPER, INK = 255, 0
+
+_SVG = "{http://www.w3.org/2000/svg}"
+
+
+@dataclass(frozen=True, eq=False)
+class Stroke:
+    """One polyline of a drawing, belonging to a named part such as `left-eye`.
+
+    points: (n, 2) float64, n >= 1, pixels with x to the right and y down; the centre of the
+    top-left pixel is (0, 0).
+    """
+
+    part: str
+    points: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        points = np.array(self.points, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
+            raise FeatvizError(f"a stroke takes points of shape (n, 2), n >= 1; got {points.shape}")
+        if not np.isfinite(points).all():
+            raise FeatvizError(f"a stroke of part '{self.part}' has a point that is not finite")
+        points.setflags(write=False)
+        object.__setattr__(self, "points", points)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """Strokes on a square canvas of `size` x `size` pixels."""
+
+    strokes: tuple[Stroke, ...]
+    size: int = CANVAS
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the parts, in order of first appearance."""
+        return tuple(dict.fromkeys(stroke.part for stroke in self.strokes))
+
+    def part(self, name: str) -> tuple[Stroke, ...]:
+        """The strokes of one part; empty if there is none."""
+        return tuple(stroke for stroke in self.strokes if stroke.part == name)
+
+    def with_part(self, name: str, strokes: Iterable[Stroke]) -> Self:
+        """The same drawing with the strokes of part `name` replaced (or added)."""
+        kept = tuple(stroke for stroke in self.strokes if stroke.part != name)
+        return replace(self, strokes=(*kept, *strokes))
+
+    def scaled(self, size: int) -> Self:
+        """The same drawing on a canvas of another size; pixel centres map to pixel centres."""
+        factor = size / self.size
+        strokes = tuple(
+            Stroke(stroke.part, (stroke.points + 0.5) * factor - 0.5) for stroke in self.strokes
+        )
+        return replace(self, strokes=strokes, size=size)
+
+
+def rasterize(drawing: Drawing, stroke_width: float = STROKE_WIDTH) -> NDArray[np.uint8]:
+    """Pixels of a drawing: (size, size) uint8, paper 255, ink 0, nothing in between.
+
+    A pixel is ink exactly if its centre is at a distance of less than `stroke_width` / 2 from a
+    stroke (strokes have round ends and joints) or equally far on the side of smaller coordinates:
+    the half-open rule gives a horizontal line through pixel centres exactly 2 rows, not 3.
+    """
+    image = np.full((drawing.size, drawing.size), PAPER, dtype=np.uint8)
+    # Ties (distance exactly half the width) are decided by a shift far below any visible size.
+    radius = stroke_width / 2
+    for stroke in drawing.strokes:
+        points = stroke.points + _TIE_BREAK
+        starts, ends = (points[:-1], points[1:]) if len(points) > 1 else (points, points)
+        for start, end in zip(starts, ends, strict=True):
+            _ink_segment(image, start, end, radius)
+    return image
+
+
+_TIE_BREAK = np.array([-1e-6, -1.3e-6])
+
+
+def _ink_segment(
+    image: NDArray[np.uint8],
+    start: NDArray[np.float64],
+    end: NDArray[np.float64],
+    radius: float,
+) -> None:
+    height, width = image.shape
+    left, top = np.maximum(np.ceil(np.minimum(start, end) - radius), 0).astype(int)
+    right, bottom = np.floor(np.maximum(start, end) + radius).astype(int)
+    right, bottom = min(right, width - 1), min(bottom, height - 1)
+    if left > right or top > bottom:
+        return
+    x = np.arange(left, right + 1) - start[0]
+    y = (np.arange(top, bottom + 1) - start[1])[:, None]
+    dx, dy = end - start
+    length_squared = dx * dx + dy * dy
+    along = np.clip((x * dx + y * dy) / length_squared, 0, 1) if length_squared > 0 else 0.0
+    distance_squared = (x - along * dx) ** 2 + (y - along * dy) ** 2
+    window = image[top : bottom + 1, left : right + 1]
+    window[distance_squared < radius * radius] = INK
+
+
+def to_svg(drawing: Drawing) -> str:
+    """A drawing as an SVG document: one `<g id="part">` a part, one `<polyline>` a stroke.
+
+    Coordinates are rounded to 0.01 px.
+    """
+    size = drawing.size
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}" '
+        f'width="{size}" height="{size}">',
+        f'<rect width="{size}" height="{size}" fill="white"/>',
+        f'<g fill="none" stroke="black" stroke-width="{STROKE_WIDTH:g}" '
+        'stroke-linecap="round" stroke-linejoin="round" transform="translate(0.5 0.5)">',
+    ]
+    for part in drawing.parts:
+        lines.append(f"<g id={quoteattr(part)}>")
+        for stroke in drawing.part(part):
+            pairs = " ".join(f"{_number(x)},{_number(y)}" for x, y in stroke.points)
+            lines.append(f'<polyline points="{pairs}"/>')
+        lines.append("</g>")
+    return "\n".join([*lines, "</g>", "</svg>", ""])
+
+
+def _number(value: float) -> str:
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def from_svg(text: str) -> Drawing:
+    """Read a document as `to_svg` writes it: a square viewBox at 0 0 and polylines in groups.
+
+    Raises FeatvizError for anything else that would change the picture (paths, other
+    transforms, a canvas that is not square).
+    """
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise FeatvizError("an SVG drawing must not declare a document type or entities")
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise FeatvizError(f"not an SVG drawing: {error}") from None
+    if root.tag != f"{_SVG}svg":
+        raise FeatvizError(f"not an SVG drawing: the root element is <{root.tag}>")
+    view_box = re.split(r"[\s,]+", root.get("viewBox", "").strip())
+    if len(view_box) != 4 or view_box[:2] != ["0", "0"] or view_box[2] != view_box[3]:
+        raise FeatvizError(f"expected viewBox '0 0 N N'; got {root.get('viewBox')!r}")
+    if not view_box[2].isdigit() or int(view_box[2]) == 0:
+        raise FeatvizError(f"expected a whole, positive canvas size; got {view_box[2]!r}")
+    strokes: list[Stroke] = []
+    for element in root:
+        _collect_strokes(element, "unnamed", strokes)
+    return Drawing(tuple(strokes), size=int(view_box[2]))
+
+
+def _collect_strokes(element: ElementTree.Element, part: str, strokes: list[Stroke]) -> None:
+    tag = element.tag.removeprefix(_SVG) if isinstance(element.tag, str) else ""
+    transform = element.get("transform", "translate(0.5 0.5)")
+    if transform != "translate(0.5 0.5)":
+        raise FeatvizError(f"cannot read an SVG drawing with transform {transform!r}")
+    if tag == "g":
+        for child in element:
+            _collect_strokes(child, element.get("id", part), strokes)
+    elif tag == "polyline":
+        numbers = re.split(r"[\s,]+", element.get("points", "").strip())
+        try:
+            points = np.array([float(number) for number in numbers]).reshape(-1, 2)
+        except ValueError:
+            raise FeatvizError(
+                f"cannot read the points of a polyline in part '{part}': "
+                f"{element.get('points', '')[:40]!r}"
+            ) from None
+        strokes.append(Stroke(part, points))
+    elif tag not in {"rect", "title", "desc", "metadata", ""}:
+        raise FeatvizError(f"cannot read <{tag}> in an SVG drawing; expected <g> and <polyline>")
+
+
+def read_svg(path: Path) -> Drawing:
+    """Read a drawing from a file; errors name the file."""
+    try:
+        return from_svg(Path(path).read_text(encoding="utf-8"))
+    except (FeatvizError, UnicodeDecodeError) as error:
+        raise FeatvizError(f"{path}: {error}") from None
+    except FileNotFoundError:
+        raise FeatvizError(f"{path}: no such drawing") from None
+
+
+def write_svg(drawing: Drawing, path: Path) -> None:
+    """Write a drawing to a file, complete or not at all."""
+    with atomic_write(Path(path)) as temporary:
+        temporary.write_text(to_svg(drawing), encoding="utf-8")

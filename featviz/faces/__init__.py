@@ -1,0 +1,1 @@
+"""Faces: photos to landmarks, contours and training pairs."""

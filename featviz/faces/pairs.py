@@ -1,0 +1,139 @@
+"""The paired data set: photos with their landmarks, in one folder.
+
+    FOLDER/photos/000000.jpg ...    square photos
+    FOLDER/landmarks.parquet        photo, split, landmarks (136 numbers: x0, y0, x1, ...)
+
+Contours are not stored: they are drawn from the landmarks when they are needed.
+"""
+
+import hashlib
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from featviz.drawing import Drawing
+from featviz.errors import FeatvizError
+from featviz.faces.contours import contours
+from featviz.faces.landmarks import LANDMARKS
+from featviz.files import atomic_write
+
+PHOTO_SIZE = 512
+SPLITS = ("train", "test")
+TEST_SHARE = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class PairSet:
+    """Photos and their landmarks.
+
+    names: N file names in `folder`/photos. landmarks: (N, 68, 2) float32, pixels of a photo of
+    `size` x `size`. splits: N entries of "train" or "test".
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    landmarks: NDArray[np.float32]
+    splits: tuple[str, ...]
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def split(self, name: str) -> "PairSet":
+        """The pairs of one split, in the same order."""
+        if name not in SPLITS:
+            raise FeatvizError(f"unknown split '{name}'; there are {', '.join(SPLITS)}")
+        keep = [index for index, split in enumerate(self.splits) if split == name]
+        return PairSet(
+            self.folder,
+            tuple(self.names[index] for index in keep),
+            self.landmarks[keep],
+            tuple(self.splits[index] for index in keep),
+            self.size,
+        )
+
+    def photo(self, index: int, size: int | None = None) -> NDArray[np.uint8]:
+        """One photo, (size, size, 3) uint8 RGB, resized if it is stored larger or smaller."""
+        return read_photo(self.folder / "photos" / self.names[index], size or self.size)
+
+    def contour(self, index: int, size: int | None = None) -> Drawing:
+        """The contour drawing of one photo on a canvas of `size` pixels; lines stay 2 px."""
+        drawing = contours(self.landmarks[index], self.size)
+        return drawing if size in (None, self.size) else drawing.scaled(size or self.size)
+
+    def fingerprint(self) -> str:
+        """A digest of names, splits and landmarks: tells whether two runs saw the same data."""
+        digest = hashlib.sha256()
+        digest.update("\n".join(self.names).encode())
+        digest.update("\n".join(self.splits).encode())
+        digest.update(np.ascontiguousarray(self.landmarks).tobytes())
+        return digest.hexdigest()[:16]
+
+
+def split_of(name: str, test_share: float = TEST_SHARE) -> str:
+    """The split of a photo, decided by its name alone, so that adding photos moves none."""
+    return "test" if zlib.crc32(name.encode()) % 10_000 < test_share * 10_000 else "train"
+
+
+def read_photo(path: Path, size: int | None = None) -> NDArray[np.uint8]:
+    """A photo as (H, W, 3) uint8 RGB, upright; with `size`, resampled to size x size."""
+    from PIL import ImageOps
+
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file).convert("RGB")
+    except FileNotFoundError:
+        raise FeatvizError(f"{path}: no such photo") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise FeatvizError(f"{path}: not a readable image ({_one_line(error)})") from None
+    if size is not None and image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.LANCZOS)
+    return np.asarray(image)
+
+
+def write_pairs(pairs: PairSet) -> None:
+    """Write landmarks.parquet of a pair set (the photos are in place already)."""
+    flat = np.ascontiguousarray(pairs.landmarks, dtype=np.float32).reshape(-1)
+    table = pa.table(
+        {
+            "photo": list(pairs.names),
+            "split": list(pairs.splits),
+            "landmarks": pa.FixedSizeListArray.from_arrays(pa.array(flat), 2 * LANDMARKS),
+        },
+        metadata={"size": str(pairs.size)},
+    )
+    with atomic_write(pairs.folder / "landmarks.parquet") as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_pairs(folder: Path) -> PairSet:
+    """Read a pair set; raises FeatvizError saying what is missing or malformed."""
+    folder = Path(folder)
+    path = folder / "landmarks.parquet"
+    if not path.is_file():
+        raise FeatvizError(
+            f"{folder} has no landmarks.parquet; make a data set with "
+            "`featviz faces sample` or `featviz faces import`"
+        )
+    try:
+        table = pq.read_table(path)
+        flat = table.column("landmarks").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        names = tuple(table.column("photo").to_pylist())
+        splits = tuple(table.column("split").to_pylist())
+        size = int((table.schema.metadata or {})[b"size"])
+        landmarks = np.asarray(flat, dtype=np.float32).reshape(len(names), LANDMARKS, 2)
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise FeatvizError(f"{path} is not a landmark table: {_one_line(error)}") from None
+    if unknown := set(splits) - set(SPLITS):
+        raise FeatvizError(f"{path} has splits {sorted(unknown)}; expected {', '.join(SPLITS)}")
+    return PairSet(folder, names, landmarks, splits, size)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,115 @@
+"""Faces from a face GAN: training photos for those who have none."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from featviz.assets import asset_files
+from featviz.errors import FeatvizError
+from featviz.faces.landmarks import find_landmarks
+from featviz.faces.pairs import PHOTO_SIZE, PairSet, read_pairs, split_of, write_pairs
+from featviz.files import atomic_write
+from featviz.progress import track
+
+STYLE_SIZE = 512
+TRUNCATION = 0.7
+_MEAN_SAMPLES = 1000
+_WRITE_EVERY = 50
+
+
+def sample_faces(
+    count: int,
+    out: Path,
+    seed: int = 0,
+    size: int = PHOTO_SIZE,
+    truncation: float = TRUNCATION,
+) -> tuple[PairSet, list[str]]:
+    """Sample faces until `out` holds `count` of them with landmarks; return them and a report.
+
+    Face i of a seed is the same whenever it is made, so a call that was stopped continues where
+    it was, and a larger `count` extends a data set. The report has one line a face that was
+    passed over because no face was found in it.
+    """
+    if count < 1:
+        raise FeatvizError(f"--count must be at least 1; got {count}")
+    out = Path(out)
+    done = _read_existing(out, size)
+    names, landmarks = list(done.names), [*done.landmarks]
+    skipped: list[str] = []
+    first = int(Path(names[-1]).stem) + 1 if names else 0
+    faces = generate_faces(seed, truncation, first)
+    try:
+        for _ in track(range(count - len(names)), "sampling faces"):
+            while True:
+                index, photo = next(faces)
+                resized = Image.fromarray(photo).resize((size, size), Image.Resampling.LANCZOS)
+                points = find_landmarks(np.asarray(resized))
+                if points is not None:
+                    break
+                skipped.append(f"face {index} of seed {seed}: no face found")
+            name = f"{index:06d}.jpg"
+            with atomic_write(out / "photos" / name) as path:
+                resized.save(path, quality=92)
+            names.append(name)
+            landmarks.append(points)
+            if len(names) % _WRITE_EVERY == 0:
+                write_pairs(_pair_set(out, names, landmarks, size))
+    finally:
+        if names:
+            write_pairs(_pair_set(out, names, landmarks, size))
+    return _pair_set(out, names, landmarks, size), skipped
+
+
+def generate_faces(
+    seed: int, truncation: float = TRUNCATION, first: int = 0
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Endless faces (index, (1024, 1024, 3) uint8 RGB), from index `first` on.
+
+    Styles are pulled towards their mean by the truncation trick (Karras et al. 2019,
+    arXiv 1812.04948, appendix B): style = mean + truncation * (style - mean).
+    """
+    files = asset_files("face-gan")
+    core = _openvino().Core()
+    mapping = core.compile_model(files["mobilestylegan_ffhq_mnet.xml"], "CPU")
+    synthesis = core.compile_model(files["mobilestylegan_ffhq_snet.xml"], "CPU")
+
+    def style(*key: int) -> NDArray[np.float32]:
+        latent = np.random.default_rng(key).standard_normal((1, STYLE_SIZE), dtype=np.float32)
+        return np.asarray(mapping([latent])[0])
+
+    # The mean style belongs to the GAN, not to the seed of the samples.
+    mean = np.mean([style(0, _MEAN_SAMPLES, index) for index in range(_MEAN_SAMPLES)], axis=0)
+    index = first
+    while True:
+        output = synthesis([mean + truncation * (style(seed, index) - mean)])[0][0]
+        pixels = (output.transpose(1, 2, 0) + 1) * 127.5
+        yield index, np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+        index += 1
+
+
+def _read_existing(out: Path, size: int) -> PairSet:
+    if not (out / "landmarks.parquet").is_file():
+        return PairSet(out, (), np.zeros((0, 68, 2), np.float32), (), size)
+    pairs = read_pairs(out)
+    if pairs.size != size:
+        raise FeatvizError(f"{out} holds photos of {pairs.size} px; this call asks for {size} px")
+    return pairs
+
+
+def _pair_set(
+    out: Path, names: list[str], landmarks: list[NDArray[np.float32]], size: int
+) -> PairSet:
+    splits = tuple(split_of(name) for name in names)
+    return PairSet(out, tuple(names), np.stack(landmarks), splits, size)
+
+
+def _openvino() -> Any:
+    try:
+        import openvino
+    except ImportError:
+        raise FeatvizError("sampling faces needs openvino; pip install 'featviz[faces]'") from None
+    return openvino
