@@ -1,0 +1,26 @@
+"""The mean face: the average of many contours (study, figure 4.1)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featviz.drawing import CANVAS, PAPER, rasterize
+from featviz.errors import FeatvizError
+from featviz.faces.contours import contours
+from featviz.progress import track
+
+
+def mean_face(
+    landmarks: NDArray[np.floating], landmark_size: int = CANVAS, size: int = CANVAS
+) -> NDArray[np.float64]:
+    """Average the contour drawings of landmarks (N, 68, 2), pixels of a `landmark_size` photo.
+
+    Returns (size, size) float64 in [0, 1]: 1 where every contour has paper, 0 where every contour
+    has ink.
+    """
+    if len(landmarks) == 0:
+        raise FeatvizError("a mean face needs the landmarks of at least one face; given none")
+    total = np.zeros((size, size), dtype=np.int64)
+    for points in track(landmarks, "averaging contours", len(landmarks)):
+        drawing = contours(points, landmark_size)
+        total += rasterize(drawing if landmark_size == size else drawing.scaled(size))
+    return total / (len(landmarks) * PAPER)

@@ -1,0 +1,450 @@
+"""Pictures of embeddings, sketches and receptive fields: functions (table, ax) -> ax.
+
+Every figure is made without pyplot, so nothing global changes, and is saved without dates, so the
+same input gives the same bytes on one machine.
+"""
+
+import math
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
+
+from featviz.embedding import EmbeddingTable
+from featviz.errors import FeatvizError
+from featviz.files import atomic_write
+
+DPI = 200
+FORMATS = (".png", ".pdf", ".svg")
+
+STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 8,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "axes.edgecolor": "#555555",
+    "axes.axisbelow": True,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "featviz",
+}
+
+_GREY = "#555555"
+_MARKER_AREA = 20.0
+_RING_AREA = 75.0
+
+
+@dataclass(frozen=True)
+class GroupStyle:
+    """How the points of a group look."""
+
+    color: str
+    marker: str
+
+
+# Okabe and Ito's colours, and two of Tol's: for normal, protan, deutan and tritan sight any two are
+# 10 CIEDE2000 apart or more; the markers serve whoever sees no colour at all.
+# Sketches with the same eyes share a hue: G8 and G11 are blue, G9 and G10 are orange.
+GROUP_STYLE: dict[str, GroupStyle] = {
+    "G1": GroupStyle("#009E73", "o"),
+    "G2": GroupStyle("#000000", "s"),
+    "G3": GroupStyle("#CC79A7", "^"),
+    "G4": GroupStyle("#F0E442", "v"),
+    "G5": GroupStyle("#882255", "D"),
+    "G6": GroupStyle("#332288", "X"),
+    "G7": GroupStyle("#BBBBBB", "*"),
+    "G8": GroupStyle("#0072B2", "P"),
+    "G9": GroupStyle("#D55E00", ">"),
+    "G10": GroupStyle("#E69F00", "<"),
+    "G11": GroupStyle("#56B4E9", "d"),
+}
+"""The look of the 11 groups of the study, in every figure."""
+
+
+def group_styles(groups: Sequence[str]) -> dict[str, GroupStyle]:
+    """A style for each group: the study's where the name is one, else one that is still free.
+
+    Up to 121 other groups get 121 different pairs of colour and marker.
+    """
+    known = {name: GROUP_STYLE[name] for name in groups if name in GROUP_STYLE}
+    others = [name for name in groups if name not in known]
+    # Diagonals of the colour x marker square: the first 11 differ in both.
+    looks = list(GROUP_STYLE.values())
+    square = (
+        GroupStyle(looks[i].color, looks[(i + shift) % len(looks)].marker)
+        for shift, i in product(range(len(looks)), range(len(looks)))
+    )
+    free = [style for style in square if style not in known.values()]
+    known |= {name: free[i % len(free)] for i, name in enumerate(others)}
+    return {name: known[name] for name in groups}
+
+
+def natural_order(names: Sequence[str]) -> list[str]:
+    """Names sorted so that G2 comes before G10."""
+
+    def key(name: str) -> list[tuple[int, str]]:
+        return [(int(d), "") if d else (-1, text) for d, text in re.findall(r"(\d+)|(\D+)", name)]
+
+    return sorted(names, key=key)
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw and save inside this context."""
+    with mpl.rc_context(STYLE):
+        yield
+
+
+def draw_embedding(
+    table: EmbeddingTable, ax: Axes, *, half_width: float | None = None, title: str | None = None
+) -> Axes:
+    """Scatter one panel: each distinct vector once, a ring and `xn` where n > 1 sketches tie.
+
+    PCA is drawn in units of the panel's scale, the root mean square distance of a vector to their
+    mean, so panels of different layers and networks can be compared; t-SNE has no unit and gets no
+    ticks. half_width: half the side of the square shown, in these units (default: fits).
+    """
+    if len(table.panels) != 1:
+        raise FeatvizError(f"an axes shows one panel; given {len(table.panels)}: use .panel()")
+    panel, method = table.panels[0], table.metadata["method"]
+    points = _points(table)
+    centre, needed = _extent(points)
+    half_width = half_width or needed
+    ax.set(
+        xlim=(centre[0] - half_width, centre[0] + half_width),
+        ylim=(centre[1] - half_width, centre[1] + half_width),
+        aspect="equal",
+    )
+    styles = group_styles(natural_order(table.groups))
+    crowd = points.groupby(["x", "y"], sort=False)["group"].transform("size")
+    rank = points.groupby(["x", "y"], sort=False).cumcount()
+    # Groups that share a point are drawn inside one another, the first one outside.
+    area = _MARKER_AREA * (1 + 1.8 * (crowd - 1 - rank))
+    for depth in range(int(rank.max()) + 1):
+        for name, look in styles.items():
+            of = (points["group"] == name) & (rank == depth)
+            if of.any():
+                ax.scatter(
+                    points.loc[of, "x"],
+                    points.loc[of, "y"],
+                    s=area[of],
+                    c=look.color,
+                    marker=look.marker,
+                    linewidths=0.4,
+                    edgecolors="white" if _luminance(look.color) < 0.6 else "#666666",
+                    zorder=3 + depth,
+                )
+    _draw_ties(points, ax)
+    if method == "pca":
+        ratios = panel["explained_variance_ratio"]
+        ax.set_xlabel(f"PC 1 ({100 * ratios[0]:.1f} %)", labelpad=2)
+        ax.set_ylabel(f"PC 2 ({100 * ratios[1]:.1f} %)", labelpad=1)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        ax.grid(color="#E6E6E6", linewidth=0.5)
+    else:
+        ax.set(xticks=[], yticks=[], xlabel=f"{_NAMES[method]} 1", ylabel=f"{_NAMES[method]} 2")
+    heading = title or f"{panel['checkpoint']} · {panel['layer']}"
+    ax.set_title(heading, loc="left", pad=15, fontweight="bold")
+    ax.text(0, 1.025, _facts(panel), transform=ax.transAxes, fontsize=7, color=_GREY, va="bottom")
+    return ax
+
+
+_NAMES = {"pca": "PCA", "tsne": "t-SNE"}
+
+
+def embedding_figure(
+    table: EmbeddingTable,
+    *,
+    titles: Mapping[tuple[str, str], str] | None = None,
+    meanings: Mapping[str, str] | None = None,
+    remarks: str = "",
+    panel_inches: float = 2.35,
+) -> Figure:
+    """A grid of panels, checkpoints down and layers across, one legend, one caption.
+
+    PCA panels share one scale. titles: (checkpoint, layer) -> title of that panel. meanings:
+    group -> what changes in it. remarks: sentences to put before the caption.
+    """
+    rows, columns = table.checkpoints, table.layers
+    panels = {(row, column): table.panel(row, column) for row in rows for column in columns}
+    half_width = None
+    if table.metadata["method"] == "pca":
+        half_width = max(_extent(_points(panel))[1] for panel in panels.values())
+    left, right, top, gap_x, gap_y = 0.5, 0.12, 0.42, 0.55, 0.85
+    if table.metadata["method"] != "pca":
+        left, gap_x, gap_y = 0.3, 0.35, 0.7
+    width = left + len(columns) * panel_inches + (len(columns) - 1) * gap_x + right
+    width = max(width, 4.6)
+    groups = natural_order(table.groups)
+    has_ties = bool((table.frame["multiplicity"] > 1).any())
+    legend_columns, legend_rows = _legend_shape(groups, meanings, has_ties, width)
+    text = wrap_caption(f"{remarks} {caption(table)}".strip(), width)
+    bottom = 0.5 + 0.19 * legend_rows + 0.2 + _LINE * len(text)
+    height = top + len(rows) * panel_inches + (len(rows) - 1) * gap_y + bottom
+    figure = Figure(figsize=(width, height))
+    for (i, row), (j, column) in product(enumerate(rows), enumerate(columns)):
+        x = left + j * (panel_inches + gap_x)
+        y = height - top - i * (panel_inches + gap_y) - panel_inches
+        ax = figure.add_axes((x / width, y / height, panel_inches / width, panel_inches / height))
+        title = (titles or {}).get((row, column))
+        draw_embedding(panels[row, column], ax, half_width=half_width, title=title)
+    draw_legend(
+        figure,
+        groups,
+        meanings,
+        ties=has_ties,
+        ncols=legend_columns,
+        loc="lower left",
+        bbox_to_anchor=(0.12 / width, (0.17 + _LINE * len(text)) / height),
+    )
+    draw_caption(figure, text)
+    return figure
+
+
+def draw_legend(
+    target: Figure | Axes,
+    groups: Sequence[str],
+    meanings: Mapping[str, str] | None = None,
+    *,
+    ties: bool = False,
+    **options: Any,
+) -> Legend:
+    """One legend for the groups, `G1 hair` where a meaning is given; options as in matplotlib."""
+    handles = [
+        Line2D(
+            [],
+            [],
+            linestyle="none",
+            color=look.color,
+            marker=look.marker,
+            markersize=6,
+            markeredgewidth=0.4,
+            markeredgecolor="white" if _luminance(look.color) < 0.6 else "#666666",
+            label=label,
+        )
+        for look, label in zip(
+            group_styles(groups).values(), _legend_labels(groups, meanings), strict=True
+        )
+    ]
+    if ties:
+        ring = Line2D([], [], linestyle="none", marker="o", markersize=8, label=_TIES)
+        ring.set(markerfacecolor="none", markeredgecolor="black", markeredgewidth=0.7)
+        handles.append(ring)
+    options = {
+        "frameon": False,
+        "handletextpad": 0.2,
+        "columnspacing": 1.0,
+        "borderpad": 0,
+        "borderaxespad": 0,
+        **options,
+    }
+    return target.legend(handles=handles, **options)
+
+
+_TIES = "×n: n equal vectors"
+
+
+def caption(table: EmbeddingTable) -> str:
+    """What a reader must know about an embedding: method, settings, checkpoints, ties, scale."""
+    metadata, panels = table.metadata, table.panels
+    checkpoints = ", ".join(
+        dict.fromkeys(
+            panel["checkpoint"] + (f" ({panel['digest'][:8]})" if panel["digest"] else "")
+            for panel in panels
+        )
+    )
+    sentences = []
+    if metadata["method"] == "tsne":
+        asked = metadata["parameters"]["perplexity"]
+        sentences.append(
+            f"t-SNE of the distinct vectors, perplexity {asked:g}, exact, PCA start, "
+            f"seed {metadata['seed']}; distances between clusters and the size of a panel have no "
+            "unit."
+        )
+        facts = []
+        for panel in panels:
+            effective = panel["effective_perplexity"]
+            lowered = f"perplexity {effective:.1f}, " if effective < asked else ""
+            facts.append(
+                f"{panel['checkpoint']} {panel['layer']}: {lowered}KL {panel['kl_divergence']:.3f}"
+            )
+        lowered_any = any(panel["effective_perplexity"] < asked for panel in panels)
+        why = " (a perplexity was lowered where ties leave too few distinct vectors)"
+        sentences.append("; ".join(facts) + (why if lowered_any else "") + ".")
+    else:
+        sentences.append(
+            "PCA of each panel by itself, ties counted. One unit is the root mean square distance "
+            "of the panel's vectors to their mean; all panels have the same scale."
+        )
+    sentences.append(
+        "Within/between: mean distance of two sketches of one group over that of sketches of two "
+        "groups, measured on the vectors."
+    )
+    sentences.append(f"Checkpoints: {checkpoints}.")
+    return " ".join(sentences)
+
+
+_LINE = 0.135  # inches a caption line takes
+
+
+def wrap_caption(text: str, width: float, font_size: float = 7) -> list[str]:
+    """Break a caption into lines that fit a figure `width` inches wide."""
+    return textwrap.wrap(text, max(20, int((width - 0.3) * 72 / (font_size * 0.565))))
+
+
+def draw_caption(figure: Figure, lines: Sequence[str]) -> None:
+    """Put the lines of a caption at the foot of a figure."""
+    width, height = figure.get_size_inches()
+    for i, line in enumerate(reversed(lines)):
+        y = (0.07 + _LINE * i) / height
+        figure.text(0.12 / width, y, line, fontsize=7, color=_GREY, va="bottom")
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as .png, .pdf or .svg, complete or not at all, without a date."""
+    path = Path(path)
+    if path.suffix not in FORMATS:
+        raise FeatvizError(f"cannot write {path}: expected a name ending in {', '.join(FORMATS)}")
+    undated = {".png": {"Software": None}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
+    with style(), atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=DPI, metadata=undated[path.suffix])
+
+
+def _points(table: EmbeddingTable) -> pd.DataFrame:
+    """One row per distinct point x group, in drawing units, with the multiplicity of the point."""
+    panel = table.panels[0]
+    unit = panel["scale"] if table.metadata["method"] == "pca" else 1.0
+    frame = table.frame.assign(x=table.frame["x"] / unit, y=table.frame["y"] / unit)
+    frame = frame.drop_duplicates(["x", "y", "group"])
+    order = {name: i for i, name in enumerate(natural_order(table.groups))}
+    return frame.sort_values("group", key=lambda column: column.map(order), kind="stable")
+
+
+def _extent(points: pd.DataFrame) -> tuple[NDArray[np.float64], float]:
+    """Centre of the bounding box and half the side of a square around it, with a margin."""
+    places = points[["x", "y"]].to_numpy(dtype=np.float64)
+    low, high = places.min(axis=0), places.max(axis=0)
+    return (low + high) / 2, float((high - low).max()) / 2 * 1.15
+
+
+def _draw_ties(points: pd.DataFrame, ax: Axes) -> None:
+    ties = points[points["multiplicity"] > 1]
+    if ties.empty:
+        return
+    places = ties.drop_duplicates(["x", "y"])
+    ax.scatter(
+        places["x"],
+        places["y"],
+        s=_RING_AREA,
+        facecolors="none",
+        edgecolors="black",
+        linewidths=0.7,
+        zorder=20,
+    )
+    scale = ax.figure.dpi / 72
+    centres = ax.transData.transform(points[["x", "y"]].drop_duplicates().to_numpy())
+    taken = [
+        Bbox.from_bounds(x - 3 * scale, y - 3 * scale, 6 * scale, 6 * scale) for x, y in centres
+    ]
+    frame = ax.bbox
+    # The largest ties choose their place first.
+    by_place = [members for _, members in ties.groupby(["x", "y"], sort=False)]
+    for members in sorted(by_place, key=lambda members: -int(members["multiplicity"].iloc[0])):
+        names = list(members["group"])
+        count = int(members["multiplicity"].iloc[0])
+        shown = "+".join(names) if len(names) <= 3 else f"{len(names)} groups"
+        label = f"{shown} ×{count}" if len(names) > 1 else f"×{count}"
+        size = np.array([4.0 * len(label) + 1, 8.0]) * scale
+        at = ax.transData.transform(members[["x", "y"]].to_numpy()[0])
+        boxes = [_label_box(at, size, dx, dy, reach * scale) for reach, (dx, dy) in _PLACES]
+        cost = [
+            sum(_overlap(box, other) for other in taken) + 2 * _outside(box, frame) for box in boxes
+        ]
+        box = boxes[int(np.argmin(cost))]
+        taken.append(box)
+        middle = ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)
+        x, y = ax.transData.inverted().transform(middle)
+        ax.text(
+            x,
+            y,
+            label,
+            fontsize=6.5,
+            ha="center",
+            va="center",
+            zorder=21,
+            path_effects=[withStroke(linewidth=1.6, foreground="white")],
+        )
+
+
+_DIRECTIONS = ((1, 0), (0, 1), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
+_PLACES = tuple(product((6.0, 11.0, 17.0), _DIRECTIONS))
+
+
+def _label_box(
+    at: NDArray[np.float64], size: NDArray[np.float64], dx: int, dy: int, reach: float
+) -> Bbox:
+    slant = 0.7 if dx and dy else 1.0
+    middle = at + np.array([dx, dy]) * (reach * slant + size / 2)
+    return Bbox([middle - size / 2, middle + size / 2])
+
+
+def _overlap(a: Bbox, b: Bbox) -> float:
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    return float(max(width, 0) * max(height, 0))
+
+
+def _outside(box: Bbox, frame: Bbox) -> float:
+    return float(box.width * box.height) - _overlap(box, frame)
+
+
+def _facts(panel: Mapping[str, Any]) -> str:
+    facts = f"{panel['distinct']} of {panel['sketches']} vectors distinct"
+    within, between = panel["within_group_distance"], panel["between_group_distance"]
+    if within is not None and between:
+        facts += f" · within/between {within / between:.2f}"
+    return facts
+
+
+def _legend_labels(groups: Sequence[str], meanings: Mapping[str, str] | None) -> list[str]:
+    return [f"{name} {(meanings or {}).get(name, '')}".strip() for name in groups]
+
+
+def _legend_shape(
+    groups: Sequence[str], meanings: Mapping[str, str] | None, ties: bool, width: float
+) -> tuple[int, int]:
+    labels = _legend_labels(groups, meanings) + ([_TIES] if ties else [])
+    widest = max(len(label) for label in labels) * 0.064 + 0.38
+    columns = max(1, min(len(labels), math.floor((width - 0.2) / widest)))
+    rows = math.ceil(len(labels) / columns)
+    return math.ceil(len(labels) / rows), rows
+
+
+def _luminance(color: str) -> float:
+    red, green, blue = mpl.colors.to_rgb(color)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
