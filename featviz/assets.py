@@ -121,7 +121,9 @@ def asset_files(name: str) -> dict[str, Path]:
     folder = cache_folder() / "assets" / name
     files = {member.file_name: folder / member.file_name for member in asset.members}
     if not all(path.is_file() for path in files.values()):
-        raise FeatvizError(f"asset '{name}' is not in {folder}; get it with: featviz assets get {name}")
+        raise FeatvizError(
+            f"asset '{name}' is not in {folder}; get it with: featviz assets get {name}"
+        )
     return files
 
 
@@ -186,8 +188,11 @@ def _take_out(archive: Path, member: Member, path: Path) -> None:
             with source, path.open("wb") as target:
                 shutil.copyfileobj(source, target)
     else:
-        with zipfile.ZipFile(archive) as zip_file:
-            with zip_file.open(member.name) as source, path.open("wb") as target:
-                shutil.copyfileobj(source, target)
+        with (
+            zipfile.ZipFile(archive) as zip_file,
+            zip_file.open(member.name) as source,
+            path.open("wb") as target,
+        ):
+            shutil.copyfileobj(source, target)
     if (digest := sha256_of(path)) != member.sha256:
         raise FeatvizError(f"{member.name} has sha256 {digest}; expected {member.sha256}")

@@ -4,9 +4,10 @@ Nothing heavy is imported here: a command imports what it needs when it runs.
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 import tyro
 from tyro.conf import Positional, subcommand
@@ -42,7 +43,9 @@ class SampleFaces:
         for line in skipped:
             print(f"skipped {line}", file=sys.stderr)
         train, test = pairs.splits.count("train"), pairs.splits.count("test")
-        print(f"{self.out}: {len(pairs)} faces ({train} train, {test} test), {len(skipped)} skipped")
+        print(
+            f"{self.out}: {len(pairs)} faces ({train} train, {test} test), {len(skipped)} skipped"
+        )
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,76 @@ class MeanFace:
         pairs = read_pairs(self.data).split("train")
         write_mean_face(mean_face(pairs.landmarks, pairs.size), self.out)
         print(f"{self.out}: mean of {len(pairs)} contours")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a generator on pairs of contours and photos."""
+
+    out: Path
+    """Folder of the run."""
+    data: Path = Path("data/faces")
+    """Folder of the pairs; see `featviz faces`."""
+    variant: str = "baseline"
+    """baseline, modified, no-norm or no-norm-first-N: which of L0, L1, ... have no norm."""
+    preset: str = "demo"
+    """demo (2 cores, hours) or paper (GPUs); the options below change single settings."""
+    resume: bool = False
+    """Continue the run that `out` holds."""
+    size: int | None = None
+    """Side of sketches and photos in pixels."""
+    width: int | None = None
+    """Channels of L0."""
+    residual_blocks: int | None = None
+    """Residual blocks between front end and back end."""
+    discriminator_width: int | None = None
+    """Channels of the discriminators' first layer."""
+    steps: int | None = None
+    """Updates of the generator."""
+    batch_size: int | None = None
+    """Pairs a step."""
+    learning_rate: float | None = None
+    """Adam's learning rate in the first half of the run."""
+    adversarial_form: Literal["least-squares", "log"] | None = None
+    """Form of the adversarial loss."""
+    perceptual: float | None = None
+    """Weight of the VGG19 loss; 0 leaves it out."""
+    seed: int | None = None
+    """Seed of the weights and the order of the pairs."""
+    threads: int | None = None
+    """CPU threads; all cores unless given."""
+    workers: int = 0
+    """Processes that load pairs; 0 loads in the training process."""
+    save_every: int = 500
+    """Steps between saves."""
+
+    def run(self) -> None:
+        """Train and report."""
+        import torch
+
+        from featviz.faces.pairs import read_pairs
+        from featviz.training.loop import train
+        from featviz.training.presets import preset
+
+        config = preset(
+            self.preset,
+            variant=self.variant,
+            size=self.size,
+            width=self.width,
+            residual_blocks=self.residual_blocks,
+            discriminator_width=self.discriminator_width,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            adversarial_form=self.adversarial_form,
+            perceptual=self.perceptual,
+            seed=self.seed,
+        )
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        pairs = read_pairs(self.data)
+        path = train(config, pairs, self.out, self.resume, self.save_every, workers=self.workers)
+        print(f"{path}: {config.variant}, {config.steps} steps")
 
 
 @dataclass(frozen=True)
@@ -102,9 +175,9 @@ class GetAsset:
 class Faces:
     """Face photos, landmarks, training pairs."""
 
-    command: Annotated[SampleFaces, subcommand("sample")] | Annotated[
-        MeanFace, subcommand("mean-face")
-    ]
+    command: (
+        Annotated[SampleFaces, subcommand("sample")] | Annotated[MeanFace, subcommand("mean-face")]
+    )
 
     def run(self) -> None:
         """Run the chosen one."""
@@ -122,8 +195,9 @@ class Assets:
         self.command.run()
 
 
-COMMANDS: dict[str, type[Command]] = {
+COMMANDS: dict[str, Callable[..., Command]] = {
     "faces": Faces,
+    "train": Train,
     "assets": Assets,
 }
 

@@ -1,0 +1,253 @@
+"""Checkpoints: safetensors with their description inside; pix2pixHD's .pth in and out.
+
+A checkpoint file is complete by itself: its metadata holds, as JSON, the kind of network, its
+architecture and where the weights come from, so it is rebuilt without any other file.
+"""
+
+import dataclasses
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from featviz import __version__
+from featviz.assets import sha256_of
+from featviz.errors import FeatvizError
+from featviz.files import atomic_write
+from featviz.networks import pix2pixhd
+from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
+from featviz.networks.generators import FrontEnd, GeneratorArchitecture, build_generator
+
+Kind = Literal["generator", "front-end", "discriminator"]
+
+PRETRAINED = Path(__file__).parent / "pretrained"
+_METADATA_KEY = "featviz"
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedGenerator:
+    """A generator (or its front end alone) read from a checkpoint, in eval mode, float32.
+
+    name: how people call it. digest: sha256 of the file. metadata: what the file says of itself;
+    always has `kind`, `architecture` and `variant`.
+    """
+
+    name: str
+    generator: nn.Module
+    metadata: dict[str, Any]
+    digest: str
+
+
+def shipped_checkpoints() -> tuple[str, ...]:
+    """Names of the checkpoints that come with featviz."""
+    return tuple(sorted(path.stem for path in PRETRAINED.glob("*.safetensors")))
+
+
+def load_generator(source: str | Path, variant: str | None = None) -> LoadedGenerator:
+    """Load a generator by the name of a shipped one, a run folder, a .safetensors or a .pth.
+
+    variant: for a .pth of pix2pixHD, which does not tell ("baseline" unless given). Weights must
+    fit exactly; nothing is left out or filled in. Pickles are read with `weights_only=True`, so
+    they cannot run code.
+    """
+    path = find_checkpoint(source)
+    name = path.parent.name if path.name == "generator.safetensors" else path.stem
+    if path.suffix in {".pth", ".pt"}:
+        generator, metadata = _import_pix2pixhd(path, variant or "baseline")
+    else:
+        metadata = read_metadata(path)
+        if variant not in (None, metadata.get("variant")):
+            raise FeatvizError(
+                f"{path} is of variant '{metadata.get('variant')}'; cannot read it as '{variant}'"
+            )
+        generator = _build(path, metadata)
+        _load_strictly(generator, _read_tensors(path), path)
+    return LoadedGenerator(name, generator.eval(), metadata, sha256_of(path))
+
+
+def find_checkpoint(source: str | Path) -> Path:
+    """The file that a checkpoint name or path means; raises FeatvizError if there is none."""
+    path = Path(source)
+    if path.is_dir():
+        path = path / "generator.safetensors"
+        if not path.is_file():
+            raise FeatvizError(f"{source} has no generator.safetensors: not a run folder")
+        return path
+    if path.is_file():
+        if path.suffix not in {".safetensors", ".pth", ".pt"}:
+            raise FeatvizError(f"{source}: expected a .safetensors or .pth file, or a run folder")
+        return path
+    shipped = PRETRAINED / f"{source}.safetensors"
+    if len(path.parts) == 1 and shipped.is_file():
+        return shipped
+    names = ", ".join(shipped_checkpoints()) or "none"
+    raise FeatvizError(f"no checkpoint '{source}': no such file, and the shipped ones are {names}")
+
+
+def save_network(
+    network: nn.Module, path: Path, kind: Kind, details: Mapping[str, Any], dtype: torch.dtype
+) -> None:
+    """Write a network and its description, complete or not at all.
+
+    details: step, seed, data fingerprint, ... (JSON). dtype: how weights are stored.
+    """
+    architecture = getattr(network, "architecture", None) or details.get("architecture")
+    if dataclasses.is_dataclass(architecture) and not isinstance(architecture, type):
+        architecture = dataclasses.asdict(architecture)
+    if not isinstance(architecture, dict):
+        raise FeatvizError(f"cannot save a {type(network).__name__} without its architecture")
+    metadata = {
+        "format": 1,
+        "kind": kind,
+        "variant": architecture.get("variant"),
+        "featviz_version": __version__,
+        **details,
+        "architecture": architecture,
+    }
+    tensors = {
+        key: tensor.detach().to("cpu", dtype).contiguous()
+        for key, tensor in network.state_dict().items()
+    }
+    with atomic_write(path) as temporary:
+        save_file(tensors, temporary, {_METADATA_KEY: json.dumps(metadata)})
+
+
+def export_front_end(source: str | Path, path: Path, dtype: torch.dtype = torch.bfloat16) -> None:
+    """Write only the layers L0, L1, ... of a generator checkpoint."""
+    loaded = load_generator(source)
+    front_end = getattr(loaded.generator, "front_end", None)
+    if not isinstance(front_end, FrontEnd):
+        raise FeatvizError(f"'{source}' has no front end to export")
+    save_network(front_end, path, "front-end", loaded.metadata | {"kind": "front-end"}, dtype)
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What a featviz checkpoint says of itself."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_METADATA_KEY)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise FeatvizError(
+            f"{path}: cannot read this safetensors file ({_one_line(error)})"
+        ) from None
+    if text is None:
+        raise FeatvizError(
+            f"{path}: a safetensors file without featviz's description; expected metadata "
+            f"'{_METADATA_KEY}' (to use your own network, see the Python API)"
+        )
+    metadata: dict[str, Any] = json.loads(text)
+    return metadata
+
+
+def load_discriminator(path: Path) -> MultiScaleDiscriminator:
+    """Load a discriminator from a .safetensors of featviz or a .pth of pix2pixHD."""
+    path = Path(path)
+    if path.suffix in {".pth", ".pt"}:
+        state = _read_pickle(path)
+        architecture = pix2pixhd.discriminator_architecture(state)
+        state = pix2pixhd.rename(state, pix2pixhd.discriminator_names(architecture))
+    else:
+        metadata = read_metadata(path)
+        if metadata.get("kind") != "discriminator":
+            raise FeatvizError(f"{path} holds a {metadata.get('kind')}; expected a discriminator")
+        architecture = DiscriminatorArchitecture(**metadata["architecture"])
+        state = _read_tensors(path)
+    discriminator = MultiScaleDiscriminator(architecture)
+    _load_strictly(discriminator, state, path)
+    return discriminator.eval()
+
+
+def export_pix2pixhd(network: nn.Module, path: Path) -> None:
+    """Write a generator, local enhancer or discriminator as pix2pixHD's code reads it (.pth)."""
+    architecture = network.architecture
+    if isinstance(architecture, DiscriminatorArchitecture):
+        names = pix2pixhd.discriminator_names(architecture)
+    elif isinstance(architecture, GeneratorArchitecture) and not isinstance(network, FrontEnd):
+        names = pix2pixhd.generator_names(architecture)
+    else:
+        raise FeatvizError(f"pix2pixHD has no place for a {type(network).__name__} alone")
+    state = pix2pixhd.rename(network.state_dict(), ((ours, theirs) for theirs, ours in names))
+    with atomic_write(path) as temporary:
+        torch.save({key: tensor.cpu().contiguous() for key, tensor in state.items()}, temporary)
+
+
+def _build(path: Path, metadata: Mapping[str, Any]) -> nn.Module:
+    kind = metadata.get("kind")
+    if kind not in ("generator", "front-end"):
+        raise FeatvizError(f"{path} holds a {kind}; expected a generator")
+    try:
+        architecture = GeneratorArchitecture(**metadata["architecture"])
+    except (KeyError, TypeError) as error:
+        raise FeatvizError(
+            f"{path}: its architecture cannot be read ({_one_line(error)})"
+        ) from None
+    with torch.random.fork_rng(devices=[]):
+        return FrontEnd(architecture) if kind == "front-end" else build_generator(architecture)
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    return {key: tensor.to(torch.float32) for key, tensor in load_file(path).items()}
+
+
+def _read_pickle(path: Path) -> dict[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise FeatvizError(f"{path}: no such file") from None
+    except pickle.UnpicklingError:
+        raise FeatvizError(
+            f"{path}: refused, because reading it could run code; expected a plain dictionary of "
+            "tensors as saved by torch.save(model.state_dict(), ...)"
+        ) from None
+    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise FeatvizError(f"{path}: not a readable .pth file ({_one_line(error)})") from None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise FeatvizError(f"{path}: expected a state dict (names to tensors)")
+    return {str(key).removeprefix("module."): tensor for key, tensor in state.items()}
+
+
+def _import_pix2pixhd(path: Path, variant: str) -> tuple[nn.Module, dict[str, Any]]:
+    state = _read_pickle(path)
+    if pix2pixhd.kind_of(state) != "generator":
+        raise FeatvizError(f"{path} holds a discriminator; expected a generator")
+    architecture = pix2pixhd.generator_architecture(state, variant)
+    with torch.random.fork_rng(devices=[]):
+        generator = build_generator(architecture)
+    renamed = pix2pixhd.rename(state, pix2pixhd.generator_names(architecture))
+    _load_strictly(generator, renamed, path)
+    metadata = {
+        "kind": "generator",
+        "variant": variant,
+        "architecture": dataclasses.asdict(architecture),
+        "source": "pix2pixHD .pth",
+    }
+    return generator, metadata
+
+
+def _load_strictly(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    expected = network.state_dict()
+    missing, unexpected = sorted(expected.keys() - state), sorted(state.keys() - expected.keys())
+    shapes = [key for key in expected if key in state and expected[key].shape != state[key].shape]
+    if missing or unexpected or shapes:
+        parts = [
+            f"{len(keys)} {what} (such as '{keys[0]}')"
+            for what, keys in (
+                ("missing", missing),
+                ("unexpected", unexpected),
+                ("of another shape", shapes),
+            )
+            if keys
+        ]
+        raise FeatvizError(f"{path}: its weights do not fit its architecture: {', '.join(parts)}")
+    network.load_state_dict(state)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,1 @@
+"""Training of generators on pairs of contours and photos."""

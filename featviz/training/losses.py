@@ -1,0 +1,63 @@
+"""The three losses of pix2pixHD (Wang et al. 2018, arXiv 1711.11585, section 3.2 and 3.5)."""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from featviz.errors import FeatvizError
+
+AdversarialForm = Literal["least-squares", "log"]
+ADVERSARIAL_FORMS: tuple[AdversarialForm, ...] = get_args(AdversarialForm)
+
+PERCEPTUAL_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+
+ScaleMaps = Sequence[Sequence[Tensor]]
+"""What a multi-scale discriminator returns: per scale the map after every layer."""
+
+
+def adversarial_loss(maps: ScaleMaps, is_real: bool, form: AdversarialForm) -> Tensor:
+    """Sum over scales of the mean over patches of the loss of calling the pair real (or not).
+
+    "least-squares": (score - t)^2 (Mao et al. 2017), NVIDIA's default; "log": -log sigmoid(score)
+    or -log(1 - sigmoid(score)), the study's equation. The generator's term is the loss of its
+    image being called real, in the log form too (the non-saturating one).
+    """
+    if form not in ADVERSARIAL_FORMS:
+        known = ", ".join(ADVERSARIAL_FORMS)
+        raise FeatvizError(f"unknown adversarial form '{form}'; there are {known}")
+    losses = []
+    for scale in maps:
+        scores = scale[-1].float()
+        target = torch.full_like(scores, float(is_real))
+        if form == "least-squares":
+            losses.append(F.mse_loss(scores, target))
+        else:
+            losses.append(F.binary_cross_entropy_with_logits(scores, target))
+    return torch.stack(losses).sum()
+
+
+def feature_matching_loss(fake: ScaleMaps, real: ScaleMaps) -> Tensor:
+    """Mean over scales of the sum over layers of the mean absolute difference (equation 4).
+
+    The patch scores themselves are left out; no gradient reaches the real features.
+    """
+    scales = []
+    for fake_maps, real_maps in zip(fake, real, strict=True):
+        layers = [
+            F.l1_loss(fake_map.float(), real_map.detach().float())
+            for fake_map, real_map in zip(fake_maps[:-1], real_maps[:-1], strict=True)
+        ]
+        scales.append(torch.stack(layers).sum())
+    return torch.stack(scales).mean()
+
+
+def perceptual_loss(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
+    """Weighted sum over five VGG19 layers of the mean absolute difference (section 3.5)."""
+    layers = [
+        weight * F.l1_loss(fake_map.float(), real_map.detach().float())
+        for weight, fake_map, real_map in zip(PERCEPTUAL_WEIGHTS, fake, real, strict=True)
+    ]
+    return torch.stack(layers).sum()

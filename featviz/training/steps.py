@@ -1,0 +1,98 @@
+"""One training step: losses by name, gradients for each network, nothing about files."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from featviz.networks.perceptual import Vgg19Features
+from featviz.training.losses import (
+    AdversarialForm,
+    adversarial_loss,
+    feature_matching_loss,
+    perceptual_loss,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Models:
+    """The networks of a training run; `perceptual` only with the perceptual loss."""
+
+    generator: nn.Module
+    discriminator: nn.Module
+    perceptual: Vgg19Features | None = None
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Which losses, and how much of each (study, section 2: lambda = 10)."""
+
+    adversarial_form: AdversarialForm = "least-squares"
+    feature_matching: float = 10.0
+    perceptual: float = 10.0
+    perceptual_scale: float = 1.0
+    """Size at which VGG19 sees the images, as a share of theirs; 1 as in the paper."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """The losses of one step; `generator` and `discriminator` are what each one minimises."""
+
+    generator: Tensor
+    discriminator: Tensor
+    named: dict[str, Tensor]
+    """Every loss by its name, unweighted and detached."""
+    image: Tensor
+    """The generated images (N, 3, H, W), detached."""
+
+
+def compute_losses(models: Models, sketch: Tensor, photo: Tensor, settings: LossSettings) -> Step:
+    """All losses of one step for sketches (N, C, H, W) and photos (N, 3, H, W) in [-1, 1].
+
+    Both networks are judged as they stand before either is updated, as in pix2pixHD, so the
+    discriminator sees each pair once and both losses share its features. The caller owns
+    precision (autocast), gradients and optimisers.
+    """
+    image = models.generator(sketch)
+    fake_maps = models.discriminator(torch.cat([sketch, image.to(sketch.dtype)], dim=1))
+    real_maps = models.discriminator(torch.cat([sketch, photo], dim=1))
+    form = settings.adversarial_form
+    named = {
+        "adversarial": adversarial_loss(fake_maps, is_real=True, form=form),
+        "feature-matching": feature_matching_loss(fake_maps, real_maps),
+        "discriminator-fake": adversarial_loss(fake_maps, is_real=False, form=form),
+        "discriminator-real": adversarial_loss(real_maps, is_real=True, form=form),
+    }
+    generator = named["adversarial"] + settings.feature_matching * named["feature-matching"]
+    if models.perceptual is not None:
+        named["perceptual"] = _perceptual(models.perceptual, image, photo, settings)
+        generator = generator + settings.perceptual * named["perceptual"]
+    discriminator = (named["discriminator-fake"] + named["discriminator-real"]) / 2
+    detached = {name: loss.detach() for name, loss in named.items()}
+    return Step(generator, discriminator, detached, image.detach())
+
+
+def backward(models: Models, step: Step) -> None:
+    """Accumulate each network's gradient of its own loss, and of nothing else.
+
+    The discriminator's loss stops at its own weights, so no gradient is spent on the generator
+    twice, and the generator's loss does not compute the discriminator's weight gradients.
+    """
+    generator = [p for p in models.generator.parameters() if p.requires_grad]
+    discriminator = [p for p in models.discriminator.parameters() if p.requires_grad]
+    torch.autograd.backward(step.generator, inputs=generator, retain_graph=True)
+    torch.autograd.backward(step.discriminator, inputs=discriminator)
+
+
+def _perceptual(
+    network: Vgg19Features, image: Tensor, photo: Tensor, settings: LossSettings
+) -> Tensor:
+    if settings.perceptual_scale != 1.0:
+        image, photo = (
+            F.interpolate(x, scale_factor=settings.perceptual_scale, mode="area")
+            for x in (image, photo)
+        )
+    with torch.no_grad():
+        real = network(photo)
+    return perceptual_loss(network(image), real)
