@@ -49,6 +49,32 @@ class SampleFaces:
 
 
 @dataclass(frozen=True)
+class ImportFaces:
+    """Align the photos of a folder as CelebA-HQ does and find their landmarks."""
+
+    source: Positional[Path]
+    """Folder of photos, searched with its subfolders."""
+    out: Path = Path("data/photos")
+    """Folder of the new data set."""
+    size: int = 512
+    """Side of the aligned photos in pixels."""
+    keep_alignment: bool = False
+    """The photos are aligned already (CelebA-HQ as it comes): only resize them."""
+
+    def run(self) -> None:
+        """Import and report."""
+        from featviz.faces.importing import import_photos
+
+        pairs, skipped = import_photos(self.source, self.out, self.size, self.keep_alignment)
+        for line in skipped:
+            print(f"skipped {line}", file=sys.stderr)
+        train, test = pairs.splits.count("train"), pairs.splits.count("test")
+        print(
+            f"{self.out}: {len(pairs)} faces ({train} train, {test} test), {len(skipped)} skipped"
+        )
+
+
+@dataclass(frozen=True)
 class MeanFace:
     """Average the training contours of a data set into one picture (study, figure 4.1)."""
 
@@ -176,7 +202,9 @@ class Faces:
     """Face photos, landmarks, training pairs."""
 
     command: (
-        Annotated[SampleFaces, subcommand("sample")] | Annotated[MeanFace, subcommand("mean-face")]
+        Annotated[SampleFaces, subcommand("sample")]
+        | Annotated[ImportFaces, subcommand("import")]
+        | Annotated[MeanFace, subcommand("mean-face")]
     )
 
     def run(self) -> None:
