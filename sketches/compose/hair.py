@@ -1,0 +1,509 @@
+"""Hair: 25 hairstyles on a given face, strand by strand.
+
+A style is made of locks. A lock lies between two guide lines, given in half face widths from the
+middle between the eyes (y down); its strands are drawn between the guides, one after another.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from featviz.drawing import Stroke
+from sketches.compose.base import PROBE, Face, draw
+from sketches.compose.pen import (
+    Points,
+    curve,
+    ellipse,
+    hand,
+    hide,
+    lengths,
+    lines,
+    rectangle,
+    resample,
+)
+
+Guide = Sequence[tuple[float, float]]
+_KNOTS = 24
+
+
+class Comb:
+    """Draws the locks of one style and keeps what it drew, in pixels."""
+
+    def __init__(self, face: Face, rng: np.random.Generator) -> None:
+        self.face, self.rng = face, rng
+        self.drawn: list[Points] = []
+
+    def lock(
+        self,
+        first: Guide,
+        last: Guide,
+        count: int,
+        mirrored: bool = False,
+        curl: float = 0.0,
+        waves: float = 3.0,
+        ragged: float = 0.12,
+        start: float = 0.05,
+    ) -> None:
+        """Strands from guide `first` to guide `last`.
+
+        curl: swing of the strands in half face widths, growing towards the tips; waves: how many
+        swings; ragged, start: by how much of their length strands end and begin early, at most.
+        """
+        for side in (1, -1) if mirrored else (1,):
+            a, b = (_even(curve(self.face.at(guide) if side == 1 else self.face.at(
+                [(-x, y) for x, y in guide]))) for guide in (first, last))  # fmt: skip
+            phase = self.rng.uniform(0, 2 * np.pi)
+            for k in range(count):
+                t = (k + self.rng.uniform(-0.25, 0.25)) / max(count - 1, 1) if count > 1 else 0.5
+                t = float(np.clip(t, 0, 1))
+                strand = (1 - t) * a + t * b
+                if curl:
+                    strand = self._curled(strand, curl, waves, phase + 0.5 * k)
+                self.drawn.append(
+                    _between(strand, self.rng.uniform(0, start), 1 - self.rng.uniform(0, ragged))
+                )
+
+    def _curled(self, strand: Points, curl: float, waves: float, phase: float) -> Points:
+        strand = resample(strand, 4)
+        way = lengths(strand) / lengths(strand)[-1]
+        tangent = np.gradient(strand, axis=0)
+        across = np.column_stack([-tangent[:, 1], tangent[:, 0]])
+        across /= np.maximum(np.hypot(*across.T), 1e-9)[:, None]
+        swing = np.sin(2 * np.pi * waves * way + phase) - np.sin(phase)
+        size = self.face.half_width * curl * np.minimum(1, 1.8 * way)
+        return strand + (size * swing)[:, None] * across
+
+    def line(self, guide: Guide, mirrored: bool = False) -> None:
+        """One line."""
+        for side in (1, -1) if mirrored else (1,):
+            points = self.face.at([(side * x, y) for x, y in guide])
+            self.drawn.append(curve(points) if len(points) > 2 else lines(points))
+
+    def curls(self, path: Guide, radius: float, spacing: float) -> None:
+        """A line of loops along a path, as one scribbles curly hair."""
+        way = resample(curve(self.face.at(path)), 1.0)
+        size = radius * self.face.half_width
+        turn = 2 * np.pi * np.arange(len(way)) / (spacing * self.face.half_width)
+        turn = turn + 0.5 * np.sin(turn / 5.3 + self.rng.uniform(0, 6))
+        swell = size * (1 + 0.22 * np.sin(turn / 3.1 + self.rng.uniform(0, 6)))[:, None]
+        loops = way + swell * np.column_stack([np.cos(turn), np.sin(turn)])
+        self.drawn.append(resample(loops, 2.0))
+
+    def ring(self, centre: tuple[float, float], radius: float, count: int) -> None:
+        """A bun: its outline and strands wound round it."""
+        middle = self.face.at([centre])[0]
+        r = radius * self.face.half_width
+        self.drawn.append(curve(ellipse(middle, (r, 0.92 * r), 100, 372)))
+        for k in range(count):
+            f = 0.85 - 0.75 * k / count
+            start = self.rng.uniform(0, 360)
+            self.drawn.append(
+                curve(ellipse(middle + self.rng.normal(0, 1.5, 2), (f * r, 0.88 * f * r), start,
+                              self.rng.uniform(130, 260)))
+            )  # fmt: skip
+
+    def braid(self, path: Guide, width: float, mirrored: bool = False) -> None:
+        """A plait along a path, thinner towards its end, with a tassel."""
+        for side in (1, -1) if mirrored else (1,):
+            way = resample(curve(self.face.at([(side * x, y) for x, y in path])), 1.0)
+            tangent = np.gradient(way, axis=0)
+            across = np.column_stack([-tangent[:, 1], tangent[:, 0]])
+            across /= np.hypot(*across.T)[:, None]
+            w = width * self.face.half_width
+            step = int(1.15 * w)
+            for k, at in enumerate(range(0, len(way) - 2 * step, step // 2 + 4)):
+                s = 1 if k % 2 else -1
+                half = w * (1 - 0.35 * at / len(way))
+                top, belly, low = (
+                    at,
+                    min(at + step // 2, len(way) - 1),
+                    min(at + int(1.3 * step), len(way) - 1),
+                )
+                self.drawn.append(
+                    curve([way[top] + 0.25 * s * half * across[top],
+                           way[belly] + s * half * across[belly],
+                           way[(belly + low) // 2] + 0.75 * s * half * across[(belly + low) // 2],
+                           way[low] - 0.3 * s * half * across[low]])
+                )  # fmt: skip
+            end, down = way[-2 * step], tangent[-2 * step]
+            for _ in range(7):
+                spread = self.rng.normal(0, 0.28)
+                direction = np.array([down[0] + spread, 1.0])
+                self.drawn.append(curve([end + (8 * spread, 0), end + 16 * direction + (6 * spread, 0),
+                                         end + 40 * direction]))  # fmt: skip
+
+    def hidden_by(self, *polygons: Points) -> None:
+        """Take away what lies behind or inside the polygons."""
+        self.drawn = [piece for line in self.drawn for piece in hide(line, polygons)]
+
+    def spread(self, function: Callable[[float], Guide], at: Sequence[float]) -> None:
+        """One line for each number in `at`."""
+        for value in at:
+            self.line(function(float(value)))
+
+
+def _even(points: Points) -> Points:
+    along = lengths(points)
+    at = np.linspace(0, along[-1], _KNOTS)
+    return np.column_stack([np.interp(at, along, points[:, k]) for k in (0, 1)])
+
+
+def _between(points: Points, start: float, end: float) -> Points:
+    points = resample(points, 2.0)
+    n = len(points)
+    return points[int(start * n) : max(int(end * n), int(start * n) + 3)]
+
+
+def _arc(radius_x: float, top: float, low: float, start: float = -90, end: float = 90) -> Guide:
+    """A dome over the head: from the left temple over the crown to the right one (degrees)."""
+    angle = np.radians(np.linspace(start, end, 15))
+    return [(radius_x * float(np.sin(a)), low + (top - low) * float(np.cos(a))) for a in angle]
+
+
+def draw_hair(face: Face, number: int) -> list[Stroke]:
+    """Hairstyle `number` of `STYLES` on a face; no strand crosses the eyes."""
+    comb = Comb(face, hand(face.name, "hair", number))
+    STYLES[number](comb)
+    x, y = PROBE
+    width = 2 * (face.centre[0] - x)
+    eyes = rectangle(x - 30, y - 30, x + width + 30, y + 30)
+    comb.hidden_by(eyes)
+    return draw("hair", comb.drawn, (face.name, number), wobble=1.0, overshoot=3)
+
+
+def _below_hairline(face: Face, top: float = -0.9) -> Points:
+    """The closed outline of the bare face under a hairline."""
+    angle = np.radians(np.linspace(80, -80, 25))
+    line = [(0.93 * float(np.sin(a)), -0.1 + (top + 0.1) * float(np.cos(a))) for a in angle]
+    return np.vstack([face.landmarks[:17], face.at(line)])
+
+
+# Each style takes a comb and draws with it.
+
+
+def _buzz(c: Comb) -> None:
+    for f in np.linspace(0.0, 1.0, 6):
+        dome = _arc(0.99 - 0.04 * f, -1.38 + 0.42 * f, -0.18, -86, 86)
+        roots = resample(curve(c.face.at(dome)), 15)
+        for x, y in roots + c.rng.normal(0, 2, roots.shape):
+            lean = (x - c.face.at([(0, 0)])[0, 0]) / c.face.half_width
+            c.drawn.append(
+                lines([(x, y), (x + 4 * lean + c.rng.normal(0, 1), y - 7 + 4 * abs(lean))])
+            )
+
+
+def _short(c: Comb) -> None:
+    c.lock([(-0.62, -0.78), (-0.2, -1.0), (0.35, -0.98), (0.8, -0.68)],
+           [(-0.6, -0.95), (-0.2, -1.48), (0.5, -1.42), (0.98, -0.72)], 12)  # fmt: skip
+    c.lock([(-0.62, -0.8), (-0.8, -0.62), (-0.92, -0.3), (-0.97, 0.0)],
+           [(-0.62, -1.0), (-0.92, -0.95), (-1.08, -0.5), (-1.06, 0.02)], 7)  # fmt: skip
+    c.lock([(0.8, -0.7), (0.9, -0.4), (0.97, 0.0)], [(0.95, -0.85), (1.08, -0.45), (1.06, 0.04)], 6)
+
+
+def _side_parting(c: Comb) -> None:
+    c.lock([(0.42, -1.2), (0.1, -0.98), (-0.4, -0.82), (-0.86, -0.45), (-0.98, -0.02)],
+           [(0.42, -1.36), (-0.1, -1.5), (-0.8, -1.2), (-1.1, -0.6), (-1.08, 0.1)], 14)  # fmt: skip
+    c.lock([(0.43, -1.2), (0.66, -0.95), (0.88, -0.5), (0.98, 0.0)],
+           [(0.44, -1.36), (0.84, -1.24), (1.1, -0.6), (1.07, 0.12)], 9)  # fmt: skip
+
+
+def _slicked_back(c: Comb) -> None:
+    for u in np.linspace(-0.9, 0.9, 25):
+        low = -0.22 - 0.72 * np.sqrt(max(0.0, 1 - (u / 0.95) ** 2))
+        high = -0.38 - 1.1 * np.sqrt(max(0.0, 1 - (u / 1.02) ** 2))
+        jitter = c.rng.normal(0, 0.025)
+        c.line(
+            [(u, low + jitter), (1.03 * u, (2 * low + high) / 3), (0.93 * u, high + abs(jitter))]
+        )
+    c.line(_arc(0.98, -1.48, -0.3, -80, 80))
+
+
+def _bowl(c: Comb) -> None:
+    c.line(_arc(1.14, -1.5, -0.1, -92, 92))
+    c.line(
+        [
+            (-1.14, -0.08),
+            (-0.9, -0.46),
+            (-0.5, -0.52),
+            (0, -0.54),
+            (0.5, -0.52),
+            (0.9, -0.46),
+            (1.14, -0.08),
+        ]
+    )
+    for t in np.linspace(-1, 1, 23):
+        jitter = c.rng.normal(0, 0.03)
+        c.line([(0.1 * t, -1.45), (0.8 * t, -1.22 + 0.1 * abs(t)), (1.04 * t, -0.8 + 0.16 * t * t),
+                (1.03 * t, -0.54 + 0.2 * t**4 + jitter)])  # fmt: skip
+
+
+def _bob(c: Comb) -> None:
+    c.lock([(0, -1.25), (-0.5, -1.0), (-0.93, -0.5), (-1.02, 0.2), (-0.92, 0.85)],
+           [(0, -1.5), (-0.75, -1.36), (-1.26, -0.6), (-1.36, 0.3), (-1.12, 0.95)], 11,
+           mirrored=True, ragged=0.06)  # fmt: skip
+
+
+def _bob_with_fringe(c: Comb) -> None:
+    c.lock([(-0.8, -1.1), (-1.0, -0.5), (-1.06, 0.2), (-0.94, 0.9)],
+           [(-0.3, -1.5), (-1.22, -0.9), (-1.36, 0.1), (-1.16, 0.98)], 9, mirrored=True,
+           ragged=0.06)  # fmt: skip
+    c.line(_arc(1.12, -1.52, -0.3, -78, 78))
+    for u in np.linspace(-0.86, 0.86, 26):
+        c.line(
+            [
+                (0.45 * u, -1.42 + 0.1 * abs(u)),
+                (0.9 * u, -1.05),
+                (u, -0.52 + c.rng.normal(0, 0.025)),
+            ]
+        )
+
+
+def _long_straight(c: Comb) -> None:
+    c.lock([(0, -1.22), (-0.55, -0.95), (-0.95, -0.4), (-1.03, 0.5), (-1.0, 1.7)],
+           [(0, -1.5), (-0.8, -1.34), (-1.25, -0.5), (-1.4, 0.6), (-1.5, 1.68)], 13,
+           mirrored=True, ragged=0.1)  # fmt: skip
+
+
+def _long_wavy(c: Comb) -> None:
+    c.lock([(0.3, -1.25), (-0.4, -1.0), (-0.98, -0.35), (-1.12, 0.5), (-1.1, 1.55)],
+           [(0.3, -1.5), (-0.8, -1.36), (-1.3, -0.5), (-1.5, 0.5), (-1.56, 1.5)], 10,
+           curl=0.055, waves=3.2)  # fmt: skip
+    c.lock([(0.3, -1.25), (0.7, -0.9), (1.0, -0.3), (1.12, 0.5), (1.1, 1.55)],
+           [(0.3, -1.5), (0.95, -1.25), (1.3, -0.4), (1.5, 0.5), (1.56, 1.5)], 10,
+           curl=0.055, waves=3.2)  # fmt: skip
+
+
+def _long_curly(c: Comb) -> None:
+    for k, x in enumerate((1.08, 1.26, 1.44)):
+        for side in (-1, 1):
+            c.curls([(side * 0.25 * k, -1.3 - 0.03 * k), (side * (0.72 + 0.1 * k), -1.1),
+                     (side * x, -0.4), (side * (x + 0.06), 0.5), (side * (x + 0.02), 1.3 - 0.06 * k)],
+                    0.085, 0.13)  # fmt: skip
+
+
+def _short_curls(c: Comb) -> None:
+    for radius, top in ((0.96, -1.12), (1.02, -1.27), (1.06, -1.42)):
+        c.curls(_arc(radius, top, -0.15, -86, 86), 0.085, 0.125)
+
+
+def _afro(c: Comb) -> None:
+    for f in np.linspace(0, 1, 5):
+        c.curls(_arc(1.02 + 0.42 * f, -1.05 - 0.5 * f, -0.1 + 0.16 * f, -92 - 26 * f, 92 + 26 * f),
+                0.075, 0.1)  # fmt: skip
+
+
+def _pulled_up(c: Comb, towards: tuple[float, float]) -> None:
+    """Hair combed from the hairline to one point."""
+    x, y = towards
+    for a in np.linspace(-88, 88, 25):
+        s, k = float(np.sin(np.radians(a))), float(np.cos(np.radians(a)))
+        root = (0.96 * s, -0.08 - 0.84 * k + c.rng.normal(0, 0.02))
+        c.line(
+            [
+                root,
+                (0.92 * s + 0.1 * x, -0.35 - 0.98 * k),
+                (x + 0.16 * s, y + 0.05 * c.rng.normal(0, 1)),
+            ]
+        )
+
+
+def _top_bun(c: Comb) -> None:
+    _pulled_up(c, (0.0, -1.34))
+    middle = c.face.at([(0.0, -1.48)])[0]
+    r = 0.21 * c.face.half_width
+    c.hidden_by(ellipse(middle, (r, r)))
+    c.ring((0.0, -1.48), 0.2, 5)
+
+
+def _two_buns(c: Comb) -> None:
+    for side in (-1, 1):
+        for a in np.linspace(4, 88, 13):
+            s, k = side * float(np.sin(np.radians(a))), float(np.cos(np.radians(a)))
+            c.line([(0.96 * s, -0.08 - 0.84 * k), (0.9 * s, -0.4 - 0.86 * k), (side * 0.7, -1.22)])
+        c.line([(side * 0.02, -0.94), (side * 0.05, -1.4), (side * 0.5, -1.42)])
+    for side in (-1, 1):
+        middle = c.face.at([(side * 0.86, -1.3)])[0]
+        r = 0.27 * c.face.half_width
+        c.hidden_by(ellipse(middle, (r, r)))
+    for side in (-1, 1):
+        c.ring((side * 0.86, -1.3), 0.26, 6)
+
+
+def _ponytail(c: Comb) -> None:
+    """A ponytail on the crown, falling to one side behind the head."""
+    _pulled_up(c, (0.25, -1.42))
+    c.lock([(0.25, -1.42), (0.7, -1.55), (1.2, -1.2), (1.32, -0.4), (1.16, 0.5)],
+           [(0.25, -1.5), (0.9, -1.66), (1.56, -1.2), (1.66, -0.3), (1.4, 0.7)], 11,
+           ragged=0.16)  # fmt: skip
+    c.line([(0.16, -1.52), (0.24, -1.42), (0.34, -1.36)])
+
+
+def _side_ponytail(c: Comb) -> None:
+    c.lock([(-0.5, -1.15), (0.1, -0.95), (0.7, -0.62), (1.02, 0.1)],
+           [(-0.5, -1.4), (0.2, -1.52), (1.0, -1.0), (1.14, 0.12)], 12, ragged=0.02)  # fmt: skip
+    c.lock([(-0.52, -1.15), (-0.75, -0.85), (-0.92, -0.4), (-0.98, 0.1)],
+           [(-0.54, -1.4), (-0.9, -1.1), (-1.08, -0.5), (-1.05, 0.15)], 7)  # fmt: skip
+    c.lock([(1.06, 0.18), (1.1, 0.6), (1.05, 1.1), (1.1, 1.6)],
+           [(1.14, 0.14), (1.5, 0.5), (1.52, 1.1), (1.4, 1.62)], 9, ragged=0.2)  # fmt: skip
+    c.line([(1.0, 0.16), (1.09, 0.2), (1.2, 0.12)])
+    c.line([(1.0, 0.22), (1.1, 0.26), (1.21, 0.18)])
+
+
+def _two_braids(c: Comb) -> None:
+    c.lock([(0, -1.15), (-0.5, -0.95), (-0.92, -0.4), (-1.08, 0.32)],
+           [(0, -1.48), (-0.8, -1.3), (-1.16, -0.5), (-1.16, 0.34)], 10, mirrored=True,
+           ragged=0.03)  # fmt: skip
+    c.braid([(1.12, 0.3), (1.2, 0.8), (1.18, 1.3), (1.16, 1.7)], 0.13, mirrored=True)
+
+
+def _side_braid(c: Comb) -> None:
+    c.lock([(0.35, -1.2), (-0.2, -0.95), (-0.8, -0.55), (-1.06, 0.4)],
+           [(0.35, -1.46), (-0.6, -1.4), (-1.2, -0.6), (-1.22, 0.42)], 12, ragged=0.02)  # fmt: skip
+    c.lock([(0.37, -1.2), (0.7, -0.85), (0.93, -0.3), (0.98, 0.15)],
+           [(0.37, -1.46), (0.95, -1.05), (1.1, -0.4), (1.04, 0.2)], 8)  # fmt: skip
+    c.braid([(-1.13, 0.38), (-1.2, 0.8), (-1.06, 1.25), (-0.95, 1.72)], 0.17)
+
+
+def _mohawk(c: Comb) -> None:
+    for u in np.linspace(-0.22, 0.22, 17):
+        lean = u * 1.5 + c.rng.normal(0, 0.03)
+        low = -0.96 + 0.1 * abs(u)
+        c.line([(u, low), (u + 0.3 * lean, -1.3), (u + lean, -1.62 + 0.5 * u * u)])
+    for f in np.linspace(0.35, 0.98, 5):
+        dome = [
+            (side * 0.97 * f, -0.1 - 1.02 * float(np.sqrt(1 - (0.8 * f) ** 2))) for side in (-1, 1)
+        ]
+        for x, y in dome:
+            for k in range(3):
+                px = x * (1 - 0.03 * k)
+                py = y + 0.12 * k
+                c.line([(px, py), (px * 1.01, py + 0.045)])
+
+
+def _spiky(c: Comb) -> None:
+    angles = np.linspace(-88, 88, 12)
+    zigzag: list[tuple[float, float]] = []
+    for k, a in enumerate(angles):
+        s, m = float(np.sin(np.radians(a))), float(np.cos(np.radians(a)))
+        zigzag.append((1.0 * s, -0.1 - 1.1 * m))
+        if k < len(angles) - 1:
+            b = np.radians((a + angles[k + 1]) / 2 + c.rng.normal(0, 3))
+            reach = 1.16 + c.rng.uniform(-0.06, 0.1)
+            zigzag.append(
+                (1.18 * reach * float(np.sin(b)), -0.12 - 1.28 * reach * float(np.cos(b)))
+            )
+    c.drawn.append(lines(c.face.at(zigzag)))
+    for k in range(1, len(zigzag) - 1, 2):
+        (x, y), foot = (
+            zigzag[k],
+            ((zigzag[k - 1][0] + zigzag[k + 1][0]) / 2, (zigzag[k - 1][1] + zigzag[k + 1][1]) / 2),
+        )
+        for f, g in ((0.3, 0.05), (0.42, -0.05)):
+            c.line(
+                [
+                    (foot[0] * 0.9 + g, foot[1] * 0.9),
+                    (foot[0] + g, foot[1]),
+                    (x + f * (foot[0] - x), y + f * (foot[1] - y)),
+                ]
+            )
+    jag = [
+        (u, -0.86 + 0.5 * u**4 + (0.08 if k % 2 else -0.05))
+        for k, u in enumerate(np.linspace(-0.86, 0.86, 17).tolist())
+    ]
+    c.drawn.append(lines(c.face.at(jag)))
+
+
+def _comb_over(c: Comb) -> None:
+    """A bald head with a few strands laid over it."""
+    c.line(_arc(0.98, -1.4, -0.15, -88, 88))
+    for k in range(6):
+        y = -1.32 + 0.07 * k
+        c.line(
+            [(-0.76, -0.86 + 0.04 * k), (-0.35, y + 0.05), (0.15, y), (0.55, y + 0.14 + 0.02 * k)]
+        )
+    c.lock([(0.86, -0.66), (0.94, -0.3), (0.99, 0.1)], [(1.0, -0.62), (1.1, -0.25), (1.08, 0.14)], 5,
+           mirrored=True)  # fmt: skip
+
+
+def _wreath(c: Comb) -> None:
+    """Bald on top, curls above the ears."""
+    c.line(_arc(0.97, -1.38, -0.3, -76, 76))
+    for side in (-1, 1):
+        for k in range(3):
+            c.curls([(side * (0.9 + 0.07 * k), -0.78 + 0.03 * k), (side * (1.02 + 0.08 * k), -0.3),
+                     (side * (1.03 + 0.08 * k), 0.22)], 0.06, 0.09)  # fmt: skip
+    c.line([(-0.05, -1.4), (-0.1, -1.55), (0.02, -1.62)])
+    c.line([(0.03, -1.4), (0.06, -1.54), (0.2, -1.58)])
+
+
+def _side_swept(c: Comb) -> None:
+    c.lock([(0.62, -1.2), (0.2, -1.0), (-0.35, -0.75), (-0.98, -0.28), (-1.16, 0.1)],
+           [(0.6, -1.42), (-0.2, -1.52), (-0.95, -1.1), (-1.26, -0.3), (-1.2, 0.5)], 15,
+           ragged=0.2)  # fmt: skip
+    c.lock([(0.62, -1.2), (0.82, -0.9), (0.96, -0.4), (1.0, 0.1)],
+           [(0.62, -1.42), (1.0, -1.1), (1.2, -0.4), (1.14, 0.5)], 9, ragged=0.2)  # fmt: skip
+
+
+def _windblown(c: Comb) -> None:
+    c.lock([(-0.85, -0.55), (-0.3, -0.98), (0.5, -0.95), (1.2, -0.55), (1.7, -0.65)],
+           [(-0.95, -0.7), (-0.4, -1.5), (0.5, -1.52), (1.2, -1.2), (1.68, -1.35)], 15,
+           curl=0.035, waves=1.8, ragged=0.22)  # fmt: skip
+    c.lock([(0.98, -0.5), (1.15, -0.2), (1.4, -0.25), (1.7, -0.05)],
+           [(1.04, 0.1), (1.2, 0.5), (1.45, 0.55), (1.68, 0.85)], 9, curl=0.03, waves=1.5,
+           ragged=0.25)  # fmt: skip
+    c.lock(
+        [(-0.86, -0.55), (-0.95, -0.3), (-1.0, 0.05)],
+        [(-0.98, -0.65), (-1.08, -0.3), (-1.05, 0.12)],
+        5,
+    )
+
+
+def _dreadlocks(c: Comb) -> None:
+    rope = 0.055
+    for side in (-1, 1):
+        for k in range(6):
+            f = k / 5
+            path = curve(c.face.at([
+                (side * 0.03, -1.12 - 0.34 * f), (side * (0.5 + 0.2 * f), -0.98 - 0.34 * f),
+                (side * (0.97 + 0.36 * f), -0.35), (side * (1.06 + 0.46 * f), 0.5),
+                (side * (1.08 + 0.48 * f + 0.04 * c.rng.normal()), 1.3 + 0.1 * c.rng.normal()),
+            ]))  # fmt: skip
+            tangent = np.gradient(path, axis=0)
+            across = np.column_stack([-tangent[:, 1], tangent[:, 0]])
+            across *= (rope * c.face.half_width / np.hypot(*across.T))[:, None]
+            c.drawn.append(np.vstack([path + across, curve([path[-1] + across[-1], path[-1] + 2.5 * tangent[-1],
+                                      path[-1] - across[-1]]), (path - across)[::-1]]))  # fmt: skip
+            for at in range(14, len(path) - 2, 9):
+                c.drawn.append(
+                    lines([path[at] + 0.7 * across[at], path[at + 2] - 0.7 * across[at + 2]])
+                )
+
+
+def _pixie(c: Comb) -> None:
+    """Short layers with a jagged, sweeping fringe."""
+    c.lock([(0.3, -1.3), (-0.1, -1.05), (-0.5, -0.72), (-0.8, -0.48)],
+           [(0.34, -1.36), (0.4, -1.1), (0.42, -0.8), (0.3, -0.58)], 12, ragged=0.25)  # fmt: skip
+    c.lock([(0.3, -1.32), (-0.3, -1.25), (-0.8, -0.85), (-0.98, 0.1)],
+           [(0.3, -1.46), (-0.5, -1.46), (-1.1, -0.8), (-1.14, 0.3)], 9, ragged=0.22)  # fmt: skip
+    c.lock([(0.34, -1.32), (0.66, -1.1), (0.9, -0.6), (0.97, 0.1)],
+           [(0.34, -1.46), (0.85, -1.3), (1.14, -0.6), (1.12, 0.3)], 9, ragged=0.22)  # fmt: skip
+
+
+def _ringlets(c: Comb) -> None:
+    """Smooth on top, corkscrews at the sides."""
+    c.lock([(0, -1.2), (-0.5, -0.98), (-0.9, -0.5), (-1.02, 0.0)],
+           [(0, -1.48), (-0.8, -1.3), (-1.2, -0.6), (-1.3, 0.0)], 9, mirrored=True, ragged=0.03)  # fmt: skip
+    for side in (-1, 1):
+        for x in (1.12, 1.33):
+            way = np.linspace(0, 1, 90)
+            turn = 2 * np.pi * 8 * way
+            c.drawn.append(resample(c.face.at(np.column_stack(
+                [side * (x + 0.085 * np.sin(turn)), 0.02 + 1.25 * way + 0.045 * np.cos(turn)])), 2.0))  # fmt: skip
+
+
+STYLES: tuple[Callable[[Comb], None], ...] = (
+    _buzz, _short, _side_parting, _slicked_back, _bowl, _bob, _bob_with_fringe, _long_straight,
+    _long_wavy, _long_curly, _short_curls, _afro, _top_bun, _two_buns, _ponytail, _side_ponytail,
+    _two_braids, _side_braid, _mohawk, _spiky, _comb_over, _wreath, _side_swept, _windblown,
+    _dreadlocks, _pixie, _ringlets,
+)  # fmt: skip
