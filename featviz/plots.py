@@ -4,7 +4,6 @@ Every figure is made without pyplot, so nothing global changes, and is saved wit
 same input gives the same bytes on one machine.
 """
 
-import math
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,14 +20,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 from featviz.embedding import EmbeddingTable
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write
+from featviz.labels import draw_labels
 
 DPI = 200
 FORMATS = (".png", ".pdf", ".svg")
@@ -144,9 +143,11 @@ def draw_embedding(
     rank = points.groupby(["x", "y"], sort=False).cumcount()
     # Groups that share a point are drawn inside one another, the first one outside.
     area = _MARKER_AREA * (1 + 1.8 * (crowd - 1 - rank))
-    for depth in range(int(rank.max()) + 1):
+    # A few turns through the groups: no group lies on top of another everywhere.
+    turn = points.groupby("group", sort=False).cumcount() % 4
+    for depth, part in product(range(int(rank.max()) + 1), range(4)):
         for name, look in styles.items():
-            of = (points["group"] == name) & (rank == depth)
+            of = (points["group"] == name) & (rank == depth) & (turn == part)
             if of.any():
                 ax.scatter(
                     points.loc[of, "x"],
@@ -155,7 +156,7 @@ def draw_embedding(
                     c=look.color,
                     marker=look.marker,
                     linewidths=0.4,
-                    edgecolors="white" if _luminance(look.color) < 0.6 else "#666666",
+                    edgecolors=_edge(look.color),
                     zorder=3 + depth,
                 )
     _draw_ties(points, ax)
@@ -170,7 +171,15 @@ def draw_embedding(
         ax.set(xticks=[], yticks=[], xlabel=f"{_NAMES[method]} 1", ylabel=f"{_NAMES[method]} 2")
     heading = title or f"{panel['checkpoint']} · {panel['layer']}"
     ax.set_title(heading, loc="left", pad=15, fontweight="bold")
-    ax.text(0, 1.025, _facts(panel), transform=ax.transAxes, fontsize=7, color=_GREY, va="bottom")
+    ax.annotate(
+        _facts(panel),
+        (0, 1),
+        (0, 3),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        fontsize=7,
+        color=_GREY,
+    )
     return ax
 
 
@@ -195,16 +204,16 @@ def embedding_figure(
     half_width = None
     if table.metadata["method"] == "pca":
         half_width = max(_extent(_points(panel))[1] for panel in panels.values())
-    left, right, top, gap_x, gap_y = 0.5, 0.12, 0.42, 0.55, 0.85
+    left, right, top, gap_x, gap_y, below = 0.5, 0.12, 0.42, 0.55, 0.85, 0.5
     if table.metadata["method"] != "pca":
-        left, gap_x, gap_y = 0.3, 0.35, 0.7
+        left, gap_x, gap_y, below = 0.3, 0.35, 0.7, 0.35
     width = left + len(columns) * panel_inches + (len(columns) - 1) * gap_x + right
     width = max(width, 4.6)
     groups = natural_order(table.groups)
     has_ties = bool((table.frame["multiplicity"] > 1).any())
     legend_columns, legend_rows = _legend_shape(groups, meanings, has_ties, width)
     text = wrap_caption(f"{remarks} {caption(table)}".strip(), width)
-    bottom = 0.5 + 0.19 * legend_rows + 0.2 + _LINE * len(text)
+    bottom = below + 0.19 * legend_rows + 0.2 + _LINE * len(text)
     height = top + len(rows) * panel_inches + (len(rows) - 1) * gap_y + bottom
     figure = Figure(figsize=(width, height))
     for (i, row), (j, column) in product(enumerate(rows), enumerate(columns)):
@@ -244,7 +253,7 @@ def draw_legend(
             marker=look.marker,
             markersize=6,
             markeredgewidth=0.4,
-            markeredgecolor="white" if _luminance(look.color) < 0.6 else "#666666",
+            markeredgecolor=_edge(look.color),
             label=label,
         )
         for look, label in zip(
@@ -314,7 +323,7 @@ _LINE = 0.135  # inches a caption line takes
 
 def wrap_caption(text: str, width: float, font_size: float = 7) -> list[str]:
     """Break a caption into lines that fit a figure `width` inches wide."""
-    return textwrap.wrap(text, max(20, int((width - 0.3) * 72 / (font_size * 0.565))))
+    return textwrap.wrap(text, max(20, int((width - 0.3) * 72 / (font_size * 0.5))))
 
 
 def draw_caption(figure: Figure, lines: Sequence[str]) -> None:
@@ -323,6 +332,70 @@ def draw_caption(figure: Figure, lines: Sequence[str]) -> None:
     for i, line in enumerate(reversed(lines)):
         y = (0.07 + _LINE * i) / height
         figure.text(0.12 / width, y, line, fontsize=7, color=_GREY, va="bottom")
+
+
+def draw_image(image: NDArray[Any], ax: Axes, **options: Any) -> Axes:
+    """Show an image, (H, W) grey or (H, W, 3), row 0 on top, with a thin frame and no ticks."""
+    limits = {} if "norm" in options else {"vmin": 0, "vmax": 255}
+    ax.imshow(image, **{"cmap": "gray", **limits, **options})
+    ax.set(xticks=[], yticks=[])
+    for spine in ax.spines.values():
+        spine.set(color="#BBBBBB", linewidth=0.5)
+    return ax
+
+
+def draw_sketch(sketch: NDArray[np.uint8], ax: Axes) -> Axes:
+    """Show a sketch (H, W) uint8, far below its size, with lines that stay black."""
+    height, width = (side // 2 * 2 for side in sketch.shape)
+    halves = sketch[:height, :width].reshape(height // 2, 2, width // 2, 2).min(axis=(1, 3))
+    return draw_image(halves, ax, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+
+
+def draw_receptive_fields(
+    sketch: NDArray[np.uint8],
+    boxes: Mapping[str, tuple[int, int, int, int]],
+    point: tuple[int, int],
+    ax: Axes,
+    *,
+    around: int | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Axes:
+    """Outline the convolutional receptive field of each layer on a sketch (H, W).
+
+    boxes: layer -> (left, top, right, bottom), pixels, both ends included. around: show only this
+    many pixels to each side of the point, pixel by pixel, and write `labels` beside the boxes.
+    """
+    draw_image(sketch, ax, interpolation="nearest" if around else None)
+    colors = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, len(boxes)))
+    for (layer, (left, top, right, bottom)), color in zip(boxes.items(), colors, strict=True):
+        size = (right - left + 1, bottom - top + 1)
+        ax.add_patch(
+            Rectangle(
+                (left - 0.5, top - 0.5),
+                *size,
+                fill=False,
+                color=color,
+                linewidth=1.6 if around else 0.7,
+            )
+        )
+        if around and labels:
+            ax.annotate(
+                labels[layer],
+                (right + 0.5, top - 0.5),
+                (point[0] + around + 1.5, top - 0.5),
+                arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.7},
+                color=color,
+                fontsize=8,
+                va="center",
+                annotation_clip=False,
+            )
+    ax.plot(*point, marker="+", color="#D55E00", markersize=9 if around else 4, markeredgewidth=1.2)
+    if around:
+        ax.set(
+            xlim=(point[0] - around - 0.5, point[0] + around + 0.5),
+            ylim=(point[1] + around + 0.5, point[1] - around - 0.5),
+        )
+    return ax
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -356,71 +429,27 @@ def _draw_ties(points: pd.DataFrame, ax: Axes) -> None:
     ties = points[points["multiplicity"] > 1]
     if ties.empty:
         return
-    places = ties.drop_duplicates(["x", "y"])
+    labels, places = [], []
+    # The largest ties choose their place first.
+    for members in sorted(
+        (members for _, members in ties.groupby(["x", "y"], sort=False)),
+        key=lambda members: -int(members["multiplicity"].iloc[0]),
+    ):
+        names, count = list(members["group"]), int(members["multiplicity"].iloc[0])
+        shown = "+".join(names) if len(names) <= 3 else f"{len(names)} groups"
+        labels.append(f"{shown} ×{count}" if len(names) > 1 else f"×{count}")
+        places.append(members[["x", "y"]].to_numpy()[0])
+    rings = np.array(places)
     ax.scatter(
-        places["x"],
-        places["y"],
+        rings[:, 0],
+        rings[:, 1],
         s=_RING_AREA,
         facecolors="none",
         edgecolors="black",
         linewidths=0.7,
         zorder=20,
     )
-    scale = ax.figure.dpi / 72
-    centres = ax.transData.transform(points[["x", "y"]].drop_duplicates().to_numpy())
-    taken = [
-        Bbox.from_bounds(x - 3 * scale, y - 3 * scale, 6 * scale, 6 * scale) for x, y in centres
-    ]
-    frame = ax.bbox
-    # The largest ties choose their place first.
-    by_place = [members for _, members in ties.groupby(["x", "y"], sort=False)]
-    for members in sorted(by_place, key=lambda members: -int(members["multiplicity"].iloc[0])):
-        names = list(members["group"])
-        count = int(members["multiplicity"].iloc[0])
-        shown = "+".join(names) if len(names) <= 3 else f"{len(names)} groups"
-        label = f"{shown} ×{count}" if len(names) > 1 else f"×{count}"
-        size = np.array([4.0 * len(label) + 1, 8.0]) * scale
-        at = ax.transData.transform(members[["x", "y"]].to_numpy()[0])
-        boxes = [_label_box(at, size, dx, dy, reach * scale) for reach, (dx, dy) in _PLACES]
-        cost = [
-            sum(_overlap(box, other) for other in taken) + 2 * _outside(box, frame) for box in boxes
-        ]
-        box = boxes[int(np.argmin(cost))]
-        taken.append(box)
-        middle = ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)
-        x, y = ax.transData.inverted().transform(middle)
-        ax.text(
-            x,
-            y,
-            label,
-            fontsize=6.5,
-            ha="center",
-            va="center",
-            zorder=21,
-            path_effects=[withStroke(linewidth=1.6, foreground="white")],
-        )
-
-
-_DIRECTIONS = ((1, 0), (0, 1), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
-_PLACES = tuple(product((6.0, 11.0, 17.0), _DIRECTIONS))
-
-
-def _label_box(
-    at: NDArray[np.float64], size: NDArray[np.float64], dx: int, dy: int, reach: float
-) -> Bbox:
-    slant = 0.7 if dx and dy else 1.0
-    middle = at + np.array([dx, dy]) * (reach * slant + size / 2)
-    return Bbox([middle - size / 2, middle + size / 2])
-
-
-def _overlap(a: Bbox, b: Bbox) -> float:
-    width = min(a.x1, b.x1) - max(a.x0, b.x0)
-    height = min(a.y1, b.y1) - max(a.y0, b.y0)
-    return float(max(width, 0) * max(height, 0))
-
-
-def _outside(box: Bbox, frame: Bbox) -> float:
-    return float(box.width * box.height) - _overlap(box, frame)
+    draw_labels(ax, rings, labels, points[["x", "y"]].drop_duplicates().to_numpy())
 
 
 def _facts(panel: Mapping[str, Any]) -> str:
@@ -438,13 +467,16 @@ def _legend_labels(groups: Sequence[str], meanings: Mapping[str, str] | None) ->
 def _legend_shape(
     groups: Sequence[str], meanings: Mapping[str, str] | None, ties: bool, width: float
 ) -> tuple[int, int]:
+    """The most columns that fit `width` inches, and the rows they make."""
     labels = _legend_labels(groups, meanings) + ([_TIES] if ties else [])
-    widest = max(len(label) for label in labels) * 0.064 + 0.38
-    columns = max(1, min(len(labels), math.floor((width - 0.2) / widest)))
-    rows = math.ceil(len(labels) / columns)
-    return math.ceil(len(labels) / rows), rows
+    widths = [0.063 * len(label) + 0.42 for label in labels]
+    for rows in range(1, len(labels) + 1):
+        columns = [max(widths[i : i + rows]) for i in range(0, len(widths), rows)]
+        if sum(columns) < width - 0.24:
+            break
+    return len(columns), rows
 
 
-def _luminance(color: str) -> float:
+def _edge(color: str) -> str:
     red, green, blue = mpl.colors.to_rgb(color)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return "white" if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.6 else "#666666"

@@ -1,0 +1,39 @@
+"""Figure 3.2: the convolutional receptive fields of L0 to L4 around the probe point."""
+
+from matplotlib.figure import Figure
+
+from analyses.study import POINT, Sources
+from featviz.networks.generators import FrontEnd, GeneratorArchitecture
+from featviz.plots import draw_caption, draw_receptive_fields, wrap_caption
+from featviz.receptive_field import trace_geometry
+from featviz.sketches import read_sketches
+
+LAYERS = ("L0", "L1", "L2", "L3", "L4")
+SKETCH = "G1/000"
+
+
+def draw(sources: Sources) -> Figure:
+    """The whole sketch, and the surroundings of the point pixel by pixel."""
+    sketches = read_sketches(sources.sketches)
+    names = list(sketches.index["sketch"])
+    sketch = sketches.image(names.index(SKETCH) if SKETCH in names else 0)
+    # Where a cell looks depends on kernels and strides alone, so the thinnest front end will do.
+    front_end = FrontEnd(GeneratorArchitecture(width=1))
+    fields = trace_geometry(front_end, LAYERS, (sketches.size, sketches.size))
+    boxes, labels = {}, {}
+    for layer, field in fields.items():
+        position = field.position(POINT)
+        box = boxes[layer] = field.box(position)
+        labels[layer] = f"{layer}: {box.right - box.left + 1} px, cell {position}"
+    figure = Figure(figsize=(7.6, 3.75))
+    side, bottom = 3.1, 0.5
+    whole = figure.add_axes((0.12 / 7.6, bottom / 3.75, side / 7.6, side / 3.75))
+    near = figure.add_axes((3.35 / 7.6, bottom / 3.75, side / 7.6, side / 3.75))
+    draw_receptive_fields(sketch, boxes, POINT, whole)
+    draw_receptive_fields(sketch, boxes, POINT, near, around=28, labels=labels)
+    text = (
+        f"Cross: the probe point {POINT}. Cells are (column, row) of the layer's map. The fields "
+        "are those of the convolutions; after an instance normalisation every pixel has a say."
+    )
+    draw_caption(figure, wrap_caption(text, 7.6))
+    return figure

@@ -1,0 +1,90 @@
+"""What the scripts share, and what is true of the study only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from featviz.embedding import embed, join
+from featviz.errors import FeatvizError
+from featviz.plots import embedding_figure
+from featviz.tables import FeatureTable, read_features
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = Path(__file__).parent / "samples"
+POINT = (170, 250)
+SEED = 0
+
+MODIFIED, BASELINE = "paper-modified", "paper-baseline"
+
+MEANINGS = {
+    "G1": "hair",
+    "G2": "beard, wrinkles, ears",
+    "G3": "face shape",
+    "G4": "eyebrows",
+    "G5": "eye shape",
+    "G6": "eye size",
+    "G7": "doodles",
+    "G8": "mouth",
+    "G9": "nose",
+    "G10": "mouth, G9's eyes",
+    "G11": "nose, G8's eyes",
+}
+"""What changes inside each group."""
+
+SAME_EYES = ("G1", "G2", "G3", "G4", "G8", "G9", "G10", "G11")
+"""The groups whose sketches all have the same eyes; claims C4 to C7 are about them."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the scripts find what they draw."""
+
+    features: Path = Path("features")
+    """Folder of the feature tables."""
+    sketches: Path = ROOT / "sketches"
+    """Folder of the sketch set."""
+    landmarks: Path = ROOT / "featviz" / "pretrained"
+    """Folder of the training faces' landmark table."""
+
+
+def load_features(sources: Sources, checkpoint: str) -> FeatureTable:
+    """The feature table of a checkpoint at the study's point."""
+    path = sources.features / f"{checkpoint}.parquet"
+    if not path.is_file():
+        raise FeatvizError(
+            f"{path}: no such feature table; make it with: "
+            f"featviz extract {MODIFIED} {BASELINE} --out {sources.features}"
+        )
+    return read_features(path).select(points=[POINT])
+
+
+def chapter_3_figure(
+    sources: Sources,
+    method: str,
+    layers: Sequence[str],
+    checkpoints: Sequence[str] = (MODIFIED,),
+    groups: Sequence[str] | None = None,
+    remarks: str = "",
+) -> Figure:
+    """Maps of v_k (modified) and v'_k (baseline) of some layers and groups (default: all)."""
+    table = join(
+        embed(load_features(sources, name).select(groups=groups), method, layers, seed=SEED)
+        for name in checkpoints
+    )
+    titles = {
+        (
+            name,
+            layer,
+        ): f"{vector_name(name, layer)} · {'modified' if name == MODIFIED else 'baseline'}"
+        for name in checkpoints
+        for layer in layers
+    }
+    return embedding_figure(table, titles=titles, meanings=MEANINGS, remarks=remarks)
+
+
+def vector_name(checkpoint: str, layer: str) -> str:
+    """The study's name of a vector: v₀ of `modified`, v′₀ of `baseline`."""
+    index = chr(ord("₀") + int(layer.removeprefix("L")))
+    return ("v" if checkpoint == MODIFIED else "v′") + index
