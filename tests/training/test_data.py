@@ -1,0 +1,61 @@
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from featviz.drawing import rasterize
+from featviz.errors import FeatvizError
+from featviz.training.data import PairTensors, encode_image, training_batches, training_order
+
+
+def test_every_epoch_visits_every_pair_once_in_a_new_order():
+    batches = list(islice(training_order(10, 2, seed=0, first_step=0), 10))
+    first, second = np.ravel(batches[:5]), np.ravel(batches[5:])
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert list(first) != list(second)
+
+
+@pytest.mark.parametrize("first_step", [0, 1, 4, 5, 13])
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_an_order_that_starts_later_goes_on_as_the_whole_one_does(first_step, batch_size):
+    whole = list(islice(training_order(11, batch_size, 7, 0), 30))
+    assert (
+        list(islice(training_order(11, batch_size, 7, first_step), 10))
+        == (whole[first_step : first_step + 10])
+    )
+
+
+def test_more_pairs_a_batch_than_there_are_is_refused():
+    with pytest.raises(FeatvizError, match=r"batch of 9 .* has 8"):
+        next(training_order(8, 9, 0, 0))
+
+
+def test_paper_is_plus_one_and_ink_minus_one_in_three_equal_channels():
+    sketch = np.array([[255, 0], [0, 255]], dtype=np.uint8)
+    tensor = encode_image(sketch)
+    assert tensor.shape == (3, 2, 2)
+    assert all(torch.equal(c, torch.tensor([[1.0, -1.0], [-1.0, 1.0]])) for c in tensor)
+
+
+def test_a_photo_keeps_its_channels_and_range():
+    photo = np.zeros((2, 3, 3), dtype=np.uint8)
+    photo[1, 2] = (255, 0, 51)
+    tensor = encode_image(photo)
+    assert tensor.shape == (3, 2, 3)
+    torch.testing.assert_close(tensor[:, 1, 2], torch.tensor([1.0, -1.0, -0.6]))
+
+
+def test_a_pair_is_the_contour_drawn_at_the_asked_size_and_its_photo(pairs):
+    sketch, photo = PairTensors(pairs, 128)[1]
+    drawn = rasterize(pairs.contour(1).scaled(128))
+    assert torch.equal(sketch[0], torch.from_numpy(drawn).float() / 127.5 - 1)
+    assert sketch.shape == photo.shape == (3, 128, 128)
+
+
+def test_loading_in_other_processes_gives_the_same_batches(pairs):
+    here = list(islice(training_batches(pairs, 32, 2, 0, 0, workers=0), 3))
+    there = list(islice(training_batches(pairs, 32, 2, 0, 0, workers=1), 3))
+    for (a, b), (c, d) in zip(here, there, strict=True):
+        assert torch.equal(a, c)
+        assert torch.equal(b, d)

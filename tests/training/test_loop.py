@@ -1,0 +1,146 @@
+import csv
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from featviz.checkpoints import load_generator
+from featviz.errors import FeatvizError
+from featviz.faces.pairs import PairSet
+from featviz.training import loop
+from featviz.training.loop import learning_rate_factor, start_run, train, train_step
+from featviz.training.presets import preset
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def small_pairs(pairs):
+    splits = ("train",) * (len(pairs) - 1) + ("test",)
+    return PairSet(pairs.folder, pairs.names, pairs.landmarks, splits, pairs.size)
+
+
+def small_config(**changes):
+    settings = {"size": 32, "width": 2, "residual_blocks": 1, "discriminator_width": 2, "steps": 12}
+    return preset("demo", **(settings | changes))
+
+
+def weights(folder, kind="generator"):
+    return load_file(folder / f"{kind}.safetensors")
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_run_learns_and_leaves_all_its_files(tmp_path, small_pairs):
+    config = small_config(steps=60)
+    path = train(config, small_pairs, tmp_path / "run", save_every=30, sample_every=30)
+    loaded = load_generator(path)
+    assert loaded.metadata["step"] == 60
+    assert loaded.metadata["data"]["pairs"] == len(small_pairs) - 1
+    rows = list(csv.DictReader((tmp_path / "run" / "losses.csv").open()))
+    assert [int(row["step"]) for row in rows] == [20, 40, 60]
+    assert float(rows[-1]["feature-matching"]) < float(rows[0]["feature-matching"])
+    samples = sorted((tmp_path / "run" / "samples").iterdir())
+    assert [s.name for s in samples] == ["step_000030.png", "step_000060.png"]
+    assert Image.open(samples[0]).size == (32, 96)
+
+
+def test_the_same_settings_give_the_same_weights(tmp_path, small_pairs):
+    for name in ("a", "b"):
+        train(small_config(), small_pairs, tmp_path / name)
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+
+
+def test_a_run_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
+    tmp_path, small_pairs, monkeypatch
+):
+    train(small_config(), small_pairs, tmp_path / "whole")
+    original = loop.train_step
+
+    def stop_at_five(run, *arguments):
+        losses = original(run, *arguments)
+        if run.step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return losses
+
+    monkeypatch.setattr(loop, "train_step", stop_at_five)
+    with pytest.raises(FeatvizError, match="stopped and saved at step 5 of 12"):
+        train(small_config(), small_pairs, tmp_path / "stopped")
+    monkeypatch.setattr(loop, "train_step", original)
+    train(small_config(), small_pairs, tmp_path / "stopped", resume=True)
+    for kind in ("generator", "discriminator"):
+        assert same(weights(tmp_path / "whole", kind), weights(tmp_path / "stopped", kind))
+
+
+def test_a_run_that_was_killed_resumes_from_its_last_save(tmp_path, small_pairs):
+    folder = tmp_path / "run"
+    options = "--size 32 --width 2 --residual-blocks 1 --discriminator-width 2 --steps 3000"
+    command = [sys.executable, "-m", "featviz", "train", "--out", str(folder), "--save-every", "5"]
+    command += ["--data", str(small_pairs.folder), "--threads", "1", *options.split()]
+    process = subprocess.Popen(command)
+    while not (folder / "training_state.pt").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    state = torch.load(folder / "training_state.pt", weights_only=True)
+    step = state["step"]
+    assert step % 5 == 0
+    run = start_run(small_config(steps=3000), CPU)
+    run.load_state(state)
+    assert run.step == step
+    leftovers = [p for p in folder.iterdir() if ".tmp" in p.name]
+    # A kill may leave one temporary file; it never has the name of a real one.
+    assert all(p.name.startswith(".") for p in leftovers)
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path, small_pairs):
+    train(small_config(steps=1), small_pairs, tmp_path / "run")
+    with pytest.raises(FeatvizError, match="holds a run already; continue it with --resume"):
+        train(small_config(steps=1), small_pairs, tmp_path / "run")
+
+
+def test_resuming_with_other_settings_is_refused_naming_the_difference(tmp_path, small_pairs):
+    train(small_config(steps=1), small_pairs, tmp_path / "run")
+    with pytest.raises(FeatvizError, match="other settings: width: 2 -> 3"):
+        train(small_config(steps=1, width=3), small_pairs, tmp_path / "run", resume=True)
+    with pytest.raises(FeatvizError, match="holds no run to resume"):
+        train(small_config(steps=1), small_pairs, tmp_path / "other", resume=True)
+
+
+def test_a_diverging_run_stops_naming_the_loss_and_updates_nothing(small_pairs):
+    config = small_config(use_bfloat16=False)
+    run = start_run(config, CPU)
+    sketch, photo = torch.zeros(1, 3, 32, 32), torch.full((1, 3, 32, 32), torch.nan)
+    before = [p.clone() for p in run.models.generator.parameters()]
+    with pytest.raises(FeatvizError, match="loss is nan at step 0: the run diverged"):
+        train_step(run, config, sketch, photo, CPU)
+    after = list(run.models.generator.parameters())
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_the_learning_rate_is_constant_then_falls_linearly_to_zero():
+    factors = [learning_rate_factor(step, 100) for step in range(101)]
+    assert factors[:51] == [1.0] * 51
+    assert factors[75] == pytest.approx(0.5)
+    assert factors[100] == 0.0
+
+
+def test_unknown_presets_and_senseless_settings_are_refused():
+    with pytest.raises(FeatvizError, match="unknown preset 'huge'; there are demo, paper"):
+        preset("huge")
+    with pytest.raises(FeatvizError, match="steps must be positive; got 0"):
+        preset("demo", steps=0)
+
+
+def test_none_leaves_a_setting_of_the_preset_as_it_is():
+    assert preset("paper", width=None, seed=4) == dataclasses.replace(preset("paper"), seed=4)

@@ -1,0 +1,54 @@
+import torch
+
+from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
+from featviz.networks.generators import GeneratorArchitecture, GlobalGenerator
+from featviz.training.losses import adversarial_loss, feature_matching_loss
+from featviz.training.steps import LossSettings, Models, backward, compute_losses
+
+
+def small_models():
+    torch.manual_seed(0)
+    return Models(
+        GlobalGenerator(GeneratorArchitecture(width=2, residual_blocks=1)),
+        MultiScaleDiscriminator(DiscriminatorArchitecture(width=2, scales=2)),
+    )
+
+
+def small_batch():
+    return torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(2, 3, 32, 32) * 2 - 1
+
+
+def test_gradients_are_those_of_two_separate_textbook_passes():
+    models, (sketch, photo) = small_models(), small_batch()
+    settings = LossSettings()
+    backward(models, compute_losses(models, sketch, photo, settings))
+    got = {
+        name: [p.grad.clone() for p in getattr(models, name).parameters()]
+        for name in ("generator", "discriminator")
+    }
+
+    judge = lambda image: models.discriminator(torch.cat([sketch, image], 1))  # noqa: E731
+    image = models.generator(sketch)
+    loss = adversarial_loss(judge(image), True, "least-squares")
+    loss = loss + 10 * feature_matching_loss(judge(image), judge(photo))
+    want_generator = torch.autograd.grad(loss, list(models.generator.parameters()))
+    loss = adversarial_loss(judge(models.generator(sketch).detach()), False, "least-squares")
+    loss = (loss + adversarial_loss(judge(photo), True, "least-squares")) / 2
+    want_discriminator = torch.autograd.grad(loss, list(models.discriminator.parameters()))
+
+    for name, want in (("generator", want_generator), ("discriminator", want_discriminator)):
+        for got_grad, want_grad in zip(got[name], want, strict=True):
+            torch.testing.assert_close(got_grad, want_grad, rtol=1e-4, atol=1e-5)
+
+
+def test_losses_are_named_and_their_weighted_sum_is_what_the_generator_minimises():
+    models, (sketch, photo) = small_models(), small_batch()
+    step = compute_losses(models, sketch, photo, LossSettings(feature_matching=3.0))
+    assert set(step.named) == {
+        "adversarial",
+        "feature-matching",
+        "discriminator-fake",
+        "discriminator-real",
+    }
+    expected = step.named["adversarial"] + 3.0 * step.named["feature-matching"]
+    torch.testing.assert_close(step.generator.detach(), expected)
