@@ -30,7 +30,6 @@ from featviz.files import atomic_write
 from featviz.labels import draw_labels
 
 DPI = 200
-FORMATS = (".png", ".pdf", ".svg")
 
 STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -398,14 +397,29 @@ def draw_receptive_fields(
     return ax
 
 
+def figure_format(path: Path) -> str:
+    """The format a figure's name asks for, "png", "pdf" or "svg"; else raises FeatvizError."""
+    suffix = Path(path).suffix.removeprefix(".")
+    if suffix not in _UNDATED:
+        raise FeatvizError(
+            f"cannot write a figure to {path}: expected a name ending in "
+            f"{', '.join('.' + name for name in _UNDATED)}"
+        )
+    return suffix
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as .png, .pdf or .svg, complete or not at all, without a date."""
-    path = Path(path)
-    if path.suffix not in FORMATS:
-        raise FeatvizError(f"cannot write {path}: expected a name ending in {', '.join(FORMATS)}")
-    undated = {".png": {"Software": None}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
-    with style(), atomic_write(path) as temporary:
-        figure.savefig(temporary, dpi=DPI, metadata=undated[path.suffix])
+    metadata = _UNDATED[figure_format(path)]
+    with style(), atomic_write(Path(path)) as temporary:
+        figure.savefig(temporary, dpi=DPI, metadata=metadata)
+
+
+_UNDATED: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+}
 
 
 def _points(table: EmbeddingTable) -> pd.DataFrame:

@@ -1,11 +1,15 @@
 """The mean face: the average of many contours (study, figure 4.1)."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from featviz.drawing import CANVAS, PAPER, rasterize
 from featviz.errors import FeatvizError
 from featviz.faces.contours import contours
+from featviz.files import atomic_write
 from featviz.progress import track
 
 
@@ -24,3 +28,12 @@ def mean_face(
         drawing = contours(points, landmark_size)
         total += rasterize(drawing if landmark_size == size else drawing.scaled(size))
     return total / (len(landmarks) * PAPER)
+
+
+def write_mean_face(mean: NDArray[np.float64], path: Path) -> None:
+    """Write a mean face (H, W), 0 to 1, as a grey PNG, complete or not at all."""
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise FeatvizError(f"cannot write a mean face to {path}: expected a name ending in .png")
+    with atomic_write(path) as temporary:
+        Image.fromarray(np.rint(mean * PAPER).astype(np.uint8)).save(temporary, format="PNG")
