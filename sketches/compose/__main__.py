@@ -48,8 +48,8 @@ GROUPS = (
     Group("G6", "000244.jpg", "G6/001", 9, draw_eye_size),
     Group("G7", "", "", 12, lambda _, number: draw_doodle(number)),
     Group("G8", "000307.jpg", "G8/001", 26, draw_mouth),
-    Group("G9", "000177.jpg", "G9/001", 19, draw_nose),
-    Group("G10", "000177.jpg", "G9/001", 26, draw_mouth),
+    Group("G9", "000004.jpg", "G9/001", 19, draw_nose),
+    Group("G10", "000004.jpg", "G9/001", 26, draw_mouth),
     Group("G11", "000307.jpg", "G8/001", 19, draw_nose),
 )
 """Names, what is edited and counts: the table of the study, section 4."""

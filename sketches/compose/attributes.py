@@ -87,12 +87,11 @@ def _filled(
 
 def _beard(face: Face, rng: np.random.Generator) -> list[Points]:
     """A full beard, short and dense."""
-    roots = _filled(face, rng, _beard_zone(face, 0.66), 13, 3)
-    away = roots - face.at([(0, 0.3)])[0]
-    hairs = _hairs(rng, roots, away * (0.6, 1), 17, 0.25)
-    fringe = resample(_jaw(face, 2, 14), 7)
-    hairs += _hairs(rng, fringe, fringe - face.at([(0, 0.2)])[0], 20, 0.3)
-    return _outside(hairs, [_mouth_zone(face, 5)])
+    roots = _filled(face, rng, _beard_zone(face, 0.66), 11, 2.5)
+    fringe = resample(_jaw(face, 2, 14), 6)
+    roots = np.vstack([roots, fringe])
+    grow = np.column_stack([0.45 * (roots[:, 0] - face.centre[0]), np.full(len(roots), 55.0)])
+    return _outside(_hairs(rng, roots, grow, 19, 0.2), [_mouth_zone(face, 4)])
 
 
 def _beard__long(face: Face, rng: np.random.Generator) -> list[Points]:
@@ -166,10 +165,10 @@ def _moustache__handlebar(face: Face, rng: np.random.Generator) -> list[Points]:
 
 
 def _stubble(face: Face, rng: np.random.Generator) -> list[Points]:
-    roots = _filled(face, rng, _beard_zone(face, 0.7), 14, 3.5)
+    roots = _filled(face, rng, _beard_zone(face, 0.68), 9.5, 2.5)
     lip = face.landmarks[[31, 35]].mean(axis=0)
     roots = np.vstack(
-        [roots, lip + np.array([(x, 15 + rng.normal(0, 2)) for x in range(-44, 45, 11)])]
+        [roots, lip + np.array([(x, 15 + rng.normal(0, 2)) for x in range(-44, 45, 8)])]
     )
     down = np.tile([0.0, 1.0], (len(roots), 1))
     return _outside(_hairs(rng, roots, down, 5.5, 0.35), [_mouth_zone(face, 5)])
@@ -185,7 +184,7 @@ def _sideburns(face: Face, rng: np.random.Generator) -> list[Points]:
                 + (inwards * width, 0)
                 + rng.normal(0, 1.5, (len(edge) - 2 - k, 2))
             )
-            roots = roots[roots[:, 1] > 280 if inwards == 1 else roots[:, 1] > 236]
+            roots = roots[roots[:, 1] > 278]
             hairs += _hairs(rng, roots, np.tile([0.25 * inwards, 1.0], (len(roots), 1)), 17, 0.18)
     return hairs
 
@@ -265,8 +264,8 @@ def _earrings(face: Face, rng: np.random.Generator) -> list[Points]:
 def _freckles(face: Face, rng: np.random.Generator) -> list[Points]:
     dots = []
     for side in (-1, 1):
-        for _ in range(15):
-            x, y = face.at([(side * rng.uniform(0.2, 0.72), rng.uniform(0.3, 0.6))])[0]
+        for _ in range(22):
+            x, y = face.at([(side * rng.normal(0.45, 0.15), rng.normal(0.45, 0.09))])[0]
             dots.append(curve(ellipse((x, y), (1.6, 1.3), 0, 330)))
     for x, y in ((0.02, 0.28), (-0.07, 0.36), (0.09, 0.4), (-0.02, 0.47)):
         dots.append(curve(ellipse(face.at([(x, y)])[0], (1.4, 1.2), 0, 330)))
@@ -297,14 +296,6 @@ def _dimples(face: Face, rng: np.random.Generator) -> list[Points]:
     return _placed(face, shapes, mirrored=True) + _placed(face, chin)
 
 
-def _blush(face: Face, rng: np.random.Generator) -> list[Points]:
-    """Hatched cheeks."""
-    hatches: list[Line] = [[(0.5 + 0.07 * k, 0.56), (0.56 + 0.07 * k, 0.4)] for k in range(5)]
-    return _placed(face, hatches) + [
-        line + (-1.06 * face.half_width, 0) for line in _placed(face, hatches)
-    ]
-
-
 def _outside(drawn: list[Points], polygons: list[Points]) -> list[Points]:
     return [piece for line in drawn for piece in hide(line, polygons, shortest=3.0)]
 
@@ -324,6 +315,6 @@ ATTRIBUTES: tuple[tuple[Maker, ...], ...] = (
     (_moustache__handlebar,),
     (_beard__long,),
     (_sideburns,),
-    (_freckles, _blush),
+    (_freckles,),
     (_scar, _dimples),
 )

@@ -10,7 +10,7 @@ Shape = list[list[tuple[float, float]]]
 """Lines of points (s, h): s from 0 at the outer to 1 at the inner corner, h upwards, in eye
 widths."""
 
-SIZES = (0.5, 0.62, 0.75, 0.88, 1.12, 1.24, 1.36, 1.48)
+SIZES = (0.48, 0.6, 0.72, 0.86, 1.1, 1.2, 1.3, 1.4)
 
 
 def _lids(upper: Shape, lower: Shape, *more: list[tuple[float, float]]) -> Shape:

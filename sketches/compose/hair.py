@@ -110,31 +110,23 @@ class Comb:
             across = np.column_stack([-tangent[:, 1], tangent[:, 0]])
             across /= np.hypot(*across.T)[:, None]
             w = width * self.face.half_width
-            step = int(1.15 * w)
-            for k, at in enumerate(range(0, len(way) - 2 * step, step // 2 + 4)):
+            step = int(1.3 * w)
+            # Lobes from the middle to one side and back, left and right in turn.
+            lobe = np.array([(-0.3, 0), (0.35, 0.06), (0.95, 0.42), (0.85, 0.86), (0.2, 1.2)])
+            for k, at in enumerate(range(0, len(way) - 3 * step, step // 2)):
                 s = 1 if k % 2 else -1
-                half = w * (1 - 0.35 * at / len(way))
-                top, belly, low = (
-                    at,
-                    min(at + step // 2, len(way) - 1),
-                    min(at + int(1.3 * step), len(way) - 1),
-                )
-                self.drawn.append(
-                    curve([way[top] + 0.25 * s * half * across[top],
-                           way[belly] + s * half * across[belly],
-                           way[(belly + low) // 2] + 0.75 * s * half * across[(belly + low) // 2],
-                           way[low] - 0.3 * s * half * across[low]])
-                )  # fmt: skip
+                half = s * w * (1 - 0.4 * at / len(way))
+                where = at + (lobe[:, 1] * step).astype(int)
+                self.drawn.append(curve(way[where] + half * lobe[:, :1] * across[where]))
             end, down = way[-2 * step], tangent[-2 * step]
-            for _ in range(7):
-                spread = self.rng.normal(0, 0.28)
+            for spread in np.linspace(-0.35, 0.35, 6) + self.rng.normal(0, 0.05, 6):
                 direction = np.array([down[0] + spread, 1.0])
                 self.drawn.append(curve([end + (8 * spread, 0), end + 16 * direction + (6 * spread, 0),
                                          end + 40 * direction]))  # fmt: skip
 
     def hidden_by(self, *polygons: Points) -> None:
         """Take away what lies behind or inside the polygons."""
-        self.drawn = [piece for line in self.drawn for piece in hide(line, polygons)]
+        self.drawn = [piece for line in self.drawn for piece in hide(line, polygons, shortest=3)]
 
     def spread(self, function: Callable[[float], Guide], at: Sequence[float]) -> None:
         """One line for each number in `at`."""
@@ -274,11 +266,12 @@ def _long_wavy(c: Comb) -> None:
 
 
 def _long_curly(c: Comb) -> None:
-    for k, x in enumerate((1.08, 1.26, 1.44)):
+    for k in range(4):
+        x, top = 1.07 + 0.135 * k, -1.08 - 0.13 * k
         for side in (-1, 1):
-            c.curls([(side * 0.25 * k, -1.3 - 0.03 * k), (side * (0.72 + 0.1 * k), -1.1),
-                     (side * x, -0.4), (side * (x + 0.06), 0.5), (side * (x + 0.02), 1.3 - 0.06 * k)],
-                    0.085, 0.13)  # fmt: skip
+            c.curls([(side * 0.06, top), (side * (0.55 + 0.08 * k), top + 0.18),
+                     (side * (x - 0.04), -0.45), (side * (x + 0.05), 0.3),
+                     (side * (x + 0.02), 1.25 + 0.12 * ((k + 1) % 3))], 0.085, 0.12)  # fmt: skip
 
 
 def _short_curls(c: Comb) -> None:
@@ -316,17 +309,19 @@ def _top_bun(c: Comb) -> None:
 
 
 def _two_buns(c: Comb) -> None:
+    c.line(_arc(0.97, -1.36, -0.2, -84, 84))
     for side in (-1, 1):
-        for a in np.linspace(4, 88, 13):
+        for a in np.linspace(6, 86, 13):
             s, k = side * float(np.sin(np.radians(a))), float(np.cos(np.radians(a)))
-            c.line([(0.96 * s, -0.08 - 0.84 * k), (0.9 * s, -0.4 - 0.86 * k), (side * 0.7, -1.22)])
-        c.line([(side * 0.02, -0.94), (side * 0.05, -1.4), (side * 0.5, -1.42)])
+            root = (0.95 * s, -0.1 - 0.82 * k + c.rng.normal(0, 0.015))
+            c.line([root, (0.75 * s + 0.16 * side, -0.46 - 0.76 * k), (side * 0.78, -1.16)])
+        c.line([(side * 0.02, -0.92), (side * 0.025, -1.34)])
     for side in (-1, 1):
-        middle = c.face.at([(side * 0.86, -1.3)])[0]
-        r = 0.27 * c.face.half_width
+        middle = c.face.at([(side * 0.88, -1.26)])[0]
+        r = 0.28 * c.face.half_width
         c.hidden_by(ellipse(middle, (r, r)))
     for side in (-1, 1):
-        c.ring((side * 0.86, -1.3), 0.26, 6)
+        c.ring((side * 0.88, -1.26), 0.27, 6)
 
 
 def _ponytail(c: Comb) -> None:
@@ -369,15 +364,14 @@ def _mohawk(c: Comb) -> None:
         lean = u * 1.5 + c.rng.normal(0, 0.03)
         low = -0.96 + 0.1 * abs(u)
         c.line([(u, low), (u + 0.3 * lean, -1.3), (u + lean, -1.62 + 0.5 * u * u)])
-    for f in np.linspace(0.35, 0.98, 5):
-        dome = [
-            (side * 0.97 * f, -0.1 - 1.02 * float(np.sqrt(1 - (0.8 * f) ** 2))) for side in (-1, 1)
-        ]
-        for x, y in dome:
-            for k in range(3):
-                px = x * (1 - 0.03 * k)
-                py = y + 0.12 * k
-                c.line([(px, py), (px * 1.01, py + 0.045)])
+    for f in (0.34, 0.48, 0.62, 0.76, 0.88, 0.97):
+        low = -0.1 - 0.84 * float(np.sqrt(1 - f**2))
+        high = -0.2 - 1.16 * float(np.sqrt(1 - (0.98 * f) ** 2))
+        for y in np.arange(low, high, -0.11):
+            shake = c.rng.normal(0, 0.012, 2)
+            c.line([(f + shake[0], y + shake[1]), (f + shake[0] + 0.01, y + shake[1] - 0.05)],
+                   mirrored=True)  # fmt: skip
+    c.line(_arc(1.0, -1.4, -0.2, 10, 84), mirrored=True)
 
 
 def _spiky(c: Comb) -> None:
@@ -459,24 +453,41 @@ def _windblown(c: Comb) -> None:
 
 
 def _dreadlocks(c: Comb) -> None:
-    rope = 0.055
+    """Ropes, each in front of the one drawn after it."""
+    rope = 0.058
     for side in (-1, 1):
+        front: list[Points] = []
         for k in range(6):
             f = k / 5
+            sway = 0.05 * c.rng.normal(0, 1, 3)
             path = curve(c.face.at([
-                (side * 0.03, -1.12 - 0.34 * f), (side * (0.5 + 0.2 * f), -0.98 - 0.34 * f),
-                (side * (0.97 + 0.36 * f), -0.35), (side * (1.06 + 0.46 * f), 0.5),
-                (side * (1.08 + 0.48 * f + 0.04 * c.rng.normal()), 1.3 + 0.1 * c.rng.normal()),
+                (side * (0.04 + 0.02 * k), -1.0 - 0.42 * f), (side * (0.5 + 0.26 * f), -0.9 - 0.34 * f),
+                (side * (0.97 + 0.42 * f + sway[0]), -0.35),
+                (side * (1.08 + 0.46 * f + sway[1]), 0.5),
+                (side * (1.1 + 0.46 * f + sway[2]), 1.2 + 0.18 * c.rng.normal()),
             ]))  # fmt: skip
             tangent = np.gradient(path, axis=0)
             across = np.column_stack([-tangent[:, 1], tangent[:, 0]])
             across *= (rope * c.face.half_width / np.hypot(*across.T))[:, None]
-            c.drawn.append(np.vstack([path + across, curve([path[-1] + across[-1], path[-1] + 2.5 * tangent[-1],
-                                      path[-1] - across[-1]]), (path - across)[::-1]]))  # fmt: skip
-            for at in range(14, len(path) - 2, 9):
-                c.drawn.append(
-                    lines([path[at] + 0.7 * across[at], path[at + 2] - 0.7 * across[at + 2]])
+            tip = curve(
+                [path[-1] + across[-1], path[-1] + 2.5 * tangent[-1], path[-1] - across[-1]]
+            )
+            outline = np.vstack([path + across, tip, (path - across)[::-1]])
+            drawn = [outline]
+            for at in np.cumsum(c.rng.integers(9, 26, 40)):
+                if at + 3 > len(path):
+                    break
+                drawn.append(
+                    curve(
+                        [
+                            path[at] + 0.7 * across[at],
+                            path[at + 2],
+                            path[at + 2] - 0.3 * across[at + 1],
+                        ]
+                    )
                 )
+            c.drawn += [piece for line in drawn for piece in hide(line, front, shortest=4)]
+            front.append(outline)
 
 
 def _pixie(c: Comb) -> None:
@@ -504,6 +515,6 @@ def _ringlets(c: Comb) -> None:
 STYLES: tuple[Callable[[Comb], None], ...] = (
     _buzz, _short, _side_parting, _slicked_back, _bowl, _bob, _bob_with_fringe, _long_straight,
     _long_wavy, _long_curly, _short_curls, _afro, _top_bun, _two_buns, _ponytail, _side_ponytail,
-    _two_braids, _side_braid, _mohawk, _spiky, _comb_over, _wreath, _side_swept, _windblown,
-    _dreadlocks, _pixie, _ringlets,
+    _two_braids, _side_braid, _mohawk, _spiky, _comb_over, _wreath, _windblown, _dreadlocks,
+    _ringlets,
 )  # fmt: skip

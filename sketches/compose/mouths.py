@@ -42,7 +42,7 @@ MOUTHS: tuple[Mouth, ...] = (
     Mouth(lift=-0.12),
     Mouth(width=0.95, lift=-0.2, upper=0.08, lower=0.12, extras=_with("chin line")),
     Mouth(width=0.6, lift=0.0, upper=0.2, lower=0.26, bow=0.5),
-    Mouth(width=0.38, lift=0.0, upper=0.24, lower=0.28, gap=0.34, inner="both", bow=0.2),
+    Mouth(width=0.46, lift=0.0, upper=0.12, lower=0.14, gap=0.24, inner="both", bow=0.25),
     Mouth(width=0.75, lift=0.0, upper=0.1, lower=0.13, gap=0.62, inner="both", bow=0.2),
     Mouth(width=0.9, lift=-0.05, upper=0.07, lower=0.09, gap=0.75, inner="both", bow=0.1),
     Mouth(width=1.2, lift=0.14, upper=0.07, lower=0.1, gap=0.28, inner="both", bow=0.2),
@@ -89,7 +89,7 @@ def mouth_lines(face: Face, mouth: Mouth) -> list[Points]:
     round_off = np.sqrt(np.clip(1 - s**2, 0, 1))
     opening = round_off**1.2
     seam = -unit * (mouth.lift * (s**2 - 0.3) + mouth.slant * s / 2)
-    top_gap, low_gap = 0.3 * mouth.gap * unit * opening, 0.7 * mouth.gap * unit * opening
+    top_gap, low_gap = 0.22 * mouth.gap * unit * opening, 0.78 * mouth.gap * unit * opening
     dip = 1 - mouth.bow * np.exp(-((s / 0.16) ** 2)) + 0.12 * np.cos(np.pi * s)
     # Closed lips meet along a line that dips where the upper lip does.
     seam = seam + (unit * 0.025 * np.exp(-((s / 0.2) ** 2)) if mouth.gap == 0 else 0)

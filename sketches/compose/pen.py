@@ -72,7 +72,7 @@ def pull(
 ) -> Stroke:
     """One pen line along `points`.
 
-    wobble: standard deviation, in pixels, of a slow drift to the sides (wavelengths of 35 px and
+    wobble: standard deviation, in pixels, of a slow drift to the sides (wavelengths of 80 px and
     more: a hand sways, it does not tremble). overshoot: up to how many pixels the line runs on
     at both ends.
     """
@@ -80,7 +80,7 @@ def pull(
     along = lengths(points)
     drift = np.zeros_like(points)
     for _ in range(5):
-        wavelength = rng.uniform(35, 140)
+        wavelength = rng.uniform(80, 260)
         phase = rng.uniform(0, 2 * np.pi, 2)
         size = rng.normal(0, wobble / 1.6, 2)
         drift += size * np.sin(2 * np.pi * along[:, None] / wavelength + phase)
