@@ -1,0 +1,41 @@
+# Two commands matter: `make report` writes the study's figures, `make test` checks everything.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+CHECKPOINTS := paper-baseline paper-modified
+
+.PHONY: report test lint types assets clean
+
+report: $(VENV)/installed
+	$(BIN)/featviz extract $(CHECKPOINTS) --out features
+	$(BIN)/python -m analyses --features features --out figures
+
+test: lint types assets
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy
+
+assets: $(VENV)/installed-dev
+	$(BIN)/featviz assets get face-gan face-landmarks vgg19
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+# The constraints file pins torch to a CPU build's version, so that nothing pulls CUDA packages.
+$(VENV)/installed: $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(VENV)/installed $@
+
+clean:
+	rm -rf $(VENV) features build *.egg-info .mypy_cache .ruff_cache .pytest_cache

