@@ -143,7 +143,7 @@ def _moustache(face: Face, rng: np.random.Generator) -> list[Points]:
     return hairs
 
 
-def _moustache__handlebar(face: Face, rng: np.random.Generator) -> list[Points]:
+def _moustache__handlebar(face: Face, _rng: np.random.Generator) -> list[Points]:
     """A waxed moustache with curled ends."""
     nose, lip = face.landmarks[33], face.landmarks[51]
     y = (nose[1] + lip[1]) / 2 + 3
@@ -179,17 +179,14 @@ def _sideburns(face: Face, rng: np.random.Generator) -> list[Points]:
     for jaw, inwards in ((face.landmarks[0:5], 1), (face.landmarks[16:11:-1], -1)):
         edge = resample(curve(jaw), 8)
         for k, width in enumerate(np.linspace(4, 26, 4)):
-            roots = (
-                edge[2 : len(edge) - k]
-                + (inwards * width, 0)
-                + rng.normal(0, 1.5, (len(edge) - 2 - k, 2))
-            )
+            roots = edge[2 : len(edge) - k] + (inwards * width, 0)
+            roots = roots + rng.normal(0, 1.5, roots.shape)
             roots = roots[roots[:, 1] > 278]
             hairs += _hairs(rng, roots, np.tile([0.25 * inwards, 1.0], (len(roots), 1)), 17, 0.18)
     return hairs
 
 
-def _wrinkles__forehead(face: Face, rng: np.random.Generator) -> list[Points]:
+def _wrinkles__forehead(face: Face, _rng: np.random.Generator) -> list[Points]:
     rows = []
     for k, y in enumerate((-0.5, -0.62, -0.74, -0.85)):
         w = 0.55 - 0.05 * k
@@ -203,7 +200,7 @@ def _wrinkles__forehead(face: Face, rng: np.random.Generator) -> list[Points]:
     return _placed(face, rows)
 
 
-def _wrinkles__old(face: Face, rng: np.random.Generator) -> list[Points]:
+def _wrinkles__old(face: Face, _rng: np.random.Generator) -> list[Points]:
     """An aged face; the corners of the eyes stay free."""
     both: list[Line] = [
         [(0.24, 0.55), (0.38, 0.68), (0.47, 0.84), (0.47, 0.97)],
@@ -228,22 +225,25 @@ def _ear(face: Face, stretch: Line) -> list[Points]:
     """Both ears: an outline and two folds, in half face widths from the temple outwards."""
     fold: Line = [(0.03, 0.02), (0.12, -0.06), (0.165, 0.06), (0.14, 0.22), (0.08, 0.3)]
     inner: Line = [(0.03, 0.12), (0.085, 0.14), (0.075, 0.25), (0.03, 0.27)]
-    ears = []
-    for side in (-1, 1):
-        for shape in (stretch, fold, inner):
-            ears.append(curve(face.at([(side * (0.98 + x), y) for x, y in shape])))
+    ears = [
+        curve(face.at([(side * (0.98 + x), y) for x, y in shape]))
+        for side in (-1, 1)
+        for shape in (stretch, fold, inner)
+    ]
     return [piece for ear in ears for piece in hide(ear, [face.head])]
 
 
-_EAR: Line = [(0.0, -0.02), (0.06, -0.14), (0.17, -0.16), (0.24, -0.04), (0.225, 0.14), (0.17, 0.27),
-              (0.14, 0.4), (0.07, 0.47), (-0.02, 0.4)]  # fmt: skip
+_EAR: Line = [
+    (0.0, -0.02), (0.06, -0.14), (0.17, -0.16), (0.24, -0.04), (0.225, 0.14), (0.17, 0.27),
+    (0.14, 0.4), (0.07, 0.47), (-0.02, 0.4),
+]  # fmt: skip
 
 
-def _ears(face: Face, rng: np.random.Generator) -> list[Points]:
+def _ears(face: Face, _rng: np.random.Generator) -> list[Points]:
     return _ear(face, _EAR)
 
 
-def _ears__pointed(face: Face, rng: np.random.Generator) -> list[Points]:
+def _ears__pointed(face: Face, _rng: np.random.Generator) -> list[Points]:
     """Ears of an elf."""
     return _ear(
         face,
@@ -252,7 +252,7 @@ def _ears__pointed(face: Face, rng: np.random.Generator) -> list[Points]:
     )  # fmt: skip
 
 
-def _earrings(face: Face, rng: np.random.Generator) -> list[Points]:
+def _earrings(face: Face, _rng: np.random.Generator) -> list[Points]:
     rings = []
     for side in (-1, 1):
         x, y = face.at([(side * 1.07, 0.46)])[0]
@@ -287,7 +287,7 @@ def _scar(face: Face, rng: np.random.Generator) -> list[Points]:
     return [scar, *stitches]
 
 
-def _dimples(face: Face, rng: np.random.Generator) -> list[Points]:
+def _dimples(face: Face, _rng: np.random.Generator) -> list[Points]:
     shapes: list[Line] = [
         [(0.56, 0.72), (0.62, 0.8), (0.62, 0.9), (0.57, 0.98)],
         [(0.68, 0.56), (0.74, 0.66), (0.75, 0.76)],

@@ -111,27 +111,26 @@ class Comb:
             across /= np.hypot(*across.T)[:, None]
             w = width * self.face.half_width
             step = int(1.3 * w)
-            # Lobes from the middle to one side and back, left and right in turn.
-            lobe = np.array([(-0.3, 0), (0.35, 0.06), (0.95, 0.42), (0.85, 0.86), (0.2, 1.2)])
-            for k, at in enumerate(range(0, len(way) - 3 * step, step // 2)):
+            # Each strand comes from one edge and lies over to the other, left and right in turn.
+            lobe = np.array([(-0.8, 0.0), (-0.1, 0.3), (0.75, 0.62), (0.95, 0.95), (0.4, 1.25)])
+            starts = range(0, len(way) - int(1.3 * step) - 45, int(0.55 * step))
+            for k, at in enumerate(starts):
                 s = 1 if k % 2 else -1
-                half = s * w * (1 - 0.4 * at / len(way))
+                half = s * w * (1 - 0.45 * at / len(way))
                 where = at + (lobe[:, 1] * step).astype(int)
                 self.drawn.append(curve(way[where] + half * lobe[:, :1] * across[where]))
-            end, down = way[-2 * step], tangent[-2 * step]
-            for spread in np.linspace(-0.35, 0.35, 6) + self.rng.normal(0, 0.05, 6):
-                direction = np.array([down[0] + spread, 1.0])
-                self.drawn.append(curve([end + (8 * spread, 0), end + 16 * direction + (6 * spread, 0),
-                                         end + 40 * direction]))  # fmt: skip
+            end = way[starts[-1] + int(1.2 * step)]
+            for spread in np.linspace(-0.4, 0.4, 7) + self.rng.normal(0, 0.05, 7):
+                tips = [
+                    (4 * spread, 0),
+                    (14 * spread, 14),
+                    (32 * spread, 40 + 4 * np.cos(9 * spread)),
+                ]
+                self.drawn.append(curve(end + np.array(tips)))
 
     def hidden_by(self, *polygons: Points) -> None:
         """Take away what lies behind or inside the polygons."""
         self.drawn = [piece for line in self.drawn for piece in hide(line, polygons, shortest=3)]
-
-    def spread(self, function: Callable[[float], Guide], at: Sequence[float]) -> None:
-        """One line for each number in `at`."""
-        for value in at:
-            self.line(function(float(value)))
 
 
 def _even(points: Points) -> Points:
@@ -161,13 +160,6 @@ def draw_hair(face: Face, number: int) -> list[Stroke]:
     eyes = rectangle(x - 30, y - 30, x + width + 30, y + 30)
     comb.hidden_by(eyes)
     return draw("hair", comb.drawn, (face.name, number), wobble=1.0, overshoot=3)
-
-
-def _below_hairline(face: Face, top: float = -0.9) -> Points:
-    """The closed outline of the bare face under a hairline."""
-    angle = np.radians(np.linspace(80, -80, 25))
-    line = [(0.93 * float(np.sin(a)), -0.1 + (top + 0.1) * float(np.cos(a))) for a in angle]
-    return np.vstack([face.landmarks[:17], face.at(line)])
 
 
 # Each style takes a comb and draws with it.
@@ -415,8 +407,8 @@ def _comb_over(c: Comb) -> None:
         c.line(
             [(-0.76, -0.86 + 0.04 * k), (-0.35, y + 0.05), (0.15, y), (0.55, y + 0.14 + 0.02 * k)]
         )
-    c.lock([(0.86, -0.66), (0.94, -0.3), (0.99, 0.1)], [(1.0, -0.62), (1.1, -0.25), (1.08, 0.14)], 5,
-           mirrored=True)  # fmt: skip
+    c.lock([(0.86, -0.66), (0.94, -0.3), (0.99, 0.1)],
+           [(1.0, -0.62), (1.1, -0.25), (1.08, 0.14)], 5, mirrored=True)  # fmt: skip
 
 
 def _wreath(c: Comb) -> None:
@@ -428,14 +420,6 @@ def _wreath(c: Comb) -> None:
                      (side * (1.03 + 0.08 * k), 0.22)], 0.06, 0.09)  # fmt: skip
     c.line([(-0.05, -1.4), (-0.1, -1.55), (0.02, -1.62)])
     c.line([(0.03, -1.4), (0.06, -1.54), (0.2, -1.58)])
-
-
-def _side_swept(c: Comb) -> None:
-    c.lock([(0.62, -1.2), (0.2, -1.0), (-0.35, -0.75), (-0.98, -0.28), (-1.16, 0.1)],
-           [(0.6, -1.42), (-0.2, -1.52), (-0.95, -1.1), (-1.26, -0.3), (-1.2, 0.5)], 15,
-           ragged=0.2)  # fmt: skip
-    c.lock([(0.62, -1.2), (0.82, -0.9), (0.96, -0.4), (1.0, 0.1)],
-           [(0.62, -1.42), (1.0, -1.1), (1.2, -0.4), (1.14, 0.5)], 9, ragged=0.2)  # fmt: skip
 
 
 def _windblown(c: Comb) -> None:
@@ -461,7 +445,8 @@ def _dreadlocks(c: Comb) -> None:
             f = k / 5
             sway = 0.05 * c.rng.normal(0, 1, 3)
             path = curve(c.face.at([
-                (side * (0.04 + 0.02 * k), -1.0 - 0.42 * f), (side * (0.5 + 0.26 * f), -0.9 - 0.34 * f),
+                (side * (0.04 + 0.02 * k), -1.0 - 0.42 * f),
+                (side * (0.5 + 0.26 * f), -0.9 - 0.34 * f),
                 (side * (0.97 + 0.42 * f + sway[0]), -0.35),
                 (side * (1.08 + 0.46 * f + sway[1]), 0.5),
                 (side * (1.1 + 0.46 * f + sway[2]), 1.2 + 0.18 * c.rng.normal()),
@@ -490,26 +475,18 @@ def _dreadlocks(c: Comb) -> None:
             front.append(outline)
 
 
-def _pixie(c: Comb) -> None:
-    """Short layers with a jagged, sweeping fringe."""
-    c.lock([(0.3, -1.3), (-0.1, -1.05), (-0.5, -0.72), (-0.8, -0.48)],
-           [(0.34, -1.36), (0.4, -1.1), (0.42, -0.8), (0.3, -0.58)], 12, ragged=0.25)  # fmt: skip
-    c.lock([(0.3, -1.32), (-0.3, -1.25), (-0.8, -0.85), (-0.98, 0.1)],
-           [(0.3, -1.46), (-0.5, -1.46), (-1.1, -0.8), (-1.14, 0.3)], 9, ragged=0.22)  # fmt: skip
-    c.lock([(0.34, -1.32), (0.66, -1.1), (0.9, -0.6), (0.97, 0.1)],
-           [(0.34, -1.46), (0.85, -1.3), (1.14, -0.6), (1.12, 0.3)], 9, ragged=0.22)  # fmt: skip
-
-
 def _ringlets(c: Comb) -> None:
     """Smooth on top, corkscrews at the sides."""
     c.lock([(0, -1.2), (-0.5, -0.98), (-0.9, -0.5), (-1.02, 0.0)],
-           [(0, -1.48), (-0.8, -1.3), (-1.2, -0.6), (-1.3, 0.0)], 9, mirrored=True, ragged=0.03)  # fmt: skip
+           [(0, -1.48), (-0.8, -1.3), (-1.2, -0.6), (-1.3, 0.0)], 9, mirrored=True,
+           ragged=0.03)  # fmt: skip
     for side in (-1, 1):
         for x in (1.12, 1.33):
             way = np.linspace(0, 1, 90)
             turn = 2 * np.pi * 8 * way
-            c.drawn.append(resample(c.face.at(np.column_stack(
-                [side * (x + 0.085 * np.sin(turn)), 0.02 + 1.25 * way + 0.045 * np.cos(turn)])), 2.0))  # fmt: skip
+            across, down = 0.085 * np.sin(turn), 0.045 * np.cos(turn)
+            screw = np.column_stack([side * (x + across), 0.02 + 1.25 * way + down])
+            c.drawn.append(resample(c.face.at(screw), 2.0))
 
 
 STYLES: tuple[Callable[[Comb], None], ...] = (
