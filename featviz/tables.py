@@ -21,7 +21,7 @@ from featviz.files import atomic_write
 
 ROW_COLUMNS = ("sketch", "group", "point_x", "point_y")
 METADATA_KEY = b"featviz"
-_PER_LAYER = ("positions", "receptive_fields", "receptive_field_boxes", "mapping")
+_PER_LAYER = ("positions", "receptive_fields", "receptive_field_boxes")
 _PER_POINT = ("positions", "receptive_field_boxes")
 
 
@@ -64,7 +64,7 @@ class FeatureTable:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The names of the layers, in the order of the forward."""
+        """The names of the layers, in the order they were asked for."""
         return tuple(self.vectors)
 
     @property

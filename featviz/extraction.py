@@ -1,0 +1,382 @@
+"""Extraction: images x layers x points -> feature table.
+
+The dense engine runs the network up to the last wanted layer and keeps nothing of each map but
+the wanted cells. It is the plain computation that any faster engine has to agree with.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from itertools import chain, count, islice
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from featviz import __version__
+from featviz.activations import (
+    Stage,
+    evaluating,
+    find_layers,
+    require_finite_weights,
+    truncated_forward,
+)
+from featviz.checkpoints import LoadedGenerator, load_generator
+from featviz.errors import FeatvizError
+from featviz.progress import track
+from featviz.receptive_field import Geometry, Point, Position, check_point, trace_geometry
+from featviz.tables import FeatureTable, write_features
+
+LEFT_EYE_CORNER: Point = (170, 250)
+FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
+
+Image = NDArray[Any] | Tensor
+Placing = Literal["computed", "proportional"] | Mapping[str, Sequence[Position]]
+
+
+@runtime_checkable
+class LabelledImages(Protocol):
+    """What `extract` needs of a sketch set: its index and its images, one after the other."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the set lies; its name is recorded."""
+
+    @property
+    def index(self) -> pd.DataFrame:
+        """One row an image, with columns sketch and group."""
+
+    def images(self) -> Iterable[Image]:
+        """The images in the order of the index."""
+
+
+def extract(
+    model: nn.Module,
+    sketches: LabelledImages | Iterable[Image],
+    points: Sequence[Point] = (LEFT_EYE_CORNER,),
+    layers: Sequence[str] = FRONT_END_LAYERS,
+    stage: Stage = "activation",
+    *,
+    names: Iterable[str] | None = None,
+    groups: Iterable[str] | None = None,
+    encode: Callable[[Any], Tensor] | None = None,
+    positions: Placing = "computed",
+    batch_size: int = 8,
+    provenance: Mapping[str, Any] | None = None,
+) -> FeatureTable:
+    """Read the activation vectors of `layers` at `points` for every sketch.
+
+    model: any module that takes one batch of images (N, C, H, W). It runs in evaluation mode
+    where its weights are, and gets its training flags back.
+    sketches: a sketch set, or images of one size, also from a generator: uint8 (H, W) or
+    (H, W, 3), or float tensors (C, H, W) ready for the network. They are taken one batch at a
+    time and let go. names, groups: what to call plain images and their groups; numbers and ""
+    if not given.
+    points: input pixels (x right, y down). layers, stage: see `record_activations`.
+    encode: turns one image into a float tensor (C, H, W); `encode_image` with the channels of
+    the model's first convolution if not given.
+    positions: "computed" follows the layers and refuses a layer whose geometry is unknown (see
+    `receptive_field`); "proportional" takes the cell at the same share of the map; a mapping
+    gives, for each layer, a cell (column, row) for each point.
+    batch_size: images a forward on an accelerator. On a CPU every image runs by itself, which is
+    as fast and makes a vector independent of its neighbours to the last bit.
+    provenance: checkpoint, digest, variant, ... for the table's metadata.
+
+    Returns one row per sketch and point, sketch by sketch. Raises FeatvizError for unknown
+    layers, points outside the image, no sketches or sketches of different sizes, and for weights
+    or activations that are NaN or infinite.
+    """
+    layers, points = tuple(dict.fromkeys(layers)), tuple((int(x), int(y)) for x, y in points)
+    if isinstance(positions, str) and positions not in ("computed", "proportional"):
+        raise FeatvizError(
+            f"unknown positions '{positions}'; there are computed, proportional, or your own cells"
+        )
+    if not points or len(set(points)) < len(points):
+        raise FeatvizError(f"expected one or more different points; got {list(points)}")
+    if batch_size < 1:
+        raise FeatvizError(f"the batch size must be at least 1; got {batch_size}")
+    find_layers(model, layers, stage)
+    details = {"checkpoint": type(model).__name__, **(provenance or {})}
+    require_finite_weights(model, str(details["checkpoint"]))
+
+    channels = input_channels(model)
+    encode = encode or (lambda image: encode_image(image, channels))
+    inputs = _inputs(sketches, names, groups, encode)
+    first = next(inputs, None)
+    if first is None:
+        raise FeatvizError("there are no sketches to extract from; expected at least one")
+    height, width = first.tensor.shape[-2:]
+    for point in points:
+        check_point(point, (width, height))
+    geometries = trace_geometry(model, layers, (width, height), first.tensor.shape[0], stage)
+    cells = {
+        layer: _cells(layer, geometry, points, positions) for layer, geometry in geometries.items()
+    }
+
+    total = len(sketches) if isinstance(sketches, Sized) else None
+    progress = track(chain([first], inputs), str(details["checkpoint"]), total)
+    rows: list[tuple[str, str, int, int]] = []
+    vectors: dict[str, list[NDArray[np.float32]]] = {layer: [] for layer in layers}
+    device, dtype = _home(model)
+    with (
+        torch.inference_mode(),
+        evaluating(model),
+        truncated_forward(model, layers, stage, keep=_cell_reader(cells)) as forward,
+    ):
+        for batch in _batches(progress, 1 if device.type == "cpu" else batch_size):
+            _require_one_size(batch, first)
+            images = torch.stack([item.tensor for item in batch]).to(device, dtype)
+            # The mapping is in the order of the forward: the first bad layer is the culprit.
+            for layer, values in forward(images).items():
+                _require_finite(values, layer, batch, points)
+                vectors[layer].append(values.flatten(0, 1).numpy())
+            rows += [(item.name, item.group, x, y) for item in batch for x, y in points]
+
+    return FeatureTable(
+        rows=pd.DataFrame(rows, columns=["sketch", "group", "point_x", "point_y"]),
+        vectors={layer: np.concatenate(parts) for layer, parts in vectors.items()},
+        metadata={
+            "digest": None,
+            "variant": None,
+            "architecture": None,
+            "step": None,
+            **details,
+            "stage": stage,
+            "points": [list(point) for point in points],
+            "positions": {layer: [list(cell) for cell in cells[layer]] for layer in layers},
+            "position_rule": positions if isinstance(positions, str) else "given",
+            "receptive_fields": {layer: _side(geometries[layer].extent) for layer in layers},
+            "receptive_field_boxes": {
+                layer: _boxes(geometries[layer], cells[layer]) for layer in layers
+            },
+            "sees_whole_map": {layer: geometries[layer].sees_whole_map for layer in layers},
+            "engine": "dense",
+            "version": __version__,
+            "torch": torch.__version__,
+            "sketches": sketches.folder.name if isinstance(sketches, LabelledImages) else None,
+            "size": _side((width, height)),
+        },
+    )
+
+
+def provenance(loaded: LoadedGenerator) -> dict[str, Any]:
+    """What a feature table records of the checkpoint it comes from."""
+    return {
+        "checkpoint": loaded.name,
+        "digest": loaded.digest,
+        "variant": loaded.metadata.get("variant"),
+        "architecture": loaded.metadata.get("architecture"),
+        "step": loaded.metadata.get("step"),
+    }
+
+
+def extract_checkpoints(
+    sources: Sequence[str | Path],
+    sketches: LabelledImages,
+    out: Path,
+    points: Sequence[Point] = (LEFT_EYE_CORNER,),
+    layers: Sequence[str] = FRONT_END_LAYERS,
+    stage: Stage = "activation",
+    variant: str | None = None,
+) -> Iterator[tuple[Path, FeatureTable]]:
+    """Extract from checkpoints one after the other; yield each table and the file it went to.
+
+    The file is `out`/NAME.parquet, NAME being the checkpoint's. Everything that can be told
+    beforehand is told before the first file is written: checkpoints that cannot be read, layers
+    they lack, names that would share a file. variant: see `load_generator`.
+    """
+    named: dict[str, str | Path] = {}
+    for source in sources:
+        loaded = load_generator(source, variant)
+        find_layers(loaded.generator, layers, stage)
+        require_finite_weights(loaded.generator, loaded.name)
+        if loaded.name in named:
+            raise FeatvizError(
+                f"checkpoints {named[loaded.name]} and {source} are both called '{loaded.name}', "
+                f"so both would be written to {out / loaded.name}.parquet; extract them one by "
+                "one with different --out"
+            )
+        named[loaded.name] = source
+    for source in sources:
+        loaded = load_generator(source, variant)
+        table = extract(
+            loaded.generator, sketches, points, layers, stage, provenance=provenance(loaded)
+        )
+        path = out / f"{loaded.name}.parquet"
+        write_features(table, path)
+        yield path, table
+
+
+def input_channels(model: nn.Module) -> int:
+    """How many channels the first convolution of a model takes; 3 if it has none."""
+    convolutions = (module for module in model.modules() if isinstance(module, nn.Conv2d))
+    first = next(convolutions, None)
+    return 3 if first is None else first.in_channels
+
+
+def encode_image(image: Image, channels: int = 3) -> Tensor:
+    """One image as a generator sees it: float32 (channels, H, W), paper +1, ink -1.
+
+    image: uint8 (H, W), which is repeated on all channels, or (H, W, 3) for networks of three;
+    a float tensor (C, H, W) is taken as it is. Raises FeatvizError for anything else.
+    """
+    if isinstance(image, Tensor) and image.is_floating_point() and image.ndim == 3:
+        return image
+    pixels = np.asarray(image)
+    if pixels.dtype != np.uint8:
+        raise FeatvizError(
+            f"an image is {pixels.dtype} of shape {pixels.shape}; expected uint8 (H, W) or "
+            "(H, W, 3), a float tensor (C, H, W), or a function `encode` that makes one"
+        )
+    # 127.5 and the two ends are exact in float32, so paper is exactly +1 and ink exactly -1.
+    values = torch.from_numpy(np.ascontiguousarray(pixels)).to(torch.float32) / 127.5 - 1
+    if values.ndim == 2:
+        return values.expand(channels, -1, -1)
+    if values.ndim == 3 and values.shape[2] == channels == 3:
+        return values.permute(2, 0, 1)
+    raise FeatvizError(
+        f"an image has shape {pixels.shape}; expected (H, W)"
+        + (" or (H, W, 3)" if channels == 3 else f" for a network of {channels} channels")
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Input:
+    name: str
+    group: str
+    tensor: Tensor
+
+
+def _inputs(
+    sketches: LabelledImages | Iterable[Image],
+    names: Iterable[str] | None,
+    groups: Iterable[str] | None,
+    encode: Callable[[Any], Tensor],
+) -> Iterator[_Input]:
+    if isinstance(sketches, LabelledImages):
+        if names is not None or groups is not None:
+            raise FeatvizError("a sketch set brings its own names and groups; leave out both")
+        names, groups = sketches.index["sketch"], sketches.index["group"]
+        sketches = sketches.images()
+    labels_end = object()
+    names = (str(number) for number in count()) if names is None else names
+    groups = ("" for _ in count()) if groups is None else groups
+    names, groups = iter(names), iter(groups)
+    seen: set[str] = set()
+    for image in sketches:
+        name, group = next(names, labels_end), next(groups, labels_end)
+        if name is labels_end or group is labels_end:
+            raise FeatvizError(f"there are more images than names or groups ({len(seen)})")
+        if str(name) in seen:
+            raise FeatvizError(f"two sketches are called '{name}'; expected different names")
+        seen.add(str(name))
+        yield _Input(str(name), str(group), _encoded(image, str(name), encode))
+
+
+def _encoded(image: Image, name: str, encode: Callable[[Any], Tensor]) -> Tensor:
+    try:
+        tensor = encode(image)
+    except FeatvizError as error:
+        raise FeatvizError(f"sketch {name}: {error}") from None
+    if not isinstance(tensor, Tensor) or tensor.ndim != 3 or not tensor.is_floating_point():
+        given = f"{tensor.dtype} {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else tensor
+        raise FeatvizError(
+            f"sketch {name}: `encode` gave {given}; expected a float tensor (C, H, W)"
+        )
+    if not torch.isfinite(tensor).all():
+        raise FeatvizError(f"sketch {name}: the image holds NaN or infinity")
+    return tensor
+
+
+def _require_one_size(batch: Sequence[_Input], first: _Input) -> None:
+    for item in batch:
+        if item.tensor.shape != first.tensor.shape:
+            (channels, height, width), (c, h, w) = item.tensor.shape, first.tensor.shape
+            raise FeatvizError(
+                f"sketch {item.name} is {width}x{height} with {channels} channels; "
+                f"expected {w}x{h} with {c} channels like {first.name}"
+            )
+
+
+def _batches(items: Iterator[_Input], size: int) -> Iterator[list[_Input]]:
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+def _home(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+    for tensor in chain(model.parameters(), model.buffers()):
+        if tensor.is_floating_point():
+            return tensor.device, tensor.dtype
+    return torch.device("cpu"), torch.float32
+
+
+def _cells(
+    layer: str, geometry: Geometry, points: Sequence[Point], positions: Placing
+) -> tuple[Position, ...]:
+    size = geometry.map_size
+    if size is None:
+        raise FeatvizError(
+            f"layer '{layer}' gives no maps: {geometry.reason}; choose one with output (N, C, H, W)"
+        )
+    if positions == "computed":
+        if not geometry.known:
+            raise FeatvizError(
+                f"where a point lies in layer '{layer}' cannot be computed: {geometry.reason}; "
+                f"give its cells, positions={{'{layer}': [(column, row), ...]}}, or take the cell "
+                "at the same share of the map, positions='proportional'"
+            )
+        return tuple(geometry.position(point) for point in points)
+    if positions == "proportional":
+        (width, height), (columns, rows) = geometry.image_size, size
+        return tuple((x * columns // width, y * rows // height) for x, y in points)
+    given = tuple((int(column), int(row)) for column, row in positions.get(layer, ()))
+    if len(given) != len(points):
+        raise FeatvizError(
+            f"layer '{layer}' has {len(given)} given positions; expected {len(points)}, one a point"
+        )
+    for column, row in given:
+        if not (0 <= column < size[0] and 0 <= row < size[1]):
+            raise FeatvizError(
+                f"position ({column}, {row}) is not on the map of layer '{layer}', which has "
+                f"{size[0]}x{size[1]} cells"
+            )
+    return given
+
+
+def _cell_reader(cells: Mapping[str, Sequence[Position]]) -> Callable[[str, Tensor], Tensor]:
+    """Keep (N, points, C) float32 of a map (N, C, H, W)."""
+    columns = {layer: [column for column, _ in entry] for layer, entry in cells.items()}
+    rows = {layer: [row for _, row in entry] for layer, entry in cells.items()}
+
+    def keep(layer: str, output: Tensor) -> Tensor:
+        # Indexing by lists copies, so neither the map nor a view of it survives the hook.
+        vectors = output[:, :, rows[layer], columns[layer]]
+        return vectors.transpose(1, 2).to("cpu", torch.float32).contiguous()
+
+    return keep
+
+
+def _require_finite(
+    values: Tensor, layer: str, batch: Sequence[_Input], points: Sequence[Point]
+) -> None:
+    bad = ~torch.isfinite(values).all(dim=2)
+    if bad.any():
+        item, point = (int(index) for index in bad.nonzero()[0])
+        raise FeatvizError(
+            f"layer '{layer}' gives NaN or infinity for sketch {batch[item].name} at point "
+            f"{points[point]}; expected finite activations"
+        )
+
+
+def _boxes(geometry: Geometry, cells: Sequence[Position]) -> list[list[int]] | None:
+    return [list(geometry.box(cell)) for cell in cells] if geometry.known else None
+
+
+def _side(size: tuple[int, int] | None) -> int | list[int] | None:
+    """One number for a square, (width, height) otherwise."""
+    if size is None:
+        return None
+    return size[0] if size[0] == size[1] else list(size)
