@@ -104,11 +104,11 @@ def save_network(
     if not isinstance(architecture, dict):
         raise FeatvizError(f"cannot save a {type(network).__name__} without its architecture")
     metadata = {
+        "featviz_version": __version__,
+        **details,
         "format": 1,
         "kind": kind,
         "variant": architecture.get("variant"),
-        "featviz_version": __version__,
-        **details,
         "architecture": architecture,
     }
     tensors = {
@@ -125,7 +125,38 @@ def export_front_end(source: str | Path, path: Path, dtype: torch.dtype = torch.
     front_end = getattr(loaded.generator, "front_end", None)
     if not isinstance(front_end, FrontEnd):
         raise FeatvizError(f"'{source}' has no front end to export")
-    save_network(front_end, path, "front-end", loaded.metadata | {"kind": "front-end"}, dtype)
+    save_network(front_end, path, "front-end", loaded.metadata, dtype)
+
+
+def convert(
+    source: str | Path,
+    out: Path,
+    discriminator: bool = False,
+    front_end: bool = False,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    variant: str | None = None,
+) -> None:
+    """Write a checkpoint in the form that the ending of `out` names: .safetensors or .pth."""
+    if out.suffix not in {".safetensors", ".pth"}:
+        raise FeatvizError(f"cannot write {out}: expected a name that ends in .safetensors or .pth")
+    stored = {"float32": torch.float32, "bfloat16": torch.bfloat16}[dtype]
+    if front_end:
+        if out.suffix == ".pth" or discriminator:
+            raise FeatvizError("only a generator has a front end, and only .safetensors holds one")
+        export_front_end(source, out, stored)
+        return
+    network: nn.Module
+    kind: Kind = "discriminator"
+    details: dict[str, Any] = {}
+    if discriminator:
+        network = load_discriminator(Path(source))
+    else:
+        loaded = load_generator(source, variant)
+        network, kind, details = loaded.generator, loaded.metadata["kind"], loaded.metadata
+    if out.suffix == ".pth":
+        export_pix2pixhd(network, out)
+    else:
+        save_network(network, out, kind, details, stored)
 
 
 def read_metadata(path: Path) -> dict[str, Any]:

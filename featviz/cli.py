@@ -164,6 +164,46 @@ class Train:
 
 
 @dataclass(frozen=True)
+class Extract:
+    """Read activation vectors of generators at points of sketches into feature tables."""
+
+    checkpoints: Positional[tuple[str, ...]]
+    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD."""
+    sketches: Path = Path("sketches")
+    """Folder of the sketch set."""
+    size: int = 512
+    """Width and height of the sketches in pixels."""
+    point: tyro.conf.UseAppendAction[tuple[tuple[int, int], ...]] = ()
+    """A pixel, x to the right and y down; give it again for more points. The left-eye corner of
+    the shipped sketches, 170 250, if not given."""
+    layers: tuple[str, ...] = ("L0", "L1", "L2", "L3", "L4")
+    """Layers by name or unique ending of their name."""
+    stage: Literal["activation", "norm", "conv"] = "activation"
+    """What of a layer: its output, or that of its normalisation or convolution."""
+    engine: Literal["auto", "dense"] = "auto"
+    """How to compute it; all engines give the same vectors."""
+    variant: str | None = None
+    """Which layers of a .pth have normalisation, which the file does not tell."""
+    out: Path = Path("features")
+    """Folder for one parquet file a checkpoint."""
+
+    def run(self) -> None:
+        """Extract and report."""
+        from featviz.extraction import LEFT_EYE_CORNER, extract_checkpoints
+        from featviz.sketches import read_sketches
+
+        sketches = read_sketches(self.sketches, self.size)
+        points = self.point or (LEFT_EYE_CORNER,)
+        for path, table in extract_checkpoints(
+            self.checkpoints, sketches, self.out, points, self.layers, self.stage, self.variant
+        ):
+            print(
+                f"{path}: {len(table.rows)} rows ({len(sketches)} sketches, {len(points)} "
+                f"point{'s' if len(points) > 1 else ''}), {', '.join(table.layers)}"
+            )
+
+
+@dataclass(frozen=True)
 class Plot:
     """Map the vectors of feature tables to two dimensions and draw them, a panel a layer."""
 
@@ -215,6 +255,65 @@ class Plot:
         save_figure(figure, out)
         print(out)
         print(caption(embedding))
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Generate faces from sketches with a checkpoint."""
+
+    checkpoint: Positional[str]
+    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pixHD."""
+    sketches: Positional[tuple[Path, ...]]
+    """SVG or PNG files."""
+    out: Path = Path("generated")
+    """Folder of the pictures."""
+    variant: str | None = None
+    """For a .pth of pix2pixHD: which layers have no norm."""
+
+    def run(self) -> None:
+        """Generate and report."""
+        from PIL import Image
+
+        from featviz.checkpoints import load_generator
+        from featviz.files import atomic_write
+        from featviz.generation import generate
+        from featviz.progress import track
+        from featviz.sketches import read_sketch
+
+        if not self.sketches:
+            raise FeatvizError("generate takes one or more sketches; given none")
+        loaded = load_generator(self.checkpoint, self.variant)
+        for path in track(self.sketches, f"generating with {loaded.name}"):
+            image = generate(loaded.generator, read_sketch(path))
+            target = self.out / f"{path.stem}-{loaded.name}.png"
+            with atomic_write(target) as temporary:
+                Image.fromarray(image).save(temporary)
+            print(target)
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Convert a checkpoint between featviz (.safetensors) and pix2pixHD (.pth)."""
+
+    source: Positional[Path]
+    """A run folder, a .safetensors or a .pth."""
+    out: Positional[Path]
+    """The new file; its ending, .safetensors or .pth, says in which form."""
+    discriminator: bool = False
+    """The source is a discriminator, not a generator."""
+    front_end: bool = False
+    """Keep only the layers L0, L1, ... of a generator."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """How a .safetensors stores its weights; bfloat16 halves the file."""
+    variant: str | None = None
+    """For a .pth of pix2pixHD: which layers have no norm."""
+
+    def run(self) -> None:
+        """Convert and report."""
+        from featviz.checkpoints import convert
+
+        convert(self.source, self.out, self.discriminator, self.front_end, self.dtype, self.variant)
+        print(self.out)
 
 
 @dataclass(frozen=True)
@@ -280,6 +379,9 @@ class Assets:
 COMMANDS: dict[str, Callable[..., Command]] = {
     "faces": Faces,
     "train": Train,
+    "generate": Generate,
+    "convert": Convert,
+    "extract": Extract,
     "plot": Plot,
     "assets": Assets,
 }

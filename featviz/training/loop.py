@@ -355,7 +355,7 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
     An exception in the middle of a step would leave one network updated and the other not.
     """
     asked: list[int] = []
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
     for number in (signal.SIGINT, signal.SIGTERM):
         # Only the main thread may set handlers; elsewhere the caller has its own way to stop.
         with suppress(ValueError):
@@ -363,5 +363,5 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
     try:
         yield lambda: bool(asked)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for restored, handler in before.items():
+            signal.signal(restored, handler)
