@@ -24,7 +24,7 @@ from featviz.activations import (
     require_finite_weights,
     truncated_forward,
 )
-from featviz.checkpoints import LoadedGenerator, load_generator
+from featviz.checkpoints import LoadedGenerator, load_generator, shipped_checkpoints
 from featviz.errors import FeatvizError
 from featviz.progress import track
 from featviz.receptive_field import Geometry, Point, Position, check_point, trace_geometry
@@ -188,6 +188,9 @@ def extract_checkpoints(
     beforehand is told before the first file is written: checkpoints that cannot be read, layers
     they lack, names that would share a file. variant: see `load_generator`.
     """
+    if not sources:
+        names = ", ".join(shipped_checkpoints()) or "none"
+        raise FeatvizError(f"no checkpoint given; the shipped ones are {names}")
     named: dict[str, str | Path] = {}
     for source in sources:
         loaded = load_generator(source, variant)
