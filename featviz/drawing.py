@@ -68,7 +68,7 @@ class Drawing:
         return replace(self, strokes=(*kept, *strokes))
 
     def scaled(self, size: int) -> Self:
-        """The same drawing on a canvas of another size; pixel centres map to pixel centres."""
+        """The same drawing on a canvas of another size; edges of the canvas map to its edges."""
         factor = size / self.size
         strokes = tuple(
             Stroke(stroke.part, (stroke.points + 0.5) * factor - 0.5) for stroke in self.strokes
@@ -163,7 +163,7 @@ def from_svg(text: str) -> Drawing:
     view_box = re.split(r"[\s,]+", root.get("viewBox", "").strip())
     if len(view_box) != 4 or view_box[:2] != ["0", "0"] or view_box[2] != view_box[3]:
         raise FeatvizError(f"expected viewBox '0 0 N N'; got {root.get('viewBox')!r}")
-    if not view_box[2].isdigit() or int(view_box[2]) == 0:
+    if not view_box[2].isdecimal() or int(view_box[2]) == 0:
         raise FeatvizError(f"expected a whole, positive canvas size; got {view_box[2]!r}")
     strokes: list[Stroke] = []
     for element in root:
@@ -176,6 +176,11 @@ def _collect_strokes(element: ElementTree.Element, part: str, strokes: list[Stro
     transform = element.get("transform", "translate(0.5 0.5)")
     if transform != "translate(0.5 0.5)":
         raise FeatvizError(f"cannot read an SVG drawing with transform {transform!r}")
+    width = element.get("stroke-width", f"{STROKE_WIDTH:g}")
+    if width != f"{STROKE_WIDTH:g}":
+        raise FeatvizError(
+            f"cannot read an SVG drawing with stroke-width {width!r}; lines are {STROKE_WIDTH:g} px"
+        )
     if tag == "g":
         for child in element:
             _collect_strokes(child, element.get("id", part), strokes)

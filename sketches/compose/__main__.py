@@ -62,11 +62,12 @@ def compose() -> Iterator[tuple[str, Drawing, str, tuple[str, ...]]]:
         owns_base = group.base.startswith(f"{group.name}/")
         for position in range(group.count):
             name = f"{group.name}/{position + 1:03d}"
+            edited: tuple[str, ...] = ()
             if not group.photo:
                 drawing, edited = Drawing(tuple(draw_doodle(position))), ("doodle",)
             else:
                 face = faces[group.photo]
-                drawing, edited = draw_face(face), ()
+                drawing = draw_face(face)
                 if name != group.base:
                     strokes = group.edit(face, position - owns_base)
                     edited = tuple(dict.fromkeys(stroke.part for stroke in strokes))

@@ -61,7 +61,8 @@ def _mouth_zone(face: Face, margin: float) -> Points:
     mouth = face.landmarks[48:60]
     middle = mouth.mean(axis=0)
     away = mouth - middle
-    return mouth + margin * away / np.hypot(*away.T)[:, None]
+    zone: Points = mouth + margin * away / np.hypot(*away.T)[:, None]
+    return zone
 
 
 def _beard_zone(face: Face, top: float) -> Points:
@@ -179,7 +180,7 @@ def _sideburns(face: Face, rng: np.random.Generator) -> list[Points]:
     for jaw, inwards in ((face.landmarks[0:5], 1), (face.landmarks[16:11:-1], -1)):
         edge = resample(curve(jaw), 8)
         for k, width in enumerate(np.linspace(4, 26, 4)):
-            roots = edge[2 : len(edge) - k] + (inwards * width, 0)
+            roots = edge[2 : len(edge) - k] + np.array([inwards * width, 0])
             roots = roots + rng.normal(0, 1.5, roots.shape)
             roots = roots[roots[:, 1] > 278]
             hairs += _hairs(rng, roots, np.tile([0.25 * inwards, 1.0], (len(roots), 1)), 17, 0.18)

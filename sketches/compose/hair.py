@@ -71,7 +71,8 @@ class Comb:
         across /= np.maximum(np.hypot(*across.T), 1e-9)[:, None]
         swing = np.sin(2 * np.pi * waves * way + phase) - np.sin(phase)
         size = self.face.half_width * curl * np.minimum(1, 1.8 * way)
-        return strand + (size * swing)[:, None] * across
+        curled: Points = strand + (size * swing)[:, None] * across
+        return curled
 
     def line(self, guide: Guide, mirrored: bool = False) -> None:
         """One line."""

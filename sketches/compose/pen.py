@@ -35,12 +35,10 @@ def curve(points: ArrayLike, closed: bool = False) -> Points:
     chords = np.hypot(*np.diff(knots, axis=0).T)
     keep = np.concatenate([[True], chords > 1e-9])
     knots, chords = knots[keep], chords[chords > 1e-9]
-    if len(knots) < 2:
-        return knots
     times = np.concatenate([[0], np.cumsum(np.sqrt(chords))])
     spline = CubicSpline(times, knots, bc_type="periodic" if closed else "natural")
     fine = spline(np.linspace(0, times[-1], 40 * len(knots)))
-    return resample(fine, STEP)
+    return resample(np.asarray(fine, dtype=np.float64), STEP)
 
 
 def lines(points: ArrayLike) -> Points:
@@ -60,7 +58,8 @@ def resample(points: Points, step: float) -> Points:
 
 def lengths(points: Points) -> Points:
     """The way along a polyline at each of its points, in pixels."""
-    return np.concatenate([[0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+    steps = np.hypot(*np.diff(points, axis=0).T)
+    return np.concatenate([np.zeros(1), np.cumsum(steps)])
 
 
 def pull(
@@ -127,7 +126,8 @@ def inside(points: Points, polygon: Points) -> NDArray[np.bool_]:
     straddles = (y1 > y) != (y2 > y)
     with np.errstate(divide="ignore", invalid="ignore"):
         crossing = x < (x2 - x1) * (y - y1) / (y2 - y1) + x1
-    return (straddles & crossing).sum(axis=1) % 2 == 1
+    odd: NDArray[np.bool_] = (straddles & crossing).sum(axis=1) % 2 == 1
+    return odd
 
 
 def hide(points: Points, polygons: Iterable[Points], shortest: float = 6.0) -> list[Points]:
@@ -161,4 +161,5 @@ def ellipse(
     angle = np.radians(np.linspace(start, start + turn, max(8, int(abs(turn) / 8))))
     arc = np.column_stack([np.cos(angle) * radii[0], np.sin(angle) * radii[1]])
     c, s = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
-    return np.asarray(centre) + arc @ np.array([[c, s], [-s, c]])
+    placed: Points = np.asarray(centre) + arc @ np.array([[c, s], [-s, c]])
+    return placed

@@ -1,0 +1,1 @@
+"""The script that composed the shipped sketches."""
