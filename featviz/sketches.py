@@ -68,16 +68,8 @@ class SketchSet:
         lies on white paper. Raises FeatvizError if the file is missing, corrupt, of another size
         or not dark lines on light paper. A sketch without any ink is allowed.
         """
-        path = self.folder / self.index["file"].iloc[number]
-        name = f"sketch {self.index['file'].iloc[number]}"
-        if path.suffix.lower() == ".svg":
-            image = rasterize(_read_drawing(path, name, self.size))
-        else:
-            image = _read_pixels(path, name, self.size)
-        ink = float((image == INK).mean())
-        if ink > _MOST_INK:
-            raise FeatvizError(f"{name} is {ink:.0%} ink; expected dark lines on white paper")
-        return image
+        file = self.index["file"].iloc[number]
+        return read_sketch(self.folder / file, self.size, name=f"sketch {file}")
 
     def drawing(self, number: int) -> Drawing:
         """The strokes of sketch `number`; raises FeatvizError if it is not an SVG drawing."""
@@ -90,6 +82,22 @@ class SketchSet:
         """The images in the order of the index, read one at a time."""
         for number in range(len(self)):
             yield self.image(number)
+
+
+def read_sketch(path: Path, size: int = CANVAS, name: str | None = None) -> NDArray[np.uint8]:
+    """Pixels of one file, as `SketchSet.image` gives them; errors call it `name`."""
+    path = Path(path)
+    name = name or f"sketch {path}"
+    if path.suffix.lower() == ".svg":
+        image = rasterize(_read_drawing(path, name, size))
+    elif path.suffix.lower() in PIXEL_SUFFIXES:
+        image = _read_pixels(path, name, size)
+    else:
+        raise FeatvizError(f"{name} is of an unknown kind; expected {', '.join(SUFFIXES)}")
+    ink = float((image == INK).mean())
+    if ink > _MOST_INK:
+        raise FeatvizError(f"{name} is {ink:.0%} ink; expected dark lines on white paper")
+    return image
 
 
 def read_sketches(folder: Path, size: int = CANVAS) -> SketchSet:
