@@ -9,14 +9,12 @@ from featviz.receptive_field import trace_geometry
 from featviz.sketches import read_sketches
 
 LAYERS = ("L0", "L1", "L2", "L3", "L4")
-SKETCH = "G1/000"
 
 
 def draw(sources: Sources) -> Figure:
     """The whole sketch, and the surroundings of the point pixel by pixel."""
     sketches = read_sketches(sources.sketches)
-    names = list(sketches.index["sketch"])
-    sketch = sketches.image(names.index(SKETCH) if SKETCH in names else 0)
+    sketch = sketches.image(0)
     # Where a cell looks depends on kernels and strides alone, so the thinnest front end will do.
     front_end = FrontEnd(GeneratorArchitecture(width=1))
     fields = trace_geometry(front_end, LAYERS, (sketches.size, sketches.size))

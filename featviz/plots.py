@@ -5,7 +5,6 @@ same input gives the same bytes on one machine.
 """
 
 import re
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +17,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -104,8 +105,9 @@ def group_styles(groups: Sequence[str]) -> dict[str, GroupStyle]:
 def natural_order(names: Sequence[str]) -> list[str]:
     """Names sorted so that G2 comes before G10."""
 
-    def key(name: str) -> list[tuple[int, str]]:
-        return [(int(d), "") if d else (-1, text) for d, text in re.findall(r"(\d+)|(\D+)", name)]
+    def key(name: str) -> list[tuple[bool, int, str]]:
+        parts = re.findall(r"\d+|\D+", name)
+        return [(False, int(p), "") if p.isdecimal() else (True, 0, p) for p in parts]
 
     return sorted(names, key=key)
 
@@ -320,9 +322,23 @@ def caption(table: EmbeddingTable) -> str:
 _LINE = 0.135  # inches a caption line takes
 
 
-def wrap_caption(text: str, width: float, font_size: float = 7) -> list[str]:
+def wrap_caption(text: str, width: float) -> list[str]:
     """Break a caption into lines that fit a figure `width` inches wide."""
-    return textwrap.wrap(text, max(20, int((width - 0.3) * 72 / (font_size * 0.5))))
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _text_width(longer, 7) <= width - 0.24:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _text_width(text: str, font_size: float) -> float:
+    """Inches a line of text takes."""
+    font = FontProperties(family=STYLE["font.family"], size=font_size)
+    points, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(points) / 72
 
 
 def draw_caption(figure: Figure, lines: Sequence[str]) -> None:
@@ -483,7 +499,7 @@ def _legend_shape(
 ) -> tuple[int, int]:
     """The most columns that fit `width` inches, and the rows they make."""
     labels = _legend_labels(groups, meanings) + ([_TIES] if ties else [])
-    widths = [0.063 * len(label) + 0.42 for label in labels]
+    widths = [_text_width(label, STYLE["legend.fontsize"]) + 0.42 for label in labels]
     for rows in range(1, len(labels) + 1):
         columns = [max(widths[i : i + rows]) for i in range(0, len(widths), rows)]
         if sum(columns) < width - 0.24:

@@ -1,0 +1,362 @@
+import itertools
+import resource
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from skimage.color import deltaE_ciede2000, rgb2lab
+from sklearn.datasets import load_wine
+
+from featviz import cli
+from featviz.embedding import EmbeddingTable, embed, join, read_embedding
+from featviz.plots import (
+    GROUP_STYLE,
+    caption,
+    draw_embedding,
+    draw_legend,
+    draw_receptive_fields,
+    draw_sketch,
+    embedding_figure,
+    group_styles,
+    natural_order,
+    save_figure,
+    style,
+)
+from featviz.tables import FeatureTable, write_features
+
+# Machado, Oliveira and Fernandes 2009: what linear RGB looks like without one kind of cone.
+SIGHTS = {
+    "normal": np.eye(3),
+    "protan": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deutan": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritan": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+GROUPS = ["G1", "G2", "G8", "G11", "G10"]
+
+
+def wine_table(checkpoint: str, scale: float = 1.0) -> FeatureTable:
+    """178 real wines as if they were sketches of 5 groups; G8 and G11 are one and the same wine."""
+    data = load_wine()
+    vectors = data.data / data.data.std(axis=0) * scale
+    groups = np.array(GROUPS)[np.arange(len(vectors)) % 5]
+    vectors[np.isin(groups, ["G8", "G11"])] = vectors[2]
+    rows = pd.DataFrame({"sketch": [f"{g}/{i}" for i, g in enumerate(groups)], "group": groups})
+    rows = rows.assign(point_x=170, point_y=250)
+    layers = {"L0": vectors[:, :7], "L1": vectors[:, 3:]}
+    metadata = {"checkpoint": checkpoint, "variant": "modified", "digest": "0123456789abcdef"}
+    return FeatureTable(rows, {k: v.astype(np.float32) for k, v in layers.items()}, metadata)
+
+
+@pytest.fixture(scope="module")
+def pca() -> EmbeddingTable:
+    return join([embed(wine_table("one"), "pca"), embed(wine_table("two", 100), "pca")])
+
+
+@pytest.fixture(scope="module")
+def tsne() -> EmbeddingTable:
+    return embed(wine_table("one"), "tsne")
+
+
+def seen(color: str, sight: str) -> NDArray[np.float64]:
+    """CIELAB of a colour as someone sees it."""
+    rgb = np.array(to_rgb(color))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    linear = np.clip(np.asarray(SIGHTS[sight]) @ linear, 0, 1)
+    rgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.asarray(rgb2lab(rgb[None, None])[0, 0])
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_group_colours_differ_for_every_kind_of_sight(sight: str) -> None:
+    colors = [seen(look.color, sight) for look in GROUP_STYLE.values()]
+    pairs = itertools.combinations(colors, 2)
+    assert min(float(deltaE_ciede2000(a, b)) for a, b in pairs) >= 10
+
+
+def test_the_11_groups_have_11_colours_and_11_markers() -> None:
+    assert list(GROUP_STYLE) == [f"G{i}" for i in range(1, 12)]
+    assert len({look.color for look in GROUP_STYLE.values()}) == 11
+    assert len({look.marker for look in GROUP_STYLE.values()}) == 11
+
+
+def test_any_other_groups_get_looks_of_their_own() -> None:
+    names = ["G3", *(f"hat {i}" for i in range(100)), "G11"]
+    styles = group_styles(names)
+    assert list(styles) == names
+    assert len(set(styles.values())) == len(names)
+    assert styles["G11"] == GROUP_STYLE["G11"]
+    first = [styles[f"hat {i}"] for i in range(9)]
+    assert len({look.color for look in first}) == len({look.marker for look in first}) == 9
+
+
+def test_numbers_in_names_count() -> None:
+    assert natural_order(["G10", "G2", "beard", "G1", "2"]) == ["2", "G1", "G2", "G10", "beard"]
+
+
+def scatters(figure: Figure) -> list[list[PathCollection]]:
+    return [
+        [artist for artist in ax.collections if isinstance(artist, PathCollection)]
+        for ax in figure.axes
+    ]
+
+
+def test_a_tie_is_drawn_once_a_group_and_says_how_many_it_is(pca: EmbeddingTable) -> None:
+    ax = Figure(figsize=(3, 3)).add_axes((0.1, 0.1, 0.8, 0.8))
+    draw_embedding(pca.panel("one", "L0"), ax)
+    *marks, rings = (artist for artist in ax.collections if isinstance(artist, PathCollection))
+    # 178 wines: 71 of G8 and G11 are one vector, so 107 others, and one mark each for the two.
+    assert sum(len(np.asarray(mark.get_offsets())) for mark in marks) == 107 + 2
+    assert len(np.asarray(rings.get_offsets())) == 1
+    assert "G8+G11 ×71" in [text.get_text() for text in ax.texts]
+
+
+def test_both_groups_of_a_tie_can_be_seen(pca: EmbeddingTable) -> None:
+    ax = Figure(figsize=(3, 3)).add_axes((0.1, 0.1, 0.8, 0.8))
+    draw_embedding(pca.panel("one", "L0"), ax)
+    frame = pca.panel("one", "L0").frame
+    tie = frame.loc[frame["group"] == "G8", ["x", "y"]].iloc[0].to_numpy()
+    tie = tie / pca.panel("one", "L0").panels[0]["scale"]
+    *marks, _ = (artist for artist in ax.collections if isinstance(artist, PathCollection))
+    there = [mark for mark in marks if np.allclose(mark.get_offsets(), tie)]
+    sizes = [float(mark.get_sizes()[0]) for mark in sorted(there, key=lambda m: m.get_zorder())]
+    assert len(sizes) == 2
+    assert sizes[0] > sizes[1]
+
+
+def test_pca_panels_share_one_scale_in_units_of_their_spread(pca: EmbeddingTable) -> None:
+    figure = embedding_figure(pca)
+    for ax in figure.axes:
+        ax.apply_aspect()
+    units = [ax.get_window_extent().width / np.diff(ax.get_xlim())[0] for ax in figure.axes] + [
+        ax.get_window_extent().height / np.diff(ax.get_ylim())[0] for ax in figure.axes
+    ]
+    np.testing.assert_allclose(units, units[0])
+    # Network two is network one a hundred times larger: their panels look the same.
+    spread = [
+        np.concatenate([np.asarray(mark.get_offsets()) for mark in marks])
+        for marks in scatters(figure)
+    ]
+    np.testing.assert_allclose(np.ptp(spread[0], axis=0), np.ptp(spread[2], axis=0), rtol=1e-4)
+
+
+def test_every_point_lies_inside_its_panel(pca: EmbeddingTable, tsne: EmbeddingTable) -> None:
+    for table in (pca, tsne):
+        figure = embedding_figure(table)
+        for ax, marks in zip(figure.axes, scatters(figure), strict=True):
+            points = np.concatenate([np.asarray(mark.get_offsets()) for mark in marks])
+            low, high = np.array([ax.get_xlim(), ax.get_ylim()]).T
+            assert ((points > low) & (points < high)).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "layers"),
+    [
+        ("pca", ["L0"]),
+        ("pca", ["L0", "L1"]),
+        ("pca", ["L0", "L1"] * 2),
+        ("tsne", ["L0"]),
+        ("tsne", ["L0", "L1"]),
+    ],
+)
+def test_nothing_is_clipped_and_no_words_run_into_others(method: str, layers: list[str]) -> None:
+    names = [f"L{i}" for i in range(len(layers))]
+    tables = []
+    for checkpoint in ("paper-modified", "paper-baseline"):
+        table = wine_table(checkpoint)
+        vectors = {name: table.vectors[layer] for name, layer in zip(names, layers, strict=True)}
+        tables.append(embed(replace(table, vectors=vectors), method))
+    meanings = dict.fromkeys(GROUPS, "beard, wrinkles, ears")
+    with style():
+        figure = embedding_figure(join(tables), meanings=meanings, remarks="Word. " * 40)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        renderer = canvas.get_renderer()
+        legend = figure.legends[0]
+        boxes = [ax.get_tightbbox(renderer) for ax in figure.axes]
+        boxes += [legend.get_window_extent(renderer)]
+        boxes += [text.get_window_extent(renderer) for text in figure.texts]
+    for box in boxes:
+        assert box.x0 >= 0 and box.y0 >= 0
+        assert box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1
+    for a, b in itertools.combinations([box.padded(-1) for box in boxes], 2):
+        assert not a.overlaps(b)
+
+
+def test_the_axes_of_a_pca_tell_the_explained_variance(pca: EmbeddingTable) -> None:
+    ax = embedding_figure(pca).axes[0]
+    first, second = pca.panels[0]["explained_variance_ratio"]
+    assert ax.get_xlabel() == f"PC 1 ({100 * first:.1f} %)"
+    assert ax.get_ylabel() == f"PC 2 ({100 * second:.1f} %)"
+
+
+def test_two_distinct_vectors_can_be_drawn() -> None:
+    table = wine_table("one").select(groups=["G8", "G11", "G1"])
+    vectors = np.where((table.rows["group"] == "G1").to_numpy()[:, None], 1, 0)
+    flat = replace(table, vectors={"L0": np.tile(vectors, 3).astype(np.float32)})
+    figure = embedding_figure(embed(flat, "pca"))
+    assert "PC 2 (0.0 %)" in figure.axes[0].get_ylabel()
+
+
+def test_the_caption_tells_how_the_map_was_made(tsne: EmbeddingTable) -> None:
+    text = caption(tsne)
+    divergence = tsne.panels[0]["kl_divergence"]
+    for fact in ("perplexity 15", f"L0: KL {divergence:.3f}", "seed 0", "one (01234567)"):
+        assert fact in text
+    assert "lowered" not in text
+
+
+def test_the_caption_tells_a_lowered_perplexity() -> None:
+    table = wine_table("one").select(groups=["G1", "G8", "G11"])
+    # 36 wines of G1 and the one that G8 and G11 share: (37 - 1) / 3.
+    text = caption(embed(table, "tsne"))
+    assert "perplexity 12.0, KL" in text
+    assert "lowered" in text
+
+
+def test_the_legend_names_groups_and_what_changes_in_them() -> None:
+    legend = draw_legend(Figure(), ["G1", "hat"], {"G1": "hair"}, ties=True)
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels[:2] == ["G1 hair", "hat"]
+    assert "equal vectors" in labels[2]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
+def test_the_same_table_gives_the_same_bytes(
+    tsne: EmbeddingTable, tmp_path: Path, suffix: str
+) -> None:
+    files = []
+    for name in ("first", "second"):
+        with style():
+            figure = embedding_figure(tsne)
+        save_figure(figure, tmp_path / f"{name}{suffix}")
+        files.append((tmp_path / f"{name}{suffix}").read_bytes())
+    assert files[0] == files[1]
+
+
+def test_drawing_changes_no_global_setting(tsne: EmbeddingTable, tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    with style():
+        figure = embedding_figure(tsne)
+    save_figure(figure, tmp_path / "map.png")
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_disk_that_fills_up_leaves_the_old_figure_whole(
+    tsne: EmbeddingTable, tmp_path: Path
+) -> None:
+    path = tmp_path / "map.png"
+    path.write_bytes(b"the old one")
+    figure = embedding_figure(tsne)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The system refuses to write more than 4000 bytes to a file, as a full disk would.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))
+    try:
+        with pytest.raises(OSError):
+            save_figure(figure, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == b"the old one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_sketch_drawn_small_keeps_its_lines_black(rng: np.random.Generator) -> None:
+    sketch = np.full((64, 64), 255, np.uint8)
+    ink = rng.integers(0, 64, (20, 2))
+    sketch[ink[:, 0], ink[:, 1]] = 0
+    ax = draw_sketch(sketch, Figure().add_subplot())
+    shown = np.asarray(ax.images[0].get_array())
+    assert shown.shape == (32, 32)
+    assert {tuple(place) for place in np.argwhere(shown == 0)} == {tuple(p) for p in ink // 2}
+
+
+def test_a_receptive_field_is_outlined_around_its_outermost_pixels() -> None:
+    ax = Figure().add_subplot()
+    draw_receptive_fields(
+        np.full((64, 64), 255, np.uint8), {"L0": (10, 20, 16, 26)}, (13, 23), ax, around=20
+    )
+    (outline,) = ax.patches
+    corners = ax.transData.inverted().transform(outline.get_extents().corners())
+    assert sorted(set(corners.round(6).ravel())) == [9.5, 16.5, 19.5, 26.5]
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> list[str]:
+    paths = [tmp_path / "one.parquet", tmp_path / "two.parquet"]
+    for path in paths:
+        write_features(wine_table(path.stem), path)
+    return [str(path) for path in paths]
+
+
+def test_the_plot_command_draws_and_saves_the_embedding(
+    features: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, saved = tmp_path / "map.svg", tmp_path / "map.parquet"
+    cli.main(
+        f"plot {' '.join(features)} --method tsne --layers L1 --perplexity 12 --seed 3 "
+        f"--out {out} --save-embedding {saved}".split()
+    )
+    assert capsys.readouterr().out.splitlines()[:2] == [str(saved), str(out)]
+    table = read_embedding(saved)
+    assert table.metadata["seed"] == 3
+    assert [(p["checkpoint"], p["layer"]) for p in table.panels] == [("one", "L1"), ("two", "L1")]
+    assert out.read_text().startswith("<?xml")
+
+
+def test_the_plot_command_names_its_figure_after_its_input(
+    features: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    cli.main(["plot", *features])
+    assert (tmp_path / "one_two-pca.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{one}", "--method", "umap"], "unknown method 'umap'; there are pca, tsne"),
+        (["{one}", "--layers", "L7"], "unknown layer 'L7'; this table has L0, L1"),
+        (["{one}", "--method", "tsne", "--perplexity", "80"], "needs at least 241 sketches"),
+        (["{one}", "--out", "map.gif"], "expected a name ending in .png, .pdf, .svg"),
+        (["{one}", "--point", "1", "2"], "unknown point (1, 2); this table has (170, 250)"),
+        (["{one}", "{one}"], "'one', layer L0, is given more than once"),
+        (["missing.parquet"], "no such feature table"),
+        ([], "expected at least one feature table"),
+    ],
+)
+def test_bad_input_to_the_plot_command_is_one_line_and_writes_nothing(
+    arguments: list[str],
+    message: str,
+    features: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["plot", *(argument.format(one=features[0]) for argument in arguments)])
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error
+    assert sorted(tmp_path.iterdir()) == before
