@@ -1,7 +1,7 @@
 """The unedited faces: landmarks of a face, drawn with a pen."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,7 @@ def read_faces() -> dict[str, Face]:
     return faces
 
 
+@cache
 def draw_face(face: Face) -> Drawing:
     """The face as a person would trace it: one drawing, the same at every call."""
     points = face.landmarks

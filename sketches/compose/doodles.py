@@ -4,7 +4,7 @@ import numpy as np
 
 from featviz.drawing import Stroke
 from sketches.compose.base import PROBE, draw
-from sketches.compose.pen import Points, curve, ellipse, lines
+from sketches.compose.pen import Points, curve, ellipse, hand, lines
 
 Pair = tuple[float, float]
 
@@ -329,8 +329,9 @@ DOODLES = (_star, _house, _cat, _fish, _spiral, _flower, _tree, _boat, _cup, _um
 
 
 def draw_doodle(number: int) -> list[Stroke]:
-    """Doodle `number` of `DOODLES`, moved a little so that one of its lines meets the probe."""
+    """Doodle `number` of `DOODLES`, moved so that one of its lines passes close by the probe."""
     strokes = draw("doodle", DOODLES[number](), ("doodle", number), wobble=1.6, overshoot=4)
     points = np.vstack([stroke.points for stroke in strokes])
+    near = PROBE + hand("doodle", "place", number).uniform(-2.2, 2.2, 2)
     nearest = points[np.hypot(*(points - PROBE).T).argmin()]
-    return [Stroke("doodle", np.round(s.points + PROBE - nearest, 2)) for s in strokes]
+    return [Stroke("doodle", np.round(s.points + near - nearest, 2)) for s in strokes]
