@@ -1,3 +1,49 @@
-"""featviz measures whether an edit of an image-to-image generator stays where it was drawn."""
+"""Measure and show whether an edit of a generator's input stays where it was drawn."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from featviz.activations import record_activations
+    from featviz.checkpoints import load_generator
+    from featviz.embedding import embed
+    from featviz.errors import FeatvizError
+    from featviz.extraction import extract
+    from featviz.plots import embedding_figure
+    from featviz.sketches import read_sketches
+    from featviz.tables import FeatureTable, read_features, write_features
+
+_HOMES = {
+    "FeatureTable": "tables",
+    "FeatvizError": "errors",
+    "embed": "embedding",
+    "embedding_figure": "plots",
+    "extract": "extraction",
+    "load_generator": "checkpoints",
+    "read_features": "tables",
+    "read_sketches": "sketches",
+    "record_activations": "activations",
+    "write_features": "tables",
+}
+
+__all__ = [
+    "FeatureTable",
+    "FeatvizError",
+    "embed",
+    "embedding_figure",
+    "extract",
+    "load_generator",
+    "read_features",
+    "read_sketches",
+    "record_activations",
+    "write_features",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: `featviz --help` needs none of them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'featviz' has no attribute '{name}'")
+    return getattr(import_module(f"featviz.{_HOMES[name]}"), name)
