@@ -1,0 +1,94 @@
+"""`featviz faces`: photos, landmarks, training pairs."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, subcommand
+
+
+@dataclass(frozen=True)
+class SampleFaces:
+    """Sample face photos from a face GAN and find their landmarks; continues if stopped."""
+
+    count: int
+    """How many faces the data set shall hold."""
+    out: Path = Path("data/faces")
+    """Folder of the data set."""
+    seed: int = 0
+    """Seed of the styles; face i of a seed is always the same."""
+    truncation: float = 0.7
+    """Truncation towards the mean face: 0 gives the mean, 1 the full variety."""
+
+    def run(self) -> None:
+        """Sample and report."""
+        from featviz.faces.sampling import sample_faces
+
+        pairs, skipped = sample_faces(self.count, self.out, self.seed, truncation=self.truncation)
+        for line in skipped:
+            print(f"skipped {line}", file=sys.stderr)
+        train, test = pairs.splits.count("train"), pairs.splits.count("test")
+        print(
+            f"{self.out}: {len(pairs)} faces ({train} train, {test} test), {len(skipped)} skipped"
+        )
+
+
+@dataclass(frozen=True)
+class ImportFaces:
+    """Align the photos of a folder as CelebA-HQ does and find their landmarks."""
+
+    source: Positional[Path]
+    """Folder of photos, searched with its subfolders."""
+    out: Path = Path("data/photos")
+    """Folder of the new data set."""
+    size: int = 512
+    """Side of the aligned photos in pixels."""
+    keep_alignment: bool = False
+    """The photos are aligned already (CelebA-HQ as it comes): only resize them."""
+
+    def run(self) -> None:
+        """Import and report."""
+        from featviz.faces.importing import import_photos
+
+        pairs, skipped = import_photos(self.source, self.out, self.size, self.keep_alignment)
+        for line in skipped:
+            print(f"skipped {line}", file=sys.stderr)
+        train, test = pairs.splits.count("train"), pairs.splits.count("test")
+        print(
+            f"{self.out}: {len(pairs)} faces ({train} train, {test} test), {len(skipped)} skipped"
+        )
+
+
+@dataclass(frozen=True)
+class MeanFace:
+    """Average the training contours of a data set into one picture (study, figure 4.1)."""
+
+    data: Path = Path("data/faces")
+    """Folder of the data set."""
+    out: Path = Path("mean-face.png")
+    """The picture."""
+
+    def run(self) -> None:
+        """Average, write, report."""
+        from featviz.faces.mean_face import mean_face, write_mean_face
+        from featviz.faces.pairs import read_pairs
+
+        pairs = read_pairs(self.data).split("train")
+        write_mean_face(mean_face(pairs.landmarks, pairs.size), self.out)
+        print(f"{self.out}: mean of {len(pairs)} contours")
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Face photos, landmarks, training pairs."""
+
+    command: (
+        Annotated[SampleFaces, subcommand("sample")]
+        | Annotated[ImportFaces, subcommand("import")]
+        | Annotated[MeanFace, subcommand("mean-face")]
+    )
+
+    def run(self) -> None:
+        """Run the chosen one."""
+        self.command.run()

@@ -1,0 +1,104 @@
+"""`featviz extract` and `featviz plot`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from tyro.conf import Positional
+
+from featviz.errors import FeatvizError
+
+
+@dataclass(frozen=True)
+class Extract:
+    """Read activation vectors of generators at points of sketches into feature tables."""
+
+    checkpoints: Positional[tuple[str, ...]]
+    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD."""
+    sketches: Path = Path("sketches")
+    """Folder of the sketch set."""
+    size: int = 512
+    """Width and height of the sketches in pixels."""
+    point: tyro.conf.UseAppendAction[tuple[tuple[int, int], ...]] = ()
+    """A pixel, x to the right and y down; give it again for more points. The left-eye corner of
+    the shipped sketches, 170 250, if not given."""
+    layers: tuple[str, ...] = ("L0", "L1", "L2", "L3", "L4")
+    """Layers by name or unique ending of their name."""
+    stage: Literal["activation", "norm", "conv"] = "activation"
+    """What of a layer: its output, or that of its normalisation or convolution."""
+    engine: Literal["auto", "dense"] = "auto"
+    """How to compute it; all engines give the same vectors."""
+    variant: str | None = None
+    """Which layers of a .pth have normalisation, which the file does not tell."""
+    out: Path = Path("features")
+    """Folder for one parquet file a checkpoint."""
+
+    def run(self) -> None:
+        """Extract and report."""
+        from featviz.extraction import LEFT_EYE_CORNER, extract_checkpoints
+        from featviz.sketches import read_sketches
+
+        sketches = read_sketches(self.sketches, self.size)
+        points = self.point or (LEFT_EYE_CORNER,)
+        for path, table in extract_checkpoints(
+            self.checkpoints, sketches, self.out, points, self.layers, self.stage, self.variant
+        ):
+            print(
+                f"{path}: {len(table.rows)} rows ({len(sketches)} sketches, {len(points)} "
+                f"point{'s' if len(points) > 1 else ''}), {', '.join(table.layers)}"
+            )
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Map the vectors of feature tables to two dimensions and draw them, a panel a layer."""
+
+    features: Positional[tuple[Path, ...]]
+    """Feature tables that `featviz extract` wrote; one row of panels each."""
+    method: str = "pca"
+    """pca or tsne."""
+    layers: tuple[str, ...] = ()
+    """Which layers; all of the first table if none is given."""
+    point: tuple[int, int] | None = None
+    """Which point, if the tables hold several."""
+    perplexity: float = 15.0
+    """Perplexity of t-SNE; lowered, and said so, where ties leave too few distinct vectors."""
+    seed: int = 0
+    """Seed of t-SNE."""
+    out: Path | None = None
+    """The figure, .png, .pdf or .svg; default: named after tables and method, in this folder."""
+    save_embedding: Path | None = None
+    """Write the coordinates to this parquet file too."""
+
+    def run(self) -> None:
+        """Embed, draw and print where the figure is and its caption."""
+        from featviz.embedding import embed, join, write_embedding
+        from featviz.plots import caption, embedding_figure, figure_format, save_figure, style
+        from featviz.tables import read_features
+
+        if not self.features:
+            raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
+        out = self.out or Path(f"{'_'.join(p.stem for p in self.features)}-{self.method}.png")
+        figure_format(out)
+        tables = [read_features(path) for path in self.features]
+        points = None if self.point is None else [self.point]
+        layers = self.layers or tables[0].layers
+        embedding = join(
+            embed(
+                table.select(points=points),
+                self.method,
+                layers,
+                seed=self.seed,
+                perplexity=self.perplexity,
+            )
+            for table in tables
+        )
+        with style():
+            figure = embedding_figure(embedding)
+        if self.save_embedding is not None:
+            write_embedding(embedding, self.save_embedding)
+            print(self.save_embedding)
+        save_figure(figure, out)
+        print(out)
+        print(caption(embedding))

@@ -1,0 +1,138 @@
+"""`featviz train`, `featviz generate` and `featviz convert`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from featviz.errors import FeatvizError
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a generator on pairs of contours and photos."""
+
+    out: Path
+    """Folder of the run."""
+    data: Path = Path("data/faces")
+    """Folder of the pairs; see `featviz faces`."""
+    variant: str = "baseline"
+    """baseline, modified, no-norm or no-norm-first-N: which of L0, L1, ... have no norm."""
+    preset: str = "demo"
+    """demo (2 cores, hours) or paper (GPUs); the options below change single settings."""
+    resume: bool = False
+    """Continue the run that `out` holds."""
+    size: int | None = None
+    """Side of sketches and photos in pixels."""
+    width: int | None = None
+    """Channels of L0."""
+    residual_blocks: int | None = None
+    """Residual blocks between front end and back end."""
+    discriminator_width: int | None = None
+    """Channels of the discriminators' first layer."""
+    steps: int | None = None
+    """Updates of the generator."""
+    batch_size: int | None = None
+    """Pairs a step."""
+    learning_rate: float | None = None
+    """Adam's learning rate in the first half of the run."""
+    adversarial_form: Literal["least-squares", "log"] | None = None
+    """Form of the adversarial loss."""
+    perceptual: float | None = None
+    """Weight of the VGG19 loss; 0 leaves it out."""
+    seed: int | None = None
+    """Seed of the weights and the order of the pairs."""
+    threads: int | None = None
+    """CPU threads; all cores unless given."""
+    workers: int = 0
+    """Processes that load pairs; 0 loads in the training process."""
+    save_every: int = 500
+    """Steps between saves."""
+
+    def run(self) -> None:
+        """Train and report."""
+        import torch
+
+        from featviz.faces.pairs import read_pairs
+        from featviz.training.loop import train
+        from featviz.training.presets import preset
+
+        config = preset(
+            self.preset,
+            variant=self.variant,
+            size=self.size,
+            width=self.width,
+            residual_blocks=self.residual_blocks,
+            discriminator_width=self.discriminator_width,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            adversarial_form=self.adversarial_form,
+            perceptual=self.perceptual,
+            seed=self.seed,
+        )
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        pairs = read_pairs(self.data)
+        path = train(config, pairs, self.out, self.resume, self.save_every, workers=self.workers)
+        print(f"{path}: {config.variant}, {config.steps} steps")
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Generate faces from sketches with a checkpoint."""
+
+    checkpoint: Positional[str]
+    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pixHD."""
+    sketches: Positional[tuple[Path, ...]]
+    """SVG or PNG files."""
+    out: Path = Path("generated")
+    """Folder of the pictures."""
+    variant: str | None = None
+    """For a .pth of pix2pixHD: which layers have no norm."""
+
+    def run(self) -> None:
+        """Generate and report."""
+        from PIL import Image
+
+        from featviz.checkpoints import load_generator
+        from featviz.files import atomic_write
+        from featviz.generation import generate
+        from featviz.progress import track
+        from featviz.sketches import read_sketch
+
+        if not self.sketches:
+            raise FeatvizError("generate takes one or more sketches; given none")
+        loaded = load_generator(self.checkpoint, self.variant)
+        for path in track(self.sketches, f"generating with {loaded.name}"):
+            image = generate(loaded.generator, read_sketch(path))
+            target = self.out / f"{path.stem}-{loaded.name}.png"
+            with atomic_write(target) as temporary:
+                Image.fromarray(image).save(temporary)
+            print(target)
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Convert a checkpoint between featviz (.safetensors) and pix2pixHD (.pth)."""
+
+    source: Positional[Path]
+    """A run folder, a .safetensors or a .pth."""
+    out: Positional[Path]
+    """The new file; its ending, .safetensors or .pth, says in which form."""
+    discriminator: bool = False
+    """The source is a discriminator, not a generator."""
+    front_end: bool = False
+    """Keep only the layers L0, L1, ... of a generator."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """How a .safetensors stores its weights; bfloat16 halves the file."""
+    variant: str | None = None
+    """For a .pth of pix2pixHD: which layers have no norm."""
+
+    def run(self) -> None:
+        """Convert and report."""
+        from featviz.checkpoints import convert
+
+        convert(self.source, self.out, self.discriminator, self.front_end, self.dtype, self.variant)
+        print(self.out)
