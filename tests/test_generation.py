@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from featviz.errors import FeatvizError
+from featviz.generation import decode_image, generate
+from featviz.networks.generators import FrontEnd, GeneratorArchitecture, GlobalGenerator
+
+
+class Inverse(nn.Module):
+    """Paints ink white and paper black."""
+
+    def forward(self, x):
+        return -x
+
+
+def test_what_comes_out_is_what_the_network_computes_in_uint8(rng):
+    sketch = rng.choice(np.array([0, 255], np.uint8), (16, 16))
+    image = generate(Inverse(), sketch)
+    assert image.dtype == np.uint8
+    assert np.array_equal(image, np.repeat((255 - sketch)[:, :, None], 3, axis=2))
+
+
+def test_a_generator_of_one_input_channel_works_too(rng):
+    sketch = rng.choice(np.array([0, 255], np.uint8), (32, 32))
+    architecture = GeneratorArchitecture(width=2, residual_blocks=0, input_channels=1)
+    assert generate(GlobalGenerator(architecture), sketch).shape == (32, 32, 3)
+
+
+def test_values_beyond_the_range_are_clipped_and_nan_is_refused():
+    image = torch.tensor([-3.0, -1.0, 0.0, 1.0, 3.0]).expand(3, 1, 5)
+    assert decode_image(image)[0, :, 0].tolist() == [0, 0, 128, 255, 255]
+    with pytest.raises(FeatvizError, match="NaN"):
+        decode_image(torch.full((3, 1, 1), torch.nan))
+
+
+def test_a_front_end_is_refused():
+    front_end = FrontEnd(GeneratorArchitecture(width=2))
+    with pytest.raises(FeatvizError, match="a front end alone generates nothing"):
+        generate(front_end, np.full((32, 32), 255, np.uint8))
