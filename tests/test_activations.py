@@ -3,7 +3,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from featviz.activations import find_layers, record_activations, truncated_forward
+from featviz.activations import (
+    evaluating,
+    find_layers,
+    record_activations,
+    require_finite_weights,
+    truncated_forward,
+)
 from featviz.errors import FeatvizError
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture, GlobalGenerator
 
@@ -261,3 +267,26 @@ def test_a_model_that_swallows_exceptions_does_not_swallow_the_end():
     with truncated_forward(model, ["conv"]) as forward:
         forward(image())
     assert model.after == []
+
+
+def test_weights_are_refused_exactly_if_one_is_not_finite_also_where_their_sum_overflows():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    require_finite_weights(model, "m")
+    model[0].weight.data.fill_(torch.finfo(torch.float32).max)
+    require_finite_weights(model, "m")
+    model[0].weight.data[1, 1, 1, 1] = -torch.inf
+    with pytest.raises(FeatvizError, match=r"m: weight '0\.weight' holds NaN or infinity in 1 of"):
+        require_finite_weights(model, "m")
+    model[0].weight.data.fill_(0)
+    model[1].running_var[2] = torch.nan
+    with pytest.raises(FeatvizError, match=r"m: weight '1\.running_var'"):
+        require_finite_weights(model, "m")
+
+
+def test_evaluation_ends_with_every_modules_own_training_flag():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).train()
+    model[1].eval()
+    with pytest.raises(RuntimeError), evaluating(model):
+        assert not any(module.training for module in model.modules())
+        raise RuntimeError
+    assert [module.training for module in model.modules()] == [True, True, False]

@@ -3,10 +3,12 @@ import weakref
 
 import numpy as np
 import pandas as pd
+import PIL.Image
 import pytest
 import torch
 from torch import nn
 
+from featviz import cli
 from featviz.activations import record_activations
 from featviz.checkpoints import save_network
 from featviz.errors import FeatvizError
@@ -18,6 +20,7 @@ from featviz.extraction import (
     input_channels,
 )
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture, GlobalGenerator
+from featviz.sketches import read_sketches
 from featviz.tables import read_features
 
 POINT = (170, 250)
@@ -355,3 +358,64 @@ def test_what_is_wrong_with_the_last_checkpoint_is_told_before_anything_is_writt
     with pytest.raises(FeatvizError, match="unknown layer 'L9'"):
         list(extract_checkpoints([good], sketches, out, [(5, 6)], ["L9"]))
     assert not out.exists()
+
+
+def write_sketches(folder, size=64):
+    for index, image in enumerate(small(4, size)):
+        path = folder / f"G{1 + index % 2}" / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(image).save(path)
+
+
+def test_the_command_writes_a_table_for_several_points_and_says_so(tmp_path, capsys):
+    write_checkpoint(tmp_path / "mine.safetensors", "modified")
+    write_sketches(tmp_path / "sketches")
+    command = f"extract {tmp_path}/mine.safetensors --sketches {tmp_path}/sketches --size 64"
+    options = f"--out {tmp_path}/f --stage conv --layers L0 L1 --point 5 6 --point 63 0"
+    cli.main([*command.split(), *options.split()])
+    said = capsys.readouterr().out.splitlines()
+    assert said == [f"{tmp_path}/f/mine.parquet: 8 rows (4 sketches, 2 points), L0, L1"]
+    table = read_features(tmp_path / "f" / "mine.parquet")
+    assert table.points == ((5, 6), (63, 0))
+    assert table.groups == ("G1", "G2")
+    assert (table.metadata["stage"], table.metadata["sketches"]) == ("conv", "sketches")
+    cli.main([*command.split(), "--out", str(tmp_path / "alone"), "--point", "63", "0"])
+    alone = read_features(tmp_path / "alone" / "mine.parquet")
+    assert alone.layers == FRONT_END_LAYERS
+    direct = extract(
+        generator("modified"), list(read_sketches(tmp_path / "sketches", 64).images()), [(63, 0)]
+    )
+    assert alone.vectors["L3"].tobytes() == direct.vectors["L3"].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "no checkpoint given"),
+        ("nowhere.safetensors", "no checkpoint 'nowhere.safetensors'"),
+        ("mine.safetensors --layers L7", "unknown layer 'L7'; this generator has L0, L1"),
+        ("mine.safetensors --point 64 0", "(64, 0) lies outside the image of 64x64"),
+        ("mine.safetensors --sketches empty", "empty holds no sketches"),
+        ("mine.safetensors --size 32", "is 64x64; expected 32x32"),
+        ("mine.safetensors --sketches corrupt", "0.png"),
+    ],
+)
+def test_bad_input_ends_the_command_with_one_line_and_2_and_nothing_written(
+    tmp_path, monkeypatch, capsys, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    write_checkpoint(tmp_path / "mine.safetensors")
+    write_sketches(tmp_path / "sketches")
+    (tmp_path / "empty").mkdir()
+    write_sketches(tmp_path / "corrupt")
+    last = tmp_path / "corrupt" / "G1" / "0.png"
+    last.write_bytes(last.read_bytes()[:50])
+    size = [] if "--size" in arguments else ["--size", "64"]
+    point = [] if "--point" in arguments else ["--point", "5", "6"]
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["extract", *arguments.split(), *size, *point])
+    error = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert error.count("\n") == 1
+    assert message in error
+    assert not (tmp_path / "features").exists()
