@@ -166,8 +166,11 @@ def from_svg(text: str) -> Drawing:
     if not view_box[2].isdecimal() or int(view_box[2]) == 0:
         raise FeatvizError(f"expected a whole, positive canvas size; got {view_box[2]!r}")
     strokes: list[Stroke] = []
-    for element in root:
-        _collect_strokes(element, "unnamed", strokes)
+    try:
+        for element in root:
+            _collect_strokes(element, "unnamed", strokes)
+    except RecursionError:
+        raise FeatvizError("not an SVG drawing: its groups are nested too deep") from None
     return Drawing(tuple(strokes), size=int(view_box[2]))
 
 

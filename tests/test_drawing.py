@@ -234,3 +234,10 @@ def test_a_stroke_keeps_its_own_points() -> None:
     assert (stroke.points == 0).all()
     with pytest.raises(ValueError, match="read-only"):
         stroke.points[0, 0] = 1
+
+
+def test_groups_nested_beyond_reason_are_refused() -> None:
+    depth = 5000
+    inside = "<g>" * depth + "</g>" * depth
+    with pytest.raises(FeatvizError, match="nested too deep"):
+        from_svg(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8">{inside}</svg>')
