@@ -1,4 +1,3 @@
-import gc
 import weakref
 
 import numpy as np
@@ -119,22 +118,21 @@ def test_without_norm_in_l0_l1_equal_surroundings_give_equal_v0_v1_and_with_norm
 def test_one_pixel_inside_the_receptive_field_is_seen_and_one_outside_is_not():
     blank = np.full((64, 64), 255, np.uint8)
     model = generator("no-norm", width=8)
-    table = extract(model, [blank], [(20, 30)])
+    boxes = extract(model, [blank], [(20, 30)]).metadata["receptive_field_boxes"]
+    images, expected = [blank], []
     for layer in FRONT_END_LAYERS:
-        left, top, right, bottom = table.metadata["receptive_field_boxes"][layer][0]
-        for (x, y), seen in [
-            ((left, top), True),
-            ((right, bottom), True),
-            ((left - 1, top), False),
-            ((right, bottom + 1), False),
-        ]:
-            dotted = blank.copy()
-            if not (0 <= x < 64 and 0 <= y < 64):
-                continue
-            dotted[y, x] = 0
-            vectors = extract(model, [dotted], [(20, 30)], [layer], "conv").vectors[layer]
-            reference = extract(model, [blank], [(20, 30)], [layer], "conv").vectors[layer]
-            assert (not np.array_equal(vectors, reference)) == seen
+        left, top, right, bottom = boxes[layer][0]
+        corners = [(left, top, True), (right, bottom, True)]
+        beside = [(left - 1, top, False), (right, bottom + 1, False)]
+        for x, y, seen in [*corners, *beside]:
+            if 0 <= x < 64 and 0 <= y < 64:
+                images.append(blank.copy())
+                images[-1][y, x] = 0
+                expected.append((len(images) - 1, layer, seen))
+    table = extract(model, images, [(20, 30)], stage="conv")
+    for row, layer, seen in expected:
+        vectors = table.vectors[layer]
+        assert (not np.array_equal(vectors[row], vectors[0])) == seen
 
 
 class Counter(nn.Module):
@@ -171,7 +169,6 @@ def test_images_and_maps_are_let_go_one_by_one():
             watch(0, image)
             yield image
             del image
-            gc.collect()
 
     handle = model.conv.register_forward_hook(lambda module, inputs, output: watch(1, output))
     table = extract(model, images(), [(5, 5)], ["conv"])

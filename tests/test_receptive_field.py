@@ -133,7 +133,7 @@ def windows(draw):
     return nn.ReLU(inplace=True)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(windows(), min_size=1, max_size=5), st.tuples(st.integers(7, 12), st.just(10)))
 def test_boxes_agree_with_where_single_pixels_arrive_for_any_chain_of_windows(chain, size):
     model = nn.Sequential(*chain)
@@ -150,7 +150,7 @@ convolutions = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(convolutions, min_size=1, max_size=4))
 def test_a_point_goes_from_layer_to_layer_to_the_cell_with_the_nearest_middle(chain):
     pixels = 40
