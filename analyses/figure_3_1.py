@@ -8,7 +8,7 @@ from featviz.plots import draw_caption, draw_sketch, wrap_caption
 from featviz.sketches import read_sketches
 
 SHOWN = 8
-SIDE = 0.8
+SIDE = 0.74
 
 
 def draw(sources: Sources) -> Figure:
@@ -20,7 +20,7 @@ def draw(sources: Sources) -> Figure:
         "Composed by a seeded script from landmark contours; they stand in for the study's "
         "drawings, which are unpublished."
     )
-    left, top, gap = 1.35, 0.1, 0.05
+    left, top, gap = 1.5, 0.1, 0.05
     width = left + SHOWN * (SIDE + gap) + 0.1
     lines = wrap_caption(text, width)
     height = top + len(groups) * (SIDE + gap) + 0.15 + 0.135 * len(lines)
@@ -29,14 +29,13 @@ def draw(sources: Sources) -> Figure:
         members = np.flatnonzero((sketches.index["group"] == group).to_numpy())
         y = height - top - row * (SIDE + gap) - SIDE
         eyes = "same eyes" if group in SAME_EYES else "eyes change"
-        meaning = MEANINGS.get(group, "").replace(", ", ",\n", 1)
         figure.text(
             0.12 / width, (y + SIDE * 0.92) / height, group, weight="bold", va="top", size=10
         )
         figure.text(
             0.12 / width,
             (y + SIDE * 0.68) / height,
-            f"{meaning}\n{len(members)} sketches\n{eyes}",
+            f"{MEANINGS.get(group, '')}\n{len(members)} sketches\n{eyes}",
             va="top",
             linespacing=1.25,
         )

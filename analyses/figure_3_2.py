@@ -18,20 +18,30 @@ def draw(sources: Sources) -> Figure:
     # Where a cell looks depends on kernels and strides alone, so the thinnest front end will do.
     front_end = FrontEnd(GeneratorArchitecture(width=1))
     fields = trace_geometry(front_end, LAYERS, (sketches.size, sketches.size))
-    boxes, labels = {}, {}
+    boxes = {}
     for layer, field in fields.items():
-        position = field.position(POINT)
-        box = boxes[layer] = field.box(position)
-        labels[layer] = f"{layer}: {box.right - box.left + 1} px, cell {position}"
-    figure = Figure(figsize=(7.6, 3.75))
-    side, bottom = 3.1, 0.5
-    whole = figure.add_axes((0.12 / 7.6, bottom / 3.75, side / 7.6, side / 3.75))
-    near = figure.add_axes((3.35 / 7.6, bottom / 3.75, side / 7.6, side / 3.75))
+        cell = field.position(POINT)
+        box = field.box(cell)
+        boxes[f"{layer}: {box.right - box.left + 1} px\ncell {cell}"] = box
+    width, height, side, bottom = 7.6, 3.65, 3.05, 0.48
+    figure = Figure(figsize=(width, height))
+    share = (side / width, side / height)
+    whole = figure.add_axes((0.12 / width, bottom / height, *share))
+    near = figure.add_axes((0.24 / width + share[0], bottom / height, *share))
     draw_receptive_fields(sketch, boxes, POINT, whole)
-    draw_receptive_fields(sketch, boxes, POINT, near, around=28, labels=labels)
+    draw_receptive_fields(sketch, boxes, POINT, near, around=28)
+    near.legend(
+        loc="center left",
+        bbox_to_anchor=(1.03, 0.5),
+        borderaxespad=0,
+        frameon=False,
+        handlelength=1.2,
+        handleheight=1.7,
+        labelspacing=1.4,
+    )
     text = (
         f"Cross: the probe point {POINT}. Cells are (column, row) of the layer's map. The fields "
         "are those of the convolutions; after an instance normalisation every pixel has a say."
     )
-    draw_caption(figure, wrap_caption(text, 7.6))
+    draw_caption(figure, wrap_caption(text, width))
     return figure

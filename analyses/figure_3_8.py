@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
@@ -25,7 +26,7 @@ def draw(sources: Sources) -> Figure:
         titles={(MODIFIED, LAYER): f"{vector_name(MODIFIED, LAYER)} · modified"},
         meanings=MEANINGS,
         remarks=_partners(features),
-        panel_inches=4.4,
+        panel_inches=4.8,
     )
     for pair in PAIRS:
         members = table.frame[table.frame["group"].isin(pair)]
@@ -39,10 +40,8 @@ def _draw_hull(points: NDArray[np.float64], pair: tuple[str, str], ax: Axes) -> 
     except (QhullError, ValueError):
         # All on one line or in one place: there is nothing to go around.
         return
-    color = GROUP_STYLE[pair[0]].color
-    ax.fill(
-        *corners.T, facecolor=color, edgecolor=color, alpha=0.15, linewidth=6, joinstyle="round"
-    )
+    color = 0.15 * np.array(to_rgb(GROUP_STYLE[pair[0]].color)) + 0.85
+    ax.fill(*corners.T, color=color, linewidth=8, joinstyle="round", zorder=0)
 
 
 def _partners(features: FeatureTable) -> str:

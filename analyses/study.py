@@ -1,12 +1,12 @@
 """What the scripts share, and what is true of the study only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from featviz.embedding import embed, join
+from featviz.embedding import embed, group_distances, join
 from featviz.errors import FeatvizError
 from featviz.plots import embedding_figure
 from featviz.tables import FeatureTable, read_features
@@ -66,13 +66,10 @@ def chapter_3_figure(
     layers: Sequence[str],
     checkpoints: Sequence[str] = (MODIFIED,),
     groups: Sequence[str] | None = None,
-    remarks: str = "",
 ) -> Figure:
     """Maps of v_k (modified) and v'_k (baseline) of some layers and groups (default: all)."""
-    table = join(
-        embed(load_features(sources, name).select(groups=groups), method, layers, seed=SEED)
-        for name in checkpoints
-    )
+    features = {name: load_features(sources, name).select(groups=groups) for name in checkpoints}
+    table = join(embed(one, method, layers, seed=SEED) for one in features.values())
     titles = {
         (
             name,
@@ -81,7 +78,19 @@ def chapter_3_figure(
         for name in checkpoints
         for layer in layers
     }
+    remarks = "" if groups else _within_same_eyes(features, layers)
     return embedding_figure(table, titles=titles, meanings=MEANINGS, remarks=remarks)
+
+
+def _within_same_eyes(features: Mapping[str, FeatureTable], layers: Sequence[str]) -> str:
+    facts = []
+    for name, table in features.items():
+        part = table.select(groups=SAME_EYES)
+        for layer in layers:
+            within, between, _ = group_distances(part.vectors[layer], part.rows["group"].to_list())
+            if within is not None and between:
+                facts.append(f"{vector_name(name, layer)} {within / between:.2f}")
+    return f"Within/between of the 8 groups with unchanged eyes alone: {', '.join(facts)}."
 
 
 def vector_name(checkpoint: str, layer: str) -> str:

@@ -132,7 +132,9 @@ def embed(
         )
     settings = Settings(seed, perplexity)
     groups = table.rows["group"].to_numpy()
-    checkpoint, variant = str(table.metadata["checkpoint"]), str(table.metadata["variant"])
+    # A table of somebody's own module need not name a checkpoint.
+    checkpoint = str(table.metadata.get("checkpoint") or "model")
+    variant = str(table.metadata.get("variant") or "")
     frames, panels = [], []
     for layer in table.layers:
         vectors = np.asarray(table.vectors[layer], dtype=np.float64)
@@ -160,7 +162,7 @@ def embed(
         panels.append(
             {
                 "checkpoint": checkpoint,
-                "digest": table.metadata.get("digest", ""),
+                "digest": str(table.metadata.get("digest") or ""),
                 "variant": variant,
                 "layer": layer,
                 "channels": vectors.shape[1],

@@ -3,17 +3,21 @@
 from collections.abc import Sequence
 from itertools import product
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties
 from matplotlib.patheffects import withStroke
+from matplotlib.textpath import text_to_path
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
 FONT_SIZE = 6.5
 
 _DIRECTIONS = ((1, 0), (0, 1), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
-_PLACES = tuple(product((7.0, 12.0, 18.0, 25.0), _DIRECTIONS))
-_MARKER_REACH = 3.5
+_REACHES = (7.0, 12.0, 18.0, 26.0)
+_PLACES = tuple(product(range(len(_REACHES)), _DIRECTIONS))
+_POINT_REACH, _OBSTACLE_REACH = 5.5, 3.5
 
 
 def draw_labels(
@@ -25,27 +29,40 @@ def draw_labels(
     """Write each label beside its point, one after the other, where it covers least.
 
     points: (n, 2), obstacles: (m, 2), data coordinates; the limits, the aspect and the size of the
-    axes must be final. A label keeps clear, if it can, of obstacles, of the labels before it and
-    of the frame.
+    axes must be final. A label keeps clear, if it can, of points, obstacles, the labels before it
+    and the frame; the farther it has to go the more that must be worth, and a line leads to it.
     """
     pixels = ax.figure.dpi / 72
-    reach = _MARKER_REACH * pixels
     frame = ax.bbox.padded(-2 * pixels)
+    reaches = np.repeat([_POINT_REACH, _OBSTACLE_REACH], [len(points), len(obstacles)]) * pixels
     taken = [
-        Bbox.from_extents(x - reach, y - reach, x + reach, y + reach)
-        for x, y in ax.transData.transform(obstacles)
+        Bbox([place - reach, place + reach])
+        for place, reach in zip(
+            ax.transData.transform(np.concatenate([points, obstacles])), reaches, strict=True
+        )
     ]
+    to_data = ax.transData.inverted()
     for point, label in zip(points, labels, strict=True):
         at = ax.transData.transform(point)
-        size = np.array([0.6 * FONT_SIZE * len(label) + 1, 1.25 * FONT_SIZE]) * pixels
-        boxes = [_box(at, size, direction, reach * pixels) for reach, direction in _PLACES]
+        width = 72 * text_width(label, FONT_SIZE) + 2
+        size = np.array([width, 1.25 * FONT_SIZE]) * pixels
+        boxes = [_box(at, size, way, _REACHES[step] * pixels) for step, way in _PLACES]
         costs = [
-            sum(_overlap(box, other) for other in taken) + 3 * _outside(box, frame) for box in boxes
+            sum(_overlap(box, other) for other in taken)
+            + 3 * _outside(box, frame)
+            + 0.06 * step * size.prod()
+            + 0.3 * _crossings(at, box, taken) * size.prod()
+            for (step, _), box in zip(_PLACES, boxes, strict=True)
         ]
-        best = boxes[int(np.argmin(costs))]
-        taken.append(best)
-        middle = ((best.x0 + best.x1) / 2, (best.y0 + best.y1) / 2)
-        x, y = ax.transData.inverted().transform(middle)
+        best = int(np.argmin(costs))
+        box = boxes[best]
+        taken.append(box)
+        x, y = to_data.transform(((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2))
+        if _PLACES[best][0] > 0:
+            near = np.clip(at, box.min, box.max)
+            edge = at + (near - at) * (5 * pixels / np.linalg.norm(near - at))
+            ends = to_data.transform([edge, near])
+            ax.plot(*ends.T, color="#333333", linewidth=0.5, zorder=20)
         ax.text(
             x,
             y,
@@ -58,12 +75,27 @@ def draw_labels(
         )
 
 
+def text_width(text: str, font_size: float) -> float:
+    """Inches that a line of text takes in the current font family."""
+    font = FontProperties(family=mpl.rcParams["font.family"], size=font_size)
+    points, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(points) / 72
+
+
 def _box(
     at: NDArray[np.float64], size: NDArray[np.float64], direction: tuple[int, int], reach: float
 ) -> Bbox:
     slant = 0.7 if all(direction) else 1.0
     middle = at + np.array(direction) * (reach * slant + size / 2)
     return Bbox([middle - size / 2, middle + size / 2])
+
+
+def _crossings(at: NDArray[np.float64], box: Bbox, taken: Sequence[Bbox]) -> int:
+    """Into how many boxes the line from a point to its label runs."""
+    places = at + np.linspace(0.3, 0.9, 12)[:, None] * (np.clip(at, box.min, box.max) - at)
+    # The box around the point itself does not count.
+    others = [other for other in taken if not other.contains(*at)]
+    return sum(any(other.contains(x, y) for x, y in places) for other in others)
 
 
 def _overlap(a: Bbox, b: Bbox) -> float:

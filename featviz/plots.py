@@ -17,18 +17,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from featviz.embedding import EmbeddingTable
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write
-from featviz.labels import draw_labels
+from featviz.labels import draw_labels, text_width
 
 DPI = 200
 
@@ -171,7 +169,7 @@ def draw_embedding(
     else:
         ax.set(xticks=[], yticks=[], xlabel=f"{_NAMES[method]} 1", ylabel=f"{_NAMES[method]} 2")
     heading = title or f"{panel['checkpoint']} · {panel['layer']}"
-    ax.set_title(heading, loc="left", pad=15, fontweight="bold")
+    ax.set_title(heading, loc="left", pad=13, fontweight="bold")
     ax.annotate(
         _facts(panel),
         (0, 1),
@@ -327,18 +325,11 @@ def wrap_caption(text: str, width: float) -> list[str]:
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and _text_width(longer, 7) <= width - 0.24:
+        if lines and text_width(longer, 7) <= width - 0.24:
             lines[-1] = longer
         else:
             lines.append(word)
     return lines
-
-
-def _text_width(text: str, font_size: float) -> float:
-    """Inches a line of text takes."""
-    font = FontProperties(family=STYLE["font.family"], size=font_size)
-    points, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
-    return float(points) / 72
 
 
 def draw_caption(figure: Figure, lines: Sequence[str]) -> None:
@@ -373,38 +364,21 @@ def draw_receptive_fields(
     ax: Axes,
     *,
     around: int | None = None,
-    labels: Mapping[str, str] | None = None,
 ) -> Axes:
     """Outline the convolutional receptive field of each layer on a sketch (H, W).
 
-    boxes: layer -> (left, top, right, bottom), pixels, both ends included. around: show only this
-    many pixels to each side of the point, pixel by pixel, and write `labels` beside the boxes.
+    boxes: label -> (left, top, right, bottom), pixels, both ends included. around: show only this
+    many pixels to each side of the point, pixel by pixel.
     """
     draw_image(sketch, ax, interpolation="nearest" if around else None)
-    colors = mpl.colormaps["viridis"](np.linspace(0.0, 0.8, len(boxes)))
-    for (layer, (left, top, right, bottom)), color in zip(boxes.items(), colors, strict=True):
-        size = (right - left + 1, bottom - top + 1)
-        ax.add_patch(
-            Rectangle(
-                (left - 0.5, top - 0.5),
-                *size,
-                fill=False,
-                color=color,
-                linewidth=1.6 if around else 0.7,
-            )
-        )
-        if around and labels:
-            ax.annotate(
-                labels[layer],
-                (right + 0.5, top - 0.5),
-                (point[0] + around + 1.5, top - 0.5),
-                arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.7},
-                color=color,
-                fontsize=8,
-                va="center",
-                annotation_clip=False,
-            )
-    ax.plot(*point, marker="+", color="#D55E00", markersize=9 if around else 4, markeredgewidth=1.2)
+    colors = mpl.colormaps["plasma"](np.linspace(0.0, 0.85, len(boxes)))
+    for (label, (left, top, right, bottom)), color in zip(boxes.items(), colors, strict=True):
+        corner, size = (left - 0.5, top - 0.5), (right - left + 1, bottom - top + 1)
+        outline = Rectangle(corner, *size, fill=False, color=color, label=label)
+        outline.set_linewidth(1.6 if around else 0.7)
+        ax.add_patch(outline)
+    width = 1.4 if around else 0.7
+    ax.plot(*point, "+", color="#009E73", markersize=9 if around else 4, markeredgewidth=width)
     if around:
         ax.set(
             xlim=(point[0] - around - 0.5, point[0] + around + 0.5),
@@ -467,7 +441,7 @@ def _draw_ties(points: pd.DataFrame, ax: Axes) -> None:
     ):
         names, count = list(members["group"]), int(members["multiplicity"].iloc[0])
         shown = "+".join(names) if len(names) <= 3 else f"{len(names)} groups"
-        labels.append(f"{shown} ×{count}" if len(names) > 1 else f"×{count}")
+        labels.append(f"{shown} ×{count}")
         places.append(members[["x", "y"]].to_numpy()[0])
     rings = np.array(places)
     ax.scatter(
@@ -499,7 +473,7 @@ def _legend_shape(
 ) -> tuple[int, int]:
     """The most columns that fit `width` inches, and the rows they make."""
     labels = _legend_labels(groups, meanings) + ([_TIES] if ties else [])
-    widths = [_text_width(label, STYLE["legend.fontsize"]) + 0.42 for label in labels]
+    widths = [text_width(label, STYLE["legend.fontsize"]) + 0.42 for label in labels]
     for rows in range(1, len(labels) + 1):
         columns = [max(widths[i : i + rows]) for i in range(0, len(widths), rows)]
         if sum(columns) < width - 0.24:
