@@ -24,7 +24,8 @@ from benchmarks.machine import describe_machine, seconds, summary
 from featviz.activations import record_activations
 from featviz.checkpoints import load_generator
 from featviz.drawing import Drawing, Stroke, rasterize
-from featviz.extraction import FRONT_END_LAYERS, LEFT_EYE_CORNER, encode_image, extract
+from featviz.encoding import encode_image
+from featviz.extraction import FRONT_END_LAYERS, LEFT_EYE_CORNER, extract
 from featviz.networks.generators import GeneratorArchitecture, build_generator
 
 SPEED_TARGET = 5.0

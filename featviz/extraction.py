@@ -25,6 +25,7 @@ from featviz.activations import (
     truncated_forward,
 )
 from featviz.checkpoints import LoadedGenerator, load_generator, shipped_checkpoints
+from featviz.encoding import Image, encode_image, input_channels
 from featviz.errors import FeatvizError
 from featviz.progress import track
 from featviz.receptive_field import Geometry, Point, Position, check_point, trace_geometry
@@ -33,7 +34,6 @@ from featviz.tables import FeatureTable, write_features
 LEFT_EYE_CORNER: Point = (170, 250)
 FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
 
-Image = NDArray[Any] | Tensor
 Placing = Literal["computed", "proportional"] | Mapping[str, Sequence[Position]]
 
 
@@ -211,39 +211,6 @@ def extract_checkpoints(
         path = out / f"{loaded.name}.parquet"
         write_features(table, path)
         yield path, table
-
-
-def input_channels(model: nn.Module) -> int:
-    """How many channels the first convolution of a model takes; 3 if it has none."""
-    convolutions = (module for module in model.modules() if isinstance(module, nn.Conv2d))
-    first = next(convolutions, None)
-    return 3 if first is None else first.in_channels
-
-
-def encode_image(image: Image, channels: int = 3) -> Tensor:
-    """One image as a generator sees it: float32 (channels, H, W), paper +1, ink -1.
-
-    image: uint8 (H, W), which is repeated on all channels, or (H, W, 3) for networks of three;
-    a float tensor (C, H, W) is taken as it is. Raises FeatvizError for anything else.
-    """
-    if isinstance(image, Tensor) and image.is_floating_point() and image.ndim == 3:
-        return image
-    pixels = np.asarray(image)
-    if pixels.dtype != np.uint8:
-        raise FeatvizError(
-            f"an image is {pixels.dtype} of shape {pixels.shape}; expected uint8 (H, W) or "
-            "(H, W, 3), a float tensor (C, H, W), or a function `encode` that makes one"
-        )
-    # 127.5 and the two ends are exact in float32, so paper is exactly +1 and ink exactly -1.
-    values = torch.from_numpy(np.ascontiguousarray(pixels)).to(torch.float32) / 127.5 - 1
-    if values.ndim == 2:
-        return values.expand(channels, -1, -1)
-    if values.ndim == 3 and values.shape[2] == channels == 3:
-        return values.permute(2, 0, 1)
-    raise FeatvizError(
-        f"an image has shape {pixels.shape}; expected (H, W)"
-        + (" or (H, W, 3)" if channels == 3 else f" for a network of {channels} channels")
-    )
 
 
 @dataclass(frozen=True, eq=False)

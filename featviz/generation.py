@@ -5,8 +5,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from featviz.encoding import decode_image, encode_image, input_channels
 from featviz.errors import FeatvizError
-from featviz.extraction import encode_image, input_channels
 
 
 def generate(generator: nn.Module, sketch: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -24,11 +24,3 @@ def generate(generator: nn.Module, sketch: NDArray[np.uint8]) -> NDArray[np.uint
             "a front end alone generates nothing"
         )
     return decode_image(output[0])
-
-
-def decode_image(image: torch.Tensor) -> NDArray[np.uint8]:
-    """(3, H, W) in [-1, 1] -> (H, W, 3) uint8; raises FeatvizError for NaN."""
-    if not torch.isfinite(image).all():
-        raise FeatvizError("the generated image holds NaN or infinity")
-    pixels = ((image.float().permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255)
-    return np.asarray(pixels.to(torch.uint8).cpu().numpy())

@@ -3,8 +3,9 @@ import pytest
 import torch
 from torch import nn
 
+from featviz.encoding import decode_image
 from featviz.errors import FeatvizError
-from featviz.generation import decode_image, generate
+from featviz.generation import generate
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture, GlobalGenerator
 
 

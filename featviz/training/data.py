@@ -4,26 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from featviz.drawing import rasterize
+from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
 from featviz.faces.pairs import PairSet
 
 INPUT_CHANNELS = 3
-
-
-def encode_image(pixels: NDArray[np.uint8]) -> Tensor:
-    """(H, W) or (H, W, 3) uint8 -> (3, H, W) float32 in [-1, 1]; paper +1, ink -1.
-
-    A grey sketch becomes 3 equal channels, as pix2pixHD sees it.
-    """
-    values = torch.from_numpy(np.array(pixels, dtype=np.float32)) / 127.5 - 1
-    if values.ndim == 2:
-        return values.expand(INPUT_CHANNELS, -1, -1).contiguous()
-    return values.permute(2, 0, 1).contiguous()
 
 
 class PairTensors(Dataset[tuple[Tensor, Tensor]]):

@@ -3,9 +3,9 @@ import skimage.data
 import torch
 from torch.nn import functional as F
 
+from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
 from featviz.networks.perceptual import load_vgg19
-from featviz.training.data import encode_image
 
 TORCHVISION_LAYOUT = [64, 64, "M", 128, 128, "M", *[256] * 4, "M", *[512] * 4, "M", *[512] * 4]
 

@@ -6,7 +6,7 @@ import torch
 
 from featviz.drawing import rasterize
 from featviz.errors import FeatvizError
-from featviz.training.data import PairTensors, encode_image, training_batches, training_order
+from featviz.training.data import PairTensors, training_batches, training_order
 
 
 def test_every_epoch_visits_every_pair_once_in_a_new_order():
@@ -29,21 +29,6 @@ def test_an_order_that_starts_later_goes_on_as_the_whole_one_does(first_step, ba
 def test_more_pairs_a_batch_than_there_are_is_refused():
     with pytest.raises(FeatvizError, match=r"batch of 9 .* has 8"):
         next(training_order(8, 9, 0, 0))
-
-
-def test_paper_is_plus_one_and_ink_minus_one_in_three_equal_channels():
-    sketch = np.array([[255, 0], [0, 255]], dtype=np.uint8)
-    tensor = encode_image(sketch)
-    assert tensor.shape == (3, 2, 2)
-    assert all(torch.equal(c, torch.tensor([[1.0, -1.0], [-1.0, 1.0]])) for c in tensor)
-
-
-def test_a_photo_keeps_its_channels_and_range():
-    photo = np.zeros((2, 3, 3), dtype=np.uint8)
-    photo[1, 2] = (255, 0, 51)
-    tensor = encode_image(photo)
-    assert tensor.shape == (3, 2, 3)
-    torch.testing.assert_close(tensor[:, 1, 2], torch.tensor([1.0, -1.0, -0.6]))
 
 
 def test_a_pair_is_the_contour_drawn_at_the_asked_size_and_its_photo(pairs):

@@ -1,0 +1,275 @@
+"""Following one forward operation by operation: what each tensor has to do with the image.
+
+The tracer stands between PyTorch's dispatcher and its kernels, so modules and plain functions are
+seen alike. What is not understood becomes `Placeless` with the reason, never a guess.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from featviz.windows import WINDOWS, Axis
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """What is known of one tensor: its last two dimensions lie over the image like this."""
+
+    x: Axis
+    y: Axis
+    sees_whole_map: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in cells."""
+        return len(self.x.low), len(self.y.low)
+
+
+@dataclass(frozen=True)
+class Placeless:
+    """A tensor that depends on the image but has no places in it: a statistic, or `reason`."""
+
+    reason: str
+    is_statistic: bool = False
+    map_size: tuple[int, int] | None = None
+
+
+Trace = Field | Placeless
+_STATISTIC = Placeless("it holds statistics of the whole image, not a map", is_statistic=True)
+
+
+def as_map(trace: Trace | None, tensor: Tensor) -> Trace:
+    """The trace of a layer's output, which has places only if it is (N, C, H, W)."""
+    size = (tensor.shape[-1], tensor.shape[-2]) if tensor.ndim == 4 else None
+    if trace is None:
+        return Placeless("it does not depend on the image", map_size=size)
+    if isinstance(trace, Field) and tensor.ndim != 4:
+        return Placeless(f"its output has shape {tuple(tensor.shape)}, not (N, C, H, W)")
+    return replace(trace, map_size=size) if isinstance(trace, Placeless) else trace
+
+
+class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees every operation of a forward and carries the traces of tensors along."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        # The tensors are kept too: a freed tensor's id would be given to another one.
+        self._traces: dict[int, tuple[Tensor, Trace]] = {}
+        self._spoilt: dict[int, Trace] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Asked by PyTorch; yes would load its compiler (over a second) for nothing."""
+        return False
+
+    def put(self, tensor: Tensor, trace: Trace) -> None:
+        """Say what a tensor has to do with the image."""
+        self._traces[id(tensor)] = (tensor, trace)
+
+    def get(self, tensor: Tensor) -> Trace | None:
+        """What a tensor has to do with the image; None if nothing."""
+        spoilt = self._spoilt.get(_storage(tensor))
+        return spoilt or self._traces.get(id(tensor), (tensor, None))[1]
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        inputs = [*_tensors(args), *_tensors(kwargs.values())]
+        traces = [trace for trace in map(self.get, inputs) if trace is not None]
+        output = func(*args, **kwargs)
+        if not traces or func.overloadpacket in _CONSTANTS:
+            return output
+        outputs = list(_tensors(output if isinstance(output, tuple | list) else (output,)))
+        for index, tensor in enumerate(outputs):
+            trace = _follow(func, args, kwargs, self.get, traces, tensor, index)
+            if func._schema.is_mutable:
+                self._write(tensor, trace)
+            else:
+                self.put(tensor, trace)
+        return output
+
+    def _write(self, tensor: Tensor, trace: Trace) -> None:
+        """An operation in place: whatever looks at the same memory has changed with it."""
+        storage = _storage(tensor)
+        others = [
+            other
+            for other, _ in self._traces.values()
+            if _storage(other) == storage and other is not tensor
+        ]
+        whole = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
+        if whole and all(other.shape[-2:] == tensor.shape[-2:] for other in others):
+            for other in [tensor, *others]:
+                self.put(other, trace)
+        else:
+            self._spoilt[storage] = Placeless("a part of a map is overwritten in place")
+
+
+def _storage(tensor: Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _tensors(values: Iterable[Any]) -> Iterable[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, tuple | list):
+            yield from _tensors(value)
+
+
+def _follow(
+    func: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    get: Callable[[Tensor], Trace | None],
+    traces: list[Trace],
+    output: Tensor,
+    index: int,
+) -> Trace:
+    """The trace of one output of one operation, from the traces of its inputs."""
+    for trace in traces:
+        if isinstance(trace, Placeless) and not trace.is_statistic:
+            return trace
+    name = func.overloadpacket.__name__
+    fields = [trace for trace in traces if isinstance(trace, Field)]
+    if not fields:
+        return _STATISTIC
+    unknown = Placeless(f"operation '{name}' before it is not understood")
+    source = next(iter(_tensors(args)), None)
+    size = (output.shape[-1], output.shape[-2]) if output.ndim >= 2 else (0, 0)
+    if name in WINDOWS:
+        steps = None
+        if source is not None and isinstance(get(source), Field):
+            given = _named_arguments(func, args, kwargs)
+            steps = WINDOWS[name](given, fields[0].size, size)
+        if steps is None or len(fields) > 1:
+            return unknown
+        field = fields[0]
+        return replace(field, x=field.x.through(steps[0]), y=field.y.through(steps[1]))
+    if name in _NORMS:
+        if index > 0 or size != fields[0].size:
+            return _STATISTIC
+        own_statistics = name not in _RUNNING_NORMS or bool(
+            _named_arguments(func, args, kwargs).get("training", name not in _FIXED_NORMS)
+        )
+        return replace(
+            _joined(traces) or fields[0],
+            sees_whole_map=fields[0].sees_whole_map or own_statistics,
+        )
+    if torch.Tag.pointwise in func.tags or name in _POINTWISE:
+        joined = _joined(traces)
+        return joined if joined is not None and joined.size == size else unknown
+    if source is None or source.ndim < 2:
+        return unknown
+    if name in _VIEWS:
+        if size == fields[0].size and tuple(output.shape[-2:]) == tuple(source.shape[-2:]):
+            return fields[0]
+        return _STATISTIC if fields[0].size == (1, 1) else unknown
+    given = _named_arguments(func, args, kwargs)
+    if name in _ALONG:
+        dims, joined = _dims(given, source.ndim, _ALONG[name]), _joined(traces)
+        apart = dims.isdisjoint({source.ndim - 2, source.ndim - 1})
+        return joined if apart and joined is not None and joined.size == size else unknown
+    if name == "permute":
+        order = [dim % source.ndim for dim in given["dims"]]
+        return fields[0] if order[-2:] == [source.ndim - 2, source.ndim - 1] else unknown
+    if name in _REDUCTIONS:
+        dims = _dims(given, source.ndim, ("dim",))
+        spatial = {source.ndim - 2, source.ndim - 1}
+        if spatial <= dims:
+            return _STATISTIC
+        keeps = bool(given.get("keepdim")) and dims.isdisjoint(spatial)
+        return fields[0] if keeps else unknown
+    return unknown
+
+
+def _joined(traces: list[Trace]) -> Field | None:
+    """Branches meeting cell by cell; one value for the whole map is a statistic."""
+    fields = [trace for trace in traces if isinstance(trace, Field)]
+    maps = [field for field in fields if field.size != (1, 1)] or fields[:1]
+    result = maps[0]
+    for field in maps[1:]:
+        if field.size != result.size:
+            return None
+        result = replace(result, x=result.x.joined(field.x), y=result.y.joined(field.y))
+    whole = any(field.sees_whole_map for field in fields) or len(traces) > len(maps)
+    return replace(result, sees_whole_map=whole)
+
+
+def _named_arguments(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    names = [argument.name for argument in func._schema.arguments]
+    defaults = {
+        argument.name: argument.default_value
+        for argument in func._schema.arguments
+        if argument.has_default_value()
+    }
+    return {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
+
+
+def _dims(given: dict[str, Any], ndim: int, names: Sequence[str]) -> set[int]:
+    dims: set[int] = set()
+    for name in names:
+        value = given.get(name)
+        if value is None or value == []:
+            return set(range(ndim))
+        dims |= {dim % ndim for dim in (value if isinstance(value, list | tuple) else [value])}
+    return dims
+
+
+_RUNNING_NORMS = {
+    "native_batch_norm",
+    "_native_batch_norm_legit",
+    "_native_batch_norm_legit_no_training",
+    "cudnn_batch_norm",
+    "miopen_batch_norm",
+}
+_FIXED_NORMS = {"_native_batch_norm_legit_no_training"}
+_NORMS = {*_RUNNING_NORMS, "native_group_norm", "native_layer_norm"}
+_POINTWISE = {
+    "_prelu_kernel",
+    "prelu",
+    "copy_",
+    "clone",
+    "_to_copy",
+    "native_dropout",
+    "glu",
+    "hardswish",
+    "hardswish_",
+    "channel_shuffle",
+}
+_VIEWS = {
+    *("view", "_unsafe_view", "reshape", "alias", "detach", "expand", "squeeze", "unsqueeze"),
+    *("contiguous", "lift_fresh", "_reshape_alias"),
+}
+_ALONG = {
+    **dict.fromkeys(
+        ("cat", "slice", "select", "split", "split_with_sizes", "unbind", "index_select"),
+        ("dim",),
+    ),
+    **dict.fromkeys(("_softmax", "_log_softmax", "cumsum"), ("dim",)),
+    "transpose": ("dim0", "dim1"),
+}
+_REDUCTIONS = {
+    "mean",
+    "sum",
+    "amax",
+    "amin",
+    "max",
+    "min",
+    "var",
+    "std",
+    "var_mean",
+    "linalg_vector_norm",
+}
+_CONSTANTS = {
+    getattr(torch.ops.aten, name)
+    for name in ("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like")
+} | {getattr(torch.ops.aten, name) for name in ("new_zeros", "new_ones", "new_full", "new_empty")}
