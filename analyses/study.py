@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from featviz.embedding import embed, group_distances, join
 from featviz.errors import FeatvizError
-from featviz.plots import embedding_figure
+from featviz.plots import embedding_figure, within_over_between
 from featviz.tables import FeatureTable, read_features
 
 ROOT = Path(__file__).parent.parent
@@ -88,8 +88,8 @@ def _within_same_eyes(features: Mapping[str, FeatureTable], layers: Sequence[str
         part = table.select(groups=SAME_EYES)
         for layer in layers:
             within, between, _ = group_distances(part.vectors[layer], part.rows["group"].to_list())
-            if within is not None and between:
-                facts.append(f"{vector_name(name, layer)} {within / between:.2f}")
+            ratio = within_over_between(within, between)
+            facts.append(f"{vector_name(name, layer)} {ratio}")
     return f"Within/between of the 8 groups with unchanged eyes alone: {', '.join(facts)}."
 
 

@@ -456,12 +456,17 @@ def _draw_ties(points: pd.DataFrame, ax: Axes) -> None:
     draw_labels(ax, rings, labels, points[["x", "y"]].drop_duplicates().to_numpy())
 
 
+def within_over_between(within: float | None, between: float | None) -> str:
+    """The ratio of the two distances as text: "0" only if it is exactly 0, "n/a" if undefined."""
+    if within is None or not between:
+        return "n/a"
+    return "0" if within == 0 else f"{within / between:.2g}"
+
+
 def _facts(panel: Mapping[str, Any]) -> str:
-    facts = f"{panel['distinct']} of {panel['sketches']} vectors distinct"
-    within, between = panel["within_group_distance"], panel["between_group_distance"]
-    if within is not None and between:
-        facts += f" · within/between {within / between:.2f}"
-    return facts
+    ratio = within_over_between(panel["within_group_distance"], panel["between_group_distance"])
+    distinct = f"{panel['distinct']} of {panel['sketches']} vectors distinct"
+    return f"{distinct} · within/between {ratio}"
 
 
 def _legend_labels(groups: Sequence[str], meanings: Mapping[str, str] | None) -> list[str]:

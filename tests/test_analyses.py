@@ -95,7 +95,7 @@ def test_the_caption_of_figure_3_3_measures_the_groups_with_the_same_eyes(
     sources: Sources,
 ) -> None:
     text = " ".join(text.get_text() for text in reversed(figure_3_3.draw(sources).texts))
-    assert "v₀ 0.00, v₁ 0.00" in text
+    assert "unchanged eyes alone: v₀ 0, v₁ 0." in text
     table = read_features(sources.features / "paper-modified.parquet").select(groups=SAME_EYES)
     assert group_distances(table.vectors["L0"], list(table.rows["group"]))[0] == 0
 

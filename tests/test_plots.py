@@ -29,6 +29,7 @@ from featviz.plots import (
     natural_order,
     save_figure,
     style,
+    within_over_between,
 )
 from featviz.tables import FeatureTable, write_features
 
@@ -207,6 +208,20 @@ def test_the_axes_of_a_pca_tell_the_explained_variance(pca: EmbeddingTable) -> N
     first, second = pca.panels[0]["explained_variance_ratio"]
     assert ax.get_xlabel() == f"PC 1 ({100 * first:.1f} %)"
     assert ax.get_ylabel() == f"PC 2 ({100 * second:.1f} %)"
+
+
+@pytest.mark.parametrize(
+    ("within", "between", "text"),
+    [
+        (0.0, 2.0, "0"),
+        (1e-9, 2.0, "5e-10"),
+        (0.5, 2.0, "0.25"),
+        (None, 2.0, "n/a"),
+        (0.0, 0.0, "n/a"),
+    ],
+)
+def test_only_an_exact_zero_reads_as_zero(within: float, between: float, text: str) -> None:
+    assert within_over_between(within, between) == text
 
 
 def test_two_distinct_vectors_can_be_drawn() -> None:
