@@ -460,12 +460,12 @@ def within_over_between(within: float | None, between: float | None) -> str:
     """The ratio of the two distances as text: "0" only if it is exactly 0, "n/a" if undefined."""
     if within is None or not between:
         return "n/a"
-    return "0" if within == 0 else f"{within / between:.2g}"
+    return "0" if within == 0 else f"{within / between:#.2g}"
 
 
 def _facts(panel: Mapping[str, Any]) -> str:
     ratio = within_over_between(panel["within_group_distance"], panel["between_group_distance"])
-    distinct = f"{panel['distinct']} of {panel['sketches']} vectors distinct"
+    distinct = f"{panel['distinct']} of {panel['sketches']} distinct"
     return f"{distinct} · within/between {ratio}"
 
 

@@ -214,7 +214,7 @@ def test_the_axes_of_a_pca_tell_the_explained_variance(pca: EmbeddingTable) -> N
     ("within", "between", "text"),
     [
         (0.0, 2.0, "0"),
-        (1e-9, 2.0, "5e-10"),
+        (1e-9, 2.0, "5.0e-10"),
         (0.5, 2.0, "0.25"),
         (None, 2.0, "n/a"),
         (0.0, 0.0, "n/a"),
