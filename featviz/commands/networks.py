@@ -41,6 +41,8 @@ class Train:
     """Form of the adversarial loss."""
     perceptual: float | None = None
     """Weight of the VGG19 loss; 0 leaves it out."""
+    perceptual_scale: float | None = None
+    """Size at which VGG19 sees the images, as a share of theirs."""
     seed: int | None = None
     """Seed of the weights and the order of the pairs."""
     threads: int | None = None
@@ -70,6 +72,7 @@ class Train:
             learning_rate=self.learning_rate,
             adversarial_form=self.adversarial_form,
             perceptual=self.perceptual,
+            perceptual_scale=self.perceptual_scale,
             seed=self.seed,
         )
         if self.threads is not None:

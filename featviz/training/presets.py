@@ -37,7 +37,7 @@ class TrainingConfig:
     seed: int
 
     def __post_init__(self) -> None:
-        for name in ("size", "width", "steps", "batch_size", "learning_rate"):
+        for name in ("size", "width", "steps", "batch_size", "learning_rate", "perceptual_scale"):
             if getattr(self, name) <= 0:
                 raise FeatvizError(f"{name} must be positive; got {getattr(self, name)}")
 

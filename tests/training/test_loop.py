@@ -144,3 +144,10 @@ def test_unknown_presets_and_senseless_settings_are_refused():
 
 def test_none_leaves_a_setting_of_the_preset_as_it_is():
     assert preset("paper", width=None, seed=4) == dataclasses.replace(preset("paper"), seed=4)
+
+
+def test_the_perceptual_loss_is_logged_when_it_is_used(tmp_path, small_pairs):
+    config = small_config(steps=2, perceptual=10.0, perceptual_scale=0.5)
+    train(config, small_pairs, tmp_path / "run")
+    (row,) = csv.DictReader((tmp_path / "run" / "losses.csv").open())
+    assert float(row["perceptual"]) > 0

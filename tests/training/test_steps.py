@@ -2,7 +2,8 @@ import torch
 
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
 from featviz.networks.generators import GeneratorArchitecture, GlobalGenerator
-from featviz.training.losses import adversarial_loss, feature_matching_loss
+from featviz.networks.perceptual import load_vgg19
+from featviz.training.losses import adversarial_loss, feature_matching_loss, perceptual_loss
 from featviz.training.steps import LossSettings, Models, backward, compute_losses
 
 
@@ -52,3 +53,16 @@ def test_losses_are_named_and_their_weighted_sum_is_what_the_generator_minimises
     }
     expected = step.named["adversarial"] + 3.0 * step.named["feature-matching"]
     torch.testing.assert_close(step.generator.detach(), expected)
+
+
+def test_the_perceptual_loss_is_that_of_the_shrunk_images_and_counts_with_its_weight():
+    models, (sketch, photo) = small_models(), small_batch()
+    models = Models(models.generator, models.discriminator, load_vgg19())
+    settings = LossSettings(feature_matching=0.0, perceptual=2.0, perceptual_scale=0.5)
+    step = compute_losses(models, sketch, photo, settings)
+    # Averaging 2x2 pixels halves the size.
+    small = [x.reshape(2, 3, 16, 2, 16, 2).mean(dim=(3, 5)) for x in (step.image, photo)]
+    expected = perceptual_loss(*(models.perceptual(x) for x in small))
+    torch.testing.assert_close(step.named["perceptual"], expected, rtol=1e-4, atol=1e-5)
+    total = step.named["adversarial"] + 2.0 * step.named["perceptual"]
+    torch.testing.assert_close(step.generator.detach(), total)
