@@ -55,7 +55,8 @@ def load_generator(source: str | Path, variant: str | None = None) -> LoadedGene
 
     variant: for a .pth of pix2pixHD, which does not tell ("baseline" unless given). Weights must
     fit exactly; nothing is left out or filled in. Pickles are read with `weights_only=True`, so
-    they cannot run code.
+    they cannot run code. Raises FeatvizError, naming the file, if there is no such checkpoint, if
+    it cannot be read or its weights do not fit, and for a variant other than the file's own.
     """
     path = find_checkpoint(source)
     name = path.parent.name if path.name == "generator.safetensors" else path.stem
@@ -96,7 +97,8 @@ def save_network(
 ) -> None:
     """Write a network and its description, complete or not at all.
 
-    details: step, seed, data fingerprint, ... (JSON). dtype: how weights are stored.
+    details: step, seed, data fingerprint, ... (JSON). dtype: how weights are stored. Raises
+    FeatvizError if neither the network nor the details hold an architecture.
     """
     architecture = getattr(network, "architecture", None) or details.get("architecture")
     if dataclasses.is_dataclass(architecture) and not isinstance(architecture, type):
@@ -120,7 +122,10 @@ def save_network(
 
 
 def export_front_end(source: str | Path, path: Path, dtype: torch.dtype = torch.bfloat16) -> None:
-    """Write only the layers L0, L1, ... of a generator checkpoint."""
+    """Write only the layers L0, L1, ... of a generator checkpoint.
+
+    Raises FeatvizError if the source has no front end of that kind, such as a local enhancer.
+    """
     loaded = load_generator(source)
     front_end = getattr(loaded.generator, "front_end", None)
     if not isinstance(front_end, FrontEnd):
@@ -178,7 +183,10 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 def load_discriminator(path: Path) -> MultiScaleDiscriminator:
-    """Load a discriminator from a .safetensors of featviz or a .pth of pix2pixHD."""
+    """Load a discriminator from a .safetensors of featviz or a .pth of pix2pixHD, in eval mode.
+
+    Raises FeatvizError if the file cannot be read, holds something else, or does not fit exactly.
+    """
     path = Path(path)
     if path.suffix in {".pth", ".pt"}:
         state = _read_pickle(path)
@@ -196,7 +204,10 @@ def load_discriminator(path: Path) -> MultiScaleDiscriminator:
 
 
 def export_pix2pixhd(network: nn.Module, path: Path) -> None:
-    """Write a generator, local enhancer or discriminator as pix2pixHD's code reads it (.pth)."""
+    """Write a generator, local enhancer or discriminator as pix2pixHD's code reads it (.pth).
+
+    Weights are float32. Raises FeatvizError for a front end alone, which has no name there.
+    """
     architecture = network.architecture
     if isinstance(architecture, DiscriminatorArchitecture):
         names = pix2pixhd.discriminator_names(architecture)

@@ -98,7 +98,7 @@ class EmbeddingTable:
         return tuple(dict.fromkeys(self.frame["group"]))
 
     def panel(self, checkpoint: str, layer: str) -> "EmbeddingTable":
-        """The table of one checkpoint and layer."""
+        """The table of one checkpoint and layer; raises FeatvizError if it is not there."""
         panels = [p for p in self.panels if (p["checkpoint"], p["layer"]) == (checkpoint, layer)]
         if not panels:
             available = ", ".join(f"{p['checkpoint']} {p['layer']}" for p in self.panels)
@@ -118,6 +118,10 @@ def embed(
     perplexity: float = PERPLEXITY,
 ) -> EmbeddingTable:
     """Map the vectors of each layer of a feature table to two dimensions, each layer by itself.
+
+    method: "pca" or "tsne". layers: names, in drawing order; all layers of the table if None.
+    seed, perplexity: for t-SNE alone; see `tsne` and `effective_perplexity`. The table holds one
+    point: choose it with `FeatureTable.select(points=[...])`. Returns one row per sketch and layer.
 
     Raises FeatvizError if the method or a layer is unknown, the table holds no or several points,
     a vector is not finite, all vectors of a layer are equal, or there are too few for t-SNE.
@@ -186,7 +190,11 @@ def embed(
 
 
 def join(tables: Iterable[EmbeddingTable]) -> EmbeddingTable:
-    """Put the embeddings of several feature tables into one, in the given order."""
+    """Put the embeddings of several feature tables into one, in the given order.
+
+    Raises FeatvizError if there is none, if method, parameters or seed differ, or if a checkpoint
+    and layer occur twice.
+    """
     tables = list(tables)
     if not tables:
         raise FeatvizError("no embeddings to join")

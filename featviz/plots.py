@@ -85,7 +85,7 @@ GROUP_STYLE: dict[str, GroupStyle] = {
 def group_styles(groups: Sequence[str]) -> dict[str, GroupStyle]:
     """A style for each group: the study's where the name is one, else one that is still free.
 
-    Up to 121 other groups get 121 different pairs of colour and marker.
+    Other groups get pairs of colour and marker that no group has, as long as the 121 pairs last.
     """
     known = {name: GROUP_STYLE[name] for name in groups if name in GROUP_STYLE}
     others = [name for name in groups if name not in known]

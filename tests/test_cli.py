@@ -219,7 +219,7 @@ def test_a_full_disk_on_write(capsys, here, monkeypatch):
 
 
 def test_a_really_full_disk_leaves_nothing_half_written(here):
-    """/dev/full answers every write with 'no space left'; a size limit does it for files."""
+    """A limit on the size of files makes the system refuse writes, as a full disk does."""
     script = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500));"

@@ -15,6 +15,9 @@ _SUPERSAMPLING = 2
 def crop_square(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     """Corners (4, 2) of the crop: top left, bottom left, bottom right, top right, in pixels.
 
+    landmarks: (68, 2), pixels of the photo, x right and y down. Raises FeatvizError for another
+    shape, and if eyes and mouth coincide.
+
     Karras et al. 2018 (arXiv 1710.10196), appendix C: with eyes e0, e1 and mouth corners m0, m1,
     x' = e1 - e0, y' = mean(e) - mean(m), centre c = mean(e) - 0.1 y',
     side s = max(4 |x'|, 3.6 |y'|), and the crop's x axis along x' - rot90(y').
@@ -42,7 +45,8 @@ def align(
 ) -> NDArray[np.uint8]:
     """Crop a photo (H, W, 3) to (size, size, 3) uint8 as CelebA-HQ does.
 
-    Where the crop reaches beyond the photo, the photo is mirrored at its edge.
+    photo: uint8. landmarks: as in `crop_square`, which says what is raised. Where the crop reaches
+    beyond the photo, the photo is mirrored at its edge.
     """
     quad = crop_square(landmarks)
     image = Image.fromarray(photo)

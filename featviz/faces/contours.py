@@ -27,7 +27,11 @@ Left and right are those of the image, not of the person.
 
 
 def contours(landmarks: NDArray[np.floating], size: int = CANVAS) -> Drawing:
-    """Join landmarks (68, 2), in pixels of a `size` x `size` image, in order (study, 4.1)."""
+    """Join landmarks (68, 2), in pixels of a `size` x `size` image, in order (study, 4.1).
+
+    Pixels have x to the right and y down. Raises FeatvizError for another shape, and for a
+    landmark that is not finite.
+    """
     points = np.asarray(landmarks, dtype=np.float64)
     if points.shape != (LANDMARKS, 2):
         raise FeatvizError(f"expected landmarks of shape ({LANDMARKS}, 2); got {points.shape}")

@@ -19,7 +19,7 @@ def mean_face(
     """Average the contour drawings of landmarks (N, 68, 2), pixels of a `landmark_size` photo.
 
     Returns (size, size) float64 in [0, 1]: 1 where every contour has paper, 0 where every contour
-    has ink.
+    has ink. Raises FeatvizError if there are no landmarks.
     """
     if len(landmarks) == 0:
         raise FeatvizError("a mean face needs the landmarks of at least one face; given none")
@@ -31,7 +31,10 @@ def mean_face(
 
 
 def write_mean_face(mean: NDArray[np.float64], path: Path) -> None:
-    """Write a mean face (H, W), 0 to 1, as a grey PNG, complete or not at all."""
+    """Write a mean face (H, W), 0 to 1, as a grey PNG, complete or not at all.
+
+    Raises FeatvizError if the name does not end in .png.
+    """
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise FeatvizError(f"cannot write a mean face to {path}: expected a name ending in .png")

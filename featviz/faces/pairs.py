@@ -46,7 +46,7 @@ class PairSet:
         return len(self.names)
 
     def split(self, name: str) -> "PairSet":
-        """The pairs of one split, in the same order."""
+        """The pairs of one split, "train" or "test", in order; raises FeatvizError for another."""
         if name not in SPLITS:
             raise FeatvizError(f"unknown split '{name}'; there are {', '.join(SPLITS)}")
         keep = [index for index, split in enumerate(self.splits) if split == name]
@@ -82,7 +82,10 @@ def split_of(name: str, test_share: float = TEST_SHARE) -> str:
 
 
 def read_photo(path: Path, size: int | None = None) -> NDArray[np.uint8]:
-    """A photo as (H, W, 3) uint8 RGB, upright; with `size`, resampled to size x size."""
+    """A photo as (H, W, 3) uint8 RGB, upright; with `size`, resampled to size x size.
+
+    Raises FeatvizError, naming the file, if it is missing or not a readable image.
+    """
     from PIL import ImageOps
 
     try:

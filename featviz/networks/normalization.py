@@ -16,7 +16,7 @@ def normalization(name: Norm, channels: int) -> nn.Module:
 
     "instance": y = (x - mean) / sqrt(var + 1e-5) per image and channel over the whole map, as in
     NVIDIA's code; "instance-affine": the same, then gamma * y + beta with learnable gamma and
-    beta, as in the study's formula; "none": the identity.
+    beta, as in the study's formula; "none": the identity. Raises FeatvizError for another name.
     """
     match name:
         case "instance":

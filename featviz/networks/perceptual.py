@@ -14,6 +14,9 @@ FEATURE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 _STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 1))
 """Channels and convolutions of each stage up to relu5_1 (Simonyan and Zisserman 2015, table 1)."""
 
+_SMALLEST = 32
+"""After four poolings there must be something left to pad."""
+
 _ASSET_CONVOLUTIONS = (2, 5, 9, 12, 16, 19, 22, 25, 29, 32, 35, 38, 42)
 _TORCHVISION_CONVOLUTIONS = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28)
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -42,7 +45,13 @@ class Vgg19Features(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Maps of FEATURE_LAYERS, in order."""
+        """Maps of FEATURE_LAYERS, in order; raises FeatvizError for images under 32 px."""
+        height, width = image.shape[-2:]
+        if min(height, width) < _SMALLEST:
+            raise FeatvizError(
+                f"VGG19 needs images of at least {_SMALLEST}x{_SMALLEST}; got {width}x{height} "
+                "(a larger perceptual scale may help)"
+            )
         x = self.preprocess((image + 1) / 2)
         features, position = [], 0
         for stage, (_, count) in enumerate(_STAGES):

@@ -72,6 +72,11 @@ def test_no_weight_is_ever_trained_but_gradients_reach_the_image():
     assert all(p.grad is None for p in network.parameters())
 
 
+def test_images_that_are_too_small_are_refused_with_the_numbers():
+    with pytest.raises(FeatvizError, match="at least 32x32; got 40x16"):
+        load_vgg19()(torch.zeros(1, 3, 16, 40))
+
+
 def test_other_files_are_refused(tmp_path):
     torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "x.pth")
     with pytest.raises(FeatvizError, match="expected VGG19 weights"):

@@ -98,6 +98,15 @@ def test_a_run_that_was_killed_resumes_from_its_last_save(tmp_path, small_pairs)
     run = start_run(small_config(steps=3000), CPU)
     run.load_state(state)
     assert run.step == step
+    again = subprocess.Popen([*command, "--resume"], stderr=subprocess.PIPE, text=True)
+    while torch.load(folder / "training_state.pt", weights_only=True)["step"] == step:
+        assert again.poll() is None
+        time.sleep(0.05)
+    again.terminate()
+    _, said = again.communicate()
+    assert again.returncode == 2
+    after = torch.load(folder / "training_state.pt", weights_only=True)["step"]
+    assert f"stopped and saved at step {after} of 3000" in said
     leftovers = [p for p in folder.iterdir() if ".tmp" in p.name]
     # A kill may leave one temporary file; it never has the name of a real one.
     assert all(p.name.startswith(".") for p in leftovers)
@@ -147,7 +156,7 @@ def test_none_leaves_a_setting_of_the_preset_as_it_is():
 
 
 def test_the_perceptual_loss_is_logged_when_it_is_used(tmp_path, small_pairs):
-    config = small_config(steps=2, perceptual=10.0, perceptual_scale=0.5)
+    config = small_config(steps=2, perceptual=10.0, perceptual_scale=1.0)
     train(config, small_pairs, tmp_path / "run")
     (row,) = csv.DictReader((tmp_path / "run" / "losses.csv").open())
     assert float(row["perceptual"]) > 0

@@ -56,12 +56,13 @@ def test_losses_are_named_and_their_weighted_sum_is_what_the_generator_minimises
 
 
 def test_the_perceptual_loss_is_that_of_the_shrunk_images_and_counts_with_its_weight():
-    models, (sketch, photo) = small_models(), small_batch()
+    models = small_models()
+    sketch, photo = (torch.rand(2, 3, 64, 64) * 2 - 1 for _ in range(2))
     models = Models(models.generator, models.discriminator, load_vgg19())
     settings = LossSettings(feature_matching=0.0, perceptual=2.0, perceptual_scale=0.5)
     step = compute_losses(models, sketch, photo, settings)
     # Averaging 2x2 pixels halves the size.
-    small = [x.reshape(2, 3, 16, 2, 16, 2).mean(dim=(3, 5)) for x in (step.image, photo)]
+    small = [x.reshape(2, 3, 32, 2, 32, 2).mean(dim=(3, 5)) for x in (step.image, photo)]
     expected = perceptual_loss(*(models.perceptual(x) for x in small))
     torch.testing.assert_close(step.named["perceptual"], expected, rtol=1e-4, atol=1e-5)
     total = step.named["adversarial"] + 2.0 * step.named["perceptual"]
