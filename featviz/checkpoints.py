@@ -7,7 +7,8 @@ architecture and where the weights come from, so it is rebuilt without any other
 import dataclasses
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 
 from featviz import __version__
 from featviz.assets import sha256_of
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, one_line
 from featviz.files import atomic_write
 from featviz.networks import pix2pixhd
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
@@ -59,7 +60,8 @@ def load_generator(source: str | Path, variant: str | None = None) -> LoadedGene
     it cannot be read or its weights do not fit, and for a variant other than the file's own.
     """
     path = find_checkpoint(source)
-    name = path.parent.name if path.name == "generator.safetensors" else path.stem
+    is_run = path.name == "generator.safetensors"
+    name = path.resolve().parent.name if is_run else path.stem
     if path.suffix in {".pth", ".pt"}:
         generator, metadata = _import_pix2pixhd(path, variant or "baseline")
     else:
@@ -74,8 +76,14 @@ def load_generator(source: str | Path, variant: str | None = None) -> LoadedGene
 
 
 def find_checkpoint(source: str | Path) -> Path:
-    """The file that a checkpoint name or path means; raises FeatvizError if there is none."""
+    """The file that a checkpoint name or path means; raises FeatvizError if there is none.
+
+    The bare name of a shipped checkpoint always means that one; write ./baseline for a folder.
+    """
     path = Path(source)
+    shipped = PRETRAINED / f"{source}.safetensors"
+    if str(source) in shipped_checkpoints():
+        return shipped
     if path.is_dir():
         path = path / "generator.safetensors"
         if not path.is_file():
@@ -85,9 +93,6 @@ def find_checkpoint(source: str | Path) -> Path:
         if path.suffix not in {".safetensors", ".pth", ".pt"}:
             raise FeatvizError(f"{source}: expected a .safetensors or .pth file, or a run folder")
         return path
-    shipped = PRETRAINED / f"{source}.safetensors"
-    if len(path.parts) == 1 and shipped.is_file():
-        return shipped
     names = ", ".join(shipped_checkpoints()) or "none"
     raise FeatvizError(f"no checkpoint '{source}': no such file, and the shipped ones are {names}")
 
@@ -117,20 +122,23 @@ def save_network(
         key: tensor.detach().to("cpu", dtype).contiguous()
         for key, tensor in network.state_dict().items()
     }
-    with atomic_write(path) as temporary:
+    with atomic_write(path) as temporary, _write_errors(path):
         save_file(tensors, temporary, {_METADATA_KEY: json.dumps(metadata)})
 
 
-def export_front_end(source: str | Path, path: Path, dtype: torch.dtype = torch.bfloat16) -> None:
-    """Write only the layers L0, L1, ... of a generator checkpoint.
+def save_pickle(content: dict[str, Any], path: Path) -> None:
+    """Write tensors and plain values with torch.save, complete or not at all."""
+    with atomic_write(path) as temporary, _write_errors(path):
+        torch.save(content, temporary)
 
-    Raises FeatvizError if the source has no front end of that kind, such as a local enhancer.
-    """
-    loaded = load_generator(source)
-    front_end = getattr(loaded.generator, "front_end", None)
-    if not isinstance(front_end, FrontEnd):
-        raise FeatvizError(f"'{source}' has no front end to export")
-    save_network(front_end, path, "front-end", loaded.metadata, dtype)
+
+@contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
+    """Turn the ways in which safetensors and torch report a full disk into an OSError."""
+    try:
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        raise OSError(f"cannot write {path}: {one_line(error)}") from error
 
 
 def convert(
@@ -141,26 +149,36 @@ def convert(
     dtype: Literal["float32", "bfloat16"] = "float32",
     variant: str | None = None,
 ) -> None:
-    """Write a checkpoint in the form that the ending of `out` names: .safetensors or .pth."""
+    """Write a checkpoint in the form that the ending of `out` names: .safetensors or .pth.
+
+    discriminator: the source is one (or a run folder whose one is meant). front_end: keep only
+    L0, L1, ... of a generator. dtype: how a .safetensors stores weights. Raises FeatvizError for
+    combinations that make no sense, besides the errors of `load_generator`.
+    """
     if out.suffix not in {".safetensors", ".pth"}:
         raise FeatvizError(f"cannot write {out}: expected a name that ends in .safetensors or .pth")
-    stored = {"float32": torch.float32, "bfloat16": torch.bfloat16}[dtype]
-    if front_end:
-        if out.suffix == ".pth" or discriminator:
-            raise FeatvizError("only a generator has a front end, and only .safetensors holds one")
-        export_front_end(source, out, stored)
-        return
+    if front_end and (out.suffix == ".pth" or discriminator):
+        raise FeatvizError("only a generator has a front end, and only .safetensors holds one")
+    if out.suffix == ".pth" and dtype != "float32":
+        raise FeatvizError(f"a .pth of pix2pixHD is float32; got {dtype}")
     network: nn.Module
-    kind: Kind = "discriminator"
-    details: dict[str, Any] = {}
+    kind: Kind
     if discriminator:
-        network = load_discriminator(Path(source))
+        path = Path(source) / "discriminator.safetensors" if Path(source).is_dir() else Path(source)
+        network, kind = load_discriminator(path), "discriminator"
+        details = read_metadata(path) if path.suffix == ".safetensors" else {}
     else:
         loaded = load_generator(source, variant)
         network, kind, details = loaded.generator, loaded.metadata["kind"], loaded.metadata
+    if front_end:
+        part = getattr(network, "front_end", network)
+        if not isinstance(part, FrontEnd):
+            raise FeatvizError(f"'{source}' has no front end of its own to keep")
+        network, kind = part, "front-end"
     if out.suffix == ".pth":
         export_pix2pixhd(network, out)
     else:
+        stored = {"float32": torch.float32, "bfloat16": torch.bfloat16}[dtype]
         save_network(network, out, kind, details, stored)
 
 
@@ -171,14 +189,19 @@ def read_metadata(path: Path) -> dict[str, Any]:
             text = (file.metadata() or {}).get(_METADATA_KEY)
     except (SafetensorError, OSError, ValueError) as error:
         raise FeatvizError(
-            f"{path}: cannot read this safetensors file ({_one_line(error)})"
+            f"{path}: cannot read this safetensors file ({one_line(error)})"
         ) from None
     if text is None:
         raise FeatvizError(
             f"{path}: a safetensors file without featviz's description; expected metadata "
             f"'{_METADATA_KEY}' (to use your own network, see the Python API)"
         )
-    metadata: dict[str, Any] = json.loads(text)
+    try:
+        metadata = json.loads(text)
+    except json.JSONDecodeError:
+        metadata = None
+    if not isinstance(metadata, dict):
+        raise FeatvizError(f"{path}: featviz's description in this file cannot be read")
     return metadata
 
 
@@ -188,17 +211,19 @@ def load_discriminator(path: Path) -> MultiScaleDiscriminator:
     Raises FeatvizError if the file cannot be read, holds something else, or does not fit exactly.
     """
     path = Path(path)
-    if path.suffix in {".pth", ".pt"}:
-        state = _read_pickle(path)
-        architecture = pix2pixhd.discriminator_architecture(state)
-        state = pix2pixhd.rename(state, pix2pixhd.discriminator_names(architecture))
-    else:
-        metadata = read_metadata(path)
-        if metadata.get("kind") != "discriminator":
-            raise FeatvizError(f"{path} holds a {metadata.get('kind')}; expected a discriminator")
-        architecture = DiscriminatorArchitecture(**metadata["architecture"])
-        state = _read_tensors(path)
-    discriminator = MultiScaleDiscriminator(architecture)
+    with _readable_architecture(path):
+        if path.suffix in {".pth", ".pt"}:
+            state = _read_pickle(path)
+            architecture = pix2pixhd.discriminator_architecture(state)
+            state = pix2pixhd.rename(state, pix2pixhd.discriminator_names(architecture))
+        else:
+            metadata = read_metadata(path)
+            if (kind := metadata.get("kind")) != "discriminator":
+                raise FeatvizError(f"{path} holds a {kind}; expected a discriminator")
+            architecture = DiscriminatorArchitecture(**metadata["architecture"])
+            state = _read_tensors(path)
+        with torch.device("meta"):
+            discriminator = MultiScaleDiscriminator(architecture)
     _load_strictly(discriminator, state, path)
     return discriminator.eval()
 
@@ -216,21 +241,28 @@ def export_pix2pixhd(network: nn.Module, path: Path) -> None:
     else:
         raise FeatvizError(f"pix2pixHD has no place for a {type(network).__name__} alone")
     state = pix2pixhd.rename(network.state_dict(), ((ours, theirs) for theirs, ours in names))
-    with atomic_write(path) as temporary:
-        torch.save({key: tensor.cpu().contiguous() for key, tensor in state.items()}, temporary)
+    save_pickle({key: tensor.cpu().contiguous() for key, tensor in state.items()}, path)
+
+
+@contextmanager
+def _readable_architecture(path: Path) -> Iterator[None]:
+    """Whatever a malformed description makes the code stumble over is the file's fault."""
+    try:
+        yield
+    except FeatvizError as error:
+        raise FeatvizError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise FeatvizError(f"{path}: its architecture cannot be read ({reason})") from None
 
 
 def _build(path: Path, metadata: Mapping[str, Any]) -> nn.Module:
+    """The network that a file describes, without memory for weights yet."""
     kind = metadata.get("kind")
     if kind not in ("generator", "front-end"):
         raise FeatvizError(f"{path} holds a {kind}; expected a generator")
-    try:
+    with _readable_architecture(path), torch.device("meta"):
         architecture = GeneratorArchitecture(**metadata["architecture"])
-    except (KeyError, TypeError) as error:
-        raise FeatvizError(
-            f"{path}: its architecture cannot be read ({_one_line(error)})"
-        ) from None
-    with torch.random.fork_rng(devices=[]):
         return FrontEnd(architecture) if kind == "front-end" else build_generator(architecture)
 
 
@@ -248,8 +280,8 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
             f"{path}: refused, because reading it could run code; expected a plain dictionary of "
             "tensors as saved by torch.save(model.state_dict(), ...)"
         ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise FeatvizError(f"{path}: not a readable .pth file ({_one_line(error)})") from None
+    except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise FeatvizError(f"{path}: not a readable .pth file ({one_line(error)})") from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise FeatvizError(f"{path}: expected a state dict (names to tensors)")
     return {str(key).removeprefix("module."): tensor for key, tensor in state.items()}
@@ -259,10 +291,11 @@ def _import_pix2pixhd(path: Path, variant: str) -> tuple[nn.Module, dict[str, An
     state = _read_pickle(path)
     if pix2pixhd.kind_of(state) != "generator":
         raise FeatvizError(f"{path} holds a discriminator; expected a generator")
-    architecture = pix2pixhd.generator_architecture(state, variant)
-    with torch.random.fork_rng(devices=[]):
-        generator = build_generator(architecture)
-    renamed = pix2pixhd.rename(state, pix2pixhd.generator_names(architecture))
+    with _readable_architecture(path):
+        architecture = pix2pixhd.generator_architecture(state, variant)
+        renamed = pix2pixhd.rename(state, pix2pixhd.generator_names(architecture))
+        with torch.device("meta"):
+            generator = build_generator(architecture)
     _load_strictly(generator, renamed, path)
     metadata = {
         "kind": "generator",
@@ -288,8 +321,5 @@ def _load_strictly(network: nn.Module, state: Mapping[str, Tensor], path: Path) 
             if keys
         ]
         raise FeatvizError(f"{path}: its weights do not fit its architecture: {', '.join(parts)}")
-    network.load_state_dict(state)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    # The network was built without memory: it takes the tensors themselves.
+    network.load_state_dict(state, assign=True)

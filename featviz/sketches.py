@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from featviz.drawing import CANVAS, INK, PAPER, Drawing, rasterize, read_svg
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, one_line
 
 INDEX = "index.csv"
 REQUIRED_COLUMNS = ("sketch", "group", "file")
@@ -128,7 +128,7 @@ def _read_index(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise FeatvizError(f"{path} is not a table: {_one_line(error)}") from None
+        raise FeatvizError(f"{path} is not a table: {one_line(error)}") from None
     if missing := [column for column in REQUIRED_COLUMNS if column not in table]:
         raise FeatvizError(
             f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(table.columns)}"
@@ -205,7 +205,7 @@ def _read_pixels(path: Path, name: str, size: int) -> NDArray[np.uint8]:
     except FileNotFoundError:
         raise FeatvizError(f"{name} does not exist any more") from None
     except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise FeatvizError(f"{name} is not a readable image ({_one_line(error)})") from None
+        raise FeatvizError(f"{name} is not a readable image ({one_line(error)})") from None
     return np.where(luminance < _MID_GREY, np.uint8(INK), np.uint8(PAPER))
 
 
@@ -224,7 +224,3 @@ def _check_size(name: str, given: tuple[int, int], size: int) -> None:
         raise FeatvizError(
             f"{name} is {width}x{height}; expected {size}x{size} (resize it, or pass --size)"
         )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

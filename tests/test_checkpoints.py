@@ -1,6 +1,9 @@
 import json
 import os
 import pickle
+import resource
+import signal
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -8,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from featviz import checkpoints
 from featviz.checkpoints import (
-    export_front_end,
+    convert,
     export_pix2pixhd,
     load_discriminator,
     load_generator,
@@ -66,7 +69,7 @@ def test_bfloat16_storage_halves_the_file_and_loads_as_float32(tmp_path, generat
 def test_a_front_end_alone_gives_the_same_activations_as_in_its_generator(
     tmp_path, run_folder, generator
 ):
-    export_front_end(run_folder, tmp_path / "front.safetensors", torch.float32)
+    convert(run_folder, tmp_path / "front.safetensors", front_end=True)
     front_end = load_generator(tmp_path / "front.safetensors")
     assert isinstance(front_end.generator, FrontEnd)
     assert front_end.metadata["step"] == 7
@@ -84,19 +87,44 @@ def test_a_discriminator_comes_back_and_is_not_taken_for_a_generator(tmp_path):
         load_generator(path)
 
 
-@pytest.mark.parametrize("name", shipped_checkpoints())
+GENERATORS, FRONT_ENDS = ("baseline", "modified", "no-norm"), ("paper-baseline", "paper-modified")
+
+
+def test_what_is_shipped_is_what_was_promised_and_fits_its_budget():
+    assert shipped_checkpoints() == tuple(sorted(GENERATORS + FRONT_ENDS))
+    sizes = {
+        name: checkpoints.find_checkpoint(name).stat().st_size for name in shipped_checkpoints()
+    }
+    assert sum(sizes[name] for name in GENERATORS) < 40e6
+    assert all(sizes[name] < 7.5e6 for name in FRONT_ENDS)
+
+
+@pytest.mark.parametrize("name", GENERATORS + FRONT_ENDS)
 def test_every_shipped_checkpoint_loads_and_was_trained(name):
     loaded = load_generator(name)
     assert loaded.metadata["step"] > 0
     assert loaded.metadata["data"]["pairs"] >= 3000
-    weights = torch.cat([p.flatten() for p in loaded.generator.parameters() if p.ndim == 4])
-    # Fresh weights have a standard deviation of 0.02 in every layer.
-    assert torch.isfinite(weights).all()
-    first = loaded.generator.get_submodule(
-        "L0" if isinstance(loaded.generator, FrontEnd) else "front_end.L0"
+    assert loaded.metadata["variant"] == name.removeprefix("paper-")
+    # The run is repeatable, so its first weights are known: training must have moved every layer.
+    torch.manual_seed(loaded.metadata["seed"])
+    fresh = build_generator(GeneratorArchitecture(**loaded.metadata["architecture"]))
+    before = (
+        fresh.state_dict()
+        if loaded.metadata["kind"] == "generator"
+        else (fresh.front_end.state_dict())
     )
-    assert abs(float(first.conv.weight.std()) - 0.02) > 1e-4
-    assert float(first.conv.bias.abs().max()) > 0
+    for key, after in loaded.generator.state_dict().items():
+        assert torch.isfinite(after).all()
+        assert (after - before[key]).norm() > 0.05 * before[key].norm(), key
+
+
+def test_the_three_generators_saw_the_same_data_seed_and_steps():
+    facts = [load_generator(name).metadata for name in GENERATORS]
+    shared = [(f["step"], f["seed"], f["data"], f["sketch_size"]) for f in facts]
+    assert all(fact == shared[0] for fact in shared)
+    settings = [{k: v for k, v in f["training"].items() if k != "variant"} for f in facts]
+    assert all(setting == settings[0] for setting in settings)
+    assert shared[0][3] == 512
 
 
 def test_a_missing_checkpoint_is_an_error_that_lists_the_shipped_ones(tmp_path):
@@ -154,19 +182,133 @@ def test_a_safetensors_file_of_someone_else_is_an_error_that_says_so(tmp_path):
         load_generator(tmp_path / "x.safetensors")
 
 
-def test_a_full_disk_leaves_the_old_checkpoint_in_place(run_folder, generator, monkeypatch):
-    path = run_folder / "generator.safetensors"
-    before = path.read_bytes()
+@pytest.mark.parametrize("kind", ["safetensors", "pth"])
+def test_a_full_disk_is_an_os_error_and_leaves_the_old_checkpoint_in_place(
+    run_folder, generator, kind
+):
+    path = run_folder / f"generator.{kind}"
+    path.write_bytes(b"old")
 
-    def no_space(tensors, temporary, metadata):
-        temporary.write_bytes(b"half of it")
-        raise OSError(28, "No space left on device")
+    def write():
+        if kind == "pth":
+            export_pix2pixhd(generator, path)
+        else:
+            save_network(generator, path, "generator", {}, torch.float32)
 
-    monkeypatch.setattr(checkpoints, "save_file", no_space)
-    with pytest.raises(OSError, match="No space left"):
-        save_network(generator, path, "generator", {}, torch.float32)
-    assert path.read_bytes() == before
-    assert [p.name for p in run_folder.iterdir()] == ["generator.safetensors"]
+    with full_disk(), pytest.raises(OSError, match="cannot write"):
+        write()
+    assert path.read_bytes() == b"old"
+    assert all(".tmp" not in p.name for p in run_folder.iterdir())
+
+
+@contextmanager
+def full_disk(size=1000):
+    """A limit on the size of files: the kernel refuses writes as a full disk does."""
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_front_end_cut_out_of_a_pth_keeps_the_variant_it_was_said_to_be(tmp_path, generator):
+    export_pix2pixhd(generator, tmp_path / "G.pth")
+    out = tmp_path / "front.safetensors"
+    convert(tmp_path / "G.pth", out, front_end=True, variant="modified")
+    x = torch.rand(1, 3, 32, 32)
+    assert torch.equal(load_generator(out).generator(x), generator.eval().front_end(x))
+
+
+def test_a_converted_discriminator_keeps_its_description(tmp_path):
+    network = MultiScaleDiscriminator(DiscriminatorArchitecture(width=2, scales=1))
+    path = tmp_path / "run" / "discriminator.safetensors"
+    save_network(network, path, "discriminator", {"step": 9}, torch.float32)
+    convert(path.parent, tmp_path / "d.safetensors", discriminator=True, dtype="bfloat16")
+    assert read_metadata(tmp_path / "d.safetensors")["step"] == 9
+
+
+def test_conversions_that_make_no_sense_are_refused(tmp_path, run_folder):
+    for out, options, message in (
+        ("x.bin", {}, "ends in .safetensors or .pth"),
+        ("x.pth", {"front_end": True}, "only .safetensors holds one"),
+        ("x.pth", {"dtype": "bfloat16"}, "is float32; got bfloat16"),
+    ):
+        with pytest.raises(FeatvizError, match=message):
+            convert(run_folder, tmp_path / out, **options)
+        assert not (tmp_path / out).exists()
+
+
+def test_a_run_folder_is_called_by_its_name_from_inside_too(run_folder, monkeypatch):
+    monkeypatch.chdir(run_folder)
+    for source in (".", "generator.safetensors", "../my-run"):
+        assert load_generator(source).name == "my-run"
+
+
+def test_a_shipped_name_means_the_shipped_one_whatever_lies_in_the_folder(tmp_path, monkeypatch):
+    shipped = tmp_path / "pretrained"
+    shipped.mkdir()
+    monkeypatch.setattr(checkpoints, "PRETRAINED", shipped)
+    (shipped / "modified.safetensors").touch()
+    (tmp_path / "modified").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert checkpoints.find_checkpoint("modified") == shipped / "modified.safetensors"
+    with pytest.raises(FeatvizError, match="not a run folder"):
+        checkpoints.find_checkpoint("./modified")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json",
+        "[1, 2]",
+        "{}",
+        '{"kind": "generator"}',
+        '{"kind": "generator", "architecture": []}',
+        '{"kind": "generator", "architecture": {"width": 2.0}}',
+        '{"kind": "generator", "architecture": {"width": -1}}',
+        '{"kind": "generator", "architecture": {"depth": 3}}',
+        '{"kind": "generator", "architecture": {"variant": "odd"}}',
+        '{"kind": "generator", "architecture": {"width": 1000000}}',
+    ],
+)
+def test_a_description_that_makes_no_sense_is_an_error_of_one_line(tmp_path, text):
+    save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors", {"featviz": text})
+    for load in (load_generator, load_discriminator):
+        with pytest.raises(FeatvizError, match=r"x\.safetensors") as caught:
+            load(tmp_path / "x.safetensors")
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"model.1.weight": torch.zeros(4)},
+        {"model.1.weight": torch.zeros(4, 3, 7, 7)},
+        {"model.1.weight": torch.zeros(4, 3, 7, 7), "model.4.weight": torch.zeros(2)},
+        {"scale1_layer0.0.weight": torch.zeros(1)},
+        {"layer0.0.weight": torch.zeros(1)},
+        [1, 2],
+        {"model.1.weight": 3},
+    ],
+)
+def test_a_pth_of_something_else_is_an_error_of_one_line(tmp_path, state):
+    torch.save(state, tmp_path / "x.pth")
+    for load in (load_generator, load_discriminator):
+        with pytest.raises(FeatvizError) as caught:
+            load(tmp_path / "x.pth")
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x02.", b"\x80\x02" + bytes(range(200)), b"PK\x03"])
+def test_bytes_that_are_no_pth_are_an_error_of_one_line(tmp_path, content):
+    (tmp_path / "x.pth").write_bytes(content)
+    with pytest.raises(FeatvizError, match=r"x\.pth") as caught:
+        load_generator(tmp_path / "x.pth")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_front_end_cannot_be_exported_to_pix2pixhd(tmp_path):

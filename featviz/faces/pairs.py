@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from featviz.drawing import Drawing
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, one_line
 from featviz.faces.contours import contours
 from featviz.faces.landmarks import LANDMARKS
 from featviz.files import atomic_write
@@ -94,7 +94,7 @@ def read_photo(path: Path, size: int | None = None) -> NDArray[np.uint8]:
     except FileNotFoundError:
         raise FeatvizError(f"{path}: no such photo") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise FeatvizError(f"{path}: not a readable image ({_one_line(error)})") from None
+        raise FeatvizError(f"{path}: not a readable image ({one_line(error)})") from None
     if size is not None and image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.LANCZOS)
     return np.asarray(image)
@@ -132,11 +132,7 @@ def read_pairs(folder: Path) -> PairSet:
         size = int((table.schema.metadata or {})[b"size"])
         landmarks = np.asarray(flat, dtype=np.float32).reshape(len(names), LANDMARKS, 2)
     except (pa.ArrowException, KeyError, ValueError) as error:
-        raise FeatvizError(f"{path} is not a landmark table: {_one_line(error)}") from None
+        raise FeatvizError(f"{path} is not a landmark table: {one_line(error)}") from None
     if unknown := set(splits) - set(SPLITS):
         raise FeatvizError(f"{path} has splits {sorted(unknown)}; expected {', '.join(SPLITS)}")
     return PairSet(folder, names, landmarks, splits, size)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from featviz.errors import FeatvizError
+from featviz.errors import require_whole
 from featviz.networks.generators import halve, initialize
 from featviz.networks.normalization import Norm, normalization
 
@@ -27,9 +27,7 @@ class DiscriminatorArchitecture:
     norm: Norm = "instance"
 
     def __post_init__(self) -> None:
-        for name in ("input_channels", "width", "layers", "scales"):
-            if getattr(self, name) < 1:
-                raise FeatvizError(f"{name} must be at least 1; got {getattr(self, name)}")
+        require_whole(self, 1, "input_channels", "width", "layers", "scales")
 
 
 class MultiScaleDiscriminator(nn.Module):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, require_whole
 from featviz.networks.normalization import Norm, normalization
 from featviz.networks.variants import layers_without_norm
 
@@ -38,12 +38,8 @@ class GeneratorArchitecture:
     enhancer_blocks: int = 3
 
     def __post_init__(self) -> None:
-        for name in ("width", "input_channels", "output_channels"):
-            if getattr(self, name) < 1:
-                raise FeatvizError(f"{name} must be at least 1; got {getattr(self, name)}")
-        for name in ("downsamplings", "residual_blocks", "enhancers", "enhancer_blocks"):
-            if getattr(self, name) < 0:
-                raise FeatvizError(f"{name} must not be negative; got {getattr(self, name)}")
+        require_whole(self, 1, "width", "input_channels", "output_channels")
+        require_whole(self, 0, "downsamplings", "residual_blocks", "enhancers", "enhancer_blocks")
         layers_without_norm(self.variant, self.downsamplings + 1)
 
     @property

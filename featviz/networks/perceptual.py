@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from featviz.assets import asset_files
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, one_line
 
 FEATURE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -75,7 +75,7 @@ def load_vgg19(path: Path | None = None) -> Vgg19Features:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = one_line(error, 120)
         raise FeatvizError(f"{path}: not a readable VGG19 state dict ({reason})") from None
     if "features.0.weight" in state:
         network = Vgg19Features("vgg19-torchvision", reflect=False)
