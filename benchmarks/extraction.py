@@ -25,8 +25,9 @@ from featviz.activations import record_activations
 from featviz.checkpoints import load_generator
 from featviz.drawing import Drawing, Stroke, rasterize
 from featviz.encoding import encode_image
-from featviz.extraction import FRONT_END_LAYERS, LEFT_EYE_CORNER, extract
+from featviz.extraction import FRONT_END_LAYERS, extract
 from featviz.networks.generators import GeneratorArchitecture, build_generator
+from featviz.points import PROBE_POINT
 
 SPEED_TARGET = 5.0
 MEMORY_TARGET = 2.0
@@ -66,7 +67,7 @@ def full_forward(
 ) -> dict[str, NDArray[np.float32]]:
     """What one would write without featviz: hooks, the whole network, pick the vectors."""
     vectors: dict[str, list[NDArray[np.float32]]] = {layer: [] for layer in FRONT_END_LAYERS}
-    x, y = LEFT_EYE_CORNER
+    x, y = PROBE_POINT
     with torch.inference_mode(), record_activations(model, FRONT_END_LAYERS) as activations:
         for image in images:
             model(encode_image(image)[None])

@@ -5,10 +5,9 @@ the wanted cells. It is the plain computation that any faster engine has to agre
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass
-from itertools import chain, count, islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -27,36 +26,21 @@ from featviz.activations import (
 from featviz.checkpoints import LoadedGenerator, load_generator, shipped_checkpoints
 from featviz.encoding import Image, encode_image, input_channels
 from featviz.errors import FeatvizError
+from featviz.inputs import Input, LabelledImages, read_inputs
+from featviz.points import PROBE_POINT, Point, check_point, whole_pair
 from featviz.progress import track
-from featviz.receptive_field import Geometry, Point, Position, check_point, trace_geometry
+from featviz.receptive_field import Geometry, Position, trace_geometry
 from featviz.tables import FeatureTable, write_features
 
-LEFT_EYE_CORNER: Point = (170, 250)
 FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
 
 Placing = Literal["computed", "proportional"] | Mapping[str, Sequence[Position]]
 
 
-@runtime_checkable
-class LabelledImages(Protocol):
-    """What `extract` needs of a sketch set: its index and its images, one after the other."""
-
-    @property
-    def folder(self) -> Path:
-        """Where the set lies; its name is recorded."""
-
-    @property
-    def index(self) -> pd.DataFrame:
-        """One row an image, with columns sketch and group."""
-
-    def images(self) -> Iterable[Image]:
-        """The images in the order of the index."""
-
-
 def extract(
     model: nn.Module,
     sketches: LabelledImages | Iterable[Image],
-    points: Sequence[Point] = (LEFT_EYE_CORNER,),
+    points: Sequence[Point] = (PROBE_POINT,),
     layers: Sequence[str] = FRONT_END_LAYERS,
     stage: Stage = "activation",
     *,
@@ -86,10 +70,11 @@ def extract(
     provenance: checkpoint, digest, variant, ... for the table's metadata.
 
     Returns one row per sketch and point, sketch by sketch. Raises FeatvizError for unknown
-    layers, points outside the image, no sketches or sketches of different sizes, and for weights
-    or activations that are NaN or infinite.
+    layers, points that are no pixels of the image, no sketches or sketches of different sizes,
+    other numbers of labels than of images, and for weights or activations that are NaN or
+    infinite.
     """
-    layers, points = tuple(dict.fromkeys(layers)), tuple((int(x), int(y)) for x, y in points)
+    layers, points = tuple(dict.fromkeys(layers)), tuple(map(whole_pair, points))
     if isinstance(positions, str) and positions not in ("computed", "proportional"):
         raise FeatvizError(
             f"unknown positions '{positions}'; there are computed, proportional, or your own cells"
@@ -104,7 +89,7 @@ def extract(
 
     channels = input_channels(model)
     encode = encode or (lambda image: encode_image(image, channels))
-    inputs = _inputs(sketches, names, groups, encode)
+    inputs = read_inputs(sketches, names, groups, encode)
     first = next(inputs, None)
     if first is None:
         raise FeatvizError("there are no sketches to extract from; expected at least one")
@@ -177,7 +162,7 @@ def extract_checkpoints(
     sources: Sequence[str | Path],
     sketches: LabelledImages,
     out: Path,
-    points: Sequence[Point] = (LEFT_EYE_CORNER,),
+    points: Sequence[Point] = (PROBE_POINT,),
     layers: Sequence[str] = FRONT_END_LAYERS,
     stage: Stage = "activation",
     variant: str | None = None,
@@ -213,55 +198,7 @@ def extract_checkpoints(
         yield path, table
 
 
-@dataclass(frozen=True, eq=False)
-class _Input:
-    name: str
-    group: str
-    tensor: Tensor
-
-
-def _inputs(
-    sketches: LabelledImages | Iterable[Image],
-    names: Iterable[str] | None,
-    groups: Iterable[str] | None,
-    encode: Callable[[Any], Tensor],
-) -> Iterator[_Input]:
-    if isinstance(sketches, LabelledImages):
-        if names is not None or groups is not None:
-            raise FeatvizError("a sketch set brings its own names and groups; leave out both")
-        names, groups = sketches.index["sketch"], sketches.index["group"]
-        sketches = sketches.images()
-    labels_end = object()
-    names = (str(number) for number in count()) if names is None else names
-    groups = ("" for _ in count()) if groups is None else groups
-    names, groups = iter(names), iter(groups)
-    seen: set[str] = set()
-    for image in sketches:
-        name, group = next(names, labels_end), next(groups, labels_end)
-        if name is labels_end or group is labels_end:
-            raise FeatvizError(f"there are more images than names or groups ({len(seen)})")
-        if str(name) in seen:
-            raise FeatvizError(f"two sketches are called '{name}'; expected different names")
-        seen.add(str(name))
-        yield _Input(str(name), str(group), _encoded(image, str(name), encode))
-
-
-def _encoded(image: Image, name: str, encode: Callable[[Any], Tensor]) -> Tensor:
-    try:
-        tensor = encode(image)
-    except FeatvizError as error:
-        raise FeatvizError(f"sketch {name}: {error}") from None
-    if not isinstance(tensor, Tensor) or tensor.ndim != 3 or not tensor.is_floating_point():
-        given = f"{tensor.dtype} {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else tensor
-        raise FeatvizError(
-            f"sketch {name}: `encode` gave {given}; expected a float tensor (C, H, W)"
-        )
-    if not torch.isfinite(tensor).all():
-        raise FeatvizError(f"sketch {name}: the image holds NaN or infinity")
-    return tensor
-
-
-def _require_one_size(batch: Sequence[_Input], first: _Input) -> None:
+def _require_one_size(batch: Sequence[Input], first: Input) -> None:
     for item in batch:
         if item.tensor.shape != first.tensor.shape:
             (channels, height, width), (c, h, w) = item.tensor.shape, first.tensor.shape
@@ -271,7 +208,7 @@ def _require_one_size(batch: Sequence[_Input], first: _Input) -> None:
             )
 
 
-def _batches(items: Iterator[_Input], size: int) -> Iterator[list[_Input]]:
+def _batches(items: Iterator[Input], size: int) -> Iterator[list[Input]]:
     while batch := list(islice(items, size)):
         yield batch
 
@@ -302,7 +239,7 @@ def _cells(
     if positions == "proportional":
         (width, height), (columns, rows) = geometry.image_size, size
         return tuple((x * columns // width, y * rows // height) for x, y in points)
-    given = tuple((int(column), int(row)) for column, row in positions.get(layer, ()))
+    given = tuple(whole_pair(cell, "position") for cell in positions.get(layer, ()))
     if len(given) != len(points):
         raise FeatvizError(
             f"layer '{layer}' has {len(given)} given positions; expected {len(points)}, one a point"
@@ -330,7 +267,7 @@ def _cell_reader(cells: Mapping[str, Sequence[Position]]) -> Callable[[str, Tens
 
 
 def _require_finite(
-    values: Tensor, layer: str, batch: Sequence[_Input], points: Sequence[Point]
+    values: Tensor, layer: str, batch: Sequence[Input], points: Sequence[Point]
 ) -> None:
     bad = ~torch.isfinite(values).all(dim=2)
     if bad.any():

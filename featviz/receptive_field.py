@@ -20,10 +20,10 @@ from torch import nn
 
 from featviz.activations import Stage, evaluating, record_activations
 from featviz.errors import FeatvizError
+from featviz.points import Point, check_point
 from featviz.tracing import Field, Placeless, Trace, Tracer, as_map
 from featviz.windows import Axis
 
-Point = tuple[int, int]
 Position = tuple[int, int]
 
 _LARGEST_PROBE = 16384
@@ -97,16 +97,6 @@ class Geometry:
         if box.left > box.right or box.top > box.bottom:
             raise FeatvizError(f"cell ({column}, {row}) sees nothing but padding")
         return box
-
-
-def check_point(point: Point, image_size: tuple[int, int]) -> None:
-    """Raise FeatvizError if a point (x, y) is not a pixel of an image of (width, height)."""
-    (x, y), (width, height) = point, image_size
-    if not (0 <= x < width and 0 <= y < height):
-        raise FeatvizError(
-            f"point ({x}, {y}) lies outside the image of {width}x{height}; "
-            f"expected x from 0 to {width - 1} and y from 0 to {height - 1}"
-        )
 
 
 def trace_geometry(

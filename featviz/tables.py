@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write
+from featviz.points import whole_pair
 
 ROW_COLUMNS = ("sketch", "group", "point_x", "point_y")
 METADATA_KEY = b"featviz"
@@ -92,7 +93,7 @@ class FeatureTable:
         """
         layers = self.layers if layers is None else tuple(layers)
         groups = self.groups if groups is None else tuple(groups)
-        points = self.points if points is None else tuple((int(x), int(y)) for x, y in points)
+        points = self.points if points is None else tuple(map(whole_pair, points))
         _require("layer", layers, self.layers)
         _require("group", groups, self.groups)
         _require("point", points, self.points)

@@ -10,19 +10,13 @@ from torch import nn
 from featviz import cli
 from featviz.activations import record_activations
 from featviz.checkpoints import save_network
+from featviz.encoding import encode_image, input_channels
 from featviz.errors import FeatvizError
-from featviz.extraction import (
-    FRONT_END_LAYERS,
-    encode_image,
-    extract,
-    extract_checkpoints,
-    input_channels,
-)
+from featviz.extraction import FRONT_END_LAYERS, extract, extract_checkpoints
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture, GlobalGenerator
+from featviz.points import PROBE_POINT
 from featviz.sketches import read_sketches
 from featviz.tables import read_features
-
-POINT = (170, 250)
 
 
 def generator(variant="baseline", width=3, norm="instance", channels=3):
@@ -97,7 +91,7 @@ def test_the_batch_size_and_the_neighbours_change_no_bit():
 
 
 def test_without_norm_in_l0_l1_equal_surroundings_give_equal_v0_v1_and_with_norm_they_do_not():
-    x, y = POINT
+    x, y = PROBE_POINT
     first, second = sketch(1), sketch(2)
     first[y, x - 9 : x] = 0
     second[y - 24 : y + 24, x - 24 : x + 24] = first[y - 24 : y + 24, x - 24 : x + 24]
@@ -261,6 +255,7 @@ BAD_CALLS = [
     ({"layers": ["L7"]}, "unknown layer 'L7'; this generator has L0, L1, L2, L3, L4"),
     ({"stage": "relu"}, "unknown stage 'relu'"),
     ({"points": [(64, 0)]}, r"point \(64, 0\) lies outside the image of 64x64"),
+    ({"points": [(1.9, 1.2)]}, r"point \(1.9, 1.2\) is no pair of whole numbers"),
     ({"points": []}, "one or more different points"),
     ({"points": [(1, 1), (1, 1)]}, "one or more different points"),
     ({"sketches": []}, "no sketches"),
@@ -269,10 +264,14 @@ BAD_CALLS = [
     ({"sketches": [np.zeros((64, 64))]}, "sketch 0: an image is float64 of shape"),
     ({"sketches": [np.zeros((64, 64, 4), np.uint8)]}, r"expected \(H, W\) or \(H, W, 3\)"),
     ({"sketches": [torch.full((3, 64, 64), torch.nan)]}, "sketch 0: the image holds NaN"),
-    ({"names": ["a"]}, "more images than names"),
+    ({"names": ["a"]}, r"more images than names \(1\)"),
+    ({"groups": ["a", "b"]}, r"more images than groups \(2\)"),
+    ({"names": "abcde"}, r"more names than images \(4\)"),
+    ({"groups": iter("abcde")}, r"more groups than images \(4\)"),
     ({"names": ["a", "a", "b", "c"]}, "two sketches are called 'a'"),
     ({"encode": lambda image: torch.zeros(64, 64)}, "`encode` gave"),
     ({"positions": {"L0": [(1, 1)]}}, "layer 'L1' has 0 given positions; expected 1"),
+    ({"positions": {"L0": [(1.5, 1)]}}, r"position \(1.5, 1\) is no pair of whole numbers"),
     ({"positions": {"L0": [(64, 1)]}}, r"position \(64, 1\) is not on the map"),
     ({"positions": "nearest"}, "unknown positions 'nearest'"),
     ({"batch_size": 0}, "batch size must be at least 1; got 0"),
@@ -389,6 +388,12 @@ def test_the_command_writes_a_table_for_several_points_and_says_so(tmp_path, cap
     ("arguments", "message"),
     [
         ("", "no checkpoint given"),
+        (
+            "--layers L0 L1 mine.safetensors",
+            "no checkpoint given; name checkpoints before --layers, which takes all that follows "
+            "(L0 L1 mine.safetensors)",
+        ),
+        ("mine.safetensors --sketches nowhere", "nowhere does not exist; expected a folder"),
         ("nowhere.safetensors", "no checkpoint 'nowhere.safetensors'"),
         ("mine.safetensors --layers L7", "unknown layer 'L7'; this generator has L0, L1"),
         ("mine.safetensors --point 64 0", "(64, 0) lies outside the image of 64x64"),
@@ -416,3 +421,19 @@ def test_bad_input_ends_the_command_with_one_line_and_2_and_nothing_written(
     assert error.count("\n") == 1
     assert message in error
     assert not (tmp_path / "features").exists()
+
+
+def test_without_the_repositorys_sketches_the_command_says_where_they_are(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    write_checkpoint(tmp_path / "mine.safetensors")
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["extract", "mine.safetensors"])
+    error = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert error.count("\n") == 1
+    assert "there is no folder 'sketches' here" in error
+    assert "repository" in error
+    assert "--sketches FOLDER" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.safetensors"]

@@ -98,6 +98,7 @@ def test_select_keeps_rows_vectors_and_metadata_in_step():
         ({"layers": ["L7"]}, "unknown layer 'L7'; this table has L0, L1"),
         ({"groups": ["G9"]}, "unknown group 'G9'; this table has G1, G2, G3"),
         ({"points": [(1, 2)]}, r"unknown point \(1, 2\); this table has \(170, 250\)"),
+        ({"points": [(170.9, 250)]}, r"point \(170.9, 250\) is no pair of whole numbers"),
     ],
 )
 def test_select_says_what_there_is(wanted, message):

@@ -8,6 +8,10 @@ import tyro
 from tyro.conf import Positional
 
 from featviz.errors import FeatvizError
+from featviz.points import PROBE_POINT
+
+_SKETCHES = Path("sketches")
+_LAYERS = ("L0", "L1", "L2", "L3", "L4")
 
 
 @dataclass(frozen=True)
@@ -16,19 +20,18 @@ class Extract:
 
     checkpoints: Positional[tuple[str, ...]]
     """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD."""
-    sketches: Path = Path("sketches")
-    """Folder of the sketch set."""
+    sketches: Path = _SKETCHES
+    """Folder of the sketch set. featviz's own is the folder `sketches` of its repository; an
+    installed featviz brings none."""
     size: int = 512
     """Width and height of the sketches in pixels."""
     point: tyro.conf.UseAppendAction[tuple[tuple[int, int], ...]] = ()
-    """A pixel, x to the right and y down; give it again for more points. The left-eye corner of
-    the shipped sketches, 170 250, if not given."""
-    layers: tuple[str, ...] = ("L0", "L1", "L2", "L3", "L4")
+    """A pixel, x to the right and y down; give it again for more points. 170 250, the left-eye
+    corner of featviz's own sketches, if not given."""
+    layers: tuple[str, ...] = _LAYERS
     """Layers by name or unique ending of their name."""
     stage: Literal["activation", "norm", "conv"] = "activation"
     """What of a layer: its output, or that of its normalisation or convolution."""
-    engine: Literal["auto", "dense"] = "auto"
-    """How to compute it; all engines give the same vectors."""
     variant: str | None = None
     """Which layers of a .pth have normalisation, which the file does not tell."""
     out: Path = Path("features")
@@ -36,11 +39,22 @@ class Extract:
 
     def run(self) -> None:
         """Extract and report."""
-        from featviz.extraction import LEFT_EYE_CORNER, extract_checkpoints
+        from featviz.extraction import extract_checkpoints
         from featviz.sketches import read_sketches
 
+        if not self.checkpoints and self.layers != _LAYERS:
+            raise FeatvizError(
+                "no checkpoint given; name checkpoints before --layers, which takes all that "
+                f"follows ({' '.join(self.layers)})"
+            )
+        if self.sketches == _SKETCHES and not _SKETCHES.exists():
+            raise FeatvizError(
+                f"there is no folder '{_SKETCHES}' here; name yours with --sketches FOLDER, or "
+                "run this in featviz's repository, whose folder of that name holds the study's "
+                "groups"
+            )
         sketches = read_sketches(self.sketches, self.size)
-        points = self.point or (LEFT_EYE_CORNER,)
+        points = self.point or (PROBE_POINT,)
         for path, table in extract_checkpoints(
             self.checkpoints, sketches, self.out, points, self.layers, self.stage, self.variant
         ):

@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike
 
 from featviz.drawing import Drawing, Stroke
 from featviz.faces.landmarks import LEFT_EYE_CORNER
+from featviz.points import PROBE_POINT
 from sketches.compose.pen import Points, curve, hand, pull
 
-PROBE = (170.0, 250.0)
+PROBE = PROBE_POINT
 """Where the study reads its activation vectors; the left-eye corner of every face is put here."""
 FACES = Path(__file__).parent.parent / "faces.csv"
 _CLOSED_MOUTH = 4.0
