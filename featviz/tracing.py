@@ -60,6 +60,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         # The tensors are kept too: a freed tensor's id would be given to another one.
         self._traces: dict[int, tuple[Tensor, Trace]] = {}
         self._spoilt: dict[int, Trace] = {}
+        self._values_read = False
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -88,9 +89,13 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         output = func(*args, **kwargs)
         if not traces or func.overloadpacket in _CONSTANTS:
             return output
+        # A number handed to Python: from here on it may be in anything.
+        self._values_read |= func is torch.ops.aten._local_scalar_dense.default
         outputs = list(_tensors(output if isinstance(output, tuple | list) else (output,)))
         for index, tensor in enumerate(outputs):
             trace = _follow(func, args, kwargs, self.get, traces, tensor, index)
+            if isinstance(trace, Field) and self._values_read:
+                trace = replace(trace, sees_whole_map=True)
             if func._schema.is_mutable:
                 self._write(tensor, trace)
             else:
@@ -153,17 +158,23 @@ def _follow(
         if steps is None or len(fields) > 1:
             return unknown
         field = fields[0]
-        return replace(field, x=field.x.through(steps[0]), y=field.y.through(steps[1]))
+        return replace(
+            field,
+            x=field.x.through(steps[0]),
+            y=field.y.through(steps[1]),
+            # Weights or a bias made from statistics, as dynamic convolutions have.
+            sees_whole_map=field.sees_whole_map or len(traces) > 1,
+        )
     if name in _NORMS:
         if index > 0 or size != fields[0].size:
             return _STATISTIC
         own_statistics = name not in _RUNNING_NORMS or bool(
             _named_arguments(func, args, kwargs).get("training", name not in _FIXED_NORMS)
         )
-        return replace(
-            _joined(traces) or fields[0],
-            sees_whole_map=fields[0].sees_whole_map or own_statistics,
-        )
+        joined = _joined(traces)
+        if joined is None:
+            return unknown
+        return replace(joined, sees_whole_map=joined.sees_whole_map or own_statistics)
     if torch.Tag.pointwise in func.tags or name in _POINTWISE:
         joined = _joined(traces)
         return joined if joined is not None and joined.size == size else unknown
@@ -194,7 +205,7 @@ def _follow(
 def _joined(traces: list[Trace]) -> Field | None:
     """Branches meeting cell by cell; one value for the whole map is a statistic."""
     fields = [trace for trace in traces if isinstance(trace, Field)]
-    maps = [field for field in fields if field.size != (1, 1)] or fields[:1]
+    maps = [field for field in fields if field.size != (1, 1)] or fields
     result = maps[0]
     for field in maps[1:]:
         if field.size != result.size:

@@ -252,6 +252,63 @@ def test_squeeze_and_excitation_keeps_the_map_and_admits_that_all_of_it_is_seen(
     assert not geometry(SqueezeExcite(), "fc").known
 
 
+class Dynamic(nn.Module):
+    """A convolution, then an operation that gets numbers made from the whole map besides it."""
+
+    def __init__(self, operation):
+        super().__init__()
+        self.conv, self.fc, self.end = nn.Conv2d(1, 4, 3), nn.Linear(4, 36), nn.Identity()
+        self.operation = operation
+
+    def forward(self, x):
+        x = self.conv(x)
+        return self.end(self.operation(x, self.fc(x.mean((0, 2, 3)))))
+
+
+STATISTICS_ENTER = {
+    "weights": lambda x, numbers: F.conv2d(x, numbers.reshape(1, 4, 3, 3)),
+    "weights-transposed": lambda x, numbers: F.conv_transpose2d(x, numbers.reshape(4, 1, 3, 3)),
+    "bias": lambda x, numbers: F.conv2d(x, x.new_ones(4, 4, 1, 1), numbers[:4]),
+    "batch-norm-scale": lambda x, numbers: F.batch_norm(
+        x, x.new_zeros(4), x.new_ones(4), numbers[:4]
+    ),
+    "concatenated": lambda x, numbers: torch.cat(
+        [x, numbers[:4].reshape(1, 4, 1, 1).expand(x.shape)], dim=1
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STATISTICS_ENTER)
+def test_weights_made_from_the_image_let_all_of_it_be_seen_as_the_gradient_does(kind):
+    torch.manual_seed(0)
+    model = Dynamic(STATISTICS_ENTER[kind])
+    image = torch.rand(1, 1, 16, 16, requires_grad=True)
+    found = geometry(model, "end")
+    model(image)[0, :, 4, 4].sum().backward()
+    assert (image.grad != 0).all()
+    assert found.known, found.reason
+    box = found.box((4, 4))
+    assert box.right - box.left + 1 == found.extent[0] < 16
+    assert found.sees_whole_map
+
+
+class TwoPools(nn.Module):
+    """One cell over the left and one over the right half, added."""
+
+    def __init__(self):
+        super().__init__()
+        self.end = nn.Identity()
+
+    def forward(self, x):
+        return self.end(F.avg_pool2d(F.pad(x, (0, -4)), 4) + F.avg_pool2d(F.pad(x, (-4, 0)), 4))
+
+
+def test_single_cells_that_meet_see_what_either_sees():
+    found = assert_boxes_agree_with_reach(TwoPools(), "end", (8, 4))
+    assert found.map_size == (1, 1)
+    assert not found.sees_whole_map
+
+
 class Transposed(nn.Module):
     def __init__(self, operation):
         super().__init__()
@@ -312,8 +369,10 @@ class LooksAtValues(nn.Module):
         return self.conv(x if x.sum().item() >= 0 else -x)
 
 
-def test_a_model_that_looks_at_values_is_traced_on_a_real_image():
-    assert geometry(LooksAtValues(), "conv").extent == (3, 3)
+def test_a_model_that_looks_at_values_is_traced_on_a_real_image_and_may_see_all_of_it():
+    found = geometry(LooksAtValues(), "conv")
+    assert found.extent == (3, 3)
+    assert found.sees_whole_map
 
 
 class FailsBehind(nn.Module):
