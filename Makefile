@@ -28,7 +28,8 @@ assets: $(VENV)/installed-dev
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 
-# The constraints file pins torch to a CPU build's version, so that nothing pulls CUDA packages.
+# The constraints file pins one version of torch. Which build of it pip takes, for CPU or CUDA, depends
+# on the indexes pip is configured with; PyTorch's own CPU index, or a local wheel, keeps CUDA away.
 $(VENV)/installed: $(VENV)/bin/pip pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
 	touch $@

@@ -22,6 +22,7 @@ CANVAS = 512
 STROKE_WIDTH = 2.0
 PAPER, INK = 255, 0
 
+_FARTHEST = 1e9
 _SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -42,6 +43,11 @@ class Stroke:
             raise FeatvizError(f"a stroke takes points of shape (n, 2), n >= 1; got {points.shape}")
         if not np.isfinite(points).all():
             raise FeatvizError(f"a stroke of part '{self.part}' has a point that is not finite")
+        if (np.abs(points) > _FARTHEST).any():
+            raise FeatvizError(
+                f"a stroke of part '{self.part}' has a point {np.abs(points).max():.3g} px away; "
+                f"expected at most {_FARTHEST:g}"
+            )
         points.setflags(write=False)
         object.__setattr__(self, "points", points)
 

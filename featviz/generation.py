@@ -1,5 +1,9 @@
 """Images from sketches, with any generator."""
 
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,3 +28,18 @@ def generate(generator: nn.Module, sketch: NDArray[np.uint8]) -> NDArray[np.uint
             "a front end alone generates nothing"
         )
     return decode_image(output[0])
+
+
+def output_names(sketches: Sequence[Path], checkpoint: str) -> list[str]:
+    """A file name for the image of each sketch: `003-modified.png`.
+
+    Where two sketches have the same name, those of all get their folder's in front:
+    `G8-003-modified.png`. Raises FeatvizError if that does not tell them apart.
+    """
+    names = [path.stem for path in sketches]
+    if len(set(names)) < len(names):
+        names = [f"{path.resolve().parent.name}-{path.stem}" for path in sketches]
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise FeatvizError(f"{count} of the sketches would be written as '{name}'; do them apart")
+    return [f"{name}-{checkpoint}.png" for name in names]

@@ -101,6 +101,13 @@ def test_generate_draws_a_face_per_sketch(capsys, here):
     assert Image.open("generated/001-net.png").size == (512, 512)
 
 
+def test_generate_reads_all_sketches_before_it_writes_the_first_face(capsys, here):
+    Path("set/A/009.png").write_bytes(b"no image")
+    arguments = ["generate", "net.safetensors", "set/A/001.svg", "set/A/009.png"]
+    assert_refused(capsys, here, arguments, "set/A/009.png", "not a readable image")
+    assert_refused(capsys, here, ["generate", "net.safetensors", "gone.svg"], "gone.svg")
+
+
 def test_convert_there_and_back_changes_no_weight(capsys, here):
     assert run(capsys, "convert", "net.safetensors", "net.pth")[0] == 0
     back = ["convert", "net.pth", "back.safetensors", "--variant", "modified"]
@@ -203,6 +210,26 @@ def test_training_without_pairs(capsys, here):
     assert_refused(capsys, here, ["train", "--out", "run", "--data", "nowhere"], "nowhere")
     arguments = ["train", "--out", "run", "--data", "nowhere", "--preset", "huge"]
     assert_refused(capsys, here, arguments, "'huge'", "demo, paper")
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["--seed", "-1"], "seed must be a whole number, 0 or more"),
+        (["--size", "100"], "size must be a multiple of 16"),
+        (["--size", "16"], "at least 32; got 16"),
+        (["--save-every", "0"], "at least 1 step between saves"),
+        (["--workers", "-1"], "no fewer than 0 workers"),
+        (["--learning-rate", "nan"], "learning_rate must be positive"),
+        (["--perceptual", "-3"], "perceptual must not be negative"),
+        (["--perceptual-scale", "2"], "perceptual_scale must lie between 0 and 1"),
+        (["--variant", "no-norm-first-9"], "leaves 9 layers"),
+        (["--threads", "0"], "at least 1 thread"),
+    ],
+)
+def test_senseless_training_settings_make_no_run_folder(capsys, here, options, part):
+    data = Path(__file__).parent.parent / "analyses" / "samples"
+    assert_refused(capsys, here, ["train", "--out", "run", "--data", data, *options], part)
 
 
 def test_a_full_disk_on_write(capsys, here, monkeypatch):

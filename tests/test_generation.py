@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,7 @@ from torch import nn
 
 from featviz.encoding import decode_image
 from featviz.errors import FeatvizError
-from featviz.generation import generate
+from featviz.generation import generate, output_names
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture, GlobalGenerator
 
 
@@ -34,6 +36,14 @@ def test_values_beyond_the_range_are_clipped_and_nan_is_refused():
     assert decode_image(image)[0, :, 0].tolist() == [0, 0, 128, 255, 255]
     with pytest.raises(FeatvizError, match="NaN"):
         decode_image(torch.full((3, 1, 1), torch.nan))
+
+
+def test_images_are_named_after_their_sketches_and_apart_if_names_repeat():
+    same, other = Path("a/001.svg"), Path("b/001.svg")
+    assert output_names([same, Path("a/002.svg")], "net") == ["001-net.png", "002-net.png"]
+    assert output_names([same, other], "net") == ["a-001-net.png", "b-001-net.png"]
+    with pytest.raises(FeatvizError, match="2 of the sketches would be written as 'a-001'"):
+        output_names([same, Path("x/a/001.png"), other], "net")
 
 
 def test_a_front_end_is_refused():

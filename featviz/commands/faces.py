@@ -3,9 +3,12 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, subcommand
+
+if TYPE_CHECKING:
+    from featviz.faces.pairs import PairSet
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,7 @@ class SampleFaces:
         from featviz.faces.sampling import sample_faces
 
         pairs, skipped = sample_faces(self.count, self.out, self.seed, truncation=self.truncation)
-        for line in skipped:
-            print(f"skipped {line}", file=sys.stderr)
-        train, test = pairs.splits.count("train"), pairs.splits.count("test")
-        print(
-            f"{self.out}: {len(pairs)} faces ({train} train, {test} test), {len(skipped)} skipped"
-        )
+        _report(pairs, skipped)
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,7 @@ class ImportFaces:
         from featviz.faces.importing import import_photos
 
         pairs, skipped = import_photos(self.source, self.out, self.size, self.keep_alignment)
-        for line in skipped:
-            print(f"skipped {line}", file=sys.stderr)
-        train, test = pairs.splits.count("train"), pairs.splits.count("test")
-        print(
-            f"{self.out}: {len(pairs)} faces ({train} train, {test} test), {len(skipped)} skipped"
-        )
+        _report(pairs, skipped)
 
 
 @dataclass(frozen=True)
@@ -92,3 +85,12 @@ class Faces:
     def run(self) -> None:
         """Run the chosen one."""
         self.command.run()
+
+
+def _report(pairs: "PairSet", skipped: list[str]) -> None:
+    for line in skipped:
+        print(f"skipped {line}", file=sys.stderr)
+    train, test = pairs.splits.count("train"), pairs.splits.count("test")
+    print(
+        f"{pairs.folder}: {len(pairs)} faces ({train} train, {test} test), {len(skipped)} skipped"
+    )

@@ -76,6 +76,8 @@ class Train:
             seed=self.seed,
         )
         if self.threads is not None:
+            if self.threads < 1:
+                raise FeatvizError(f"expected at least 1 thread; got {self.threads}")
             torch.set_num_threads(self.threads)
         pairs = read_pairs(self.data)
         path = train(config, pairs, self.out, self.resume, self.save_every, workers=self.workers)
@@ -92,6 +94,8 @@ class Generate:
     """SVG or PNG files."""
     out: Path = Path("generated")
     """Folder of the pictures."""
+    size: int | None = None
+    """Width and height of the sketches; that of the checkpoint's training if it tells, else 512."""
     variant: str | None = None
     """For a .pth of pix2pixHD: which layers have no norm."""
 
@@ -100,20 +104,26 @@ class Generate:
         from PIL import Image
 
         from featviz.checkpoints import load_generator
+        from featviz.drawing import CANVAS
         from featviz.files import atomic_write
-        from featviz.generation import generate
+        from featviz.generation import generate, output_names
         from featviz.progress import track
         from featviz.sketches import read_sketch
 
         if not self.sketches:
             raise FeatvizError("generate takes one or more sketches; given none")
         loaded = load_generator(self.checkpoint, self.variant)
-        for path in track(self.sketches, f"generating with {loaded.name}"):
-            image = generate(loaded.generator, read_sketch(path))
-            target = self.out / f"{path.stem}-{loaded.name}.png"
-            with atomic_write(target) as temporary:
+        size = self.size or loaded.metadata.get("sketch_size") or CANVAS
+        targets = output_names(self.sketches, loaded.name)
+        # All are read before the first is written: a bad one leaves nothing half done.
+        sketches = [read_sketch(path, size) for path in self.sketches]
+        for name, sketch in track(
+            list(zip(targets, sketches, strict=True)), f"generating with {loaded.name}"
+        ):
+            image = generate(loaded.generator, sketch)
+            with atomic_write(self.out / name) as temporary:
                 Image.fromarray(image).save(temporary)
-            print(target)
+            print(self.out / name)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from PIL import Image
 
 from featviz.errors import FeatvizError
 from featviz.faces.alignment import align
-from featviz.faces.landmarks import find_landmarks
+from featviz.faces.landmarks import find_landmarks, require_models
 from featviz.faces.pairs import PHOTO_SIZE, PairSet, read_photo, split_of, write_pairs
 from featviz.files import atomic_write
 from featviz.progress import track
 
+_SMALLEST_PHOTO = 128
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 
@@ -30,6 +31,10 @@ def import_photos(
         raise FeatvizError(f"{source}: no such folder of photos")
     if (out / "landmarks.parquet").is_file():
         raise FeatvizError(f"{out} holds a data set already; name another folder")
+    if size < _SMALLEST_PHOTO:
+        raise FeatvizError(f"the size must be at least {_SMALLEST_PHOTO}; got {size}")
+    # What is missing here would be missing for each of thousands of photos.
+    require_models()
     paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
     if not paths:
         raise FeatvizError(f"{source} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))})")

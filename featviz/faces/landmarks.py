@@ -41,6 +41,11 @@ def find_landmarks(
     return np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float32)
 
 
+def require_models(model: Path | None = None) -> None:
+    """Raise FeatvizError if the detector or the landmark model is missing or unreadable."""
+    _load_models(model)
+
+
 @cache
 def _load_models(model: Path | None) -> tuple[Any, Any]:
     dlib = _import_dlib()

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from featviz.drawing import Drawing
 from featviz.errors import FeatvizError, one_line
@@ -33,7 +33,7 @@ class PairSet:
     """Photos and their landmarks.
 
     names: N file names in `folder`/photos. landmarks: (N, 68, 2) float32, pixels of a photo of
-    `size` x `size`. splits: N entries of "train" or "test".
+    `size` x `size`. splits: N entries of "train" or "test". origin: how the photos came about.
     """
 
     folder: Path
@@ -41,6 +41,7 @@ class PairSet:
     landmarks: NDArray[np.float32]
     splits: tuple[str, ...]
     size: int
+    origin: str = ""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -56,6 +57,7 @@ class PairSet:
             self.landmarks[keep],
             tuple(self.splits[index] for index in keep),
             self.size,
+            self.origin,
         )
 
     def photo(self, index: int, size: int | None = None) -> NDArray[np.uint8]:
@@ -86,14 +88,12 @@ def read_photo(path: Path, size: int | None = None) -> NDArray[np.uint8]:
 
     Raises FeatvizError, naming the file, if it is missing or not a readable image.
     """
-    from PIL import ImageOps
-
     try:
         with Image.open(path) as file:
             image = ImageOps.exif_transpose(file).convert("RGB")
     except FileNotFoundError:
         raise FeatvizError(f"{path}: no such photo") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise FeatvizError(f"{path}: not a readable image ({one_line(error)})") from None
     if size is not None and image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.LANCZOS)
@@ -109,7 +109,7 @@ def write_pairs(pairs: PairSet) -> None:
             "split": list(pairs.splits),
             "landmarks": pa.FixedSizeListArray.from_arrays(pa.array(flat), 2 * LANDMARKS),
         },
-        metadata={"size": str(pairs.size)},
+        metadata={"size": str(pairs.size), "origin": pairs.origin},
     )
     with atomic_write(pairs.folder / "landmarks.parquet") as temporary:
         pq.write_table(table, temporary, compression="zstd")
@@ -129,10 +129,11 @@ def read_pairs(folder: Path) -> PairSet:
         flat = table.column("landmarks").combine_chunks().flatten().to_numpy(zero_copy_only=False)
         names = tuple(table.column("photo").to_pylist())
         splits = tuple(table.column("split").to_pylist())
-        size = int((table.schema.metadata or {})[b"size"])
+        facts = table.schema.metadata or {}
+        size, origin = int(facts[b"size"]), facts.get(b"origin", b"").decode()
         landmarks = np.asarray(flat, dtype=np.float32).reshape(len(names), LANDMARKS, 2)
     except (pa.ArrowException, KeyError, ValueError) as error:
         raise FeatvizError(f"{path} is not a landmark table: {one_line(error)}") from None
     if unknown := set(splits) - set(SPLITS):
         raise FeatvizError(f"{path} has splits {sorted(unknown)}; expected {', '.join(SPLITS)}")
-    return PairSet(folder, names, landmarks, splits, size)
+    return PairSet(folder, names, landmarks, splits, size, origin)

@@ -19,6 +19,9 @@ STYLE_SIZE = 512
 TRUNCATION = 0.7
 _MEAN_SAMPLES = 1000
 _WRITE_EVERY = 50
+_MOST_MISSES = 100
+_MOST_TRUNCATION = 2.0
+_SMALLEST_PHOTO = 128
 
 
 def sample_faces(
@@ -34,34 +37,54 @@ def sample_faces(
     it was, and a larger `count` extends a data set. The report has one line a face that was
     passed over because no face was found in it.
     """
-    if count < 1:
-        raise FeatvizError(f"--count must be at least 1; got {count}")
+    if count < 1 or seed < 0 or size < _SMALLEST_PHOTO:
+        raise FeatvizError(
+            f"--count must be at least 1, the seed not negative, the size at least "
+            f"{_SMALLEST_PHOTO}; got {count}, {seed}, {size}"
+        )
+    if not 0 <= truncation <= _MOST_TRUNCATION:
+        raise FeatvizError(
+            f"the truncation must lie between 0 and {_MOST_TRUNCATION:g}; got {truncation}"
+        )
     out = Path(out)
-    done = _read_existing(out, size)
+    origin = f"MobileStyleGAN, seed {seed}, truncation {truncation:g}"
+    done = _read_existing(out, size, origin)
     names, landmarks = list(done.names), [*done.landmarks]
     skipped: list[str] = []
     first = int(Path(names[-1]).stem) + 1 if names else 0
     faces = generate_faces(seed, truncation, first)
+
+    def pairs() -> PairSet:
+        splits = tuple(split_of(name) for name in names)
+        return PairSet(out, tuple(names), np.stack(landmarks), splits, size, origin)
+
     try:
         for _ in track(range(count - len(names)), "sampling faces"):
-            while True:
-                index, photo = next(faces)
-                resized = Image.fromarray(photo).resize((size, size), Image.Resampling.LANCZOS)
-                points = find_landmarks(np.asarray(resized))
-                if points is not None:
-                    break
-                skipped.append(f"face {index} of seed {seed}: no face found")
-            name = f"{index:06d}.jpg"
+            name, photo, points = _next_face(faces, size, skipped)
             with atomic_write(out / "photos" / name) as path:
-                resized.save(path, quality=92)
+                photo.save(path, quality=92)
             names.append(name)
             landmarks.append(points)
             if len(names) % _WRITE_EVERY == 0:
-                write_pairs(_pair_set(out, names, landmarks, size))
+                write_pairs(pairs())
     finally:
-        if names:
-            write_pairs(_pair_set(out, names, landmarks, size))
-    return _pair_set(out, names, landmarks, size), skipped
+        if len(names) > len(done.names):
+            write_pairs(pairs())
+    return pairs(), skipped
+
+
+def _next_face(
+    faces: Iterator[tuple[int, NDArray[np.uint8]]], size: int, skipped: list[str]
+) -> tuple[str, Image.Image, NDArray[np.float32]]:
+    """The next face in which landmarks are found: file name, photo, landmarks."""
+    for _ in range(_MOST_MISSES):
+        index, pixels = next(faces)
+        photo = Image.fromarray(pixels).resize((size, size), Image.Resampling.LANCZOS)
+        points = find_landmarks(np.asarray(photo))
+        if points is not None:
+            return f"{index:06d}.jpg", photo, points
+        skipped.append(f"face {index}: no face found")
+    raise FeatvizError(f"no face was found in {_MOST_MISSES} samples in a row; the last {index}")
 
 
 def generate_faces(
@@ -91,20 +114,18 @@ def generate_faces(
         index += 1
 
 
-def _read_existing(out: Path, size: int) -> PairSet:
+def _read_existing(out: Path, size: int, origin: str) -> PairSet:
     if not (out / "landmarks.parquet").is_file():
-        return PairSet(out, (), np.zeros((0, 68, 2), np.float32), (), size)
+        return PairSet(out, (), np.zeros((0, 68, 2), np.float32), (), size, origin)
     pairs = read_pairs(out)
     if pairs.size != size:
         raise FeatvizError(f"{out} holds photos of {pairs.size} px; this call asks for {size} px")
+    if pairs.origin != origin:
+        raise FeatvizError(
+            f"{out} holds photos of another origin ('{pairs.origin or 'unknown'}'); "
+            f"this call would add '{origin}'"
+        )
     return pairs
-
-
-def _pair_set(
-    out: Path, names: list[str], landmarks: list[NDArray[np.float32]], size: int
-) -> PairSet:
-    splits = tuple(split_of(name) for name in names)
-    return PairSet(out, tuple(names), np.stack(landmarks), splits, size)
 
 
 def _openvino() -> Any:

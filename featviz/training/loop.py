@@ -26,13 +26,15 @@ from PIL import Image
 from torch import Tensor, nn
 
 from featviz import __version__
-from featviz.checkpoints import save_network
-from featviz.errors import FeatvizError
+from featviz.checkpoints import save_network, save_pickle
+from featviz.encoding import decode_image
+from featviz.errors import FeatvizError, one_line
 from featviz.faces.pairs import PairSet
 from featviz.files import atomic_write
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
 from featviz.networks.generators import GeneratorArchitecture, GlobalGenerator
 from featviz.networks.perceptual import load_vgg19
+from featviz.progress import progress_bar
 from featviz.training.data import INPUT_CHANNELS, PairTensors, training_batches
 from featviz.training.presets import TrainingConfig
 from featviz.training.steps import LossSettings, Models, backward, compute_losses
@@ -84,22 +86,27 @@ def train(
 ) -> Path:
     """Train a generator on the train split of `pairs` and return the path of its checkpoint.
 
-    Refuses a folder that holds a run unless `resume`, and refuses to resume a run with other
-    settings or data. An interrupt (Ctrl-C or SIGTERM) saves first. A loss that is not finite
-    stops the run; the last save stays.
+    save_every, sample_every: steps between saves and sample pictures. workers: processes that load
+    pairs; 0 loads in this one. Refuses a folder that holds a run unless `resume`, and refuses to
+    resume a run with other settings or data. Ctrl-C and SIGTERM end the step and save. A loss
+    that is not finite stops the run; the last save stays. Raises FeatvizError for all of these.
     """
     out = Path(out)
+    if save_every < 1 or sample_every < 1 or workers < 0:
+        raise FeatvizError(
+            "expected at least 1 step between saves and between samples and no fewer than 0 "
+            f"workers; got {save_every}, {sample_every}, {workers}"
+        )
     training, held_out = pairs.split("train"), pairs.split("test")
     if len(training) == 0:
         raise FeatvizError(f"{pairs.folder} has no pairs in its train split")
     fingerprint = training.fingerprint()
+    description = {"featviz_version": __version__, "data": fingerprint, **config.to_json()}
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    _prepare_folder(out, config, fingerprint, resume)
+    _check_folder(out, description, resume)
     run = start_run(config, device)
-    if resume and (out / "training_state.pt").is_file():
-        run.load_state(
-            torch.load(out / "training_state.pt", map_location=device, weights_only=True)
-        )
+    if (out / "training_state.pt").is_file():
+        run.load_state(_read_state(out / "training_state.pt", device))
     details = {
         "training": config.to_json(),
         "data": {"fingerprint": fingerprint, "pairs": len(training)},
@@ -112,7 +119,11 @@ def train(
     batches = training_batches(
         training, config.size, config.batch_size, config.seed, run.step, workers
     )
+    # Only what has passed every check so far becomes a run.
+    with atomic_write(out / "config.json") as temporary:
+        temporary.write_text(json.dumps(description, indent=2) + "\n")
     log = _Log(out / "losses.csv", run.step)
+    saved = run.step
     with _progress(config, run.step) as report, _stop_signals() as stop_asked:
         while run.step < config.steps and not stop_asked():
             losses = train_step(run, config, *next(batches), device)
@@ -123,8 +134,11 @@ def train(
             if samples and (run.step % sample_every == 0 or last):
                 path = out / "samples" / f"step_{run.step:06d}.png"
                 write_samples(run.models.generator, samples, path, config, device)
-            if run.step % save_every == 0 or last or stop_asked():
+            if run.step % save_every == 0 or last:
                 save_run(run, out, details, log.last)
+                saved = run.step
+        if saved < run.step:
+            save_run(run, out, details, log.last)
     if run.step < config.steps:
         raise FeatvizError(
             f"stopped and saved at step {run.step} of {config.steps}; continue with --resume"
@@ -218,8 +232,7 @@ def save_run(run: Run, out: Path, details: dict[str, Any], losses: dict[str, flo
         "torch_version": torch.__version__,
         "machine": platform.machine(),
     }
-    with atomic_write(out / "training_state.pt") as temporary:
-        torch.save(run.state(), temporary)
+    save_pickle(run.state(), out / "training_state.pt")
     for kind, network in (
         ("generator", run.models.generator),
         ("discriminator", run.models.discriminator),
@@ -242,10 +255,9 @@ def write_samples(
             [generator(s[None].to(device, memory_format=torch.channels_last)) for s in sketches]
         )
     rows = torch.stack([sketches, images.float().cpu(), photos])
-    grid = rows.permute(0, 3, 1, 4, 2).reshape(3 * config.size, len(samples) * config.size, 3)
-    pixels = ((grid + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).numpy()
+    grid = rows.permute(2, 0, 3, 1, 4).reshape(3, 3 * config.size, len(samples) * config.size)
     with atomic_write(path) as temporary:
-        Image.fromarray(pixels).save(temporary)
+        Image.fromarray(decode_image(grid)).save(temporary)
 
 
 class _Log:
@@ -279,25 +291,33 @@ class _Log:
             writer.writerow(row)
 
 
-def _prepare_folder(out: Path, config: TrainingConfig, fingerprint: str, resume: bool) -> None:
+def _check_folder(out: Path, description: dict[str, Any], resume: bool) -> None:
     path = out / "config.json"
-    content = {"featviz_version": __version__, "data": fingerprint, **config.to_json()}
-    if path.is_file():
-        if not resume:
-            raise FeatvizError(f"{out} holds a run already; continue it with --resume")
-        before = json.loads(path.read_text())
-        changed = [
-            f"{key}: {before.get(key)} -> {value}"
-            for key, value in content.items()
-            if key != "featviz_version" and before.get(key) != value
-        ]
-        if changed:
-            raise FeatvizError(f"cannot resume {out} with other settings: {', '.join(changed)}")
+    if not path.is_file():
+        if resume:
+            raise FeatvizError(f"{out} holds no run to resume")
         return
-    if resume:
-        raise FeatvizError(f"{out} holds no run to resume")
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
+    if not resume:
+        raise FeatvizError(f"{out} holds a run already; continue it with --resume")
+    try:
+        before = dict(json.loads(path.read_text()))
+    except ValueError:
+        raise FeatvizError(f"{path} cannot be read: not the settings of a run") from None
+    changed = [
+        f"{key}: {before.get(key)} -> {value}"
+        for key, value in description.items()
+        if key != "featviz_version" and before.get(key) != value
+    ]
+    if changed:
+        raise FeatvizError(f"cannot resume {out} with other settings: {', '.join(changed)}")
+
+
+def _read_state(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        raise FeatvizError(f"{path} cannot be read ({one_line(error)})") from None
+    return state
 
 
 Report = Callable[[int, dict[str, float]], None]
@@ -306,37 +326,19 @@ Report = Callable[[int, dict[str, float]], None]
 @contextmanager
 def _progress(config: TrainingConfig, first_step: int) -> Iterator[Report]:
     """A live bar on a terminal; elsewhere one line now and then."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    with progress_bar("{task.fields[losses]}") as progress:
+        if progress is None:
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
+            def report_line(step: int, losses: dict[str, float]) -> None:
+                if step % 100 == 0 or step == config.steps:
+                    line = f"step {step}/{config.steps}  {_summary(losses)}"
+                    print(line, file=sys.stderr, flush=True)
 
-        def report_line(step: int, losses: dict[str, float]) -> None:
-            if step % 100 == 0 or step == config.steps:
-                print(
-                    f"step {step}/{config.steps}  {_summary(losses)}", file=sys.stderr, flush=True
-                )
-
-        yield report_line
-        return
-    columns = (
-        TextColumn("training " + config.variant),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[losses]}"),
-    )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=config.steps, completed=first_step, losses="")
+            yield report_line
+            return
+        task = progress.add_task(
+            f"training {config.variant}", total=config.steps, completed=first_step, losses=""
+        )
 
         def report_bar(step: int, losses: dict[str, float]) -> None:
             progress.update(task, completed=step, losses=_summary(losses))

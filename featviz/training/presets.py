@@ -1,12 +1,16 @@
 """Training settings by name: what a run is, complete and frozen."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, require_whole
 from featviz.networks.normalization import Norm
 from featviz.training.losses import AdversarialForm
+
+SIZE_MULTIPLE = 16
+"""Four downsamplings halve the side four times."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,22 @@ class TrainingConfig:
     seed: int
 
     def __post_init__(self) -> None:
-        for name in ("size", "width", "steps", "batch_size", "learning_rate", "perceptual_scale"):
-            if getattr(self, name) <= 0:
-                raise FeatvizError(f"{name} must be positive; got {getattr(self, name)}")
+        require_whole(self, 1, "steps", "batch_size")
+        require_whole(self, 0, "seed")
+        if not math.isfinite(self.learning_rate) or self.learning_rate <= 0:
+            raise FeatvizError(f"learning_rate must be positive; got {self.learning_rate}")
+        for name in ("feature_matching", "perceptual"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise FeatvizError(f"{name} must not be negative; got {getattr(self, name)}")
+        if not 0 < self.perceptual_scale <= 1:
+            raise FeatvizError(
+                f"perceptual_scale must lie between 0 and 1; got {self.perceptual_scale}"
+            )
+        if self.size % SIZE_MULTIPLE or self.size < 2 * SIZE_MULTIPLE:
+            raise FeatvizError(
+                f"size must be a multiple of {SIZE_MULTIPLE} and at least {2 * SIZE_MULTIPLE}; "
+                f"got {self.size}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain values."""

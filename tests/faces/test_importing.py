@@ -10,6 +10,7 @@ import skimage.data
 from PIL import Image
 
 from featviz.errors import FeatvizError
+from featviz.faces import landmarks
 from featviz.faces.importing import import_photos, prepare_photo
 from featviz.faces.landmarks import LEFT_EYE_CORNER, find_landmarks
 from featviz.faces.pairs import read_pairs
@@ -79,6 +80,29 @@ def test_photos_that_are_aligned_already_are_only_resized(imported):
 def test_a_photo_without_a_face_is_refused():
     with pytest.raises(FeatvizError, match="no face found"):
         prepare_photo(skimage.data.coffee(), 512)
+
+
+def test_a_missing_landmark_model_is_said_at_once_and_blamed_on_no_photo(
+    photos, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("FEATVIZ_CACHE", str(tmp_path))
+    landmarks._load_models.cache_clear()
+    with pytest.raises(FeatvizError, match="featviz assets get face-landmarks"):
+        import_photos(photos, tmp_path / "out")
+    monkeypatch.undo()
+    landmarks._load_models.cache_clear()
+    with pytest.raises(FeatvizError, match="size must be at least 128; got 0"):
+        import_photos(photos, tmp_path / "out", size=0)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_photo_of_absurd_size_is_skipped_like_any_unreadable_one(tmp_path):
+    Image.new("L", (20_000, 10_000)).save(tmp_path / "huge.png")
+    Image.fromarray(skimage.data.astronaut()).save(tmp_path / "astronaut.png")
+    pairs, skipped = import_photos(tmp_path, tmp_path / "out")
+    assert pairs.names == ("astronaut.jpg",)
+    assert len(skipped) == 1
+    assert skipped[0].startswith("huge.png: not a readable image")
 
 
 def test_a_folder_without_usable_photos_is_an_error(tmp_path):

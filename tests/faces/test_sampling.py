@@ -32,10 +32,19 @@ def test_a_larger_count_goes_on_where_the_smaller_one_ended(sampled, tmp_path):
 
 
 def test_senseless_calls_are_refused(sampled, tmp_path):
-    with pytest.raises(FeatvizError, match="--count must be at least 1; got 0"):
-        sample_faces(0, tmp_path)
+    for count, options, message in (
+        (0, {}, "--count must be at least 1"),
+        (1, {"seed": -1}, "seed not negative"),
+        (1, {"size": 8}, "size at least 128"),
+        (1, {"truncation": float("nan")}, "truncation must lie between 0 and 2; got nan"),
+    ):
+        with pytest.raises(FeatvizError, match=message):
+            sample_faces(count, tmp_path, **options)
+        assert not list(tmp_path.iterdir())
     with pytest.raises(FeatvizError, match="holds photos of 512 px; this call asks for 256"):
         sample_faces(5, sampled.folder, size=256)
+    with pytest.raises(FeatvizError, match=r"another origin .* seed 0, .* would add .* seed 1"):
+        sample_faces(5, sampled.folder, seed=1)
 
 
 def test_without_the_weights_the_error_names_the_command(tmp_path, monkeypatch):

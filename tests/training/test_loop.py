@@ -126,6 +126,21 @@ def test_resuming_with_other_settings_is_refused_naming_the_difference(tmp_path,
         train(small_config(steps=1), small_pairs, tmp_path / "other", resume=True)
 
 
+def test_a_run_that_could_not_start_leaves_no_folder(tmp_path, small_pairs, monkeypatch):
+    monkeypatch.setenv("FEATVIZ_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(FeatvizError, match="featviz assets get vgg19"):
+        train(small_config(perceptual=10.0), small_pairs, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_training_state_that_cannot_be_read_is_an_error_of_one_line(tmp_path, small_pairs):
+    train(small_config(steps=1), small_pairs, tmp_path / "run")
+    path = tmp_path / "run" / "training_state.pt"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(FeatvizError, match=r"training_state\.pt cannot be read"):
+        train(small_config(steps=1), small_pairs, tmp_path / "run", resume=True)
+
+
 def test_a_diverging_run_stops_naming_the_loss_and_updates_nothing(small_pairs):
     config = small_config(use_bfloat16=False)
     run = start_run(config, CPU)
@@ -147,7 +162,7 @@ def test_the_learning_rate_is_constant_then_falls_linearly_to_zero():
 def test_unknown_presets_and_senseless_settings_are_refused():
     with pytest.raises(FeatvizError, match="unknown preset 'huge'; there are demo, paper"):
         preset("huge")
-    with pytest.raises(FeatvizError, match="steps must be positive; got 0"):
+    with pytest.raises(FeatvizError, match="steps must be a whole number, 1 or more; got 0"):
         preset("demo", steps=0)
 
 
