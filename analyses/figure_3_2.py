@@ -3,12 +3,11 @@
 from matplotlib.figure import Figure
 
 from analyses.study import POINT, Sources
+from featviz.extraction import FRONT_END_LAYERS
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture
 from featviz.plots import draw_caption, draw_receptive_fields, wrap_caption
 from featviz.receptive_field import trace_geometry
 from featviz.sketches import read_sketches
-
-LAYERS = ("L0", "L1", "L2", "L3", "L4")
 
 
 def draw(sources: Sources) -> Figure:
@@ -17,7 +16,7 @@ def draw(sources: Sources) -> Figure:
     sketch = sketches.image(0)
     # Where a cell looks depends on kernels and strides alone, so the thinnest front end will do.
     front_end = FrontEnd(GeneratorArchitecture(width=1))
-    fields = trace_geometry(front_end, LAYERS, (sketches.size, sketches.size))
+    fields = trace_geometry(front_end, FRONT_END_LAYERS, (sketches.size, sketches.size))
     boxes = {}
     for layer, field in fields.items():
         cell = field.position(POINT)

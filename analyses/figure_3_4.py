@@ -1,4 +1,4 @@
-"""Figure 3.4: PCA of v2, v3, v4. Points become clouds that grow with depth (claims C4, C5)."""
+"""Figure 3.4: PCA of v2, v3, v4. Do clouds grow and borders blur with depth (claims C4, C5)?"""
 
 from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Figure 3.6: PCA of v2 to v4 against v'2 to v'4. `modified` keeps groups tighter (claim C7)."""
+"""Figure 3.6: PCA of v2 to v4 against v'2 to v'4. Which keeps groups tighter (claim C7)?"""
 
 from matplotlib.figure import Figure
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from featviz.embedding import embed, group_distances, join
 from featviz.errors import FeatvizError
-from featviz.plots import embedding_figure, within_over_between
+from featviz.plots import distances, embedding_figure
 from featviz.points import PROBE_POINT
 from featviz.tables import FeatureTable, read_features
 
@@ -89,9 +89,8 @@ def _within_same_eyes(features: Mapping[str, FeatureTable], layers: Sequence[str
         part = table.select(groups=SAME_EYES)
         for layer in layers:
             within, between, _ = group_distances(part.vectors[layer], part.rows["group"].to_list())
-            ratio = within_over_between(within, between)
-            facts.append(f"{vector_name(name, layer)} {ratio}")
-    return f"Within/between of the 8 groups with unchanged eyes alone: {', '.join(facts)}."
+            facts.append(f"{vector_name(name, layer)} {distances(within, between)}")
+    return f"The {len(SAME_EYES)} groups with unchanged eyes alone: {'; '.join(facts)}."
 
 
 def vector_name(checkpoint: str, layer: str) -> str:

@@ -22,11 +22,16 @@ from numpy.typing import NDArray
 import featviz
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write
+from featviz.ordering import natural_key
 from featviz.tables import FeatureTable
 
 PERPLEXITY = 15.0
 MINIMUM_PERPLEXITY = 2.0
 """t-SNE lowers a perplexity down to this because of ties, not further."""
+LARGEST_PERPLEXITY = 1e6
+"""Far beyond any use; it keeps infinity and slips of the hand out."""
+EXACT_LIMIT = 1000
+"""The most distinct vectors whose repulsion t-SNE computes exactly; the time grows with N**2."""
 
 COLUMNS = ("sketch", "group", "checkpoint", "variant", "layer", "x", "y", "multiplicity")
 
@@ -70,7 +75,7 @@ class EmbeddingTable:
     with checkpoint, digest, variant, layer, channels, sketches, distinct, scale,
     within_group_distance, between_group_distance (see `group_distances`; the unit of x and y for
     PCA too) and what the method adds: explained_variance_ratio; effective_perplexity,
-    kl_divergence.
+    kl_divergence, repulsion ("exact" or "interpolated").
     """
 
     frame: pd.DataFrame
@@ -122,12 +127,16 @@ def embed(
     method: "pca" or "tsne". layers: names, in drawing order; all layers of the table if None.
     seed, perplexity: for t-SNE alone; see `tsne` and `effective_perplexity`. The table holds one
     point: choose it with `FeatureTable.select(points=[...])`. Returns one row per sketch and layer.
+    Axes have no sign of their own: each points away from the first group, see `orient`.
 
-    Raises FeatvizError if the method or a layer is unknown, the table holds no or several points,
-    a vector is not finite, all vectors of a layer are equal, or there are too few for t-SNE.
+    Raises FeatvizError if the method or a layer is unknown, the seed or the perplexity is out of
+    range, the table holds no or several points, a vector is not finite, all vectors of a layer are
+    equal, or there are too few for t-SNE.
     """
     if method not in METHODS:
         raise FeatvizError(f"unknown method '{method}'; there are {', '.join(METHODS)}")
+    if not 0 <= seed < 2**32:
+        raise FeatvizError(f"the seed must lie between 0 and {2**32 - 1}; got {seed}")
     table = table.select(layers=layers)
     if len(table.points) > 1:
         given = ", ".join(f"({x}, {y})" for x, y in table.points)
@@ -148,7 +157,7 @@ def embed(
         except FeatvizError as error:
             raise FeatvizError(f"{checkpoint}, layer {layer}: {error}") from None
         within, between, scale = group_distances(vectors, groups)
-        coordinates = mapped.coordinates[ties.index]
+        coordinates = orient(mapped.coordinates[ties.index], groups)
         frames.append(
             pd.DataFrame(
                 {
@@ -261,6 +270,20 @@ def group_distances(
     return mean_within, mean_between, scale
 
 
+def orient(
+    coordinates: NDArray[np.float64], groups: Sequence[str] | NDArray[Any]
+) -> NDArray[np.float64]:
+    """Turn each axis so that the mean of the first group is negative, if it is not 0.
+
+    coordinates: (N, 2). First in natural order of the names, so that neither the order of the
+    sketches nor the network decides, and maps of several networks lie alike.
+    """
+    first = min(groups, key=natural_key)
+    mean = coordinates[np.asarray(groups) == first].mean(axis=0)
+    # A mean that is 0 but for rounding has no sign.
+    return np.where(mean > 1e-9 * np.abs(coordinates).max(), -1.0, 1.0) * coordinates
+
+
 def pca(ties: Ties, settings: Settings) -> Map:
     """Principal components of all sketches, ties counted as often as they occur.
 
@@ -286,12 +309,14 @@ def pca(ties: Ties, settings: Settings) -> Map:
 
 
 def tsne(ties: Ties, settings: Settings) -> Map:
-    """t-SNE (van der Maaten and Hinton 2008) of the distinct vectors, exact in every part.
+    """t-SNE (van der Maaten and Hinton 2008) of the distinct vectors.
 
-    Started from PCA, with exact neighbours and exact repulsion (theta = 0). The map ignores the
-    scale of the vectors. A Gaussian neighbourhood of perplexity p reaches over about 3 p vectors,
-    so 3 p <= D - 1 must hold: if only ties make D too small, p is lowered and the effective value
-    is in the metadata; if the sketches themselves are too few, that is an error.
+    Started from PCA, with exact neighbours and, up to EXACT_LIMIT vectors, exact repulsion
+    (theta = 0); beyond, repulsion is interpolated on a grid (FIt-SNE, Linderman et al. 2019), and
+    the metadata says so. The map ignores the scale of the vectors. A Gaussian neighbourhood of
+    perplexity p reaches over about 3 p vectors, so 3 p <= D - 1 must hold: if only ties make D too
+    small, p is lowered and the effective value is in the metadata; if the sketches themselves are
+    too few, that is an error.
     """
     perplexity = effective_perplexity(
         settings.perplexity, int(ties.multiplicity.sum()), len(ties.vectors)
@@ -306,20 +331,23 @@ def tsne(ties: Ties, settings: Settings) -> Map:
     start = pca(Ties(vectors, np.ones_like(ties.multiplicity), ties.index), settings).coordinates
     start = initialization.rescale(start)
     start = initialization.jitter(start, random_state=settings.seed)
+    exact = len(vectors) <= EXACT_LIMIT
     with threadpool_limits(1):
         result = openTSNE.TSNE(
             perplexity=perplexity,
             initialization=start,
-            negative_gradient_method="bh",
+            negative_gradient_method="bh" if exact else "fft",
             theta=0,
             neighbors="exact",
             n_jobs=1,
             random_state=settings.seed,
         ).fit(vectors)
-    return Map(
-        np.asarray(result, dtype=np.float64),
-        {"effective_perplexity": perplexity, "kl_divergence": float(result.kl_divergence)},
-    )
+    metadata = {
+        "effective_perplexity": perplexity,
+        "kl_divergence": float(result.kl_divergence),
+        "repulsion": "exact" if exact else "interpolated",
+    }
+    return Map(np.asarray(result, dtype=np.float64), metadata)
 
 
 def effective_perplexity(perplexity: float, sketches: int, distinct: int) -> float:
@@ -328,9 +356,10 @@ def effective_perplexity(perplexity: float, sketches: int, distinct: int) -> flo
     Raises FeatvizError if the sketches, counted with ties, are too few for the perplexity asked
     for, or the distinct vectors too few for any.
     """
-    if not perplexity >= MINIMUM_PERPLEXITY:
+    if not MINIMUM_PERPLEXITY <= perplexity <= LARGEST_PERPLEXITY:
         raise FeatvizError(
-            f"perplexity {perplexity:g} is too small; it must be at least {MINIMUM_PERPLEXITY:g}"
+            f"the perplexity must be at least {MINIMUM_PERPLEXITY:g} and at most "
+            f"{LARGEST_PERPLEXITY:g}; got {perplexity:g}"
         )
     needed = int(np.ceil(3 * perplexity)) + 1
     smallest = int(3 * MINIMUM_PERPLEXITY) + 1

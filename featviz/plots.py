@@ -4,7 +4,7 @@ Every figure is made without pyplot, so nothing global changes, and is saved wit
 same input gives the same bytes on one machine.
 """
 
-import re
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +21,15 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from PIL import Image
 
 from featviz.embedding import EmbeddingTable
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write
 from featviz.labels import draw_labels, text_width
+from featviz.ordering import natural_key
 
 DPI = 200
 
@@ -100,16 +103,6 @@ def group_styles(groups: Sequence[str]) -> dict[str, GroupStyle]:
     return {name: known[name] for name in groups}
 
 
-def natural_order(names: Sequence[str]) -> list[str]:
-    """Names sorted so that G2 comes before G10."""
-
-    def key(name: str) -> list[tuple[bool, int, str]]:
-        parts = re.findall(r"\d+|\D+", name)
-        return [(False, int(p), "") if p.isdecimal() else (True, 0, p) for p in parts]
-
-    return sorted(names, key=key)
-
-
 @contextmanager
 def style() -> Iterator[None]:
     """Draw and save inside this context."""
@@ -137,7 +130,7 @@ def draw_embedding(
         ylim=(centre[1] - half_width, centre[1] + half_width),
         aspect="equal",
     )
-    styles = group_styles(natural_order(table.groups))
+    styles = group_styles(sorted(table.groups, key=natural_key))
     crowd = points.groupby(["x", "y"], sort=False)["group"].transform("size")
     rank = points.groupby(["x", "y"], sort=False).cumcount()
     # Groups that share a point are drawn inside one another, the first one outside.
@@ -208,7 +201,7 @@ def embedding_figure(
         left, gap_x, gap_y, below = 0.3, 0.35, 0.7, 0.35
     width = left + len(columns) * panel_inches + (len(columns) - 1) * gap_x + right
     width = max(width, 4.6)
-    groups = natural_order(table.groups)
+    groups = sorted(table.groups, key=natural_key)
     has_ties = bool((table.frame["multiplicity"] > 1).any())
     legend_columns, legend_rows = _legend_shape(groups, meanings, has_ties, width)
     text = wrap_caption(f"{remarks} {caption(table)}".strip(), width)
@@ -289,17 +282,20 @@ def caption(table: EmbeddingTable) -> str:
     sentences = []
     if metadata["method"] == "tsne":
         asked = metadata["parameters"]["perplexity"]
+        exact = all(panel["repulsion"] == "exact" for panel in panels)
         sentences.append(
-            f"t-SNE of the distinct vectors, perplexity {asked:g}, exact, PCA start, "
-            f"seed {metadata['seed']}; distances between clusters and the size of a panel have no "
-            "unit."
+            f"t-SNE of the distinct vectors, perplexity {asked:g}, {'exact, ' if exact else ''}PCA "
+            f"start, seed {metadata['seed']}; distances between clusters and the size of a panel "
+            "have no unit."
         )
         facts = []
         for panel in panels:
             effective = panel["effective_perplexity"]
             lowered = f"perplexity {effective:.1f}, " if effective < asked else ""
+            repulsion = "" if panel["repulsion"] == "exact" else "repulsion interpolated, "
             facts.append(
-                f"{panel['checkpoint']} {panel['layer']}: {lowered}KL {panel['kl_divergence']:.3f}"
+                f"{panel['checkpoint']} {panel['layer']}: {lowered}{repulsion}"
+                f"KL {panel['kl_divergence']:.3f}"
             )
         lowered_any = any(panel["effective_perplexity"] < asked for panel in panels)
         why = " (a perplexity was lowered where ties leave too few distinct vectors)"
@@ -310,8 +306,8 @@ def caption(table: EmbeddingTable) -> str:
             "of the panel's vectors to their mean; all panels have the same scale."
         )
     sentences.append(
-        "Within/between: mean distance of two sketches of one group over that of sketches of two "
-        "groups, measured on the vectors."
+        "Within, between: mean distance of two sketches of one group and of two groups, measured "
+        "on the vectors."
     )
     sentences.append(f"Checkpoints: {checkpoints}.")
     return " ".join(sentences)
@@ -351,10 +347,19 @@ def draw_image(image: NDArray[Any], ax: Axes, **options: Any) -> Axes:
 
 
 def draw_sketch(sketch: NDArray[np.uint8], ax: Axes) -> Axes:
-    """Show a sketch (H, W) uint8, far below its size, with lines that stay black."""
-    height, width = (side // 2 * 2 for side in sketch.shape)
-    halves = sketch[:height, :width].reshape(height // 2, 2, width // 2, 2).min(axis=(1, 3))
-    return draw_image(halves, ax, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+    """Show a sketch (H, W) uint8 that is larger than its axes, with lines that nowhere break.
+
+    A pixel of the picture is as dark as the share of it that ink covers, after every line has
+    become a pixel of the sketch wider: lines of 2 px would fade.
+    """
+    height, width = sketch.shape
+    bolder = np.pad(sketch, ((1, 0), (1, 0)), mode="edge")
+    bolder = sliding_window_view(bolder, (2, 2)).min(axis=(2, 3))
+    # What the axes will take in the file, if that is less than the sketch has.
+    pixels = np.asarray(ax.bbox.size) / ax.figure.dpi * DPI
+    shown = np.clip(np.rint(pixels).astype(int), 1, (width, height))
+    small = Image.fromarray(bolder).resize((int(shown[0]), int(shown[1])), Image.Resampling.BOX)
+    return draw_image(np.asarray(small), ax, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
 
 
 def draw_receptive_fields(
@@ -368,14 +373,19 @@ def draw_receptive_fields(
     """Outline the convolutional receptive field of each layer on a sketch (H, W).
 
     boxes: label -> (left, top, right, bottom), pixels, both ends included. around: show only this
-    many pixels to each side of the point, pixel by pixel.
+    many pixels to each side of the point, pixel by pixel. Where edges coincide the line of the
+    larger box is broader and shows on both sides of the smaller one's.
     """
     draw_image(sketch, ax, interpolation="nearest" if around else None)
     colors = mpl.colormaps["plasma"](np.linspace(0.0, 0.85, len(boxes)))
-    for (label, (left, top, right, bottom)), color in zip(boxes.items(), colors, strict=True):
+    thin, step = (1.3, 1.5) if around else (0.6, 0.5)
+    sharing = _boxes_inside_that_share_an_edge(list(boxes.values()))
+    for (label, (left, top, right, bottom)), color, below in zip(
+        boxes.items(), colors, sharing, strict=True
+    ):
         corner, size = (left - 0.5, top - 0.5), (right - left + 1, bottom - top + 1)
         outline = Rectangle(corner, *size, fill=False, color=color, label=label)
-        outline.set_linewidth(1.6 if around else 0.7)
+        outline.set(linewidth=thin + step * below, zorder=3 - 0.01 * below, joinstyle="miter")
         ax.add_patch(outline)
     width = 1.4 if around else 0.7
     ax.plot(*point, "+", color="#009E73", markersize=9 if around else 4, markeredgewidth=width)
@@ -385,6 +395,15 @@ def draw_receptive_fields(
             ylim=(point[1] + around + 0.5, point[1] - around - 0.5),
         )
     return ax
+
+
+def _boxes_inside_that_share_an_edge(boxes: Sequence[tuple[int, int, int, int]]) -> list[int]:
+    """For each box how many smaller ones, one inside the other, have their line on its own."""
+    counts: dict[tuple[int, int, int, int], int] = {}
+    for box in sorted(boxes, key=lambda box: (box[2] - box[0], box[3] - box[1])):
+        under = [n for other, n in counts.items() if any(map(operator.eq, box, other))]
+        counts[box] = max(under, default=-1) + 1
+    return [counts[box] for box in boxes]
 
 
 def figure_format(path: Path) -> str:
@@ -418,7 +437,7 @@ def _points(table: EmbeddingTable) -> pd.DataFrame:
     unit = panel["scale"] if table.metadata["method"] == "pca" else 1.0
     frame = table.frame.assign(x=table.frame["x"] / unit, y=table.frame["y"] / unit)
     frame = frame.drop_duplicates(["x", "y", "group"])
-    order = {name: i for i, name in enumerate(natural_order(table.groups))}
+    order = {name: i for i, name in enumerate(sorted(table.groups, key=natural_key))}
     return frame.sort_values("group", key=lambda column: column.map(order), kind="stable")
 
 
@@ -456,17 +475,19 @@ def _draw_ties(points: pd.DataFrame, ax: Axes) -> None:
     draw_labels(ax, rings, labels, points[["x", "y"]].drop_duplicates().to_numpy())
 
 
-def within_over_between(within: float | None, between: float | None) -> str:
-    """The ratio of the two distances as text: "0" only if it is exactly 0, "n/a" if undefined."""
-    if within is None or not between:
-        return "n/a"
-    return "0" if within == 0 else f"{within / between:#.2g}"
+def distances(within: float | None, between: float | None) -> str:
+    """The two as text, `within 3.00 = 0.205 × between`; only what is exactly 0 reads as 0."""
+    if within and between:
+        return f"within {within:#.3g} = {within / between:#.3g} × between"
+    one, other = (
+        "n/a" if value is None else f"{value:#.3g}" if value else "0" for value in (within, between)
+    )
+    return f"within {one}, between {other}"
 
 
 def _facts(panel: Mapping[str, Any]) -> str:
-    ratio = within_over_between(panel["within_group_distance"], panel["between_group_distance"])
-    distinct = f"{panel['distinct']} of {panel['sketches']} distinct"
-    return f"{distinct} · within/between {ratio}"
+    within, between = panel["within_group_distance"], panel["between_group_distance"]
+    return f"{panel['distinct']}/{panel['sketches']} distinct · {distances(within, between)}"
 
 
 def _legend_labels(groups: Sequence[str], meanings: Mapping[str, str] | None) -> list[str]:

@@ -8,7 +8,6 @@ Two layouts are read:
 Images are SVG drawings (see `featviz.drawing`) or PNG and JPEG files with dark lines on white.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from PIL import Image
 
 from featviz.drawing import CANVAS, INK, PAPER, Drawing, rasterize, read_svg
 from featviz.errors import FeatvizError, one_line
+from featviz.ordering import natural_key
 
 INDEX = "index.csv"
 REQUIRED_COLUMNS = ("sketch", "group", "file")
@@ -158,14 +158,7 @@ def _list_groups(folder: Path) -> pd.DataFrame:
 def _visible(folder: Path) -> list[Path]:
     """What is in a folder in natural order; not the files that systems hide."""
     paths = [path for path in folder.iterdir() if not path.name.startswith((".", "Thumbs.db"))]
-    return sorted(paths, key=lambda path: _natural(path.name))
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    parts = re.split(r"([0-9]+)", name)
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part.lower()) for part in parts] + [
-        (1, 0, name)
-    ]
+    return sorted(paths, key=lambda path: natural_key(path.name))
 
 
 def _check(folder: Path, index: pd.DataFrame) -> None:

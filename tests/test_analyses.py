@@ -1,5 +1,7 @@
+import re
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -9,8 +11,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from analyses import __main__ as analyses
-from analyses import figure_3_2, figure_3_3, figure_3_5, figure_3_8
-from analyses.study import SAME_EYES, SAMPLES, Sources
+from analyses import figure_3_2, figure_3_3, figure_3_4, figure_3_5, figure_3_6, figure_3_8
+from analyses.study import ROOT, SAME_EYES, SAMPLES, Sources
+from featviz.checkpoints import load_generator
 from featviz.embedding import group_distances
 from featviz.extraction import extract
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture
@@ -95,9 +98,28 @@ def test_the_caption_of_figure_3_3_measures_the_groups_with_the_same_eyes(
     sources: Sources,
 ) -> None:
     text = " ".join(text.get_text() for text in reversed(figure_3_3.draw(sources).texts))
-    assert "unchanged eyes alone: v₀ 0, v₁ 0." in text
     table = read_features(sources.features / "paper-modified.parquet").select(groups=SAME_EYES)
-    assert group_distances(table.vectors["L0"], list(table.rows["group"]))[0] == 0
+    facts = []
+    for name, layer in (("v₀", "L0"), ("v₁", "L1")):
+        within, between, _ = group_distances(table.vectors[layer], list(table.rows["group"]))
+        assert within == 0
+        facts.append(f"{name} within 0, between {between:#.3g}")
+    assert f"The 8 groups with unchanged eyes alone: {'; '.join(facts)}." in text
+
+
+@pytest.mark.parametrize("script", [figure_3_4, figure_3_6])
+def test_figures_3_4_and_3_6_tell_absolute_and_relative_distances_of_every_panel(
+    sources: Sources, script: ModuleType
+) -> None:
+    axes = script.draw(sources).axes
+    panels = [(f"paper-{v}", f"L{k}") for v in ("modified", "baseline") for k in (2, 3, 4)]
+    for ax, (checkpoint, layer) in zip(axes, panels[: len(axes)], strict=True):
+        table = read_features(sources.features / f"{checkpoint}.parquet").select(groups=SAME_EYES)
+        within, between, _ = group_distances(table.vectors[layer], list(table.rows["group"]))
+        assert within is not None and between is not None
+        ratio = within / between
+        text = f"{len(table)}/{len(table)} distinct · within {within:#.3g} = {ratio:#.3g} × between"
+        assert text in [annotation.get_text() for annotation in ax.texts]
 
 
 def test_figure_3_2_shows_the_fields_and_cells_of_the_study(sources: Sources) -> None:
@@ -150,3 +172,63 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert error.count("\n") == 1
     assert message in error
     assert list(tmp_path.iterdir()) == []
+
+
+PAGE = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+ROWS = re.findall(r"^\| paper-.*\|$", PAGE, re.MULTILINE)
+
+
+def test_the_python_of_the_figures_page_runs(
+    sources: Sources,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert len(BLOCKS) == 2
+    (tmp_path / "features").symlink_to(sources.features)
+    monkeypatch.chdir(tmp_path)
+    for block in BLOCKS:
+        exec(compile(block, "docs/figures.md", "exec"), {})
+    assert (tmp_path / "map.pdf").is_file()
+    # The table of the page, of other features: its rows, and what holds for any weights.
+    printed = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
+    assert [row[:2] for row in printed] == [line.split(" | ")[:2] for line in ROWS]
+    assert [row[2] for row in printed[:2]] == ["0.00", "0.00"]
+    assert [row[5] for row in printed[:3]] == ["6 |", "6 |", f"{8 * PER_GROUP} |"]
+
+
+def test_the_table_of_the_figures_page_is_of_the_shipped_weights() -> None:
+    digests = dict(re.findall(r"`(paper-\w+)`\s\(([0-9a-f]{8})\)", PAGE))
+    assert digests == {name: load_generator(name).digest[:8] for name in digests}
+    assert len(digests) == 2
+
+
+def test_the_sentences_of_the_figures_page_agree_with_its_table() -> None:
+    rows = {}
+    for line in ROWS:
+        name, layer, within, between, ratio, _ = line.strip("| ").split(" | ")
+        rows[name, layer] = within, between, ratio
+        error = 0.005 / float(between) * 1.3 + 0.0006
+        assert float(within) / float(between) == pytest.approx(float(ratio), abs=error)
+    text = " ".join(PAGE[PAGE.index("- **C1**") : PAGE.index("## Your own")].split())
+    deep = ("L2", "L3", "L4")
+    for column in (0, 2):
+        for name in ("paper-modified", "paper-baseline"):
+            assert ", ".join(rows[name, layer][column] for layer in deep) in text
+    for layer in deep:
+        assert rows["paper-modified", layer][1] in text
+    for layer in ("L0", "L1"):
+        assert rows["paper-baseline", layer][2] in text
+
+
+@pytest.mark.skipif(
+    not (ROOT / "features" / "paper-baseline.parquet").is_file(),
+    reason="needs the features of all 200 sketches, which `make report` extracts",
+)
+def test_the_table_of_the_figures_page_is_what_its_code_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    exec(compile(BLOCKS[0], "docs/figures.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines() == ROWS

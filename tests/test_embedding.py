@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist, pdist
 from sklearn.datasets import load_iris
 
+from featviz import embedding
 from featviz.embedding import (
     COLUMNS,
     EmbeddingTable,
@@ -212,10 +213,58 @@ def test_ties_that_leave_too_few_vectors_are_an_error_with_both_numbers(
         embed(feature_table(copies, ["a"] * 100), "tsne")
 
 
-@pytest.mark.parametrize("perplexity", [0, -3, 1.9, float("nan")])
-def test_a_perplexity_below_two_is_refused(iris: FeatureTable, perplexity: float) -> None:
-    with pytest.raises(FeatvizError, match="must be at least 2"):
+@pytest.mark.parametrize("perplexity", [0, -3, 1.9, float("nan"), float("inf"), 1e308])
+def test_a_perplexity_out_of_range_is_refused_with_its_value(
+    iris: FeatureTable, perplexity: float
+) -> None:
+    with pytest.raises(
+        FeatvizError, match=f"at least 2 and .*; got {perplexity:g}$".replace("+", ".")
+    ):
         embed(iris, "tsne", perplexity=perplexity)
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_out_of_range_is_refused_with_its_value(
+    iris: FeatureTable, method: str, seed: int
+) -> None:
+    with pytest.raises(FeatvizError, match=f"between 0 and 4294967295; got {seed}$"):
+        embed(iris, method, seed=seed)
+
+
+def test_the_largest_seed_is_taken(iris: FeatureTable) -> None:
+    assert np.isfinite(places(embed(iris, "tsne", seed=2**32 - 1))).all()
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+@pytest.mark.parametrize("first", ["setosa", "virginica"])
+def test_every_axis_points_away_from_the_first_group_whatever_its_place(
+    iris: FeatureTable, method: str, first: str
+) -> None:
+    renamed = ["G2" if group == first else f"G10 {group}" for group in iris.rows["group"]]
+    table = embed(feature_table(-iris.vectors["L0"], renamed), method)
+    assert (places(table)[np.array(renamed) == "G2"].mean(axis=0) < 0).all()
+
+
+def test_a_mirrored_network_gives_the_same_map(iris: FeatureTable) -> None:
+    # PCA of the negative vectors has the same axes, each with either sign.
+    mirrored = embed(with_vectors(iris, -iris.vectors["L0"]), "pca")
+    np.testing.assert_allclose(places(mirrored), places(embed(iris, "pca")), atol=1e-9)
+
+
+def test_more_vectors_than_the_limit_are_mapped_by_interpolation_and_it_says_so(
+    iris: FeatureTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = embed(iris, "tsne")
+    monkeypatch.setattr(embedding, "EXACT_LIMIT", 148)
+    quick = embed(iris, "tsne")
+    assert [exact.panels[0]["repulsion"], quick.panels[0]["repulsion"]] == ["exact", "interpolated"]
+    # Both minimise the same divergence.
+    assert quick.panels[0]["kl_divergence"] == pytest.approx(
+        exact.panels[0]["kl_divergence"], abs=0.03
+    )
+    again = embed(iris, "tsne")
+    np.testing.assert_array_equal(places(quick), places(again))
 
 
 @pytest.mark.parametrize("method", ["pca", "tsne"])

@@ -12,6 +12,8 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
+from scipy.spatial.distance import pdist
 from skimage.color import deltaE_ciede2000, rgb2lab
 from sklearn.datasets import load_wine
 
@@ -20,16 +22,15 @@ from featviz.embedding import EmbeddingTable, embed, join, read_embedding
 from featviz.plots import (
     GROUP_STYLE,
     caption,
+    distances,
     draw_embedding,
     draw_legend,
     draw_receptive_fields,
     draw_sketch,
     embedding_figure,
     group_styles,
-    natural_order,
     save_figure,
     style,
-    within_over_between,
 )
 from featviz.tables import FeatureTable, write_features
 
@@ -108,10 +109,6 @@ def test_any_other_groups_get_looks_of_their_own() -> None:
     assert styles["G11"] == GROUP_STYLE["G11"]
     first = [styles[f"hat {i}"] for i in range(9)]
     assert len({look.color for look in first}) == len({look.marker for look in first}) == 9
-
-
-def test_numbers_in_names_count() -> None:
-    assert natural_order(["G10", "G2", "beard", "G1", "2"]) == ["2", "G1", "G2", "G10", "beard"]
 
 
 def scatters(figure: Figure) -> list[list[PathCollection]]:
@@ -213,15 +210,26 @@ def test_the_axes_of_a_pca_tell_the_explained_variance(pca: EmbeddingTable) -> N
 @pytest.mark.parametrize(
     ("within", "between", "text"),
     [
-        (0.0, 2.0, "0"),
-        (1e-9, 2.0, "5.0e-10"),
-        (0.5, 2.0, "0.25"),
-        (None, 2.0, "n/a"),
-        (0.0, 0.0, "n/a"),
+        (3.0, 12.0, "within 3.00 = 0.250 × between"),
+        (1e-9, 2.0, "within 1.00e-09 = 5.00e-10 × between"),
+        (0.0, 2.0, "within 0, between 2.00"),
+        (None, 2.0, "within n/a, between 2.00"),
+        (0.5, None, "within 0.500, between n/a"),
+        (0.0, 0.0, "within 0, between 0"),
     ],
 )
 def test_only_an_exact_zero_reads_as_zero(within: float, between: float, text: str) -> None:
-    assert within_over_between(within, between) == text
+    assert distances(within, between) == text
+
+
+def test_a_panel_tells_the_distances_on_the_vectors(pca: EmbeddingTable) -> None:
+    for checkpoint, factor in (("one", 1), ("two", 100)):
+        vectors = wine_table(checkpoint, factor).vectors["L0"].astype(float)
+        groups = np.array(wine_table(checkpoint).rows["group"])
+        within = np.mean([pdist(vectors[groups == name]).mean() for name in GROUPS])
+        ax = draw_embedding(pca.panel(checkpoint, "L0"), Figure().add_subplot())
+        facts = next(text.get_text() for text in ax.texts if "distinct" in text.get_text())
+        assert facts.startswith(f"108/178 distinct · within {within:#.3g} = ")
 
 
 def test_two_distinct_vectors_can_be_drawn() -> None:
@@ -238,6 +246,14 @@ def test_the_caption_tells_how_the_map_was_made(tsne: EmbeddingTable) -> None:
     for fact in ("perplexity 15", f"L0: KL {divergence:.3f}", "seed 0", "one (01234567)"):
         assert fact in text
     assert "lowered" not in text
+
+
+def test_the_caption_tells_interpolated_repulsion(tsne: EmbeddingTable) -> None:
+    panels = [{**tsne.panels[0], "repulsion": "interpolated"}, tsne.panels[1]]
+    text = caption(replace(tsne, metadata={**tsne.metadata, "panels": panels}))
+    assert f"L0: repulsion interpolated, KL {panels[0]['kl_divergence']:.3f}" in text
+    assert "exact" not in text
+    assert "perplexity 15, exact" in caption(tsne)
 
 
 def test_the_caption_tells_a_lowered_perplexity() -> None:
@@ -294,14 +310,42 @@ def test_a_disk_that_fills_up_leaves_the_old_figure_whole(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_sketch_drawn_small_keeps_its_lines_black(rng: np.random.Generator) -> None:
-    sketch = np.full((64, 64), 255, np.uint8)
-    ink = rng.integers(0, 64, (20, 2))
-    sketch[ink[:, 0], ink[:, 1]] = 0
-    ax = draw_sketch(sketch, Figure().add_subplot())
+def saved_pixels(figure: Figure, path: Path) -> NDArray[np.float64]:
+    save_figure(figure, path)
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L"), dtype=np.float64)
+
+
+@pytest.mark.parametrize("side", [0.4, 0.74, 0.9])
+def test_a_sketch_drawn_small_keeps_its_lines_whole_and_even(side: float, tmp_path: Path) -> None:
+    # Two lines 2 px wide that pass every position between pixels: one nearly upright, one flat.
+    at = np.arange(512)
+    for transpose in (False, True):
+        sketch = np.full((512, 512), 255, np.uint8)
+        for shift in (0, 1):
+            sketch[at, 200 + shift + at // 20] = 0
+        figure = Figure(figsize=(1, 1))
+        draw_sketch(sketch.T if transpose else sketch, figure.add_axes((0.03, 0.03, side, side)))
+        pixels = saved_pixels(figure, tmp_path / "line.png")
+        # Inside the frame; row by row along the line.
+        low, high = 12, int(200 * side) - 2
+        inside = pixels[200 - high : 200 - low, low:high]
+        ink = (255 - (inside.T if transpose else inside)).sum(axis=1) / 255
+        assert ink.min() > 0.5 * ink.max() > 0
+
+
+def test_a_sketch_keeps_its_size_where_there_is_room() -> None:
+    sketch = np.full((40, 60), 255, np.uint8)
+    sketch[10, 20] = 0
+    ax = draw_sketch(sketch, Figure(figsize=(4, 4)).add_axes((0, 0, 1, 1)))
     shown = np.asarray(ax.images[0].get_array())
-    assert shown.shape == (32, 32)
-    assert {tuple(place) for place in np.argwhere(shown == 0)} == {tuple(p) for p in ink // 2}
+    # An ink pixel covers the one below and to the right of it too.
+    assert {tuple(place) for place in np.argwhere(shown == 0)} == {
+        (10, 20),
+        (10, 21),
+        (11, 20),
+        (11, 21),
+    }
 
 
 def test_a_receptive_field_is_outlined_around_its_outermost_pixels() -> None:
@@ -312,6 +356,30 @@ def test_a_receptive_field_is_outlined_around_its_outermost_pixels() -> None:
     (outline,) = ax.patches
     corners = ax.transData.inverted().transform(outline.get_extents().corners())
     assert sorted(set(corners.round(6).ravel())) == [9.5, 16.5, 19.5, 26.5]
+
+
+@pytest.mark.parametrize("around", [None, 20])
+def test_boxes_with_common_edges_can_all_be_seen(around: int | None, tmp_path: Path) -> None:
+    # Three share their upper left corner, as the fields of L1, L2 and L3 do.
+    boxes = {
+        "L0": (17, 17, 23, 23),
+        "L1": (16, 16, 24, 24),
+        "L2": (16, 16, 28, 28),
+        "L3": (16, 16, 36, 36),
+    }
+    figure = Figure(figsize=(3, 3))
+    ax = figure.add_axes((0, 0, 1, 1))
+    draw_receptive_fields(np.full((60, 60), 255, np.uint8), boxes, (20, 20), ax, around=around)
+    colors = {patch.get_label(): np.array(to_rgb(patch.get_edgecolor())) for patch in ax.patches}
+    save_figure(figure, tmp_path / "boxes.png")
+    with Image.open(tmp_path / "boxes.png") as image:
+        pixels = np.asarray(image.convert("RGB")) / 255
+    # Across the common left edge, at a row of the picture that all boxes reach.
+    column = ax.transData.transform((15.5, 22)) * 200 / figure.dpi
+    x, y = int(column[0]), pixels.shape[0] - int(column[1])
+    across = pixels[y, x - 12 : x + 12]
+    for name in ("L1", "L2", "L3"):
+        assert np.abs(across - colors[name]).max(axis=1).min() < 0.12, name
 
 
 @pytest.fixture
@@ -351,6 +419,8 @@ def test_the_plot_command_names_its_figure_after_its_input(
         (["{one}", "--method", "umap"], "unknown method 'umap'; there are pca, tsne"),
         (["{one}", "--layers", "L7"], "unknown layer 'L7'; this table has L0, L1"),
         (["{one}", "--method", "tsne", "--perplexity", "80"], "needs at least 241 sketches"),
+        (["{one}", "--method", "tsne", "--perplexity", "inf"], "at most 1e+06; got inf"),
+        (["{one}", "--method", "tsne", "--seed", "-1"], "between 0 and 4294967295; got -1"),
         (["{one}", "--out", "map.gif"], "expected a name ending in .png, .pdf, .svg"),
         (["{one}", "--point", "1", "2"], "unknown point (1, 2); this table has (170, 250)"),
         (["{one}", "{one}"], "'one', layer L0, is given more than once"),
