@@ -14,7 +14,7 @@ from featviz.errors import FeatvizError
 from featviz.plots import save_figure, style
 from featviz.progress import track
 
-FIGURES = ("2.4", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8", "4.1")
+FIGURES = ("2.4", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8", "4.1", "4.3")
 
 
 @dataclass(frozen=True)

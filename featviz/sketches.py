@@ -196,7 +196,7 @@ def _read_pixels(path: Path, name: str, size: int) -> NDArray[np.uint8]:
     except FeatvizError:
         raise
     except FileNotFoundError:
-        raise FeatvizError(f"{name} does not exist any more") from None
+        raise FeatvizError(f"{name} does not exist") from None
     except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise FeatvizError(f"{name} is not a readable image ({one_line(error)})") from None
     return np.where(luminance < _MID_GREY, np.uint8(INK), np.uint8(PAPER))
