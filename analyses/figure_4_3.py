@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from analyses.study import Sources
 from featviz.checkpoints import load_generator
 from featviz.drawing import rasterize
+from featviz.errors import FeatvizError
 from featviz.faces.pairs import read_pairs
 from featviz.generation import generate
 from featviz.plots import draw_caption, draw_image, draw_sketch, wrap_caption
@@ -18,6 +19,11 @@ SIDE, GAP, LABELS = 1.1, 0.06, 0.75
 def draw(sources: Sources) -> Figure:
     """Contours on top, then a row of faces for each variant."""
     pairs = read_pairs(sources.landmarks).split("test")
+    if len(pairs) < COUNT:
+        raise FeatvizError(
+            f"{sources.landmarks} has {len(pairs)} faces in its test split; "
+            f"expected at least {COUNT}"
+        )
     chosen = np.linspace(0, len(pairs) - 1, COUNT).astype(int)
     sketches = [rasterize(pairs.contour(index)) for index in chosen]
     loaded = {variant: load_generator(variant) for variant in VARIANTS}

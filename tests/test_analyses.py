@@ -12,10 +12,11 @@ from PIL import Image
 
 from analyses import __main__ as analyses
 from analyses import figure_3_2, figure_3_3, figure_3_4, figure_3_5, figure_3_6, figure_3_8
-from analyses.study import ROOT, SAME_EYES, SAMPLES, Sources
+from analyses.study import ROOT, SAME_EYES, Sources
 from featviz.checkpoints import load_generator
 from featviz.embedding import group_distances
 from featviz.extraction import extract
+from featviz.faces.pairs import PairSet, read_pairs, write_pairs
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture
 from featviz.sketches import SketchSet, read_sketches
 from featviz.tables import read_features, write_features
@@ -36,7 +37,23 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
         write_features(
             extract(front_end, sketches, provenance=provenance), folder / f"{name}.parquet"
         )
-    return Sources(features=folder, landmarks=SAMPLES)
+    return Sources(features=folder, landmarks=some_landmarks(folder))
+
+
+def some_landmarks(folder: Path) -> Path:
+    """A few of the shipped landmarks, of both splits."""
+    shipped = read_pairs(Sources().landmarks)
+    parts = [shipped.split(split) for split in ("train", "test")]
+    write_pairs(
+        PairSet(
+            folder,
+            tuple(name for part in parts for name in part.names[:6]),
+            np.concatenate([part.landmarks[:6] for part in parts]),
+            ("train",) * 6 + ("test",) * 6,
+            shipped.size,
+        )
+    )
+    return folder
 
 
 def few(sketches: SketchSet) -> SketchSet:
