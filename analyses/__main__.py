@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from analyses.study import Sources
 from featviz.errors import FeatvizError
-from featviz.plots import save_figure, style
+from featviz.figures import save_figure, style
 from featviz.progress import track
 
 FIGURES = ("2.4", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8", "4.1", "4.3")

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from analyses.study import SAMPLES, Sources
 from featviz.drawing import rasterize
 from featviz.faces.pairs import read_pairs
-from featviz.plots import draw_caption, draw_image, draw_sketch, wrap_caption
+from featviz.figures import draw_caption, draw_image, draw_sketch, wrap_caption
 
 SIDE = 0.9
 

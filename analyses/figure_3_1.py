@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analyses.study import MEANINGS, SAME_EYES, Sources
-from featviz.plots import draw_caption, draw_sketch, wrap_caption
+from featviz.figures import draw_caption, draw_sketch, wrap_caption
 from featviz.sketches import read_sketches
 
 SHOWN = 8

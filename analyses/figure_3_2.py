@@ -4,8 +4,8 @@ from matplotlib.figure import Figure
 
 from analyses.study import POINT, Sources
 from featviz.extraction import FRONT_END_LAYERS
+from featviz.figures import draw_caption, draw_receptive_fields, wrap_caption
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture
-from featviz.plots import draw_caption, draw_receptive_fields, wrap_caption
 from featviz.receptive_field import trace_geometry
 from featviz.sketches import read_sketches
 

@@ -8,8 +8,8 @@ from featviz.checkpoints import load_generator
 from featviz.drawing import rasterize
 from featviz.errors import FeatvizError
 from featviz.faces.pairs import read_pairs
+from featviz.figures import draw_caption, draw_image, draw_sketch, wrap_caption
 from featviz.generation import generate
-from featviz.plots import draw_caption, draw_image, draw_sketch, wrap_caption
 
 VARIANTS = ("baseline", "modified", "no-norm")
 COUNT = 6

@@ -19,18 +19,15 @@ from sklearn.datasets import load_wine
 
 from featviz import cli
 from featviz.embedding import EmbeddingTable, embed, join, read_embedding
+from featviz.figures import draw_receptive_fields, draw_sketch, save_figure, style
 from featviz.plots import (
     GROUP_STYLE,
     caption,
     distances,
     draw_embedding,
     draw_legend,
-    draw_receptive_fields,
-    draw_sketch,
     embedding_figure,
     group_styles,
-    save_figure,
-    style,
 )
 from featviz.tables import FeatureTable, write_features
 

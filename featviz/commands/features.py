@@ -88,7 +88,8 @@ class Plot:
     def run(self) -> None:
         """Embed, draw and print where the figure is and its caption."""
         from featviz.embedding import embed, join, write_embedding
-        from featviz.plots import caption, embedding_figure, figure_format, save_figure, style
+        from featviz.figures import figure_format, save_figure, style
+        from featviz.plots import caption, embedding_figure
         from featviz.tables import read_features
 
         if not self.features:
