@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 from analyses.study import Sources
 from featviz.checkpoints import load_generator
@@ -13,7 +14,8 @@ from featviz.generation import generate
 
 VARIANTS = ("baseline", "modified", "no-norm")
 COUNT = 6
-SIDE, GAP, LABELS = 1.1, 0.06, 0.75
+SIDE, GAP, LABELS = 0.95, 0.06, 0.75
+SHOWN = 256
 
 
 def draw(sources: Sources) -> Figure:
@@ -47,6 +49,7 @@ def draw(sources: Sources) -> Figure:
             if name == "contour":
                 draw_sketch(sketch, ax)
             else:
-                draw_image(generate(loaded[name].generator, sketch), ax)
+                image = Image.fromarray(generate(loaded[name].generator, sketch))
+                draw_image(np.asarray(image.resize((SHOWN, SHOWN), Image.Resampling.LANCZOS)), ax)
     draw_caption(figure, lines)
     return figure

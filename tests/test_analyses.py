@@ -74,8 +74,8 @@ def test_every_figure_is_written_twice_and_is_small(written: Path) -> None:
     names = {f"figure-{number}{end}" for number in analyses.FIGURES for end in (".png", ".pdf")}
     assert {path.name for path in written.iterdir()} == names
     for path in written.glob("*.png"):
-        # Figure 4.3 holds photographs, so to speak.
-        assert path.stat().st_size <= (1200 if "4.3" in path.name else 400) * 1024
+        # Figure 4.3 holds 18 generated faces, which compress badly.
+        assert path.stat().st_size <= (1800 if "4.3" in path.name else 400) * 1024
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("L"))
         # White all around: nothing runs out of the picture.
