@@ -26,6 +26,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from featviz import __version__
+from featviz.activations import require_finite_weights
 from featviz.checkpoints import save_network, save_pickle
 from featviz.encoding import decode_image
 from featviz.errors import FeatvizError, one_line
@@ -224,7 +225,16 @@ def learning_rate_factor(step: int, steps: int) -> float:
 
 
 def save_run(run: Run, out: Path, details: dict[str, Any], losses: dict[str, float]) -> None:
-    """Write the networks for use and the state for resuming; each file complete or not at all."""
+    """Write the networks for use and the state for resuming; each file complete or not at all.
+
+    Raises FeatvizError, and writes nothing, if a weight is not finite: a finite loss can have a
+    gradient that is not, and the save before must stay the last good one.
+    """
+    for name, network in (
+        ("generator", run.models.generator),
+        ("discriminator", run.models.discriminator),
+    ):
+        require_finite_weights(network, name)
     described = details | {
         "step": run.step,
         "seconds": round(run.seconds, 1),

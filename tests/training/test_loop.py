@@ -15,7 +15,7 @@ from featviz.checkpoints import load_generator
 from featviz.errors import FeatvizError
 from featviz.faces.pairs import PairSet
 from featviz.training import loop
-from featviz.training.loop import learning_rate_factor, start_run, train, train_step
+from featviz.training.loop import learning_rate_factor, save_run, start_run, train, train_step
 from featviz.training.presets import preset
 
 CPU = torch.device("cpu")
@@ -87,8 +87,10 @@ def test_a_run_that_was_killed_resumes_from_its_last_save(tmp_path, small_pairs)
     command = [sys.executable, "-m", "featviz", "train", "--out", str(folder), "--save-every", "5"]
     command += ["--data", str(small_pairs.folder), "--threads", "1", *options.split()]
     process = subprocess.Popen(command)
+    deadline = time.monotonic() + 120
     while not (folder / "training_state.pt").exists():
         assert process.poll() is None
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     process.kill()
     process.wait()
@@ -98,9 +100,11 @@ def test_a_run_that_was_killed_resumes_from_its_last_save(tmp_path, small_pairs)
     run = start_run(small_config(steps=3000), CPU)
     run.load_state(state)
     assert run.step == step
+    deadline = time.monotonic() + 120
     again = subprocess.Popen([*command, "--resume"], stderr=subprocess.PIPE, text=True)
     while torch.load(folder / "training_state.pt", weights_only=True)["step"] == step:
         assert again.poll() is None
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     again.terminate()
     _, said = again.communicate()
@@ -150,6 +154,18 @@ def test_a_diverging_run_stops_naming_the_loss_and_updates_nothing(small_pairs):
         train_step(run, config, sketch, photo, CPU)
     after = list(run.models.generator.parameters())
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_weights_that_are_not_finite_never_replace_a_good_save(tmp_path, small_pairs):
+    config = small_config(steps=2)
+    train(config, small_pairs, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    run = start_run(config, CPU)
+    with torch.no_grad():
+        run.models.discriminator.scales[0].layers[0][0].weight[0] = torch.inf
+    with pytest.raises(FeatvizError, match=r"discriminator.*scales\.0\.layers\.0\.0\.weight"):
+        save_run(run, tmp_path, {}, {})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
 def test_the_learning_rate_is_constant_then_falls_linearly_to_zero():
