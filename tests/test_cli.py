@@ -108,6 +108,13 @@ def test_generate_reads_all_sketches_before_it_writes_the_first_face(capsys, her
     assert_refused(capsys, here, ["generate", "net.safetensors", "gone.svg"], "gone.svg")
 
 
+def test_generate_refuses_a_front_end_before_it_looks_at_sketches(capsys, here):
+    cut = ["convert", "net.safetensors", "front.safetensors", "--front-end"]
+    assert run(capsys, *cut)[0] == 0
+    arguments = ["generate", "front.safetensors", "gone.svg"]
+    assert_refused(capsys, here, arguments, "front end alone", "whole generator")
+
+
 def test_convert_there_and_back_changes_no_weight(capsys, here):
     assert run(capsys, "convert", "net.safetensors", "net.pth")[0] == 0
     back = ["convert", "net.pth", "back.safetensors", "--variant", "modified"]

@@ -113,6 +113,11 @@ class Generate:
         if not self.sketches:
             raise FeatvizError("generate takes one or more sketches; given none")
         loaded = load_generator(self.checkpoint, self.variant)
+        if loaded.metadata["kind"] == "front-end":
+            raise FeatvizError(
+                f"'{self.checkpoint}' is a front end alone, which generates nothing; "
+                "expected a whole generator"
+            )
         size = self.size or loaded.metadata.get("sketch_size") or CANVAS
         targets = output_names(self.sketches, loaded.name)
         # All are read before the first is written: a bad one leaves nothing half done.
