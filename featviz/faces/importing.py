@@ -38,8 +38,7 @@ def import_photos(
     paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
     if not paths:
         raise FeatvizError(f"{source} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))})")
-    names: list[str] = []
-    landmarks: list[NDArray[np.float32]] = []
+    found: dict[str, NDArray[np.float32]] = {}
     skipped: list[str] = []
     for path in track(paths, "importing photos"):
         shown = path.relative_to(source)
@@ -49,19 +48,18 @@ def import_photos(
             skipped.append(f"{shown}: {str(error).removeprefix(f'{path}: ')}")
             continue
         name = "__".join(shown.with_suffix(".jpg").parts)
-        if name in names:
+        if name in found:
             skipped.append(f"{shown}: another photo is called {name} already")
             continue
         with atomic_write(out / "photos" / name) as temporary:
             Image.fromarray(photo).save(temporary, quality=92)
-        names.append(name)
-        landmarks.append(points)
-    if not names:
+        found[name] = points
+    if not found:
         raise FeatvizError(
             f"none of the {len(paths)} photos in {source} could be used; the first: {skipped[0]}"
         )
-    splits = tuple(split_of(name) for name in names)
-    pairs = PairSet(out, tuple(names), np.stack(landmarks), splits, size)
+    splits = tuple(split_of(name) for name in found)
+    pairs = PairSet(out, tuple(found), np.stack(list(found.values())), splits, size)
     write_pairs(pairs)
     return pairs, skipped
 
