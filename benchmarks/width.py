@@ -15,8 +15,8 @@ import tyro
 from benchmarks.machine import describe_machine, seconds
 from featviz.errors import FeatvizError
 from featviz.networks.perceptual import load_vgg19
-from featviz.training.loop import Run, start_run, train_step
 from featviz.training.presets import TrainingConfig, preset
+from featviz.training.run import Run, start_run, train_step
 
 BUDGET = 40.0
 

@@ -45,6 +45,24 @@ class Train:
     """Size at which VGG19 sees the images, as a share of theirs."""
     seed: int | None = None
     """Seed of the weights and the order of the pairs."""
+    precision: Literal["bfloat16", "float32"] | None = None
+    """bfloat16: autocast, with weights in float32."""
+    augment_shift: float | None = None
+    """Move the sketch, never the photo, by up to so many pixels at 512 (the study: 25)."""
+    augment_rotation: float | None = None
+    """Turn the sketch, never the photo, by up to so many degrees (the study: 7)."""
+    accumulation: int | None = None
+    """Parts a batch is cut into to need less memory."""
+    ema: float | None = None
+    """Keep a moving average of the generator's weights with this decay, and save that."""
+    compile: bool | None = None
+    """Compile the networks first; minutes, then faster steps."""
+    start_from: Path | None = None
+    """A checkpoint whose weights the run begins with instead of fresh ones."""
+    extend: bool = False
+    """With --resume: go on to --steps, beyond the end planned before."""
+    tensorboard: bool = False
+    """Log losses and samples for TensorBoard too."""
     threads: int | None = None
     """CPU threads; all cores unless given."""
     workers: int = 0
@@ -57,7 +75,7 @@ class Train:
         import torch
 
         from featviz.faces.pairs import read_pairs
-        from featviz.training.loop import train
+        from featviz.training.loop import Schedule, train
         from featviz.training.presets import preset
 
         config = preset(
@@ -73,6 +91,12 @@ class Train:
             adversarial_form=self.adversarial_form,
             perceptual=self.perceptual,
             perceptual_scale=self.perceptual_scale,
+            precision=self.precision,
+            augment_shift=self.augment_shift,
+            augment_rotation=self.augment_rotation,
+            accumulation=self.accumulation,
+            ema=self.ema,
+            compile=self.compile,
             seed=self.seed,
         )
         if self.threads is not None:
@@ -80,7 +104,17 @@ class Train:
                 raise FeatvizError(f"expected at least 1 thread; got {self.threads}")
             torch.set_num_threads(self.threads)
         pairs = read_pairs(self.data)
-        path = train(config, pairs, self.out, self.resume, self.save_every, workers=self.workers)
+        path = train(
+            config,
+            pairs,
+            self.out,
+            resume=self.resume,
+            extend=self.extend,
+            start_from=self.start_from,
+            schedule=Schedule(
+                save_every=self.save_every, workers=self.workers, tensorboard=self.tensorboard
+            ),
+        )
         print(f"{path}: {config.variant}, {config.steps} steps")
 
 

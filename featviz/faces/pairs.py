@@ -64,9 +64,14 @@ class PairSet:
         """One photo, (size, size, 3) uint8 RGB, resized if it is stored larger or smaller."""
         return read_photo(self.folder / "photos" / self.names[index], size or self.size)
 
-    def contour(self, index: int, size: int | None = None) -> Drawing:
-        """The contour drawing of one photo on a canvas of `size` pixels; lines stay 2 px."""
-        drawing = contours(self.landmarks[index], self.size)
+    def contour(
+        self, index: int, size: int | None = None, landmarks: NDArray[np.float32] | None = None
+    ) -> Drawing:
+        """The contour drawing of one photo on a canvas of `size` pixels; lines stay 2 px.
+
+        landmarks: (68, 2) to draw instead of the photo's own, as an augmentation moved them.
+        """
+        drawing = contours(self.landmarks[index] if landmarks is None else landmarks, self.size)
         return drawing if size in (None, self.size) else drawing.scaled(size or self.size)
 
     def fingerprint(self) -> str:

@@ -1,60 +1,127 @@
 """Pairs as tensors, in an order that depends on seed and step alone."""
 
+import sys
 from collections.abc import Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from featviz.drawing import rasterize
 from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
+from featviz.faces.augmentation import Augmentation
 from featviz.faces.pairs import PairSet
 
 INPUT_CHANNELS = 3
 
+_MOST_UNREADABLE_IN_A_ROW = 100
+
+Draw = tuple[int, int]
+"""A pair's index, and how many pairs the run had drawn before this one."""
+
 
 class PairTensors(Dataset[tuple[Tensor, Tensor]]):
-    """Pairs (sketch, photo), each (3, size, size) float32 in [-1, 1]."""
+    """Pairs (sketch, photo), each (3, size, size) float32 in [-1, 1].
 
-    def __init__(self, pairs: PairSet, size: int) -> None:
+    An int asks for a pair as it is, a draw (index, number) for the sketch moved by the
+    augmentation; how far depends on `seed` and the number alone. A photo that cannot be read is
+    replaced by the next pair, said on stderr and counted in `skipped`.
+    """
+
+    def __init__(
+        self,
+        pairs: PairSet,
+        size: int,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+    ) -> None:
         self.pairs = pairs
         self.size = size
+        self.augmentation = augmentation
+        self.seed = seed
+        # Shared, because the processes that load pairs are the ones that find out.
+        self._unreadable = torch.zeros(len(pairs), dtype=torch.bool)
+        self._unreadable.share_memory_()  # type: ignore[no-untyped-call]
 
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        sketch = rasterize(self.pairs.contour(index, self.size))
-        return encode_image(sketch), encode_image(self.pairs.photo(index, self.size))
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Names of the photos that could not be read and were passed over so far."""
+        return tuple(self.pairs.names[i] for i in self._unreadable.nonzero().flatten().tolist())
+
+    def __getitem__(self, key: int | Draw) -> tuple[Tensor, Tensor]:
+        index, number = key if isinstance(key, tuple) else (key, None)
+        index, photo = self._readable_photo(index)
+        contour = self.pairs.contour
+        if self.augmentation is None or number is None:
+            drawing = contour(index, self.size)
+        else:
+            random = np.random.default_rng((self.seed, 1, number))
+            landmarks = self.pairs.landmarks[index]
+            moved = self.augmentation.move(landmarks, self.pairs.size, random)
+            drawing = contour(index, self.size, moved)
+        return encode_image(rasterize(drawing)), encode_image(photo)
+
+    def _readable_photo(self, index: int) -> tuple[int, NDArray[np.uint8]]:
+        """The photo at `index`, or the next one that can be read; says so once for each other."""
+        for offset in range(min(len(self.pairs), _MOST_UNREADABLE_IN_A_ROW)):
+            candidate = (index + offset) % len(self.pairs)
+            try:
+                return candidate, self.pairs.photo(candidate, self.size)
+            except FeatvizError as error:
+                reason = str(error)
+                if not self._unreadable[candidate]:
+                    self._unreadable[candidate] = True
+                    print(f"skipped {reason} ({len(self.skipped)} so far)", file=sys.stderr)
+        raise FeatvizError(
+            f"{self.pairs.folder}: {offset + 1} photos in a row cannot be read; the last: {reason}"
+        )
 
 
-def training_order(count: int, batch_size: int, seed: int, first_step: int) -> Iterator[list[int]]:
-    """Endless batches of indices: every epoch a new permutation, from step `first_step` on.
+def training_order(
+    count: int, batch_size: int, seed: int, first_step: int, rank: int = 0, ranks: int = 1
+) -> Iterator[list[Draw]]:
+    """Endless batches of draws: every epoch a new permutation, from step `first_step` on.
 
     The batch of a step depends on nothing but `seed` and the step, so a run that continues sees
-    what it would have seen. The last, incomplete batch of an epoch is left out.
+    what it would have seen. Of `ranks` processes each takes its own equal share of every batch.
+    The last, incomplete batch of an epoch is left out.
     """
     per_epoch = count // batch_size
     if per_epoch == 0:
         raise FeatvizError(f"a batch of {batch_size} needs as many pairs; the split has {count}")
+    if batch_size % ranks:
+        raise FeatvizError(f"a batch of {batch_size} cannot be shared by {ranks} processes")
+    share = batch_size // ranks
     step = first_step
     while True:
         epoch, position = divmod(step, per_epoch)
         permutation = np.random.default_rng((seed, epoch)).permutation(count)
         for start in range(position * batch_size, per_epoch * batch_size, batch_size):
-            yield permutation[start : start + batch_size].tolist()
+            first = start + rank * share
+            numbers = range(step * batch_size + rank * share, step * batch_size + batch_size)
+            chosen = permutation[first : first + share].tolist()
+            yield list(zip(chosen, numbers, strict=False))
             step += 1
 
 
 def training_batches(
-    pairs: PairSet, size: int, batch_size: int, seed: int, first_step: int, workers: int
+    dataset: PairTensors,
+    batch_size: int,
+    first_step: int,
+    workers: int,
+    rank: int = 0,
+    ranks: int = 1,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches (sketches, photos), each (N, 3, size, size)."""
-    order = training_order(len(pairs), batch_size, seed, first_step)
+    """Endless batches (sketches, photos), each (N / ranks, 3, size, size)."""
+    order = training_order(len(dataset), batch_size, dataset.seed, first_step, rank, ranks)
     loader = DataLoader(
-        PairTensors(pairs, size),
+        dataset,
         batch_sampler=_Batches(order),
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
@@ -64,9 +131,9 @@ def training_batches(
     return iter(loader)
 
 
-class _Batches(torch.utils.data.Sampler[list[int]]):
-    def __init__(self, order: Iterator[list[int]]) -> None:
+class _Batches(Sampler[list[Draw]]):
+    def __init__(self, order: Iterator[list[Draw]]) -> None:
         self.order = order
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[Draw]]:
         return self.order

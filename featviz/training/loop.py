@@ -1,145 +1,143 @@
 """A training run from its first step to its last, in one folder.
 
-RUN/config.json               the settings and a fingerprint of the data
-RUN/generator.safetensors     the generator as of the last save
+RUN/config.json               the settings, a fingerprint of the data, what the run started from
+RUN/generator.safetensors     the generator as of the last save (its moving average, if one is kept)
 RUN/discriminator.safetensors
 RUN/training_state.pt         everything a resume needs, complete by itself
 RUN/losses.csv                mean losses of every `LOG_EVERY` steps
 RUN/samples/                  held-out sketches, generated faces, photos
+RUN/tensorboard/              the same for TensorBoard, if asked for
 """
 
-import csv
 import json
 import platform
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor, nn
 
 from featviz import __version__
 from featviz.activations import require_finite_weights
 from featviz.checkpoints import save_network, save_pickle
-from featviz.encoding import decode_image
 from featviz.errors import FeatvizError, one_line
 from featviz.faces.pairs import PairSet
 from featviz.files import atomic_write
-from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
-from featviz.networks.generators import GeneratorArchitecture, GlobalGenerator
-from featviz.networks.perceptual import load_vgg19
 from featviz.progress import progress_bar
-from featviz.training.data import INPUT_CHANNELS, PairTensors, training_batches
+from featviz.training.data import PairTensors, training_batches
+from featviz.training.distributed import Processes, any_process, joined_processes
 from featviz.training.presets import TrainingConfig
-from featviz.training.steps import LossSettings, Models, backward, compute_losses
+from featviz.training.records import LossLog, sample_grid, tensorboard_writer, write_picture
+from featviz.training.run import Run, start_run, take_weights, train_step
 
 LOG_EVERY = 20
 SAMPLE_COUNT = 4
 
 
-@dataclass
-class Run:
-    """What changes while training: networks, optimisers, where it stands."""
+@dataclass(frozen=True)
+class Schedule:
+    """How often a run writes, and how it loads. None of it changes the weights.
 
-    models: Models
-    optimizers: dict[str, torch.optim.Optimizer]
-    step: int = 0
-    seconds: float = 0.0
-    recent: list[dict[str, float]] = field(default_factory=list)
-    """Losses since the last line of the log."""
+    save_every, sample_every: steps between saves and between sample pictures. workers: processes
+    that load pairs; 0 loads in the training process. tensorboard: log for TensorBoard too.
+    """
 
-    def state(self) -> dict[str, Any]:
-        """Everything that a resume needs."""
-        return {
-            "step": self.step,
-            "seconds": self.seconds,
-            "generator": self.models.generator.state_dict(),
-            "discriminator": self.models.discriminator.state_dict(),
-            "optimizers": {key: value.state_dict() for key, value in self.optimizers.items()},
-            "random_state": torch.get_rng_state(),
-        }
+    save_every: int = 500
+    sample_every: int = 250
+    workers: int = 0
+    tensorboard: bool = False
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Take up a state that `state` returned."""
-        self.step, self.seconds = state["step"], state["seconds"]
-        self.models.generator.load_state_dict(state["generator"])
-        self.models.discriminator.load_state_dict(state["discriminator"])
-        for key, value in self.optimizers.items():
-            value.load_state_dict(state["optimizers"][key])
-        torch.set_rng_state(state["random_state"])
+    def __post_init__(self) -> None:
+        if self.save_every < 1 or self.sample_every < 1 or self.workers < 0:
+            raise FeatvizError(
+                "expected at least 1 step between saves and between samples and no fewer than 0 "
+                f"workers; got {self.save_every}, {self.sample_every}, {self.workers}"
+            )
 
 
 def train(
     config: TrainingConfig,
     pairs: PairSet,
     out: Path,
+    *,
     resume: bool = False,
-    save_every: int = 500,
-    sample_every: int = 250,
-    workers: int = 0,
+    extend: bool = False,
+    start_from: str | Path | None = None,
+    schedule: Schedule | None = None,
 ) -> Path:
     """Train a generator on the train split of `pairs` and return the path of its checkpoint.
 
-    save_every, sample_every: steps between saves and sample pictures. workers: processes that load
-    pairs; 0 loads in this one. Refuses a folder that holds a run unless `resume`, and refuses to
-    resume a run with other settings or data. Ctrl-C and SIGTERM end the step and save. A loss
-    that is not finite stops the run; the last save stays. Raises FeatvizError for all of these.
+    start_from: a checkpoint whose weights the run begins with instead of fresh ones. Refuses a
+    folder that holds a run unless `resume`, and refuses to resume a run with other settings or
+    data; with `extend`, `config.steps` may lie beyond the end planned before. Ctrl-C and SIGTERM
+    end the step and save. A loss that is not finite stops the run; the last save stays. Started
+    by torchrun, all its processes train one model. Raises FeatvizError for all of these.
     """
-    out = Path(out)
-    if save_every < 1 or sample_every < 1 or workers < 0:
-        raise FeatvizError(
-            "expected at least 1 step between saves and between samples and no fewer than 0 "
-            f"workers; got {save_every}, {sample_every}, {workers}"
+    with joined_processes() as (processes, device):
+        return _train(
+            config,
+            pairs,
+            Path(out),
+            resume,
+            extend,
+            start_from,
+            schedule or Schedule(),
+            processes,
+            device,
         )
+
+
+def _train(
+    config: TrainingConfig,
+    pairs: PairSet,
+    out: Path,
+    resume: bool,
+    extend: bool,
+    start_from: str | Path | None,
+    schedule: Schedule,
+    processes: Processes,
+    device: torch.device,
+) -> Path:
     training, held_out = pairs.split("train"), pairs.split("test")
     if len(training) == 0:
         raise FeatvizError(f"{pairs.folder} has no pairs in its train split")
     fingerprint = training.fingerprint()
     description = {"featviz_version": __version__, "data": fingerprint, **config.to_json()}
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    _check_folder(out, description, resume)
+    before = _read_folder(out, description, resume, extend)
     run = start_run(config, device)
+    description["start"] = before.get("start")
     if (out / "training_state.pt").is_file():
         run.load_state(_read_state(out / "training_state.pt", device))
+    elif start_from is not None:
+        description["start"] = take_weights(run, start_from)
+    dataset = PairTensors(training, config.size, config.augmentation, config.seed)
     details = {
         "training": config.to_json(),
+        "start": description["start"],
         "data": {"fingerprint": fingerprint, "pairs": len(training)},
         "seed": config.seed,
         "sketch_size": config.size,
     }
-    samples = [
-        PairTensors(held_out, config.size)[i] for i in range(min(SAMPLE_COUNT, len(held_out)))
-    ]
+    test_pairs = PairTensors(held_out, config.size)
+    samples = [test_pairs[index] for index in range(min(SAMPLE_COUNT, len(held_out)))]
     batches = training_batches(
-        training, config.size, config.batch_size, config.seed, run.step, workers
+        dataset, config.batch_size, run.step, schedule.workers, processes.rank, processes.count
     )
-    # Only what has passed every check so far becomes a run.
-    with atomic_write(out / "config.json") as temporary:
-        temporary.write_text(json.dumps(description, indent=2) + "\n")
-    log = _Log(out / "losses.csv", run.step)
-    saved = run.step
-    with _progress(config, run.step) as report, _stop_signals() as stop_asked:
-        while run.step < config.steps and not stop_asked():
-            losses = train_step(run, config, *next(batches), device)
+    # Asked for the first batch now, a batch that cannot be had leaves no folder behind.
+    batch = next(batches)
+    writer = _Writer(run, config, out, details, dataset, samples, schedule, processes, device)
+    writer.begin(description)
+    with _progress(config, run.step, processes) as report, _stop_signals() as stop_asked:
+        while run.step < config.steps and not any_process(stop_asked(), processes, device):
+            losses = train_step(run, config, *batch, device, processes)
             report(run.step, losses)
-            last = run.step == config.steps
-            if run.step % LOG_EVERY == 0 or last:
-                log.write(run)
-            if samples and (run.step % sample_every == 0 or last):
-                path = out / "samples" / f"step_{run.step:06d}.png"
-                write_samples(run.models.generator, samples, path, config, device)
-            if run.step % save_every == 0 or last:
-                save_run(run, out, details, log.last)
-                saved = run.step
-        if saved < run.step:
-            save_run(run, out, details, log.last)
+            writer.after_step(losses)
+            batch = next(batches)
+        writer.finish()
     if run.step < config.steps:
         raise FeatvizError(
             f"stopped and saved at step {run.step} of {config.steps}; continue with --resume"
@@ -147,81 +145,66 @@ def train(
     return out / "generator.safetensors"
 
 
-def start_run(config: TrainingConfig, device: torch.device) -> Run:
-    """Networks with fresh weights from the seed, and their optimisers."""
-    torch.manual_seed(config.seed)
-    generator = GlobalGenerator(
-        GeneratorArchitecture(
-            variant=config.variant,
-            width=config.width,
-            residual_blocks=config.residual_blocks,
-            norm=config.norm,
-            input_channels=INPUT_CHANNELS,
-        )
-    )
-    discriminator = MultiScaleDiscriminator(
-        DiscriminatorArchitecture(
-            input_channels=INPUT_CHANNELS + 3,
-            width=config.discriminator_width,
-            scales=config.discriminator_scales,
-            norm=config.norm,
-        )
-    )
-    perceptual = load_vgg19() if config.perceptual > 0 else None
-    for network in (generator, discriminator, perceptual):
-        if network is not None:
-            network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizers: dict[str, torch.optim.Optimizer] = {
-        name: torch.optim.Adam(
-            network.parameters(), lr=config.learning_rate, betas=(0.5, 0.999), fused=True
-        )
-        for name, network in (("generator", generator), ("discriminator", discriminator))
-    }
-    return Run(Models(generator, discriminator, perceptual), optimizers)
+class _Writer:
+    """Writes a run's files when they are due; in all processes but the first it does nothing."""
 
+    def __init__(
+        self,
+        run: Run,
+        config: TrainingConfig,
+        out: Path,
+        details: dict[str, Any],
+        dataset: PairTensors,
+        samples: list[Any],
+        schedule: Schedule,
+        processes: Processes,
+        device: torch.device,
+    ) -> None:
+        self.run, self.config, self.out, self.details = run, config, out, details
+        self.dataset, self.samples, self.schedule = dataset, samples, schedule
+        self.is_first, self.device = processes.is_first, device
+        self.saved = run.step
+        self.board: Any = None
 
-def train_step(
-    run: Run, config: TrainingConfig, sketch: Tensor, photo: Tensor, device: torch.device
-) -> dict[str, float]:
-    """One update of both networks; returns the losses by name.
+    def begin(self, description: dict[str, Any]) -> None:
+        """Only what has passed every check so far becomes a run."""
+        if not self.is_first:
+            return
+        if self.schedule.tensorboard:
+            self.board = tensorboard_writer(self.out / "tensorboard", self.run.step)
+        with atomic_write(self.out / "config.json") as temporary:
+            temporary.write_text(json.dumps(description, indent=2) + "\n")
+        self.log = LossLog(self.out / "losses.csv", self.run.step)
 
-    Raises FeatvizError naming the loss if one is not finite; nothing is updated then.
-    """
-    started = time.perf_counter()
-    settings = LossSettings(
-        config.adversarial_form,
-        config.feature_matching,
-        config.perceptual,
-        config.perceptual_scale,
-    )
-    sketch, photo = (
-        x.to(device, memory_format=torch.channels_last, non_blocking=True) for x in (sketch, photo)
-    )
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.use_bfloat16):
-        step = compute_losses(run.models, sketch, photo, settings)
-    losses = {name: float(loss) for name, loss in step.named.items()}
-    for name, loss in losses.items():
-        if not np.isfinite(loss):
-            raise FeatvizError(
-                f"the {name} loss is {loss} at step {run.step}: the run diverged; the last save is "
-                "kept (a lower learning rate may help)"
-            )
-    for optimizer in run.optimizers.values():
-        optimizer.zero_grad(set_to_none=True)
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * learning_rate_factor(run.step, config.steps)
-    backward(run.models, step)
-    for optimizer in run.optimizers.values():
-        optimizer.step()
-    run.step += 1
-    run.seconds += time.perf_counter() - started
-    run.recent.append(losses)
-    return losses
+    def after_step(self, losses: dict[str, float]) -> None:
+        if not self.is_first:
+            return
+        run, schedule = self.run, self.schedule
+        last = run.step == self.config.steps
+        if self.board is not None:
+            for name, loss in losses.items():
+                self.board.add_scalar(f"loss/{name}", loss, run.step)
+        if run.step % LOG_EVERY == 0 or last:
+            self.log.write(run)
+        if self.samples and (run.step % schedule.sample_every == 0 or last):
+            use_bfloat16 = self.config.precision == "bfloat16"
+            picture = sample_grid(run.best_generator, self.samples, self.device, use_bfloat16)
+            write_picture(picture, self.out / "samples" / f"step_{run.step:06d}.png")
+            if self.board is not None:
+                self.board.add_image("held-out", picture, run.step, dataformats="HWC")
+        if run.step % schedule.save_every == 0 or last:
+            self._save()
 
+    def finish(self) -> None:
+        if self.is_first and self.saved < self.run.step:
+            self._save()
+        if self.board is not None:
+            self.board.close()
 
-def learning_rate_factor(step: int, steps: int) -> float:
-    """1 for the first half of a run, then linearly to 0 (pix2pixHD: 100 + 100 epochs)."""
-    return min(1.0, 2.0 * (1.0 - step / steps))
+    def _save(self) -> None:
+        data = self.details["data"] | {"skipped": list(self.dataset.skipped)}
+        save_run(self.run, self.out, self.details | {"data": data}, self.log.last)
+        self.saved = self.run.step
 
 
 def save_run(run: Run, out: Path, details: dict[str, Any], losses: dict[str, float]) -> None:
@@ -244,69 +227,23 @@ def save_run(run: Run, out: Path, details: dict[str, Any], losses: dict[str, flo
     }
     save_pickle(run.state(), out / "training_state.pt")
     for kind, network in (
-        ("generator", run.models.generator),
+        ("generator", run.best_generator),
         ("discriminator", run.models.discriminator),
     ):
         save_network(network, out / f"{kind}.safetensors", kind, described, torch.float32)  # type: ignore[arg-type]
 
 
-def write_samples(
-    generator: nn.Module,
-    samples: list[tuple[Tensor, Tensor]],
-    path: Path,
-    config: TrainingConfig,
-    device: torch.device,
-) -> None:
-    """A picture with one column a pair: sketch, generated face, photo."""
-    sketches = torch.stack([sketch for sketch, _ in samples])
-    photos = torch.stack([photo for _, photo in samples])
-    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=config.use_bfloat16):
-        images = torch.cat(
-            [generator(s[None].to(device, memory_format=torch.channels_last)) for s in sketches]
-        )
-    rows = torch.stack([sketches, images.float().cpu(), photos])
-    grid = rows.permute(2, 0, 3, 1, 4).reshape(3, 3 * config.size, len(samples) * config.size)
-    with atomic_write(path) as temporary:
-        Image.fromarray(decode_image(grid)).save(temporary)
-
-
-class _Log:
-    """losses.csv: one line every LOG_EVERY steps, each the mean since the line before."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        self.path = path
-        self.last: dict[str, float] = {}
-        if path.is_file():
-            # A run that was stopped between a line and a save does those steps again.
-            with path.open(newline="") as file:
-                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
-            with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
-                if kept:
-                    writer = csv.DictWriter(file, list(kept[0]))
-                    writer.writeheader()
-                    writer.writerows(kept)
-
-    def write(self, run: Run) -> None:
-        names = list(run.recent[0])
-        self.last = {
-            name: round(float(np.mean([losses[name] for losses in run.recent])), 5)
-            for name in names
-        }
-        run.recent.clear()
-        row = {"step": run.step, "seconds": round(run.seconds, 1), **self.last}
-        with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            if file.tell() == 0:
-                writer.writeheader()
-            writer.writerow(row)
-
-
-def _check_folder(out: Path, description: dict[str, Any], resume: bool) -> None:
+def _read_folder(
+    out: Path, description: dict[str, Any], resume: bool, extend: bool
+) -> dict[str, Any]:
+    """The description of the run that the folder holds; empty without one."""
     path = out / "config.json"
+    if extend and not resume:
+        raise FeatvizError("--extend continues a run; give --resume too")
     if not path.is_file():
         if resume:
             raise FeatvizError(f"{out} holds no run to resume")
-        return
+        return {}
     if not resume:
         raise FeatvizError(f"{out} holds a run already; continue it with --resume")
     try:
@@ -316,10 +253,14 @@ def _check_folder(out: Path, description: dict[str, Any], resume: bool) -> None:
     changed = [
         f"{key}: {before.get(key)} -> {value}"
         for key, value in description.items()
-        if key != "featviz_version" and before.get(key) != value
+        if key not in ("featviz_version", "start")
+        and before.get(key) != value
+        and not (extend and key == "steps" and value > before.get(key, 0))
     ]
     if changed:
-        raise FeatvizError(f"cannot resume {out} with other settings: {', '.join(changed)}")
+        hint = " (more steps: --extend)" if changed[0].startswith("steps") else ""
+        raise FeatvizError(f"cannot resume {out} with other settings: {', '.join(changed)}{hint}")
+    return before
 
 
 def _read_state(path: Path, device: torch.device) -> dict[str, Any]:
@@ -334,8 +275,11 @@ Report = Callable[[int, dict[str, float]], None]
 
 
 @contextmanager
-def _progress(config: TrainingConfig, first_step: int) -> Iterator[Report]:
-    """A live bar on a terminal; elsewhere one line now and then."""
+def _progress(config: TrainingConfig, first_step: int, processes: Processes) -> Iterator[Report]:
+    """A live bar on a terminal; elsewhere one line now and then; one process speaks for all."""
+    if not processes.is_first:
+        yield lambda _step, _losses: None
+        return
     with progress_bar("{task.fields[losses]}") as progress:
         if progress is None:
 

@@ -3,11 +3,15 @@
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from featviz.errors import FeatvizError, require_whole
+from featviz.faces.augmentation import Augmentation
 from featviz.networks.normalization import Norm
 from featviz.training.losses import AdversarialForm
+
+Precision = Literal["bfloat16", "float32"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 SIZE_MULTIPLE = 16
 """Four downsamplings halve the side four times."""
@@ -37,12 +41,34 @@ class TrainingConfig:
     perceptual: float
     """Weight of the perceptual loss; 0 leaves VGG19 out."""
     perceptual_scale: float
-    use_bfloat16: bool
+    precision: Precision
+    """bfloat16: autocast, weights stay float32. float32: everything."""
     seed: int
+    augment_shift: float = 0.0
+    """The sketch moves by up to so many pixels (at 512) on each axis; 0 leaves it in place."""
+    augment_rotation: float = 0.0
+    """The sketch turns by up to so many degrees; 0 leaves it as it is."""
+    accumulation: int = 1
+    """Parts into which a batch is cut to need less memory; the gradient is that of the whole."""
+    ema: float = 0.0
+    """Decay of the moving average of the generator's weights; 0 keeps none."""
+    compile: bool = False
+    """Compile the networks with torch.compile; sums are taken in another order then."""
 
     def __post_init__(self) -> None:
-        require_whole(self, 1, "steps", "batch_size")
+        require_whole(self, 1, "steps", "batch_size", "accumulation")
         require_whole(self, 0, "seed")
+        if self.batch_size % self.accumulation:
+            raise FeatvizError(
+                f"a batch of {self.batch_size} cannot be cut into {self.accumulation} equal parts"
+            )
+        if not 0 <= self.ema < 1:
+            raise FeatvizError(f"ema must be 0 or more and less than 1; got {self.ema}")
+        if self.precision not in PRECISIONS:
+            raise FeatvizError(
+                f"unknown precision '{self.precision}'; there are {', '.join(PRECISIONS)}"
+            )
+        Augmentation(self.augment_shift, self.augment_rotation)
         if not math.isfinite(self.learning_rate) or self.learning_rate <= 0:
             raise FeatvizError(f"learning_rate must be positive; got {self.learning_rate}")
         for name in ("feature_matching", "perceptual"):
@@ -57,6 +83,13 @@ class TrainingConfig:
                 f"size must be a multiple of {SIZE_MULTIPLE} and at least {2 * SIZE_MULTIPLE}; "
                 f"got {self.size}"
             )
+
+    @property
+    def augmentation(self) -> Augmentation | None:
+        """How sketches move, or None if they stay."""
+        if self.augment_shift == self.augment_rotation == 0:
+            return None
+        return Augmentation(self.augment_shift, self.augment_rotation)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain values."""
@@ -81,7 +114,7 @@ PRESETS: dict[str, TrainingConfig] = {
         feature_matching=10.0,
         perceptual=0.0,
         perceptual_scale=0.5,
-        use_bfloat16=True,
+        precision="bfloat16",
         seed=0,
     ),
     # The study's: 200 epochs of 14 973 pairs on GPUs.
@@ -101,7 +134,7 @@ PRESETS: dict[str, TrainingConfig] = {
         feature_matching=10.0,
         perceptual=10.0,
         perceptual_scale=1.0,
-        use_bfloat16=True,
+        precision="bfloat16",
         seed=0,
     ),
 }

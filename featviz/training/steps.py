@@ -73,16 +73,16 @@ def compute_losses(models: Models, sketch: Tensor, photo: Tensor, settings: Loss
     return Step(generator, discriminator, detached, image.detach())
 
 
-def backward(models: Models, step: Step) -> None:
-    """Accumulate each network's gradient of its own loss, and of nothing else.
+def backward(models: Models, step: Step, share: float = 1.0) -> None:
+    """Accumulate each network's gradient of its own loss times `share`, and of nothing else.
 
     The discriminator's loss stops at its own weights, so no gradient is spent on the generator
     twice, and the generator's loss does not compute the discriminator's weight gradients.
     """
     generator = [p for p in models.generator.parameters() if p.requires_grad]
     discriminator = [p for p in models.discriminator.parameters() if p.requires_grad]
-    torch.autograd.backward(step.generator, inputs=generator, retain_graph=True)
-    torch.autograd.backward(step.discriminator, inputs=discriminator)
+    torch.autograd.backward(step.generator * share, inputs=generator, retain_graph=True)
+    torch.autograd.backward(step.discriminator * share, inputs=discriminator)
 
 
 def _perceptual(

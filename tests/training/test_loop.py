@@ -15,8 +15,9 @@ from featviz.checkpoints import load_generator
 from featviz.errors import FeatvizError
 from featviz.faces.pairs import PairSet
 from featviz.training import loop
-from featviz.training.loop import learning_rate_factor, save_run, start_run, train, train_step
+from featviz.training.loop import Schedule, save_run, train
 from featviz.training.presets import preset
+from featviz.training.run import learning_rate_factor, start_run, train_step
 
 CPU = torch.device("cpu")
 
@@ -42,7 +43,7 @@ def same(a, b):
 
 def test_a_run_learns_and_leaves_all_its_files(tmp_path, small_pairs):
     config = small_config(steps=60)
-    path = train(config, small_pairs, tmp_path / "run", save_every=30, sample_every=30)
+    path = train(config, small_pairs, tmp_path / "run", schedule=Schedule(30, 30))
     loaded = load_generator(path)
     assert loaded.metadata["step"] == 60
     assert loaded.metadata["data"]["pairs"] == len(small_pairs) - 1
@@ -146,7 +147,7 @@ def test_a_training_state_that_cannot_be_read_is_an_error_of_one_line(tmp_path, 
 
 
 def test_a_diverging_run_stops_naming_the_loss_and_updates_nothing(small_pairs):
-    config = small_config(use_bfloat16=False)
+    config = small_config(precision="float32")
     run = start_run(config, CPU)
     sketch, photo = torch.zeros(1, 3, 32, 32), torch.full((1, 3, 32, 32), torch.nan)
     before = [p.clone() for p in run.models.generator.parameters()]

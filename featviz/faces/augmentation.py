@@ -1,0 +1,63 @@
+"""Augmentation of contours: landmarks move, the photo never does (study, section 3).
+
+Points are moved, not pixels, so lines stay 2 px wide and nothing is resampled.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featviz.drawing import CANVAS
+from featviz.errors import FeatvizError
+
+STUDY_SHIFT = 25.0
+"""The study's largest shift on each axis, pixels at 512."""
+STUDY_ROTATION = 7.0
+"""The study's largest rotation, degrees."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a contour may move: `shift` pixels (at 512) on each axis, `rotation` degrees.
+
+    Raises FeatvizError if one of them is negative or not finite.
+    """
+
+    shift: float = STUDY_SHIFT
+    rotation: float = STUDY_ROTATION
+
+    def __post_init__(self) -> None:
+        for name in ("shift", "rotation"):
+            value = getattr(self, name)
+            if not math.isfinite(value) or value < 0:
+                raise FeatvizError(f"the augmentation's {name} must not be negative; got {value}")
+
+    def move(
+        self, landmarks: NDArray[np.float32], size: int, random: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """Landmarks (68, 2) of a photo of `size` pixels, moved at random, uniformly in the limits.
+
+        Always takes three numbers from `random`: shift in x, shift in y, rotation.
+        """
+        x, y, turn = random.uniform(-1.0, 1.0, 3)
+        return move_landmarks(
+            landmarks, size, (x * self.shift, y * self.shift), turn * self.rotation
+        )
+
+
+def move_landmarks(
+    landmarks: NDArray[np.float32], size: int, shift: tuple[float, float], degrees: float
+) -> NDArray[np.float32]:
+    """Turn landmarks (N, 2) about the middle of the canvas, then shift them; as if the sheet moved.
+
+    size: side of the canvas the landmarks belong to, pixels. shift: (right, down) in pixels of a
+    512 canvas, whatever `size` is. degrees: positive turns clockwise, as y points down.
+    """
+    angle = math.radians(degrees)
+    cosine, sine = math.cos(angle), math.sin(angle)
+    turn = np.array([[cosine, sine], [-sine, cosine]])
+    middle = (size - 1) / 2
+    moved = (landmarks.astype(np.float64) - middle) @ turn + middle
+    return np.asarray(moved + np.asarray(shift) * (size / CANVAS), dtype=np.float32)

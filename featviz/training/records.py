@@ -1,0 +1,87 @@
+"""What a run leaves for people to read: losses.csv, pictures of held-out pairs, TensorBoard."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from featviz.encoding import decode_image
+from featviz.errors import FeatvizError
+from featviz.files import atomic_write
+from featviz.training.run import Run
+
+
+class LossLog:
+    """losses.csv: one line every so many steps, each the mean since the line before."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        self.path = path
+        self.last: dict[str, float] = {}
+        if path.is_file():
+            # A run that was stopped between a line and a save does those steps again.
+            with path.open(newline="") as file:
+                kept = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+            with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+                if kept:
+                    writer = csv.DictWriter(file, list(kept[0]))
+                    writer.writeheader()
+                    writer.writerows(kept)
+
+    def write(self, run: Run) -> None:
+        """Add a line with the mean of the losses since the last one."""
+        names = list(run.recent[0])
+        self.last = {
+            name: round(float(np.mean([losses[name] for losses in run.recent])), 5)
+            for name in names
+        }
+        run.recent.clear()
+        row = {"step": run.step, "seconds": round(run.seconds, 1), **self.last}
+        with self.path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, list(row))
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+def sample_grid(
+    generator: nn.Module,
+    samples: list[tuple[Tensor, Tensor]],
+    device: torch.device,
+    use_bfloat16: bool,
+) -> NDArray[np.uint8]:
+    """A picture (3 size, N size, 3), one column a pair: sketch, generated face, photo."""
+    sketches = torch.stack([sketch for sketch, _ in samples])
+    photos = torch.stack([photo for _, photo in samples])
+    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):
+        images = torch.cat(
+            [generator(s[None].to(device, memory_format=torch.channels_last)) for s in sketches]
+        )
+    rows = torch.stack([sketches, images.float().cpu(), photos])
+    size = sketches.shape[-1]
+    grid = rows.permute(2, 0, 3, 1, 4).reshape(3, 3 * size, len(samples) * size)
+    return decode_image(grid)
+
+
+def write_picture(picture: NDArray[np.uint8], path: Path) -> None:
+    """Write a picture (H, W, 3), complete or not at all."""
+    with atomic_write(path) as temporary:
+        Image.fromarray(picture).save(temporary)
+
+
+def tensorboard_writer(folder: Path, step: int) -> Any:
+    """A TensorBoard writer that drops what an earlier process wrote after `step`.
+
+    Raises FeatvizError if TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise FeatvizError(
+            "logs for TensorBoard need it installed; pip install 'featviz[tensorboard]'"
+        ) from None
+    return SummaryWriter(str(folder), purge_step=step + 1)
