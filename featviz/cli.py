@@ -7,6 +7,7 @@ from typing import Protocol
 import tyro
 
 from featviz.commands.assets import Assets
+from featviz.commands.evaluate import Evaluate
 from featviz.commands.faces import Faces
 from featviz.commands.features import Extract, Plot
 from featviz.commands.networks import Convert, Generate, Train
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "faces": Faces,
     "train": Train,
     "generate": Generate,
+    "evaluate": Evaluate,
     "convert": Convert,
     "extract": Extract,
     "plot": Plot,

@@ -1,0 +1,105 @@
+"""`featviz evaluate`: what trained generators are worth, in numbers."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from featviz.errors import FeatvizError
+
+_SKETCHES = Path("sketches")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure generators: quality on held-out pairs, edit locality, robustness to shifts."""
+
+    checkpoints: Positional[tuple[str, ...]]
+    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD; whole generators."""
+    measures: tuple[Literal["quality", "locality", "robustness"], ...] = (
+        "quality",
+        "locality",
+        "robustness",
+    )
+    """What to measure."""
+    data: Path = Path("data/faces")
+    """Folder of pairs whose test split is used; see `featviz faces`."""
+    count: int = 100
+    """Pairs for the quality; all of the test split if it has fewer."""
+    moved_count: int = 24
+    """Pairs, of the same, whose contours are moved for the robustness."""
+    sketches: Path = _SKETCHES
+    """Folder of the sketch set whose edits are measured."""
+    edits: int | None = None
+    """At most so many edits a group, evenly spaced; all if not given."""
+    margin: float = 16.0
+    """Pixels (at 512) around an edit that count as edited."""
+    size: int | None = None
+    """Side of sketches and images; that of each checkpoint's training if it tells, else 512."""
+    lpips_size: int = 256
+    """Larger images are averaged down to this side for LPIPS and the kernel distance."""
+    seed: int = 0
+    """Which pairs, and in which directions contours move."""
+    variant: str | None = None
+    """For .pth of pix2pixHD: which layers have no norm."""
+    threads: int | None = None
+    """CPU threads; all cores unless given."""
+    out: Path | None = None
+    """Write all numbers to this .csv, .parquet or .json."""
+    plot: Path | None = None
+    """Draw them into this .png, .pdf or .svg."""
+
+    def run(self) -> None:
+        """Measure, print, write."""
+        import torch
+
+        from featviz.evaluation.evaluate import EvaluationSettings, evaluate
+        from featviz.evaluation.plots import evaluation_figure
+        from featviz.evaluation.summary import summary
+        from featviz.evaluation.table import check_format, write_evaluation
+        from featviz.faces.pairs import read_pairs
+        from featviz.figures import figure_format, save_figure, style
+        from featviz.sketches import read_sketches
+
+        if self.out is not None:
+            check_format(self.out)
+        if self.plot is not None:
+            figure_format(self.plot)
+        if self.threads is not None:
+            if self.threads < 1:
+                raise FeatvizError(f"expected at least 1 thread; got {self.threads}")
+            torch.set_num_threads(self.threads)
+        settings = EvaluationSettings(
+            parts=self.measures,
+            count=self.count,
+            moved_count=self.moved_count,
+            edits=self.edits,
+            size=self.size,
+            lpips_size=self.lpips_size,
+            margin=self.margin,
+            seed=self.seed,
+        )
+        pairs = read_pairs(self.data) if settings.needs_pairs else None
+        sketches = None
+        if "locality" in self.measures:
+            if self.sketches == _SKETCHES and not _SKETCHES.exists():
+                raise FeatvizError(
+                    f"there is no folder '{_SKETCHES}' here; name yours with --sketches FOLDER, "
+                    "run this in featviz's repository, or leave edit locality out with "
+                    "--measures quality robustness"
+                )
+            sketches = read_sketches(self.sketches)
+        table, skipped = evaluate(self.checkpoints, settings, pairs, sketches, self.variant)
+        for line in skipped:
+            print(f"skipped {line}", file=sys.stderr)
+        print(summary(table))
+        if self.out is not None:
+            write_evaluation(table, self.out)
+            print(self.out)
+        if self.plot is not None:
+            with style():
+                figure = evaluation_figure(table)
+            save_figure(figure, self.plot)
+            print(self.plot)

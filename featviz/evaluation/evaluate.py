@@ -1,0 +1,282 @@
+"""Measuring checkpoints: quality on held-out pairs, edit locality, shift robustness."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+import torch
+
+from featviz import __version__
+from featviz.assets import ASSETS
+from featviz.checkpoints import LoadedGenerator
+from featviz.errors import FeatvizError, require_whole
+from featviz.evaluation.distributions import kernel_distance
+from featviz.evaluation.estimates import Estimate, mean_estimate, mean_of
+from featviz.evaluation.images import Painter, load_whole_generator, painter
+from featviz.evaluation.locality import (
+    EYES_MEASURE,
+    MARGIN,
+    RATIO_MEASURE,
+    Locality,
+    measure_locality,
+    summarize_changes,
+)
+from featviz.evaluation.lpips import DESCRIPTOR_LAYER, load_lpips, lpips_file
+from featviz.evaluation.pairs import LEAST_PAIRS, PairMeasures, choose_pairs, measure_pairs
+from featviz.evaluation.pixels import require_scikit_image
+from featviz.evaluation.robustness import ROTATIONS, SHIFTS
+from featviz.evaluation.table import ALL_GROUPS, EvaluationTable, make_table, row
+from featviz.faces.pairs import PairSet
+from featviz.sketches import SketchSet
+
+Part = Literal["quality", "locality", "robustness"]
+PARTS: tuple[Part, ...] = get_args(Part)
+
+LOCALITY_UNITS = {
+    "inside": "grey levels",
+    "outside": "grey levels",
+    RATIO_MEASURE: "",
+    EYES_MEASURE: "grey levels",
+}
+AMOUNT_UNITS = {"shift": "px at 512", "rotation": "degrees"}
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How checkpoints are measured.
+
+    parts: which of quality, locality and robustness. count: pairs. moved_count: how many of these
+    have their contours moved. edits: at most so many edits a group; None for all. size: side of
+    sketches and images in pixels; None for that of each checkpoint. lpips_size: larger images are
+    averaged down to this side for LPIPS and descriptors. margin: pixels at 512 around an edit
+    that count as edited. seed: which pairs, and the directions of their moves. Raises
+    FeatvizError for values that make no sense.
+    """
+
+    parts: tuple[Part, ...] = PARTS
+    count: int = 100
+    moved_count: int = 24
+    edits: int | None = None
+    size: int | None = None
+    lpips_size: int = 256
+    margin: float = MARGIN
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if unknown := [part for part in self.parts if part not in PARTS] or not self.parts:
+            raise FeatvizError(f"unknown part {unknown}; there are {', '.join(PARTS)}")
+        require_whole(self, LEAST_PAIRS, "count", "moved_count")
+        require_whole(self, 32, "lpips_size")
+        require_whole(self, 0, "seed")
+        for name in ("edits", "size"):
+            if getattr(self, name) is not None:
+                require_whole(self, 1, name)
+        if not 0 <= self.margin < np.inf:
+            raise FeatvizError(f"the margin must be 0 px or more; got {self.margin}")
+
+    @property
+    def needs_pairs(self) -> bool:
+        """Whether any part looks at photos."""
+        return "quality" in self.parts or "robustness" in self.parts
+
+
+def evaluate(
+    sources: Sequence[str | Path],
+    settings: EvaluationSettings,
+    pairs: PairSet | None = None,
+    sketches: SketchSet | None = None,
+    variant: str | None = None,
+) -> tuple[EvaluationTable, list[str]]:
+    """Measure checkpoints, and list what had to be skipped.
+
+    pairs: for quality and robustness; their test split is used. sketches: for locality. variant:
+    of a .pth of pix2pixHD. Everything is checked before anything is measured. Raises FeatvizError
+    for unusable input.
+    """
+    names = _names(sources, variant)
+    skipped: list[str] = []
+    rows: list[tuple[Any, ...]] = []
+    lpips = chosen = None
+    if settings.needs_pairs:
+        if pairs is None:
+            raise FeatvizError("quality and robustness need pairs; given none")
+        require_scikit_image()
+        lpips = load_lpips()
+        count = settings.count if "quality" in settings.parts else settings.moved_count
+        chosen, skipped = choose_pairs(pairs, count, settings.seed)
+    if "locality" in settings.parts and sketches is None:
+        raise FeatvizError("edit locality needs sketches; given none")
+    facts: dict[str, dict[str, Any]] = {}
+    for name, source in zip(names, sources, strict=True):
+        # Loaded one at a time: memory does not grow with the number of checkpoints.
+        loaded = load_whole_generator(source, variant)
+        paint = painter(loaded, settings.size)
+        facts[name] = _facts(loaded, source, paint)
+        try:
+            if lpips is not None and chosen is not None:
+                moved = settings.moved_count if "robustness" in settings.parts else 0
+                measures = measure_pairs(
+                    paint,
+                    lpips,
+                    chosen,
+                    settings.lpips_size,
+                    moved,
+                    settings.seed,
+                    f"{name}: pairs",
+                )
+                rows += summarize_pairs(name, measures, settings)
+            if "locality" in settings.parts and sketches is not None:
+                locality = measure_locality(
+                    paint, sketches, paint.size, settings.margin, settings.edits, f"{name}: edits"
+                )
+                skipped += [line for line in locality.skipped if line not in skipped]
+                rows += summarize_locality(name, locality)
+        except FeatvizError as error:
+            raise FeatvizError(f"{name}: {error}") from None
+    metadata = _metadata(settings, chosen, sketches, facts)
+    order = {part: position for position, part in enumerate(PARTS)}
+    rows.sort(key=lambda entry: (names.index(entry[0]), order[entry[1]]))
+    return make_table(rows, metadata), skipped
+
+
+def summarize_pairs(
+    name: str, measures: PairMeasures, settings: EvaluationSettings
+) -> list[tuple[Any, ...]]:
+    """Rows of an evaluation table: quality, and robustness with its losses."""
+    images, rows = measures.images, []
+    if "quality" in settings.parts:
+        for measure, estimate in _quality(measures, images["move"] == "").items():
+            rows.append(row(name, "quality", measure, estimate, "dB" if measure == "psnr" else ""))
+    if "robustness" not in settings.parts:
+        return rows
+    moved = images["pair"] < settings.moved_count
+    for kind, amounts in (("shift", SHIFTS), ("rotation", ROTATIONS)):
+        unit = AMOUNT_UNITS[kind]
+        for amount in (0.0, *amounts):
+            which = (
+                (images["move"] == "") & moved
+                if amount == 0
+                else (images["move"] == kind) & (images["amount"] == amount)
+            )
+            for measure, estimate in _quality(measures, which).items():
+                if measure != "psnr":
+                    rows.append(
+                        row(name, "robustness", measure, estimate, unit, move=kind, amount=amount)
+                    )
+        for measure, sign in (("lpips", 1), ("ssim", -1)):
+            at_rest = images[(images["move"] == "") & moved].set_index("pair")[measure]
+            mean = images[images["move"] == kind].groupby("pair")[measure].mean()
+            estimate = mean_estimate(sign * (mean - at_rest))
+            rows.append(row(name, "robustness", f"{measure} loss", estimate, move=kind))
+    return rows
+
+
+def _quality(measures: PairMeasures, which: "pd.Series[bool]") -> dict[str, Estimate]:
+    images = measures.images[which]
+    photos = measures.of_photos[images["pair"].to_numpy()]
+    return {
+        **{measure: mean_estimate(images[measure]) for measure in ("lpips", "ssim", "psnr")},
+        "kernel distance": kernel_distance(measures.descriptors[which.to_numpy()], photos),
+    }
+
+
+def summarize_locality(name: str, locality: Locality) -> list[tuple[Any, ...]]:
+    """Rows of an evaluation table: every group, and the mean over groups."""
+    rows, groups = [], []
+    for group, changes in locality.changes.groupby("group", sort=False):
+        estimates = summarize_changes(changes)
+        groups.append(estimates)
+        for measure, estimate in estimates.items():
+            unit = LOCALITY_UNITS[measure]
+            rows.append(row(name, "locality", measure, estimate, unit, group=str(group)))
+    for measure, unit in LOCALITY_UNITS.items():
+        estimate = mean_of([estimates[measure] for estimates in groups])
+        rows.append(row(name, "locality", measure, estimate, unit, group=ALL_GROUPS))
+    return rows
+
+
+def _names(sources: Sequence[str | Path], variant: str | None) -> list[str]:
+    """A name for every checkpoint; each is loaded once to see that it can be measured."""
+    if not sources:
+        raise FeatvizError("evaluate takes one or more checkpoints; given none")
+    names = [load_whole_generator(source, variant).name for source in sources]
+    # A shipped checkpoint and a run of the same name are what people compare.
+    names = [
+        name if names.count(name) == 1 else str(source)
+        for name, source in zip(names, sources, strict=True)
+    ]
+    if again := [name for name in names if names.count(name) > 1]:
+        raise FeatvizError(f"checkpoint '{again[0]}' is given twice")
+    return names
+
+
+def _facts(loaded: LoadedGenerator, source: str | Path, paint: Painter) -> dict[str, Any]:
+    return {
+        "source": str(source),
+        "digest": loaded.digest,
+        "variant": loaded.metadata["variant"],
+        "step": loaded.metadata.get("step"),
+        "trained_on": (loaded.metadata.get("data") or {}).get("fingerprint"),
+        "size": paint.size,
+    }
+
+
+def _metadata(
+    settings: EvaluationSettings,
+    pairs: PairSet | None,
+    sketches: SketchSet | None,
+    checkpoints: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "featviz_version": __version__,
+        "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "parts": list(settings.parts),
+        "seed": settings.seed,
+        "checkpoints": checkpoints,
+    }
+    if pairs is not None:
+        asset = ASSETS["lpips"]
+        metadata["versions"]["scikit-image"] = version("scikit-image")
+        metadata["data"] = {
+            "folder": pairs.folder.name,
+            "origin": pairs.origin,
+            "split": "test",
+            "pairs": len(pairs),
+            "moved_pairs": min(settings.moved_count, len(pairs))
+            if "robustness" in settings.parts
+            else 0,
+            "fingerprint": pairs.fingerprint(),
+        }
+        metadata["lpips"] = {
+            "weights": f"VGG16, version 0.1 ({asset.package} {asset.version})",
+            "file": lpips_file().name,
+            "sha256": asset.members[0].sha256,
+            "size": settings.lpips_size,
+        }
+        metadata["kernel_distance"] = {
+            "descriptor": f"mean over positions of VGG16's {DESCRIPTOR_LAYER}",
+            "kernel": "(x . y / 512 + 1)^3",
+            "estimator": "unbiased, for pairs",
+        }
+    if "locality" in settings.parts and sketches is not None:
+        metadata["sketches"] = {
+            "folder": sketches.folder.name,
+            "fingerprint": _fingerprint(sketches),
+            "margin": settings.margin,
+            "edits_a_group": settings.edits,
+        }
+    return metadata
+
+
+def _fingerprint(sketches: SketchSet) -> str:
+    """A digest of a sketch set's index and files."""
+    digest = hashlib.sha256(sketches.index.to_csv(index=False).encode())
+    for file in sketches.index["file"]:
+        digest.update((sketches.folder / file).read_bytes())
+    return digest.hexdigest()[:16]
