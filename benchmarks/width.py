@@ -15,6 +15,7 @@ import tyro
 from benchmarks.machine import describe_machine, seconds
 from featviz.errors import FeatvizError
 from featviz.networks.perceptual import load_vgg19
+from featviz.training.pair import Pair
 from featviz.training.presets import TrainingConfig, preset
 from featviz.training.run import Run, start_run, train_step
 
@@ -34,8 +35,9 @@ class Width:
 def median_step(run: Run, config: TrainingConfig, steps: int) -> float:
     device = torch.device("cpu")
     sketch, photo = (torch.rand(1, 3, config.size, config.size) * 2 - 1 for _ in range(2))
-    train_step(run, config, sketch, photo, device)
-    times = [seconds(lambda: train_step(run, config, sketch, photo, device)) for _ in range(steps)]
+    batch = Pair(sketch, photo)
+    train_step(run, config, batch, device)
+    times = [seconds(lambda: train_step(run, config, batch, device)) for _ in range(steps)]
     return statistics.median(times)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from featviz.drawing import rasterize
@@ -14,6 +13,7 @@ from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
 from featviz.faces.augmentation import Augmentation
 from featviz.faces.pairs import PairSet
+from featviz.training.pair import Pair, batch_of
 
 INPUT_CHANNELS = 3
 
@@ -23,8 +23,8 @@ Draw = tuple[int, int]
 """A pair's index, and how many pairs the run had drawn before this one."""
 
 
-class PairTensors(Dataset[tuple[Tensor, Tensor]]):
-    """Pairs (sketch, photo), each (3, size, size) float32 in [-1, 1].
+class PairTensors(Dataset[Pair]):
+    """Pairs of sketch and photo, each (3, size, size) float32 in [-1, 1].
 
     An int asks for a pair as it is, a draw (index, number) for the sketch moved by the
     augmentation; how far depends on `seed` and the number alone. A photo that cannot be read is
@@ -54,7 +54,7 @@ class PairTensors(Dataset[tuple[Tensor, Tensor]]):
         """Names of the photos that could not be read and were passed over so far."""
         return tuple(self.pairs.names[i] for i in self._unreadable.nonzero().flatten().tolist())
 
-    def __getitem__(self, key: int | Draw) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, key: int | Draw) -> Pair:
         index, number = key if isinstance(key, tuple) else (key, None)
         index, photo = self._readable_photo(index)
         contour = self.pairs.contour
@@ -65,7 +65,7 @@ class PairTensors(Dataset[tuple[Tensor, Tensor]]):
             landmarks = self.pairs.landmarks[index]
             moved = self.augmentation.move(landmarks, self.pairs.size, random)
             drawing = contour(index, self.size, moved)
-        return encode_image(rasterize(drawing)), encode_image(photo)
+        return Pair(encode_image(rasterize(drawing)), encode_image(photo))
 
     def _readable_photo(self, index: int) -> tuple[int, NDArray[np.uint8]]:
         """The photo at `index`, or the next one that can be read; says so once for each other."""
@@ -117,13 +117,14 @@ def training_batches(
     workers: int,
     rank: int = 0,
     ranks: int = 1,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches (sketches, photos), each (N / ranks, 3, size, size)."""
+) -> Iterator[Pair]:
+    """Endless batches of N / ranks pairs."""
     order = training_order(len(dataset), batch_size, dataset.seed, first_step, rank, ranks)
     loader = DataLoader(
         dataset,
         batch_sampler=_Batches(order),
         num_workers=workers,
+        collate_fn=batch_of,
         pin_memory=torch.cuda.is_available(),
         # The order is decided above; the loader must not draw from the global random state.
         generator=torch.Generator().manual_seed(0),

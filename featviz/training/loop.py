@@ -30,7 +30,8 @@ from featviz.files import atomic_write
 from featviz.progress import progress_bar
 from featviz.training.data import PairTensors, training_batches
 from featviz.training.distributed import Processes, any_process, joined_processes
-from featviz.training.presets import TrainingConfig
+from featviz.training.pair import Pair
+from featviz.training.presets import TrainingConfig, with_defaults
 from featviz.training.records import LossLog, sample_grid, tensorboard_writer, write_picture
 from featviz.training.run import Run, start_run, take_weights, train_step
 
@@ -133,7 +134,7 @@ def _train(
     writer.begin(description)
     with _progress(config, run.step, processes) as report, _stop_signals() as stop_asked:
         while run.step < config.steps and not any_process(stop_asked(), processes, device):
-            losses = train_step(run, config, *batch, device, processes)
+            losses = train_step(run, config, batch, device, processes)
             report(run.step, losses)
             writer.after_step(losses)
             batch = next(batches)
@@ -155,7 +156,7 @@ class _Writer:
         out: Path,
         details: dict[str, Any],
         dataset: PairTensors,
-        samples: list[Any],
+        samples: list[Pair],
         schedule: Schedule,
         processes: Processes,
         device: torch.device,
@@ -247,7 +248,7 @@ def _read_folder(
     if not resume:
         raise FeatvizError(f"{out} holds a run already; continue it with --resume")
     try:
-        before = dict(json.loads(path.read_text()))
+        before = with_defaults(dict(json.loads(path.read_text())))
     except ValueError:
         raise FeatvizError(f"{path} cannot be read: not the settings of a run") from None
     changed = [

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from featviz.encoding import decode_image
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write
+from featviz.training.pair import Pair, batch_of
 from featviz.training.run import Run
 
 
@@ -50,13 +51,13 @@ class LossLog:
 
 def sample_grid(
     generator: nn.Module,
-    samples: list[tuple[Tensor, Tensor]],
+    samples: list[Pair],
     device: torch.device,
     use_bfloat16: bool,
 ) -> NDArray[np.uint8]:
     """A picture (3 size, N size, 3), one column a pair: sketch, generated face, photo."""
-    sketches = torch.stack([sketch for sketch, _ in samples])
-    photos = torch.stack([photo for _, photo in samples])
+    batch = batch_of(samples)
+    sketches, photos = batch.sketch, batch.photo
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):
         images = torch.cat(
             [generator(s[None].to(device, memory_format=torch.channels_last)) for s in sketches]

@@ -17,6 +17,7 @@ from featviz.networks.generators import GeneratorArchitecture, GlobalGenerator
 from featviz.networks.perceptual import load_vgg19
 from featviz.training.data import INPUT_CHANNELS
 from featviz.training.distributed import Processes, average_gradients, average_losses
+from featviz.training.pair import Pair
 from featviz.training.presets import TrainingConfig
 from featviz.training.steps import LossSettings, Models, backward, compute_losses
 
@@ -143,26 +144,23 @@ def _take(network: nn.Module, other: nn.Module, source: str | Path) -> None:
 def train_step(
     run: Run,
     config: TrainingConfig,
-    sketch: Tensor,
-    photo: Tensor,
+    batch: Pair,
     device: torch.device,
     processes: Processes | None = None,
 ) -> dict[str, float]:
     """One update of both networks; returns the losses by name.
 
-    sketch, photo: (N, C, size, size) in [-1, 1], this process's share of the batch. Raises
-    FeatvizError naming the loss if one is not finite; nothing is updated then.
+    batch: this process's share of it. Raises FeatvizError naming the loss if one is not finite;
+    nothing is updated then.
     """
     started = time.perf_counter()
     processes = processes or Processes()
-    sketch, photo = (
-        x.to(device, memory_format=torch.channels_last, non_blocking=True) for x in (sketch, photo)
-    )
+    batch = batch.to(device)
     for optimizer in run.optimizers.values():
         optimizer.zero_grad(set_to_none=True)
         for group in optimizer.param_groups:
             group["lr"] = config.learning_rate * learning_rate_factor(run.step, config.steps)
-    losses = average_losses(_accumulate(run, config, sketch, photo, device), processes)
+    losses = average_losses(_accumulate(run, config, batch, device), processes)
     for name, loss in losses.items():
         if not np.isfinite(loss):
             raise FeatvizError(
@@ -189,7 +187,7 @@ def train_step(
 
 
 def _accumulate(
-    run: Run, config: TrainingConfig, sketch: Tensor, photo: Tensor, device: torch.device
+    run: Run, config: TrainingConfig, batch: Pair, device: torch.device
 ) -> dict[str, Tensor]:
     """Gradients of the batch, part by part; the mean losses by name."""
     settings = LossSettings(
@@ -200,10 +198,10 @@ def _accumulate(
     )
     totals: dict[str, Tensor] = {}
     parts = config.accumulation
-    for part_sketch, part_photo in zip(sketch.chunk(parts), photo.chunk(parts), strict=True):
+    for part in batch.parts(parts):
         use_bfloat16 = config.precision == "bfloat16"
         with torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):
-            step = compute_losses(run.models, part_sketch, part_photo, settings)
+            step = compute_losses(run.models, part, settings)
         backward(run.models, step, share=1 / parts)
         for name, loss in step.named.items():
             totals[name] = totals.get(name, 0) + loss / parts

@@ -13,6 +13,7 @@ from featviz.training.losses import (
     feature_matching_loss,
     perceptual_loss,
 )
+from featviz.training.pair import Pair
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +48,14 @@ class Step:
     """The generated images (N, 3, H, W), detached."""
 
 
-def compute_losses(models: Models, sketch: Tensor, photo: Tensor, settings: LossSettings) -> Step:
-    """All losses of one step for sketches (N, C, H, W) and photos (N, 3, H, W) in [-1, 1].
+def compute_losses(models: Models, batch: Pair, settings: LossSettings) -> Step:
+    """All losses of one step.
 
     Both networks are judged as they stand before either is updated, as in pix2pixHD, so the
     discriminator sees each pair once and both losses share its features. The caller owns
     precision (autocast), gradients and optimisers.
     """
+    sketch, photo = batch.sketch, batch.photo
     image = models.generator(sketch)
     fake_maps = models.discriminator(torch.cat([sketch, image.to(sketch.dtype)], dim=1))
     real_maps = models.discriminator(torch.cat([sketch, photo], dim=1))

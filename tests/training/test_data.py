@@ -33,15 +33,15 @@ def test_more_pairs_a_batch_than_there_are_is_refused():
 
 
 def test_a_pair_is_the_contour_drawn_at_the_asked_size_and_its_photo(pairs):
-    sketch, photo = PairTensors(pairs, 128)[1]
+    pair = PairTensors(pairs, 128)[1]
     drawn = rasterize(pairs.contour(1).scaled(128))
-    assert torch.equal(sketch[0], torch.from_numpy(drawn).float() / 127.5 - 1)
-    assert sketch.shape == photo.shape == (3, 128, 128)
+    assert torch.equal(pair.sketch[0], torch.from_numpy(drawn).float() / 127.5 - 1)
+    assert pair.sketch.shape == pair.photo.shape == (3, 128, 128)
 
 
 def test_loading_in_other_processes_gives_the_same_batches(pairs):
     here = list(islice(training_batches(PairTensors(pairs, 32), 2, 0, workers=0), 3))
     there = list(islice(training_batches(PairTensors(pairs, 32), 2, 0, workers=1), 3))
-    for (a, b), (c, d) in zip(here, there, strict=True):
-        assert torch.equal(a, c)
-        assert torch.equal(b, d)
+    for a, b in zip(here, there, strict=True):
+        assert torch.equal(a.sketch, b.sketch)
+        assert torch.equal(a.photo, b.photo)

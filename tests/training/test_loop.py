@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from featviz.errors import FeatvizError
 from featviz.faces.pairs import PairSet
 from featviz.training import loop
 from featviz.training.loop import Schedule, save_run, train
+from featviz.training.pair import Pair
 from featviz.training.presets import preset
 from featviz.training.run import learning_rate_factor, start_run, train_step
 
@@ -152,7 +154,7 @@ def test_a_diverging_run_stops_naming_the_loss_and_updates_nothing(small_pairs):
     sketch, photo = torch.zeros(1, 3, 32, 32), torch.full((1, 3, 32, 32), torch.nan)
     before = [p.clone() for p in run.models.generator.parameters()]
     with pytest.raises(FeatvizError, match="loss is nan at step 0: the run diverged"):
-        train_step(run, config, sketch, photo, CPU)
+        train_step(run, config, Pair(sketch, photo), CPU)
     after = list(run.models.generator.parameters())
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
@@ -192,3 +194,15 @@ def test_the_perceptual_loss_is_logged_when_it_is_used(tmp_path, small_pairs):
     train(config, small_pairs, tmp_path / "run")
     (row,) = csv.DictReader((tmp_path / "run" / "losses.csv").open())
     assert float(row["perceptual"]) > 0
+
+
+def test_a_run_from_before_a_setting_existed_resumes_at_its_default(tmp_path, small_pairs):
+    train(small_config(steps=2), small_pairs, tmp_path)
+    path = tmp_path / "config.json"
+    settings = json.loads(path.read_text())
+    del settings["ema"], settings["accumulation"]
+    path.write_text(json.dumps(settings))
+    train(small_config(steps=2), small_pairs, tmp_path, resume=True)
+    path.write_text(json.dumps(settings))
+    with pytest.raises(FeatvizError, match=r"other settings: ema: 0\.0 -> 0\.5"):
+        train(small_config(steps=2, ema=0.5), small_pairs, tmp_path, resume=True)

@@ -4,6 +4,7 @@ from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScal
 from featviz.networks.generators import GeneratorArchitecture, GlobalGenerator
 from featviz.networks.perceptual import load_vgg19
 from featviz.training.losses import adversarial_loss, feature_matching_loss, perceptual_loss
+from featviz.training.pair import Pair
 from featviz.training.steps import LossSettings, Models, backward, compute_losses
 
 
@@ -22,7 +23,7 @@ def small_batch():
 def test_gradients_are_those_of_two_separate_textbook_passes():
     models, (sketch, photo) = small_models(), small_batch()
     settings = LossSettings()
-    backward(models, compute_losses(models, sketch, photo, settings))
+    backward(models, compute_losses(models, Pair(sketch, photo), settings))
     got = {
         name: [p.grad.clone() for p in getattr(models, name).parameters()]
         for name in ("generator", "discriminator")
@@ -44,7 +45,7 @@ def test_gradients_are_those_of_two_separate_textbook_passes():
 
 def test_losses_are_named_and_their_weighted_sum_is_what_the_generator_minimises():
     models, (sketch, photo) = small_models(), small_batch()
-    step = compute_losses(models, sketch, photo, LossSettings(feature_matching=3.0))
+    step = compute_losses(models, Pair(sketch, photo), LossSettings(feature_matching=3.0))
     assert set(step.named) == {
         "adversarial",
         "feature-matching",
@@ -60,7 +61,7 @@ def test_the_perceptual_loss_is_that_of_the_shrunk_images_and_counts_with_its_we
     sketch, photo = (torch.rand(2, 3, 64, 64) * 2 - 1 for _ in range(2))
     models = Models(models.generator, models.discriminator, load_vgg19())
     settings = LossSettings(feature_matching=0.0, perceptual=2.0, perceptual_scale=0.5)
-    step = compute_losses(models, sketch, photo, settings)
+    step = compute_losses(models, Pair(sketch, photo), settings)
     # Averaging 2x2 pixels halves the size.
     small = [x.reshape(2, 3, 32, 2, 32, 2).mean(dim=(3, 5)) for x in (step.image, photo)]
     expected = perceptual_loss(*(models.perceptual(x) for x in small))
