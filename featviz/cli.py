@@ -7,6 +7,7 @@ from typing import Protocol
 import tyro
 
 from featviz.commands.assets import Assets
+from featviz.commands.draw import Draw
 from featviz.commands.evaluate import Evaluate
 from featviz.commands.faces import Faces
 from featviz.commands.features import Extract, Plot
@@ -29,6 +30,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "convert": Convert,
     "extract": Extract,
     "plot": Plot,
+    "draw": Draw,
     "assets": Assets,
 }
 

@@ -82,6 +82,22 @@ class Drawing:
         return replace(self, strokes=strokes, size=size)
 
 
+def changed_parts(before: Drawing, after: Drawing) -> tuple[str, ...]:
+    """The names of the parts whose strokes differ, in any order of strokes; sorted by name."""
+    return tuple(
+        sorted(
+            part
+            for part in {*before.parts, *after.parts}
+            if _fingerprints(before.part(part)) != _fingerprints(after.part(part))
+        )
+    )
+
+
+def _fingerprints(strokes: Iterable[Stroke]) -> list[bytes]:
+    # Adding 0 turns -0.0 into 0.0.
+    return sorted((stroke.points + 0.0).tobytes() for stroke in strokes)
+
+
 def rasterize(drawing: Drawing, stroke_width: float = STROKE_WIDTH) -> NDArray[np.uint8]:
     """Pixels of a drawing: (size, size) uint8, paper 255, ink 0, nothing in between.
 

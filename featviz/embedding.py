@@ -9,7 +9,7 @@ A map is for looking. Distances are measured on the vectors, and each panel's me
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -278,10 +278,46 @@ def orient(
     coordinates: (N, 2). First in natural order of the names, so that neither the order of the
     sketches nor the network decides, and maps of several networks lie alike.
     """
+    return _orientation(coordinates, groups) * coordinates
+
+
+def _orientation(
+    coordinates: NDArray[np.float64], groups: Sequence[str] | NDArray[Any]
+) -> NDArray[np.float64]:
     first = min(groups, key=natural_key)
     mean = coordinates[np.asarray(groups) == first].mean(axis=0)
     # A mean that is 0 but for rounding has no sign.
-    return np.where(mean > 1e-9 * np.abs(coordinates).max(), -1.0, 1.0) * coordinates
+    return np.where(mean > 1e-9 * np.abs(coordinates).max(), -1.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """A plane through vectors, onto which others can be projected.
+
+    mean: (C,), its origin. axes: (2, C), orthonormal rows; zeros where there is no second axis.
+    explained_variance_ratio: (2,), shares of the variance of the vectors it was fitted to.
+    """
+
+    mean: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    explained_variance_ratio: NDArray[np.float64]
+
+    def __call__(self, vectors: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Coordinates (N, 2) of vectors (N, C)."""
+        return (np.asarray(vectors, dtype=np.float64) - self.mean) @ self.axes.T
+
+
+def fit_projection(
+    vectors: NDArray[np.floating], groups: Sequence[str] | NDArray[Any]
+) -> Projection:
+    """The plane of `embed`'s map by PCA, oriented as there, for vectors that are not in it.
+
+    vectors: (N, C). Raises FeatvizError for no, constant, NaN or infinite vectors.
+    """
+    exact = np.asarray(vectors, dtype=np.float64)
+    fitted = _principal_plane(merge_ties(exact))
+    signs = _orientation(fitted(exact), groups)
+    return replace(fitted, axes=signs[:, None] * fitted.axes)
 
 
 def pca(ties: Ties, settings: Settings) -> Map:
@@ -291,6 +327,12 @@ def pca(ties: Ties, settings: Settings) -> Map:
     channel, or two distinct vectors, the second coordinate is 0.
     """
     del settings
+    plane = _principal_plane(ties)
+    ratios = [float(ratio) for ratio in plane.explained_variance_ratio]
+    return Map(plane(ties.vectors), {"explained_variance_ratio": ratios})
+
+
+def _principal_plane(ties: Ties) -> Projection:
     from sklearn.decomposition import PCA
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -298,14 +340,15 @@ def pca(ties: Ties, settings: Settings) -> Map:
     model = PCA(n_components=min(2, *rows.shape), svd_solver="full")
     with threadpool_limits(1):
         model.fit(rows)
-        coordinates = model.transform(ties.vectors)
-    largest = np.abs(model.components_).argmax(axis=1)
-    coordinates = coordinates * np.sign(model.components_[np.arange(len(largest)), largest])
-    ratios = np.asarray(model.explained_variance_ratio_)
-    if missing := 2 - len(ratios):
-        coordinates = np.pad(coordinates, ((0, 0), (0, missing)))
-        ratios = np.pad(ratios, (0, missing))
-    return Map(coordinates, {"explained_variance_ratio": [float(ratio) for ratio in ratios]})
+    axes, ratios = np.asarray(model.components_), np.asarray(model.explained_variance_ratio_)
+    largest = np.abs(axes).argmax(axis=1)
+    axes = np.sign(axes[np.arange(len(largest)), largest])[:, None] * axes
+    missing = 2 - len(ratios)
+    return Projection(
+        np.asarray(model.mean_),
+        np.pad(axes, ((0, missing), (0, 0))),
+        np.pad(ratios, (0, missing)),
+    )
 
 
 def tsne(ties: Ties, settings: Settings) -> Map:

@@ -1,0 +1,62 @@
+"""`featviz draw`: the drawing page."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from featviz.errors import FeatvizError
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Draw faces on a local web page, see them generated at once, and save the sketches."""
+
+    checkpoints: tuple[str, ...] = ("modified", "baseline")
+    """One or two to begin with: shipped ones by name, run folders, .safetensors or .pth. The page
+    offers these and all shipped ones."""
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 lets other machines in, and then a token is needed."""
+    port: int = 8512
+    """Port to listen on; 0 takes any free one."""
+    database: str | None = None
+    """Where sketches are kept: a file, or postgresql://USER:PASSWORD@HOST/NAME; a file in your
+    data folder if not given."""
+    token: str = ""
+    """What everybody needs who draws; the printed address holds it."""
+    sketches: Path | None = None
+    """Sketch set to start from and to map probes with; the folder `sketches` here if not given."""
+    names: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Another name by which browsers may call this server, as a proxy or your network knows it."""
+    browser: bool = True
+    """Open the page in a browser."""
+
+    def run(self) -> None:
+        """Serve until stopped."""
+        try:
+            from featviz.studio.server import open_page, serve
+        except ModuleNotFoundError as error:
+            if error.name not in ("fastapi", "sqlalchemy", "uvicorn", "starlette", "pydantic"):
+                raise
+            raise FeatvizError(
+                f"the drawing page needs {error.name}; install it with "
+                "`pip install 'featviz[draw]'`"
+            ) from None
+
+        def ready(address: str, database: str) -> None:
+            print(f"drawing page: {address}", flush=True)
+            print(f"sketches:     {database}", flush=True)
+            print("Stop with Ctrl+C.", flush=True)
+            if self.browser:
+                open_page(address)
+
+        serve(
+            self.checkpoints,
+            self.host,
+            self.port,
+            self.database,
+            self.token,
+            self.sketches,
+            self.names,
+            ready,
+        )

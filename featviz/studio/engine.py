@@ -1,0 +1,195 @@
+"""What the page sees at once: faces of drawings, and how they differ from the start sketch's.
+
+Everything here runs on one thread, one job after the other, so the networks have the cores to
+themselves and nothing waits behind work that nobody wants any more.
+"""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featviz.errors import FeatvizError
+from featviz.studio.change import (
+    MARGIN,
+    Change,
+    EditedArea,
+    difference_of,
+    edited_area,
+    heat,
+    jpeg,
+    measure,
+)
+from featviz.studio.networks import Networks
+from featviz.studio.rasters import Points, Rasters, png
+
+_START_FACES = 64
+
+Strokes = tuple[tuple[str, Points], ...]
+"""(part, flat points) of each stroke."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What differences are taken against: a key to remember its faces by, and its strokes."""
+
+    key: str
+    strokes: Strokes
+
+
+@dataclass(frozen=True)
+class Job:
+    """One state of a drawing, and what is asked of it. arrived: `time.perf_counter()`."""
+
+    seq: int
+    strokes: Strokes
+    checkpoints: tuple[str, ...]
+    start: Start | None
+    difference: bool
+    raster: bool
+    arrived: float
+    skipped: int
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face as it is sent. difference: None without a start sketch, or if not asked for."""
+
+    checkpoint: str
+    image: bytes
+    difference: bytes | None
+    change: Change | None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The faces of a job. failed: (checkpoint, message) of those that could not be made."""
+
+    job: Job
+    faces: tuple[Face, ...]
+    failed: tuple[tuple[str, str], ...]
+    raster: bytes | None
+    area: EditedArea | None
+    milliseconds: dict[str, float]
+
+
+class Engine:
+    """Makes answers of jobs; call it from one thread at a time."""
+
+    def __init__(self, networks: Networks, rasters: Rasters) -> None:
+        self.networks = networks
+        self.rasters = rasters
+        self._start_faces: OrderedDict[tuple[str, str], NDArray[np.uint8]] = OrderedDict()
+
+    def answer(self, job: Job) -> Answer:
+        """Raster, faces, differences; a checkpoint that fails does not stop the others."""
+        clock = _Clock(job.arrived)
+        picture = self.rasters.picture(points for _, points in job.strokes)
+        clock.lap("raster")
+        area = edited_area(_parts(job.start.strokes), _parts(job.strokes)) if job.start else None
+        made: list[tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]] = []
+        failed = []
+        for name in job.checkpoints:
+            try:
+                face = self.networks.generate(name, picture)
+                start = self._start_face(name, job.start) if job.start and job.difference else None
+                made.append((name, face, start))
+            except FeatvizError as error:
+                failed.append((name, str(error)))
+        clock.lap("generate")
+        faces = []
+        for name, face, start in made:
+            difference = None if start is None else difference_of(face, start)
+            faces.append(
+                Face(
+                    name,
+                    jpeg(face),
+                    None if difference is None else jpeg(heat(difference), 85),
+                    None if difference is None else measure(difference, area),
+                )
+            )
+        raster = png(picture) if job.raster else None
+        clock.lap("encode")
+        return Answer(job, tuple(faces), tuple(failed), raster, area, clock.milliseconds)
+
+    def _start_face(self, checkpoint: str, start: Start) -> NDArray[np.uint8]:
+        key = (checkpoint, start.key)
+        if key not in self._start_faces:
+            picture = self.rasters.picture(points for _, points in start.strokes)
+            self._start_faces[key] = self.networks.generate(checkpoint, picture)
+            while len(self._start_faces) > _START_FACES:
+                self._start_faces.popitem(last=False)
+        self._start_faces.move_to_end(key)
+        return self._start_faces[key]
+
+
+def frame(answer: Answer) -> tuple[dict[str, Any], list[bytes]]:
+    """An answer as its header and the pictures that follow it."""
+    pictures: list[bytes] = []
+
+    def place(data: bytes, kind: str) -> dict[str, Any]:
+        offset = sum(map(len, pictures))
+        pictures.append(data)
+        return {"offset": offset, "length": len(data), "type": kind, "width": 512, "height": 512}
+
+    job, area = answer.job, answer.area
+    faces = [
+        {
+            "checkpoint": face.checkpoint,
+            "image": place(face.image, "image/jpeg"),
+            "difference": None
+            if face.difference is None or face.change is None
+            else {
+                "image": place(face.difference, "image/jpeg"),
+                "outside": _rounded(face.change.outside, 4),
+                "mean_inside": _rounded(face.change.mean_inside, 3),
+                "mean_outside": _rounded(face.change.mean_outside, 3),
+            },
+        }
+        for face in answer.faces
+    ]
+    header = {
+        "type": "faces",
+        "seq": job.seq,
+        "skipped": job.skipped,
+        "ms": {name: round(value, 1) for name, value in answer.milliseconds.items()},
+        "raster": None if answer.raster is None else place(answer.raster, "image/png"),
+        "edited": None
+        if area is None
+        else {
+            "parts": area.parts,
+            "pixels": int(area.mask.sum()),
+            "polygons": area.polygons,
+            "margin": MARGIN,
+        },
+        "faces": faces,
+    }
+    return header, pictures
+
+
+def _parts(strokes: Strokes) -> dict[str, list[Points]]:
+    parts: dict[str, list[Points]] = {}
+    for part, points in strokes:
+        parts.setdefault(part, []).append(points)
+    return parts
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+class _Clock:
+    """Milliseconds of the steps; "wait" is the time from the arrival to now."""
+
+    def __init__(self, arrived: float) -> None:
+        self._arrived, self._last = arrived, time.perf_counter()
+        self.milliseconds = {"total": 0.0, "wait": 1000 * (self._last - arrived)}
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.milliseconds[name] = 1000 * (now - self._last)
+        self.milliseconds["total"] = 1000 * (now - self._arrived)
+        self._last = now

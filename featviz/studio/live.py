@@ -1,0 +1,344 @@
+"""The live connection: drawings come in as fast as they may, the newest one is answered."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from featviz import __version__
+from featviz.errors import FeatvizError
+from featviz.studio.engine import Answer, Engine, Job, Start, frame
+from featviz.studio.guard import RateLimit
+from featviz.studio.messages import MESSAGE_BYTES, Draw, Ping, ProbeMessage, Settings, live_message
+from featviz.studio.probe import Prober
+from featviz.studio.problems import StudioError
+
+log = logging.getLogger("featviz.studio")
+
+T = TypeVar("T")
+
+CONNECTIONS = 200
+CONNECTIONS_EACH = 8
+_MALFORMED = 50
+_PROGRESS_SECONDS = 0.25
+_FALLBACK = Settings(
+    type="settings", checkpoints=[], start=None, difference=False, raster=False, probe=None
+)
+
+
+@dataclass
+class Wanted:
+    """What a connection wants answered next: the newest settings and drawing, nothing older."""
+
+    settings: Settings = _FALLBACK
+    start: Start | None = None
+    draw: Draw | None = None
+    arrived: float = 0.0
+    skipped: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def put(self, draw: Draw) -> None:
+        """A newer drawing takes the place of one that is not answered yet."""
+        if self.changed.is_set() and self.draw is not None:
+            self.skipped += 1
+        self.draw, self.arrived = draw, time.perf_counter()
+        self.changed.set()
+
+    def take(self) -> Job | None:
+        """The job of the moment, if there is a drawing."""
+        self.changed.clear()
+        if self.draw is None:
+            return None
+        skipped, self.skipped = self.skipped, 0
+        return Job(
+            seq=self.draw.seq,
+            strokes=tuple((s.part, tuple(s.points)) for s in self.draw.strokes),
+            checkpoints=tuple(dict.fromkeys(self.settings.checkpoints)),
+            start=self.start,
+            difference=self.settings.difference,
+            raster=self.settings.raster,
+            arrived=self.arrived,
+            skipped=skipped,
+        )
+
+
+class LiveServer:
+    """All live connections, and the one thread that works for them in turn.
+
+    start_of: a reference to a start sketch -> its strokes; may be slow and raise StudioError.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        prober: Prober,
+        start_of: Callable[[Any], Start],
+    ) -> None:
+        self.engine, self.prober, self.start_of = engine, prober, start_of
+        self.connections: Counter[str] = Counter()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="faces")
+        # First come, first served: with several people each waits for one answer of the others.
+        self.turn = asyncio.Lock()
+
+    def close(self) -> None:
+        """Stop working."""
+        self.prober.close()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def serve(self, socket: WebSocket, author_id: str) -> None:
+        """Serve one connection until it ends."""
+        if self.connections.total() >= CONNECTIONS or (
+            self.connections[author_id] >= CONNECTIONS_EACH
+        ):
+            await socket.accept()
+            await socket.close(1008, "too many connections")
+            return
+        self.connections[author_id] += 1
+        try:
+            await socket.accept()
+            await _Connection(self, socket).run()
+        finally:
+            self.connections[author_id] -= 1
+            self.connections += Counter()
+
+    async def work(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run something on the one thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+
+class _Connection:
+    def __init__(self, server: LiveServer, socket: WebSocket) -> None:
+        self.server, self.socket = server, socket
+        self.wanted = Wanted()
+        self._sending = asyncio.Lock()
+        self._limit = RateLimit(rate=200, burst=600)
+        self._malformed = 0
+        self._mapping: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+
+    async def run(self) -> None:
+        names = list(self.server.engine.networks.generating)
+        answering = asyncio.create_task(self._answer())
+        try:
+            await self._send({"type": "hello", "version": __version__, "checkpoints": names})
+            await self._listen()
+        except (WebSocketDisconnect, ConnectionError, RuntimeError):
+            # RuntimeError: Starlette's word for a connection that ended while we sent.
+            pass
+        finally:
+            for task in (answering, self._mapping):
+                if task is not None:
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, Exception):
+                        await task
+
+    async def _listen(self) -> None:
+        while True:
+            message = await self.socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            text = message.get("text")
+            try:
+                self._limit.take("")
+            except StudioError:
+                await self.socket.close(1008, "too many messages")
+                return
+            try:
+                if text is None:
+                    raise StudioError("bad-request", "expected text, not bytes")
+                if len(text) > MESSAGE_BYTES:
+                    raise StudioError("too-large", f"a message has at most {MESSAGE_BYTES} bytes")
+                await self._handle(live_message(text))
+            except StudioError as error:
+                self._malformed += 1
+                await self._error(error, None)
+                if self._malformed > _MALFORMED:
+                    await self.socket.close(1008, "too many malformed messages")
+                    return
+
+    async def _handle(self, message: Settings | Draw | Ping) -> None:
+        if isinstance(message, Ping):
+            await self._send({"type": "pong", "t": message.t})
+        elif isinstance(message, Draw):
+            self.wanted.put(message)
+        else:
+            await self._set(message)
+
+    async def _set(self, settings: Settings) -> None:
+        networks = self.server.engine.networks
+        for name in settings.checkpoints:
+            if not networks.choice(name).generates:
+                raise StudioError("bad-request", f"checkpoint '{name}' is a front end; no faces")
+        start = None
+        if settings.start is not None:
+            start = await asyncio.to_thread(self.server.start_of, settings.start)
+        self.wanted.settings, self.wanted.start = settings, start
+        self.wanted.arrived = time.perf_counter()
+        self.wanted.changed.set()
+        self._probe(settings.probe)
+
+    # Answers
+
+    async def _answer(self) -> None:
+        while True:
+            await self.wanted.changed.wait()
+            seq = None
+            try:
+                async with self.server.turn:
+                    # Only now: while waiting for our turn newer ones may have come.
+                    job = self.wanted.take()
+                    if job is None:
+                        continue
+                    seq = job.seq
+                    settings = self.wanted.settings
+                    with self.server.prober.paused():
+                        answer = await self.server.work(self._compute, job)
+                # A slow reader must not keep the others waiting.
+                await self._deliver(answer)
+                if settings.probe is not None:
+                    await self._show_probe(settings.probe, job)
+            except (WebSocketDisconnect, ConnectionError, RuntimeError):
+                if self.socket.client_state.name != "CONNECTED":
+                    return
+                log.exception("an answer failed")
+            except FeatvizError as error:
+                await self._error(_as_studio(error), seq)
+            except Exception:
+                log.exception("an answer failed")
+                await self._error(StudioError("internal", "the server made a mistake"), seq)
+
+    def _compute(self, job: Job) -> Answer:
+        def loading(name: str) -> None:
+            message = {"type": "loading", "checkpoint": name}
+            asyncio.run_coroutine_threadsafe(self._send(message), self._loop)
+
+        self.server.engine.networks.loading = loading
+        return self.server.engine.answer(job)
+
+    async def _deliver(self, answer: Answer) -> None:
+        header, pictures = frame(answer)
+        # The time until it is handed to the network, encoding of this very header excepted.
+        header["ms"]["total"] = round(1000 * (time.perf_counter() - answer.job.arrived), 1)
+        data = json.dumps(header, separators=(",", ":")).encode()
+        await self._send_bytes(b"".join([len(data).to_bytes(4, "big"), data, *pictures]))
+        for checkpoint, message in answer.failed:
+            await self._send(
+                {
+                    "type": "error",
+                    "code": "checkpoint",
+                    "message": message,
+                    "checkpoint": checkpoint,
+                    "seq": answer.job.seq,
+                }
+            )
+
+    # Probes
+
+    def _probe(self, probe: ProbeMessage | None) -> None:
+        if self._mapping is not None:
+            self._mapping.cancel()
+        self._mapping = None if probe is None else asyncio.create_task(self._map(probe))
+
+    async def _map(self, probe: ProbeMessage) -> None:
+        """Tell the receptive fields, then how far the groups' vectors are, then their map."""
+        prober = self.server.prober
+        (x, y), name, layer = probe.point, probe.checkpoint, probe.layer
+        try:
+            prober.networks.choice(name)
+            await self._send(await asyncio.to_thread(prober.describe, name, (x, y), layer))
+            if len(prober.starts) == 0:
+                raise StudioError("not-found", prober.starts.message)
+            with prober.extraction(name, (x, y)) as extraction:
+                future = asyncio.wrap_future(extraction.future)
+                about = {"point": [x, y], "checkpoint": name}
+                told = -1
+                while not future.done():
+                    if told != extraction.done:
+                        told = extraction.done
+                        progress = {"done": told, "total": extraction.total}
+                        await self._send({"type": "probe_progress", **about, **progress})
+                    await asyncio.wait({future}, timeout=_PROGRESS_SECONDS)
+                future.result()
+                await self._send(await asyncio.to_thread(self._map_message, probe))
+            # The drawing's own place in the map comes with the next answer.
+            self.wanted.changed.set()
+        except FeatvizError as error:
+            await self._error(_as_studio(error), None)
+        except (WebSocketDisconnect, ConnectionError, RuntimeError):
+            pass
+        except Exception:
+            log.exception("a probe failed")
+            await self._error(StudioError("internal", "the server made a mistake"), None)
+
+    def _map_message(self, probe: ProbeMessage) -> dict[str, Any]:
+        prober = self.server.prober
+        (x, y), name, layer = probe.point, probe.checkpoint, probe.layer
+        shown = prober.map(name, (x, y), layer)
+        groups = list(prober.starts.groups)
+        numbers = [groups.index(group) for group in prober.starts.sketch_groups]
+        return {
+            "type": "probe_map",
+            "point": [x, y],
+            "checkpoint": name,
+            "layer": layer,
+            "explained": [round(float(r), 4) for r in shown.projection.explained_variance_ratio],
+            "groups": groups,
+            "points": [
+                [_short(px), _short(py), group, number]
+                for number, ((px, py), group) in enumerate(
+                    zip(shown.coordinates, numbers, strict=True)
+                )
+            ],
+            "distinct": shown.distinct,
+        }
+
+    async def _show_probe(self, probe: ProbeMessage, job: Job) -> None:
+        (x, y), name, layer = probe.point, probe.checkpoint, probe.layer
+
+        def project() -> list[float] | None:
+            picture = self.server.engine.rasters.picture(points for _, points in job.strokes)
+            return self.server.prober.live(name, (x, y), layer, picture)
+
+        async with self.server.turn:
+            with self.server.prober.paused():
+                place = await self.server.work(project)
+        if place is not None:
+            await self._send(
+                {
+                    "type": "probe_live",
+                    "seq": job.seq,
+                    "point": [x, y],
+                    "checkpoint": name,
+                    "layer": layer,
+                    "xy": [_short(value) for value in place],
+                }
+            )
+
+    # Sending
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        async with self._sending:
+            await self.socket.send_text(json.dumps(message, separators=(",", ":")))
+
+    async def _send_bytes(self, data: bytes) -> None:
+        async with self._sending:
+            await self.socket.send_bytes(data)
+
+    async def _error(self, error: StudioError, seq: int | None) -> None:
+        await self._send({"type": "error", "seq": seq, **error.document()})
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _as_studio(error: FeatvizError) -> StudioError:
+    return error if isinstance(error, StudioError) else StudioError("bad-request", str(error))

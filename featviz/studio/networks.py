@@ -1,0 +1,161 @@
+"""The checkpoints that the page may choose from, loaded when they are first asked for."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featviz.checkpoints import (
+    LoadedGenerator,
+    find_checkpoint,
+    load_generator,
+    read_metadata,
+    shipped_checkpoints,
+)
+from featviz.drawing import CANVAS, PAPER
+from featviz.errors import FeatvizError
+from featviz.generation import FastGenerator
+from featviz.networks.generators import GeneratorArchitecture
+from featviz.studio.problems import StudioError
+
+_LOADED = 4
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A checkpoint that can be chosen. generates: False for a front end alone."""
+
+    name: str
+    source: str
+    variant: str
+    width: int
+    generates: bool
+    shipped: bool
+    layers: tuple[tuple[str, int], ...]
+
+    def document(self) -> dict[str, Any]:
+        """What the page is told."""
+        return {
+            "name": self.name,
+            "variant": self.variant,
+            "width": self.width,
+            "generates": self.generates,
+            "shipped": self.shipped,
+            "layers": [{"layer": name, "channels": channels} for name, channels in self.layers],
+        }
+
+
+def choices(sources: Sequence[str]) -> dict[str, Choice]:
+    """The checkpoints by name: those named when the server was started, then all shipped ones.
+
+    Only these can be chosen from the page: no request names a file. Raises FeatvizError for
+    sources that cannot be read and for two of the same name.
+    """
+    found: dict[str, Choice] = {}
+    for source in dict.fromkeys([*sources, *shipped_checkpoints()]):
+        choice = _choice(source)
+        if choice.name in found:
+            if choice.shipped:
+                continue
+            raise FeatvizError(
+                f"checkpoints {found[choice.name].source} and {source} are both called "
+                f"'{choice.name}'; rename one"
+            )
+        found[choice.name] = choice
+    return found
+
+
+class Networks:
+    """The loaded networks; a few are kept. Use from one thread.
+
+    loading: called with a checkpoint's name before it is loaded.
+    """
+
+    def __init__(
+        self, sources: Sequence[str], loading: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.choices = choices(sources)
+        self.loading = loading
+        self._fast: OrderedDict[str, FastGenerator] = OrderedDict()
+
+    @property
+    def generating(self) -> tuple[str, ...]:
+        """The names of those that make faces."""
+        return tuple(name for name, choice in self.choices.items() if choice.generates)
+
+    def names_of(self, sources: Sequence[str]) -> tuple[str, ...]:
+        """The names of checkpoints given by name or path; raises FeatvizError for front ends."""
+        names = tuple(dict.fromkeys(_choice(source).name for source in sources))
+        for name in names:
+            if not self.choices[name].generates:
+                raise FeatvizError(
+                    f"'{name}' is a front end alone, which generates nothing; expected whole "
+                    f"generators such as {', '.join(self.generating)}"
+                )
+        return names
+
+    def choice(self, name: str) -> Choice:
+        """The checkpoint of that name; raises StudioError if it cannot be chosen."""
+        if name not in self.choices:
+            known = ", ".join(self.choices)
+            raise StudioError("bad-request", f"unknown checkpoint; there are {known}")
+        return self.choices[name]
+
+    def load(self, name: str) -> LoadedGenerator:
+        """A checkpoint afresh; the message of an error names it, not its path."""
+        choice = self.choice(name)
+        try:
+            return load_generator(choice.source)
+        except (FeatvizError, OSError) as error:
+            reason = str(error).replace(str(choice.source), name)
+            raise StudioError(
+                "checkpoint", f"checkpoint '{name}' cannot be loaded: {' '.join(reason.split())}"
+            ) from error
+
+    def generate(self, name: str, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The face (512, 512, 3) of a picture (512, 512)."""
+        if name not in self._fast:
+            if not self.choice(name).generates:
+                raise StudioError("bad-request", f"checkpoint '{name}' is a front end; no faces")
+            self.loading(name)
+            fast = FastGenerator(self.load(name).generator)
+            # The first forward sets things up; it must not count as the first face's time.
+            fast(np.full((CANVAS, CANVAS), PAPER, np.uint8))
+            self._fast[name] = fast
+            while len(self._fast) > _LOADED:
+                self._fast.popitem(last=False)
+        self._fast.move_to_end(name)
+        try:
+            return self._fast[name](picture)
+        except FeatvizError as error:
+            raise StudioError("checkpoint", f"checkpoint '{name}': {error}") from None
+
+
+def _choice(source: str) -> Choice:
+    path = find_checkpoint(source)
+    is_run = path.name == "generator.safetensors"
+    name = path.resolve().parent.name if is_run else path.stem
+    shipped = source in shipped_checkpoints()
+    if path.suffix == ".safetensors":
+        metadata = read_metadata(path)
+    else:
+        # A .pth tells what it is only when it is read.
+        metadata = load_generator(source).metadata
+    try:
+        architecture = GeneratorArchitecture(**metadata["architecture"])
+    except (KeyError, TypeError) as error:
+        raise FeatvizError(f"{source}: its architecture cannot be read ({error})") from None
+    width = architecture.width * 2**architecture.enhancers
+    return Choice(
+        name=name,
+        source=source if shipped else str(Path(source).absolute()),
+        variant=str(metadata.get("variant") or ""),
+        width=architecture.width,
+        generates=metadata.get("kind") == "generator",
+        shipped=shipped,
+        layers=tuple((f"L{n}", width * 2**n) for n in range(architecture.downsamplings + 1)),
+    )

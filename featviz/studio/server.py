@@ -1,0 +1,124 @@
+"""Starting the server of the drawing page, and the browser."""
+
+import logging
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+import uvicorn
+
+from featviz.errors import FeatvizError
+from featviz.studio.app import Studio, create_app
+from featviz.studio.database import Database
+from featviz.studio.guard import allowed_hosts, is_loopback
+from featviz.studio.messages import MESSAGE_BYTES
+from featviz.studio.networks import Networks
+from featviz.studio.start_set import open_start_set
+from featviz.studio.store import Store
+
+_LEAST_TOKEN = 8
+_MOST_CONNECTIONS = 1000
+
+
+def check_token(host: str, token: str) -> None:
+    """Raise FeatvizError for a server that others can reach without a token, or a short one."""
+    if token and (len(token) < _LEAST_TOKEN or not token.isascii() or not token.isprintable()):
+        raise FeatvizError(
+            f"the token has {len(token)} characters; expected {_LEAST_TOKEN} or more, ASCII only"
+        )
+    if not is_loopback(host) and not token:
+        raise FeatvizError(
+            f"{host} can be reached from other machines; give a token with --token, which "
+            "everybody needs who draws, or keep to --host 127.0.0.1"
+        )
+
+
+def serve(
+    checkpoints: Sequence[str],
+    host: str,
+    port: int,
+    database: str | Path | None,
+    token: str,
+    sketches: Path | None,
+    names: Sequence[str],
+    ready: Callable[[str, str], None],
+) -> None:
+    """Serve the page until stopped.
+
+    checkpoints: chosen at first, one or two; own ones by path. port: 0 takes a free one. names:
+    more host names by which the server may be called. ready: called with the page's address and
+    the database's name when it can be opened. Raises FeatvizError for anything that cannot be
+    used, before anything is served.
+    """
+    check_token(host, token)
+    if not 1 <= len(set(checkpoints)) <= 2:
+        raise FeatvizError(f"expected one or two different checkpoints; got {len(checkpoints)}")
+    networks = Networks(checkpoints)
+    selected = networks.names_of(checkpoints)
+    starts = open_start_set(sketches)
+    listening = _listen(host, port)
+    port = listening.getsockname()[1]
+    studio = Studio(
+        Store(Database(database)),
+        networks,
+        starts,
+        selected,
+        token,
+        # Cookies do not tell ports apart; two servers on one machine must.
+        cookie=f"featviz-{port}",
+    )
+    config = uvicorn.Config(
+        create_app(studio, allowed_hosts(host, port, names)),
+        log_level=logging.WARNING,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        ws_max_size=MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=3,
+        # A proxy may be anybody who can reach the port; the address is only used for limits.
+        proxy_headers=False,
+    )
+    server = _Server(config, lambda: ready(page_address(host, port, token), studio.database_name))
+    server.run(sockets=[listening])
+
+
+def page_address(host: str, port: int, token: str) -> str:
+    """Where the page is; the token travels behind the #, which browsers keep to themselves."""
+    name = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+    if ":" in name and not name.startswith("["):
+        name = f"[{name}]"
+    return f"http://{name}:{port}/" + (f"#token={quote(token, safe='')}" if token else "")
+
+
+def open_page(address: str) -> None:
+    """Open a browser without waiting for it."""
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except (OSError, OverflowError) as error:
+        raise FeatvizError(f"cannot listen on {host} port {port}: {error}") from None
+    return listening

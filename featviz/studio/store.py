@@ -1,0 +1,587 @@
+"""The sketch database: drawings that grow by events, and the sketches saved from them.
+
+Whatever the page sends it may send again, after a crash of either side: every id is made by the
+page, so what is there already is answered as it was the first time and stored once.
+"""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from featviz.drawing import Drawing as Lines
+from featviz.drawing import Stroke as Line
+from featviz.drawing import changed_parts
+from featviz.studio.database import Database
+from featviz.studio.problems import StudioError
+from featviz.studio.tables import Author, Drawing, Event, Group, Sketch, Stroke, now
+
+KINDS = ("draw", "erase", "cut", "move", "clear", "undo", "redo", "start", "restore")
+
+START_EVENT = "start"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is too much."""
+
+    strokes: int = 5_000
+    """Strokes that a drawing may ever have had."""
+    points: int = 100_000
+    """Points of all these."""
+    events: int = 20_000
+    """Events of a drawing."""
+    drawings: int = 5_000
+    """Drawings of an author."""
+    sketches: int = 20_000
+    """Sketches of an author."""
+
+
+@dataclass(frozen=True)
+class NewStroke:
+    """A stroke as it comes in; points: flat, rounded."""
+
+    id: str
+    part: str
+    order: float
+    points: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """A step as it comes in. add: new strokes, or ids of strokes taken away earlier."""
+
+    id: str
+    kind: str
+    add: tuple[NewStroke | str, ...]
+    remove: tuple[str, ...]
+    of: str | None = None
+
+    @property
+    def added(self) -> list[str]:
+        """The ids of what it adds."""
+        return [item if isinstance(item, str) else item.id for item in self.add]
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a drawing stands; stored: how many events were new."""
+
+    revision: int
+    last: str | None
+    stored: int = 0
+
+
+@dataclass(frozen=True)
+class StartSketch:
+    """A sketch of the server's sketch set, as `use_start` takes it.
+
+    points of strokes are flat. base: the sketch it was made from, None if it is unedited itself.
+    """
+
+    label: str
+    group: str
+    file: str
+    edited_part: str
+    strokes: tuple[tuple[str, tuple[float, ...]], ...]
+    base: "StartSketch | None"
+
+    @property
+    def id(self) -> str:
+        """Made of the content, so that a set used twice is stored once."""
+        digest = hashlib.sha256(repr((self.label, self.strokes)).encode()).hexdigest()
+        return str(uuid.uuid5(_START_SPACE, digest))
+
+
+_START_SPACE = uuid.UUID("1f0c6f0e-6d0a-5a55-8a3f-0b6c7f9f5120")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """A drawing with all its strokes (in order) and events (by number)."""
+
+    drawing: Drawing
+    strokes: list[Stroke]
+    events: list[Event]
+    base: Sketch | None
+    saved: list[Sketch] = field(default_factory=list)
+
+    def at(self, revision: int) -> list[Stroke]:
+        """The strokes that were there after so many events."""
+        present: set[str] = set()
+        for event in self.events[:revision]:
+            present.difference_update(event.removed)
+            present.update(event.added)
+        return [stroke for stroke in self.strokes if stroke.id in present]
+
+
+class Store:
+    """What the page may do with the database. All methods are safe to call from any thread."""
+
+    def __init__(self, database: Database, limits: Limits | None = None) -> None:
+        self.database = database
+        self.limits = limits or Limits()
+
+    # People
+
+    def begin_session(self, nickname: str, token: str) -> tuple[Author, str]:
+        """A new author and the secret by which `author_of` knows them again."""
+        secret = secrets.token_urlsafe(32)
+        author = Author(
+            id=secrets.token_hex(8),
+            nickname=nickname,
+            secret_digest=_digest(secret),
+            token_digest=_digest(token) if token else "",
+            created=now(),
+        )
+        self.database.write(lambda session: session.add(author))
+        return author, secret
+
+    def author_of(self, secret: str, token: str) -> Author | None:
+        """Whose secret it is; None if nobody's, or if the server's token has changed since."""
+        digest = _digest(secret)
+        author = self.database.read(
+            lambda session: session.scalar(select(Author).where(Author.secret_digest == digest))
+        )
+        expected = _digest(token) if token else ""
+        if author is None or not secrets.compare_digest(author.token_digest, expected):
+            return None
+        return author
+
+    def rename(self, author_id: str, nickname: str) -> Author:
+        """Give an author another nickname."""
+
+        def work(session: Session) -> Author:
+            author = session.get_one(Author, author_id)
+            author.nickname = nickname
+            return author
+
+        return self.database.write(work)
+
+    def nickname(self, author_id: str | None) -> str:
+        """What an author is called; "" for nobody."""
+        if author_id is None:
+            return ""
+        author = self.database.read(lambda session: session.get(Author, author_id))
+        return "" if author is None else author.nickname
+
+    # Drawings
+
+    def create_drawing(
+        self, author_id: str, drawing_id: str, base: StartSketch | str | None, page_version: str
+    ) -> tuple[Contents, bool]:
+        """A drawing and whether it is new; with a base it begins with that one's strokes.
+
+        base: a sketch of the server's set or the id of a saved one.
+        """
+
+        def work(session: Session) -> tuple[Contents, bool]:
+            if session.get(Drawing, drawing_id) is not None:
+                return self._contents(session, author_id, drawing_id), False
+            count = session.scalar(
+                select(func.count()).select_from(Drawing).where(Drawing.author_id == author_id)
+            )
+            if (count or 0) >= self.limits.drawings:
+                raise StudioError(
+                    "too-many",
+                    f"you have {count} drawings; at most {self.limits.drawings} are kept",
+                    retry_after=None,
+                )
+            source: Sketch | None = None
+            if isinstance(base, str):
+                source = session.get(Sketch, base)
+                if source is None or source.deleted is not None:
+                    raise StudioError("not-found", f"there is no sketch {base}")
+            elif base is not None:
+                source = use_start(session, base)
+            if source is not None and source.strokes is None:
+                raise StudioError(
+                    "bad-request", f"sketch {source.label} is made of pixels; draw on another one"
+                )
+            time = now()
+            drawing = Drawing(
+                id=drawing_id,
+                author_id=author_id,
+                base_id=source.id if source is not None else None,
+                page_version=page_version,
+                created=time,
+                updated=time,
+                revision=0,
+                last_event=None,
+                strokes=0,
+                points=0,
+                deleted=None,
+            )
+            session.add(drawing)
+            # Without relationships nothing tells the order in which rows have to be written.
+            session.flush()
+            if source is not None and source.strokes:
+                strokes = tuple(
+                    NewStroke(f"b{number}", item["part"], number, tuple(item["points"]))
+                    for number, item in enumerate(source.strokes)
+                )
+                self._append(session, drawing, [NewEvent(START_EVENT, "start", strokes, ())])
+                session.flush()
+            return self._contents(session, author_id, drawing_id), True
+
+        return self.database.write(work)
+
+    def drawing(self, author_id: str, drawing_id: str) -> Contents:
+        """All of a drawing; only its author may see it."""
+        return self.database.read(
+            lambda session: self._contents(session, author_id, drawing_id, saved=True)
+        )
+
+    def append_events(
+        self, author_id: str, drawing_id: str, after: str | None, events: Sequence[NewEvent]
+    ) -> State:
+        """Store events behind the event `after`; all are on disk when this returns, or none.
+
+        Events that are there already are skipped. Raises StudioError "conflict" if the drawing's
+        last event is another than `after`, "exists" for an id that stands for something else.
+        """
+
+        def work(session: Session) -> State:
+            drawing = _own_drawing(session, author_id, drawing_id, lock=True)
+            if drawing.deleted is not None:
+                raise StudioError("deleted", "this drawing is deleted; restore it to draw on")
+            ids = [event.id for event in events]
+            if len(set(ids)) < len(ids):
+                raise StudioError("bad-request", "two events of a request have the same id")
+            known = {
+                event.id: event
+                for event in session.scalars(
+                    select(Event).where(Event.drawing_id == drawing_id, Event.id.in_(ids))
+                )
+            }
+            for event in events:
+                if event.id in known and not _same(known[event.id], event):
+                    raise StudioError("exists", f"event {event.id} is another one already")
+            new = [event for event in events if event.id not in known]
+            if not new:
+                return State(drawing.revision, drawing.last_event)
+            first = ids.index(new[0].id)
+            before = after if first == 0 else ids[first - 1]
+            if before != drawing.last_event or len(new) != len(events) - first:
+                raise StudioError(
+                    "conflict",
+                    "this drawing has changed elsewhere; load it again",
+                    last=drawing.last_event,
+                    revision=drawing.revision,
+                )
+            self._append(session, drawing, new)
+            return State(drawing.revision, drawing.last_event, len(new))
+
+        return self.database.write(work)
+
+    def delete_drawing(self, author_id: str, drawing_id: str, deleted: bool) -> Drawing:
+        """Put a drawing aside, or take it back."""
+
+        def work(session: Session) -> Drawing:
+            drawing = _own_drawing(session, author_id, drawing_id, lock=True)
+            if deleted != (drawing.deleted is not None):
+                drawing.deleted = now() if deleted else None
+            return drawing
+
+        return self.database.write(work)
+
+    # Sketches
+
+    def save_sketch(
+        self,
+        author_id: str,
+        sketch_id: str,
+        drawing_id: str,
+        revision: int,
+        group: str,
+        replaces: str | None = None,
+    ) -> tuple[Sketch, bool]:
+        """Save a drawing, as it was after `revision` events, into a group.
+
+        replaces: a sketch of the author's that is deleted in the same step. Returns the sketch
+        and whether it is new.
+        """
+
+        def work(session: Session) -> tuple[Sketch, bool]:
+            there = session.get(Sketch, sketch_id)
+            if there is not None:
+                given = (author_id, drawing_id, revision, group)
+                if given != (
+                    there.author_id,
+                    there.drawing_id,
+                    there.revision,
+                    there.group_name,
+                ):
+                    raise StudioError("exists", f"sketch {sketch_id} is another one already")
+                return there, False
+            count = session.scalar(
+                select(func.count()).select_from(Sketch).where(Sketch.author_id == author_id)
+            )
+            if (count or 0) >= self.limits.sketches:
+                raise StudioError(
+                    "too-many",
+                    f"you have {count} sketches; at most {self.limits.sketches} are kept",
+                    retry_after=None,
+                )
+            contents = self._contents(session, author_id, drawing_id)
+            if not 0 <= revision <= contents.drawing.revision:
+                raise StudioError(
+                    "conflict",
+                    f"the drawing has {contents.drawing.revision} events; cannot save {revision}",
+                    last=contents.drawing.last_event,
+                    revision=contents.drawing.revision,
+                )
+            strokes = by_part((s.part, s.points) for s in contents.at(revision))
+            if not strokes:
+                raise StudioError("empty", "there is nothing drawn yet to save")
+            edited = ""
+            if contents.base is not None:
+                edited = " ".join(changed_parts(lines(contents.base.strokes), lines(strokes)))
+            label, number = _next_label(session, group)
+            sketch = Sketch(
+                id=sketch_id,
+                label=label,
+                group_name=group,
+                file=f"{group}/{number:03d}.svg",
+                base_id=contents.drawing.base_id,
+                edited_part=edited,
+                author_id=author_id,
+                drawing_id=drawing_id,
+                revision=revision,
+                page_version=contents.drawing.page_version,
+                saved=now(),
+                deleted=None,
+                origin="drawn",
+                strokes=strokes,
+                original=None,
+                suffix=".svg",
+            )
+            session.add(sketch)
+            if replaces is not None:
+                old = _own_sketch(session, author_id, replaces)
+                old.deleted = old.deleted or now()
+            return sketch, True
+
+        return self.database.write(work)
+
+    def sketch(self, sketch_id: str) -> Sketch:
+        """One saved sketch, also a deleted one: others may be edits of it."""
+
+        def work(session: Session) -> Sketch:
+            sketch = session.get(Sketch, sketch_id)
+            if sketch is None:
+                raise StudioError("not-found", f"there is no sketch {sketch_id}")
+            return sketch
+
+        return self.database.read(work)
+
+    def delete_sketch(self, author_id: str, sketch_id: str, deleted: bool) -> Sketch:
+        """Take one's own sketch out of the gallery and of exports, or put it back."""
+
+        def work(session: Session) -> Sketch:
+            sketch = _own_sketch(session, author_id, sketch_id)
+            if deleted != (sketch.deleted is not None):
+                sketch.deleted = now() if deleted else None
+            return sketch
+
+        return self.database.write(work)
+
+    # The insides
+
+    def _contents(
+        self, session: Session, author_id: str, drawing_id: str, saved: bool = False
+    ) -> Contents:
+        drawing = _own_drawing(session, author_id, drawing_id)
+        strokes = session.scalars(
+            select(Stroke)
+            .where(Stroke.drawing_id == drawing_id)
+            .order_by(Stroke.position, Stroke.id)
+        )
+        events = session.scalars(
+            select(Event).where(Event.drawing_id == drawing_id).order_by(Event.number)
+        )
+        base = session.get(Sketch, drawing.base_id) if drawing.base_id else None
+        sketches = (
+            session.scalars(
+                select(Sketch)
+                .where(Sketch.drawing_id == drawing_id, Sketch.deleted.is_(None))
+                .order_by(Sketch.saved, Sketch.id)
+            )
+            if saved
+            else ()
+        )
+        return Contents(drawing, list(strokes), list(events), base, list(sketches))
+
+    def _append(self, session: Session, drawing: Drawing, events: Iterable[NewEvent]) -> None:
+        present: dict[str, bool] = dict(
+            session.execute(
+                select(Stroke.id, Stroke.present).where(Stroke.drawing_id == drawing.id)
+            )
+            .tuples()
+            .all()
+        )
+        changed: dict[str, bool] = {}
+        new: dict[str, Stroke] = {}
+        time = now()
+        for event in events:
+            for stroke_id in event.remove:
+                if not present.get(stroke_id, False):
+                    raise StudioError("bad-request", f"no stroke {stroke_id} to take away")
+                present[stroke_id] = changed[stroke_id] = False
+            for item in event.add:
+                stroke_id = item if isinstance(item, str) else item.id
+                if isinstance(item, str):
+                    if present.get(stroke_id, True):
+                        raise StudioError("bad-request", f"no stroke {stroke_id} to put back")
+                elif stroke_id in present:
+                    raise StudioError("exists", f"stroke {stroke_id} is another one already")
+                else:
+                    new[stroke_id] = Stroke(
+                        drawing_id=drawing.id,
+                        id=stroke_id,
+                        part=item.part,
+                        position=item.order,
+                        points=list(item.points),
+                        present=True,
+                    )
+                    drawing.strokes += 1
+                    drawing.points += len(item.points) // 2
+                present[stroke_id] = changed[stroke_id] = True
+            drawing.revision += 1
+            drawing.last_event = event.id
+            session.add(
+                Event(
+                    drawing_id=drawing.id,
+                    number=drawing.revision,
+                    id=event.id,
+                    kind=event.kind,
+                    of=event.of,
+                    added=event.added,
+                    removed=list(event.remove),
+                    time=time,
+                )
+            )
+        drawing.updated = time
+        for what in ("strokes", "points"):
+            count, most = getattr(drawing, what), getattr(self.limits, what)
+            if count > most:
+                raise StudioError("too-large", f"a drawing holds at most {most} {what}")
+        if drawing.revision > self.limits.events:
+            raise StudioError("too-large", f"a drawing has at most {self.limits.events} events")
+        for stroke_id, stroke in new.items():
+            stroke.present = present[stroke_id]
+            session.add(stroke)
+        old = [stroke_id for stroke_id in changed if stroke_id not in new]
+        for start in range(0, len(old), 500):
+            for stroke in session.scalars(
+                select(Stroke).where(
+                    Stroke.drawing_id == drawing.id, Stroke.id.in_(old[start : start + 500])
+                )
+            ):
+                stroke.present = present[stroke.id]
+
+
+def use_start(session: Session, start: StartSketch) -> Sketch:
+    """The database's copy of a sketch of the server's set; made, with its base, if need be."""
+    there = session.get(Sketch, start.id)
+    if there is not None:
+        return there
+    base_id = start.id if start.base is None else use_start(session, start.base).id
+    label, file = start.label, start.file
+    if session.scalar(select(Sketch.id).where(Sketch.label == label)) is not None:
+        # Another sketch of this name was saved or imported; both are to be kept apart.
+        label = f"{start.label}-{start.id[:8]}"
+        file = f"{start.group}/{label.rpartition('/')[2]}.svg"
+    sketch = Sketch(
+        id=start.id,
+        label=label,
+        group_name=start.group,
+        file=file,
+        base_id=base_id,
+        edited_part=start.edited_part,
+        author_id=None,
+        drawing_id=None,
+        revision=None,
+        page_version="",
+        saved=now(),
+        deleted=None,
+        origin="start",
+        strokes=[{"part": part, "points": list(points)} for part, points in start.strokes],
+        original=None,
+        suffix=".svg",
+    )
+    session.add(sketch)
+    session.flush()
+    return sketch
+
+
+def by_part(strokes: Iterable[tuple[str, Iterable[float]]]) -> list[dict[str, Any]]:
+    """Strokes as an SVG drawing holds them: part by part, in order of first appearance."""
+    parts: dict[str, list[dict[str, Any]]] = {}
+    for part, points in strokes:
+        parts.setdefault(part, []).append({"part": part, "points": list(points)})
+    return [stroke for part in parts.values() for stroke in part]
+
+
+def lines(strokes: Sequence[dict[str, Any]] | None) -> Lines:
+    """Stored strokes ({"part", "points": flat}) as a drawing."""
+    return Lines(
+        tuple(
+            Line(stroke["part"], np.array(stroke["points"], dtype=np.float64).reshape(-1, 2))
+            for stroke in strokes or ()
+        )
+    )
+
+
+def _own_drawing(session: Session, author_id: str, drawing_id: str, lock: bool = False) -> Drawing:
+    drawing = session.get(Drawing, drawing_id, with_for_update=True if lock else None)
+    if drawing is None:
+        raise StudioError("not-found", f"there is no drawing {drawing_id}")
+    if drawing.author_id != author_id:
+        raise StudioError("forbidden", "this drawing is somebody else's")
+    return drawing
+
+
+def _own_sketch(session: Session, author_id: str, sketch_id: str) -> Sketch:
+    sketch = session.get(Sketch, sketch_id)
+    if sketch is None:
+        raise StudioError("not-found", f"there is no sketch {sketch_id}")
+    if sketch.author_id != author_id:
+        raise StudioError("forbidden", "this sketch is somebody else's")
+    return sketch
+
+
+def _next_label(session: Session, group: str) -> tuple[str, int]:
+    row = session.get(Group, group, with_for_update=True)
+    if row is None:
+        row = Group(name=group, last_number=0)
+        session.add(row)
+    while True:
+        row.last_number += 1
+        label = f"{group}/{row.last_number:03d}"
+        if session.scalar(select(Sketch.id).where(Sketch.label == label)) is None:
+            return label, row.last_number
+
+
+def _same(stored: Event, given: NewEvent) -> bool:
+    return (stored.kind, stored.added, stored.removed) == (
+        given.kind,
+        given.added,
+        list(given.remove),
+    )
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def moment(time: datetime) -> str:
+    """A time as the page gets it: 2026-01-31T12:00:00.123Z."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
