@@ -6,6 +6,7 @@ import PIL.Image
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from featviz import cli
 from featviz.activations import record_activations
@@ -13,7 +14,12 @@ from featviz.checkpoints import save_network
 from featviz.encoding import encode_image, input_channels
 from featviz.errors import FeatvizError
 from featviz.extraction import FRONT_END_LAYERS, extract, extract_checkpoints
-from featviz.networks.generators import FrontEnd, GeneratorArchitecture, GlobalGenerator
+from featviz.networks.generators import (
+    FrontEnd,
+    GeneratorArchitecture,
+    GlobalGenerator,
+    build_generator,
+)
 from featviz.points import PROBE_POINT
 from featviz.sketches import read_sketches
 from featviz.tables import read_features
@@ -437,3 +443,17 @@ def test_without_the_repositorys_sketches_the_command_says_where_they_are(
     assert "repository" in error
     assert "--sketches FOLDER" in error
     assert [path.name for path in tmp_path.iterdir()] == ["mine.safetensors"]
+
+
+def test_a_local_enhancers_front_end_is_read_at_half_the_position():
+    torch.manual_seed(0)
+    model = build_generator(GeneratorArchitecture("modified", 2, residual_blocks=1, enhancers=1))
+    image = np.full((64, 64), 255, np.uint8)
+    image[20:22, 10:50] = 0
+    table = extract(model, [image], [(22, 21)], ["L0", "L1"])
+    assert table.metadata["positions"] == {"L0": [[11, 11]], "L1": [[6, 6]]}
+    # L0 sees 7x7 cells of the half image, each the mean of 3x3 pixels, 2 pixels apart.
+    assert table.metadata["receptive_fields"] == {"L0": 15, "L1": 19}
+    halved = F.avg_pool2d(encode_image(image)[None], 3, 2, 1, count_include_pad=False)
+    expected = model.global_generator.front_end.L0(halved)[0, :, 11, 11]
+    assert torch.equal(torch.from_numpy(table.vectors["L0"][0]), expected.detach())

@@ -1,5 +1,6 @@
 """`featviz train`, `featviz generate` and `featviz convert`."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,8 +18,9 @@ class Train:
     """Folder of the run."""
     data: Path = Path("data/faces")
     """Folder of the pairs; see `featviz faces`."""
-    variant: str = "baseline"
-    """baseline, modified, no-norm or no-norm-first-N: which of L0, L1, ... have no norm."""
+    variant: str | None = None
+    """baseline, modified, no-norm or no-norm-first-N: which of L0, L1, ... have no norm. Unless
+    given, that of --start-from, or baseline."""
     preset: str = "demo"
     """demo (2 cores, hours) or paper (GPUs); the options below change single settings."""
     resume: bool = False
@@ -26,7 +28,7 @@ class Train:
     size: int | None = None
     """Side of sketches and photos in pixels."""
     width: int | None = None
-    """Channels of L0."""
+    """Channels of L0, or with enhancers those of the finest."""
     residual_blocks: int | None = None
     """Residual blocks between front end and back end."""
     discriminator_width: int | None = None
@@ -58,7 +60,12 @@ class Train:
     compile: bool | None = None
     """Compile the networks first; minutes, then faster steps."""
     start_from: Path | None = None
-    """A checkpoint whose weights the run begins with instead of fresh ones."""
+    """A checkpoint whose weights the run begins with instead of fresh ones. What it tells
+    (variant, widths, residual blocks) need not be said again."""
+    enhancers: int | None = None
+    """Local enhancers; one more than --start-from has doubles its size and halves the width."""
+    fixed_steps: int | None = None
+    """So many steps only the newest enhancer learns, and the weights of --start-from stay."""
     extend: bool = False
     """With --resume: go on to --steps, beyond the end planned before."""
     tensorboard: bool = False
@@ -77,28 +84,36 @@ class Train:
         from featviz.faces.pairs import read_pairs
         from featviz.training.loop import Schedule, train
         from featviz.training.presets import preset
+        from featviz.training.start import settings_of
 
-        config = preset(
-            self.preset,
-            variant=self.variant,
-            size=self.size,
-            width=self.width,
-            residual_blocks=self.residual_blocks,
-            discriminator_width=self.discriminator_width,
-            steps=self.steps,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            adversarial_form=self.adversarial_form,
-            perceptual=self.perceptual,
-            perceptual_scale=self.perceptual_scale,
-            precision=self.precision,
-            augment_shift=self.augment_shift,
-            augment_rotation=self.augment_rotation,
-            accumulation=self.accumulation,
-            ema=self.ema,
-            compile=self.compile,
-            seed=self.seed,
-        )
+        if self.fixed_steps and self.start_from is None and not self.resume:
+            raise FeatvizError("--fixed-steps keeps the weights of --start-from; give that too")
+        settings = {
+            "variant": self.variant,
+            "size": self.size,
+            "width": self.width,
+            "residual_blocks": self.residual_blocks,
+            "discriminator_width": self.discriminator_width,
+            "steps": self.steps,
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "adversarial_form": self.adversarial_form,
+            "perceptual": self.perceptual,
+            "perceptual_scale": self.perceptual_scale,
+            "precision": self.precision,
+            "augment_shift": self.augment_shift,
+            "augment_rotation": self.augment_rotation,
+            "accumulation": self.accumulation,
+            "ema": self.ema,
+            "compile": self.compile,
+            "seed": self.seed,
+            "enhancers": self.enhancers,
+            "fixed_steps": self.fixed_steps,
+        }
+        if self.start_from is not None:
+            given = {key: value for key, value in settings.items() if value is not None}
+            settings = settings_of(self.start_from, self.enhancers, self.variant) | given
+        config = preset(self.preset, **settings)
         if self.threads is not None:
             if self.threads < 1:
                 raise FeatvizError(f"expected at least 1 thread; got {self.threads}")
@@ -115,7 +130,8 @@ class Train:
                 save_every=self.save_every, workers=self.workers, tensorboard=self.tensorboard
             ),
         )
-        print(f"{path}: {config.variant}, {config.steps} steps")
+        if int(os.environ.get("RANK", "0")) == 0:  # torchrun starts several; one speaks for all
+            print(f"{path}: {config.variant}, {config.steps} steps")
 
 
 @dataclass(frozen=True)

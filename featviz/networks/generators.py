@@ -6,7 +6,8 @@ featviz reads. Every block has its own activation object and its parts have name
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from torch.nn import functional as F
 from featviz.errors import FeatvizError, require_whole
 from featviz.networks.normalization import Norm, normalization
 from featviz.networks.variants import layers_without_norm
+
+_ENHANCER_BLOCKS = 3
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class GeneratorArchitecture:
     input_channels: int = 3
     output_channels: int = 3
     enhancers: int = 0
-    enhancer_blocks: int = 3
+    enhancer_blocks: int = _ENHANCER_BLOCKS
 
     def __post_init__(self) -> None:
         require_whole(self, 1, "width", "input_channels", "output_channels")
@@ -48,7 +51,24 @@ class GeneratorArchitecture:
         return int(2 ** (self.downsamplings + self.enhancers))
 
 
-def build_generator(architecture: GeneratorArchitecture) -> "GlobalGenerator | LocalEnhancer":
+def one_enhancer_less(architecture: GeneratorArchitecture) -> GeneratorArchitecture:
+    """What a local enhancer is built around: trained at half the size, its width is twice as much.
+
+    Raises FeatvizError for an architecture without enhancers.
+    """
+    if not architecture.enhancers:
+        raise FeatvizError("a global generator has no enhancer to leave out")
+    levels = architecture.enhancers - 1
+    return replace(
+        architecture,
+        enhancers=levels,
+        width=2 * architecture.width,
+        # Of no meaning, and so always the same, where there is no enhancer.
+        enhancer_blocks=architecture.enhancer_blocks if levels else _ENHANCER_BLOCKS,
+    )
+
+
+def build_generator(architecture: GeneratorArchitecture) -> "Generator":
     """A generator with fresh weights from torch's global random state."""
     if architecture.enhancers:
         return LocalEnhancer(architecture)
@@ -131,16 +151,10 @@ class LocalEnhancer(nn.Module):
     def __init__(self, architecture: GeneratorArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
-        norm, levels = architecture.norm, architecture.enhancers
-        coarse = GeneratorArchitecture(
-            variant=architecture.variant,
-            width=architecture.width * 2**levels,
-            downsamplings=architecture.downsamplings,
-            residual_blocks=architecture.residual_blocks,
-            norm=norm,
-            input_channels=architecture.input_channels,
-            output_channels=architecture.output_channels,
-        )
+        levels = architecture.enhancers
+        coarse = architecture
+        for _ in range(levels):
+            coarse = one_enhancer_less(coarse)
         self.global_generator = GlobalGenerator(coarse)
         # G1's own output layer has no part in the enhanced image.
         self.global_generator.output = nn.Identity()
@@ -150,6 +164,25 @@ class LocalEnhancer(nn.Module):
         )
         self.output = _output_block(architecture.width, architecture.output_channels)
         self.apply(initialize)
+
+    def newest_parameters(self) -> Iterator[nn.Parameter]:
+        """The weights of the finest enhancer and of the output layer."""
+        yield from self.enhancers[-1].parameters()
+        yield from self.output.parameters()
+
+    def take_coarse(self, coarse: "Generator") -> None:
+        """Copy a generator of one enhancer less, trained at half the size.
+
+        Its output layer has no place here; all else then computes the same features. Raises
+        FeatvizError if it is of another architecture.
+        """
+        given, expected = coarse.architecture, one_enhancer_less(self.architecture)
+        if given != expected:
+            raise FeatvizError(f"a generator of one enhancer less is {expected}; given {given}")
+        state = coarse.state_dict()
+        prefix = "global_generator." if isinstance(coarse, GlobalGenerator) else ""
+        taken = {prefix + key: state[key] for key in state if not key.startswith("output.")}
+        self.load_state_dict(self.state_dict() | taken)
 
     def forward(self, sketch: Tensor) -> Tensor:
         """Sketches in [-1, 1] to images in [-1, 1]."""
@@ -162,6 +195,9 @@ class LocalEnhancer(nn.Module):
             features = enhancer(pyramid.pop(), features)
         image: Tensor = self.output(features)
         return image
+
+
+Generator = GlobalGenerator | LocalEnhancer
 
 
 class Enhancer(nn.Module):

@@ -33,7 +33,8 @@ from featviz.training.distributed import Processes, any_process, joined_processe
 from featviz.training.pair import Pair
 from featviz.training.presets import TrainingConfig, with_defaults
 from featviz.training.records import LossLog, sample_grid, tensorboard_writer, write_picture
-from featviz.training.run import Run, start_run, take_weights, train_step
+from featviz.training.run import Run, start_run, train_step
+from featviz.training.start import take_weights
 
 LOG_EVERY = 20
 SAMPLE_COUNT = 4

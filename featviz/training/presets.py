@@ -14,8 +14,8 @@ from featviz.training.losses import AdversarialForm
 Precision = Literal["bfloat16", "float32"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
-SIZE_MULTIPLE = 16
-"""Four downsamplings halve the side four times."""
+DOWNSAMPLINGS = 4
+"""How often the front end halves the side."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,15 @@ class TrainingConfig:
     """Decay of the moving average of the generator's weights; 0 keeps none."""
     compile: bool = False
     """Compile the networks with torch.compile; sums are taken in another order then."""
+    enhancers: int = 0
+    """Local enhancers around the global generator, which sees the sketch at 1 / 2 ** enhancers of
+    its size; `width` is that of the finest."""
+    fixed_steps: int = 0
+    """So many steps only the newest enhancer and the output layer learn."""
 
     def __post_init__(self) -> None:
         require_whole(self, 1, "steps", "batch_size", "accumulation")
-        require_whole(self, 0, "seed")
+        require_whole(self, 0, "seed", "enhancers", "fixed_steps")
         if self.batch_size % self.accumulation:
             raise FeatvizError(
                 f"a batch of {self.batch_size} cannot be cut into {self.accumulation} equal parts"
@@ -79,10 +84,15 @@ class TrainingConfig:
             raise FeatvizError(
                 f"perceptual_scale must lie between 0 and 1; got {self.perceptual_scale}"
             )
-        if self.size % SIZE_MULTIPLE or self.size < 2 * SIZE_MULTIPLE:
+        multiple = 2 ** (DOWNSAMPLINGS + self.enhancers)
+        if self.size % multiple or self.size < 2 * multiple:
             raise FeatvizError(
-                f"size must be a multiple of {SIZE_MULTIPLE} and at least {2 * SIZE_MULTIPLE}; "
+                f"size must be a multiple of {multiple} and at least {2 * multiple}; "
                 f"got {self.size}"
+            )
+        if self.fixed_steps and not self.enhancers:
+            raise FeatvizError(
+                f"without an enhancer nothing would learn in {self.fixed_steps} fixed steps"
             )
 
     @property

@@ -3,22 +3,20 @@
 import copy
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from featviz.checkpoints import load_discriminator, load_generator
 from featviz.errors import FeatvizError
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
-from featviz.networks.generators import GeneratorArchitecture, GlobalGenerator
+from featviz.networks.generators import GeneratorArchitecture, LocalEnhancer, build_generator
 from featviz.networks.perceptual import load_vgg19
 from featviz.training.data import INPUT_CHANNELS
 from featviz.training.distributed import Processes, average_gradients, average_losses
 from featviz.training.pair import Pair
-from featviz.training.presets import TrainingConfig
+from featviz.training.presets import DOWNSAMPLINGS, TrainingConfig
 from featviz.training.steps import LossSettings, Models, backward, compute_losses
 
 _EMA_WARM_UP = 10
@@ -74,13 +72,15 @@ class Run:
 def start_run(config: TrainingConfig, device: torch.device) -> Run:
     """Networks with fresh weights from the seed, and their optimisers."""
     torch.manual_seed(config.seed)
-    generator = GlobalGenerator(
+    generator = build_generator(
         GeneratorArchitecture(
             variant=config.variant,
             width=config.width,
+            downsamplings=DOWNSAMPLINGS,
             residual_blocks=config.residual_blocks,
             norm=config.norm,
             input_channels=INPUT_CHANNELS,
+            enhancers=config.enhancers,
         )
     )
     discriminator = MultiScaleDiscriminator(
@@ -109,38 +109,6 @@ def start_run(config: TrainingConfig, device: torch.device) -> Run:
     return Run(Models(generator, discriminator, perceptual), optimizers, average)
 
 
-def take_weights(run: Run, source: str | Path) -> dict[str, Any]:
-    """Let a run begin with a checkpoint's weights instead of fresh ones; say whose they are.
-
-    source: whatever `load_generator` takes. The discriminator comes from the same run folder if
-    there is one, and stays fresh otherwise. Optimisers and steps begin anew. Raises FeatvizError
-    if the weights do not fit.
-    """
-    loaded = load_generator(source)
-    _take(run.models.generator, loaded.generator, source)
-    if run.average is not None:
-        run.average.load_state_dict(run.models.generator.state_dict())
-    judge = Path(source) / "discriminator.safetensors"
-    if judge.is_file():
-        _take(run.models.discriminator, load_discriminator(judge), judge)
-    return {
-        "name": loaded.name,
-        "digest": loaded.digest,
-        "step": loaded.metadata.get("step"),
-        "discriminator": judge.is_file(),
-    }
-
-
-def _take(network: nn.Module, other: nn.Module, source: str | Path) -> None:
-    try:
-        network.load_state_dict(other.state_dict())
-    except RuntimeError:
-        raise FeatvizError(
-            f"cannot start from {source}: its network is {getattr(other, 'architecture', '?')}; "
-            f"this run's is {getattr(network, 'architecture', '?')}"
-        ) from None
-
-
 def train_step(
     run: Run,
     config: TrainingConfig,
@@ -156,6 +124,7 @@ def train_step(
     started = time.perf_counter()
     processes = processes or Processes()
     batch = batch.to(device)
+    _choose_what_learns(run, config)
     for optimizer in run.optimizers.values():
         optimizer.zero_grad(set_to_none=True)
         for group in optimizer.param_groups:
@@ -184,6 +153,18 @@ def train_step(
     run.seconds += time.perf_counter() - started
     run.recent.append(losses)
     return losses
+
+
+def _choose_what_learns(run: Run, config: TrainingConfig) -> None:
+    """At first only what a local enhancer adds learns, then all of it (arXiv 1711.11585, 3.1).
+
+    What does not learn has no gradient, so the optimiser neither moves it nor remembers anything.
+    """
+    generator = run.models.generator
+    generator.requires_grad_(run.step >= config.fixed_steps)
+    if isinstance(generator, LocalEnhancer):
+        for parameter in generator.newest_parameters():
+            parameter.requires_grad_(True)
 
 
 def _accumulate(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from featviz.networks.generators import Generator
 from featviz.networks.perceptual import Vgg19Features
 from featviz.training.losses import (
     AdversarialForm,
@@ -20,7 +21,7 @@ from featviz.training.pair import Pair
 class Models:
     """The networks of a training run; `perceptual` only with the perceptual loss."""
 
-    generator: nn.Module
+    generator: Generator
     discriminator: nn.Module
     perceptual: Vgg19Features | None = None
 

@@ -93,3 +93,32 @@ def test_an_unsuitable_size_is_refused_with_the_numbers():
 def test_an_unknown_norm_is_refused_with_the_known_ones():
     with pytest.raises(FeatvizError, match="'batch'; there are instance, instance-affine, none"):
         normalization("batch", 3)
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_what_is_taken_from_a_generator_of_half_the_size_computes_the_same_features(levels):
+    small = {"variant": "modified", "downsamplings": 2, "residual_blocks": 1}
+    coarse = build_generator(GeneratorArchitecture(width=8, enhancers=levels - 1, **small))
+    fine = build_generator(GeneratorArchitecture(width=4, enhancers=levels, **small))
+    fresh = {key: value.clone() for key, value in fine.state_dict().items()}
+    fine.take_coarse(coarse)
+
+    # What the finest enhancer is given is what the coarse generator's output layer is given.
+    seen = {}
+    coarse.output.register_forward_pre_hook(lambda _, given: seen.update(coarse=given[0]))
+    fine.enhancers[-1].register_forward_pre_hook(lambda _, given: seen.update(fine=given[1]))
+    sketch = torch.rand(1, 3, 32, 32)
+    fine(sketch)
+    coarse(F.avg_pool2d(sketch, 3, 2, 1, count_include_pad=False))
+    assert torch.equal(seen["fine"], seen["coarse"])
+    newest = {id(parameter) for parameter in fine.newest_parameters()}
+    for key, parameter in fine.named_parameters():
+        assert torch.equal(parameter, fresh[key]) == (id(parameter) in newest) or "bias" in key
+
+
+def test_a_generator_that_is_no_coarser_self_is_refused():
+    fine = build_generator(GeneratorArchitecture(width=4, residual_blocks=1, enhancers=1))
+    for other in ({"width": 4}, {"variant": "modified", "width": 8}, {"width": 8, "enhancers": 1}):
+        coarse = build_generator(GeneratorArchitecture(**({"residual_blocks": 1} | other)))
+        with pytest.raises(FeatvizError, match=r"of one enhancer less is .*width=8"):
+            fine.take_coarse(coarse)

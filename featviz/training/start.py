@@ -1,0 +1,102 @@
+"""Beginning a run with the weights of another one, the same or a step finer."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from featviz.checkpoints import LoadedGenerator, load_discriminator, load_generator
+from featviz.errors import FeatvizError
+from featviz.networks.generators import Generator, LocalEnhancer
+from featviz.training.run import Run
+
+
+def settings_of(
+    source: str | Path, enhancers: int | None = None, variant: str | None = None
+) -> dict[str, Any]:
+    """The training settings that a checkpoint to start from decides, for `preset`.
+
+    enhancers: those of the new run; as many as the checkpoint has, or one more, and then the run
+    has half its width and, if it tells its size, twice that. variant: for a .pth, which does not
+    tell. The discriminator's settings are there if the source is the folder of a run. Raises
+    FeatvizError if the weights cannot be a start.
+    """
+    loaded, generator = _load(source, variant)
+    architecture = generator.architecture
+    has = architecture.enhancers
+    enhancers = has if enhancers is None else enhancers
+    if enhancers not in (has, has + 1):
+        raise FeatvizError(
+            f"cannot start from {source} with {enhancers} enhancers: it has {has}, and one is "
+            f"added at a time; expected {has} or {has + 1}"
+        )
+    width = architecture.width
+    settings: dict[str, Any] = {
+        "variant": architecture.variant,
+        "width": width,
+        "residual_blocks": architecture.residual_blocks,
+        "norm": architecture.norm,
+        "enhancers": enhancers,
+    }
+    if enhancers > has:
+        if width % 2:
+            raise FeatvizError(f"an enhancer has half the width of {source}, and {width} is odd")
+        size = loaded.metadata.get("sketch_size")
+        settings |= {"width": width // 2, "size": None if size is None else 2 * size}
+    if (judge := _discriminator_of(source)) is not None:
+        like = load_discriminator(judge).architecture
+        settings |= {"discriminator_width": like.width, "discriminator_scales": like.scales}
+    return settings
+
+
+def take_weights(run: Run, source: str | Path) -> dict[str, Any]:
+    """Let a run begin with a checkpoint's weights instead of fresh ones; say whose they are.
+
+    source: whatever `load_generator` takes; a generator like the run's, or, if that is a local
+    enhancer, of one enhancer less. The discriminator comes from the same run folder if there is
+    one, and stays fresh otherwise. Optimisers and steps begin anew. Raises FeatvizError if the
+    weights do not fit.
+    """
+    own = run.models.generator
+    loaded, given = _load(source, own.architecture.variant)
+    if isinstance(own, LocalEnhancer) and given.architecture.enhancers < len(own.enhancers):
+        try:
+            own.take_coarse(given)
+        except FeatvizError as error:
+            raise FeatvizError(f"cannot start from {source}: {error}") from None
+    else:
+        _take(own, given, source)
+    if run.average is not None:
+        run.average.load_state_dict(own.state_dict())
+    judge = _discriminator_of(source)
+    if judge is not None:
+        _take(run.models.discriminator, load_discriminator(judge), judge)
+    return {
+        "name": loaded.name,
+        "digest": loaded.digest,
+        "step": loaded.metadata.get("step"),
+        "discriminator": judge is not None,
+    }
+
+
+def _load(source: str | Path, variant: str | None) -> tuple[LoadedGenerator, Generator]:
+    """A whole generator; `variant` counts only for files that do not tell their own."""
+    loaded = load_generator(source, variant if Path(source).suffix in {".pth", ".pt"} else None)
+    if not isinstance(loaded.generator, Generator):
+        raise FeatvizError(f"cannot start from {source}: it is a {loaded.metadata['kind']} alone")
+    return loaded, loaded.generator
+
+
+def _discriminator_of(source: str | Path) -> Path | None:
+    path = Path(source) / "discriminator.safetensors"
+    return path if path.is_file() else None
+
+
+def _take(network: nn.Module, other: nn.Module, source: str | Path) -> None:
+    try:
+        network.load_state_dict(other.state_dict())
+    except RuntimeError:
+        raise FeatvizError(
+            f"cannot start from {source}: its network is {getattr(other, 'architecture', '?')}; "
+            f"this run's is {getattr(network, 'architecture', '?')}"
+        ) from None
