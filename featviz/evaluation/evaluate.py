@@ -68,8 +68,10 @@ class EvaluationSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if unknown := [part for part in self.parts if part not in PARTS] or not self.parts:
-            raise FeatvizError(f"unknown part {unknown}; there are {', '.join(PARTS)}")
+        if not self.parts:
+            raise FeatvizError(f"expected one or more parts of {', '.join(PARTS)}; given none")
+        if unknown := [part for part in self.parts if part not in PARTS]:
+            raise FeatvizError(f"unknown part '{unknown[0]}'; there are {', '.join(PARTS)}")
         require_whole(self, LEAST_PAIRS, "count", "moved_count")
         require_whole(self, 32, "lpips_size")
         require_whole(self, 0, "seed")

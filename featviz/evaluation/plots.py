@@ -26,11 +26,12 @@ _LOOKS = (
     ("#56B4E9", "X"),
 )
 _QUALITY = {
-    "lpips": "LPIPS (less is better)",
-    "ssim": "SSIM (more is better)",
-    "psnr": "PSNR, dB (more is better)",
-    "kernel distance": "kernel distance (less is better)",
+    "lpips": "LPIPS ↓",
+    "ssim": "SSIM ↑",
+    "psnr": "PSNR, dB ↑",
+    "kernel distance": "kernel distance ↓",
 }
+"""Titles, with an arrow to where better is."""
 _MOVES = {
     "shift": "contour shifted by (px at 512)",
     "rotation": "contour turned by (degrees)",
@@ -107,16 +108,14 @@ def draw_robustness(table: EvaluationTable, ax: Axes, measure: str, move: str) -
             elinewidth=0.7,
         )
     amounts = table.values(part="robustness", move=move, measure=measure)["amount"]
-    ax.set(
-        xlabel=_MOVES[move], ylabel=_QUALITY[measure].split(" (")[0], xticks=sorted(set(amounts))
-    )
+    ax.set(xlabel=_MOVES[move], ylabel=_QUALITY[measure].rstrip(" ↓↑"), xticks=sorted(set(amounts)))
     ax.grid(color="#E6E6E6", linewidth=0.5)
     return ax
 
 
 def evaluation_figure(table: EvaluationTable) -> Figure:
     """All parts that were measured, one row of panels each, one legend, one caption."""
-    width, left, right, gap, between = 7.4, 0.5, 0.12, 0.5, 0.62
+    width, left, right, gap, between = 7.4, 0.5, 0.12, 0.52, 0.66
     parts = [part for part in _ROWS if part in table.parts]
     flat = 0.35 + 0.17 * len(table.checkpoints)
     heights = [flat if part == "quality" else 1.55 for part in parts]
@@ -169,15 +168,18 @@ def _quality_row(table: EvaluationTable, axes: list[Axes]) -> None:
 
 def _locality_row(table: EvaluationTable, axes: list[Axes]) -> None:
     draw_locality(table, axes[0], RATIO_MEASURE)
-    axes[0].set(title="", ylabel="change outside / inside")
+    axes[0].set_ylabel("change outside / inside")
     axes[0].set_title("Edit locality", loc="left", fontweight="bold")
     draw_locality(table, axes[1], EYES_MEASURE)
-    axes[1].set(ylabel="change at the eyes, grey levels")
+    axes[1].set_ylabel("change at eyes, grey levels")
 
 
 def _robustness_row(table: EvaluationTable, axes: list[Axes]) -> None:
     draw_robustness(table, axes[0], "lpips", "shift")
-    draw_robustness(table, axes[1], "lpips", "rotation").sharey(axes[0])
+    draw_robustness(table, axes[1], "lpips", "rotation")
+    limits = np.array([ax.get_ylim() for ax in axes[:2]])
+    for ax in axes[:2]:
+        ax.set_ylim(limits.min(), limits.max())
     draw_robustness(table, axes[2], "kernel distance", "shift")
     axes[0].set_title("Shift robustness", loc="left", fontweight="bold")
 
@@ -215,7 +217,12 @@ def caption(table: EvaluationTable) -> str:
     digests = ", ".join(
         f"{name} ({fact['digest'][:8]})" for name, fact in facts["checkpoints"].items()
     )
-    return " ".join([*sentences, f"Bars: one standard error. Checkpoints: {digests}."])
+    return " ".join(
+        [
+            *sentences,
+            f"Arrows point to better; bars are one standard error. Checkpoints: {digests}.",
+        ]
+    )
 
 
 def _dot(ax: Axes, at: tuple[float, float], look: Look, **errors: float) -> None:
