@@ -1,6 +1,5 @@
 """Images from sketches, with any generator."""
 
-import copy
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,19 +7,27 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from featviz.encoding import decode_image, encode_image, input_channels
+from featviz.encoding import Image, decode_image, encode_image, input_channels
 from featviz.errors import FeatvizError
 
 
-def generate(generator: nn.Module, sketch: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def generate(generator: nn.Module, sketch: Image) -> NDArray[np.uint8]:
     """The image that a generator makes of a sketch.
 
-    sketch: (H, W) or (H, W, 3) uint8, paper 255. Returns (H, W, 3) uint8 RGB. The generator runs
-    as it is (its mode is not changed). Raises FeatvizError if it gives no image in [-1, 1].
+    sketch: (H, W) or (H, W, 3) uint8, paper 255; for a generator with conditions beside the
+    sketch a float tensor (C, H, W), see `conditions.generator_input`. Returns (H, W, 3) uint8 RGB.
+    The generator runs as it is (its mode is not changed). Raises FeatvizError if it gives no image
+    in [-1, 1], and for a mere sketch where it has conditions.
     """
-    inputs = encode_image(sketch, input_channels(generator))[None]
+    channels = input_channels(generator)
+    if not isinstance(sketch, Tensor) and channels not in (1, 3):
+        raise FeatvizError(
+            f"this generator takes {channels} channels; a sketch has 3 (or 1), and the others "
+            "(instance boundaries, appearance) are made from an SVG drawing"
+        )
+    inputs = encode_image(sketch, channels)[None]
     with torch.inference_mode():
         output = generator(inputs)
     if output.ndim != 4 or output.shape[:2] != (1, 3):
@@ -44,22 +51,3 @@ def output_names(sketches: Sequence[Path], checkpoint: str) -> list[str]:
     if count > 1:
         raise FeatvizError(f"{count} of the sketches would be written as '{name}'; do them apart")
     return [f"{name}-{checkpoint}.png" for name in names]
-
-
-class FastGenerator:
-    """A generator made ready to be run often on one CPU.
-
-    Its own copy of the network, in evaluation mode.
-    """
-
-    def __init__(self, generator: nn.Module) -> None:
-        self._generator = copy.deepcopy(generator).eval()
-        self._generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def __call__(self, sketch: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """As `generate`."""
-        inputs = encode_image(sketch, input_channels(self._generator))[None]
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-            output = self._generator(inputs)
-        return decode_image(output[0])

@@ -18,8 +18,8 @@ from featviz.checkpoints import (
 )
 from featviz.drawing import CANVAS, PAPER
 from featviz.errors import FeatvizError
-from featviz.generation import FastGenerator
-from featviz.networks.generators import GeneratorArchitecture
+from featviz.inference import FastGenerator
+from featviz.networks.generators import GeneratorArchitecture, GlobalGenerator, LocalEnhancer
 from featviz.studio.problems import StudioError
 
 _LOADED = 4
@@ -122,7 +122,11 @@ class Networks:
             if not self.choice(name).generates:
                 raise StudioError("bad-request", f"checkpoint '{name}' is a front end; no faces")
             self.loading(name)
-            fast = FastGenerator(self.load(name).generator)
+            generator = self.load(name).generator
+            # Its file may have been replaced by another kind since the server started.
+            if not isinstance(generator, GlobalGenerator | LocalEnhancer):
+                raise StudioError("checkpoint", f"checkpoint '{name}' is no generator any more")
+            fast = FastGenerator(generator)
             # The first forward sets things up; it must not count as the first face's time.
             fast(np.full((CANVAS, CANVAS), PAPER, np.uint8))
             self._fast[name] = fast
