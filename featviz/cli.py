@@ -12,6 +12,7 @@ from featviz.commands.evaluate import Evaluate
 from featviz.commands.faces import Faces
 from featviz.commands.features import Extract, Plot
 from featviz.commands.networks import Convert, Generate, Train
+from featviz.commands.sketches import Sketches
 from featviz.errors import FeatvizError
 
 
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "extract": Extract,
     "plot": Plot,
     "draw": Draw,
+    "sketches": Sketches,
     "assets": Assets,
 }
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
+from shutil import make_archive
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
 
@@ -33,6 +34,7 @@ from featviz.points import PROBE_POINT
 from featviz.sketches import read_sketch
 from featviz.studio import documents, messages
 from featviz.studio.engine import Engine, Start
+from featviz.studio.exporting import export_sketches
 from featviz.studio.gallery import (
     MOST_PER_PAGE,
     Order,
@@ -106,6 +108,7 @@ class Studio:
     def __post_init__(self) -> None:
         self.requests = RateLimit(rate=100, burst=400)
         self.new_sessions = RateLimit(rate=2, burst=120)
+        self.exports = RateLimit(rate=0.2, burst=5)
         self._known: OrderedDict[str, tuple[float, Author]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -263,7 +266,7 @@ def create_app(studio: Studio, hosts: frozenset[str]) -> ASGIApp:
     def get_start_sketch(author: Current, number: int) -> dict[str, Any]:
         del author
         entry = studio.starts.entry(number)
-        strokes = studio.starts.strokes(number) if entry["editable"] else ()
+        strokes = studio.starts.strokes(number) or ()
         return {
             **entry,
             "strokes": [{"part": part, "points": points} for part, points in strokes],
@@ -409,6 +412,16 @@ def create_app(studio: Studio, hosts: frozenset[str]) -> ASGIApp:
     def restore_sketch(author: Current, identifier: Identifier) -> dict[str, Any]:
         sketch = studio.store.delete_sketch(author.id, identifier, False)
         return {"sketch": summary(sketch, author)}
+
+    @app.get("/api/export.zip")
+    def get_export(author: Current, group: _Text = None) -> Response:
+        studio.exports.take(author.id)
+        with TemporaryDirectory() as folder:
+            export_sketches(studio.store.database, Path(folder) / "sketches", _printable(group))
+            archive = make_archive(str(Path(folder) / "archive"), "zip", folder, "sketches")
+            data = Path(archive).read_bytes()
+        name = {"content-disposition": 'attachment; filename="featviz-sketches.zip"'}
+        return Response(data, media_type="application/zip", headers=name)
 
     # Live
 

@@ -12,7 +12,7 @@ from featviz.drawing import CANVAS
 from featviz.errors import FeatvizError
 from featviz.sketches import SketchSet, read_sketches
 from featviz.studio.problems import StudioError
-from featviz.studio.store import StartSketch, by_part
+from featviz.studio.store import StartSketch, editable
 
 _DEFAULT = Path("sketches")
 
@@ -56,7 +56,7 @@ class StartSet:
             "group": row["group"],
             "base": self._numbers.get(row["base"]),
             "edited_part": row["edited_part"],
-            "editable": row["file"].lower().endswith(".svg"),
+            "editable": self.strokes(number) is not None,
         }
 
     def image(self, number: int) -> NDArray[np.uint8]:
@@ -74,20 +74,29 @@ class StartSet:
     def _start(self, number: int, seen: frozenset[int]) -> StartSketch:
         row = self._sketches(number).index.iloc[number]
         base = self._numbers.get(row["base"])
+        strokes = self.strokes(number)
+        if strokes is None:
+            raise StudioError(
+                "bad-request", f"sketch {row['sketch']} has no strokes to draw on; choose another"
+            )
         return StartSketch(
             label=row["sketch"],
             group=row["group"],
             file=row["file"],
             edited_part=row["edited_part"],
-            strokes=self.strokes(number),
+            strokes=strokes,
             base=None
-            if base is None or base == number or base in seen
+            if base is None or base == number or base in seen or self.strokes(base) is None
             else self._start(base, seen | {number}),
         )
 
-    def _strokes(self, number: int) -> tuple[tuple[str, tuple[float, ...]], ...]:
-        drawing = self._sketches(number).drawing(number)
-        strokes = by_part((s.part, s.points.ravel().tolist()) for s in drawing.strokes)
+    def _strokes(self, number: int) -> tuple[tuple[str, tuple[float, ...]], ...] | None:
+        sketches = self._sketches(number)
+        if not sketches.index["file"].iloc[number].lower().endswith(".svg"):
+            return None
+        strokes = editable(sketches.drawing(number))
+        if strokes is None:
+            return None
         return tuple((stroke["part"], tuple(stroke["points"])) for stroke in strokes)
 
     def _sketches(self, number: int) -> SketchSet:

@@ -5,6 +5,7 @@ page, so what is there already is answered as it was the first time and stored o
 """
 
 import hashlib
+import re
 import secrets
 import uuid
 from collections.abc import Iterable, Sequence
@@ -21,7 +22,7 @@ from featviz.drawing import Stroke as Line
 from featviz.drawing import changed_parts
 from featviz.studio.database import Database
 from featviz.studio.problems import StudioError
-from featviz.studio.tables import Author, Drawing, Event, Group, Sketch, Stroke, now
+from featviz.studio.tables import PART, Author, Drawing, Event, Group, Sketch, Stroke, now
 
 KINDS = ("draw", "erase", "cut", "move", "clear", "undo", "redo", "start", "restore")
 
@@ -358,6 +359,7 @@ class Store:
                 page_version=contents.drawing.page_version,
                 saved=now(),
                 deleted=None,
+                place=0,
                 origin="drawn",
                 strokes=strokes,
                 original=None,
@@ -512,6 +514,7 @@ def use_start(session: Session, start: StartSketch) -> Sketch:
         page_version="",
         saved=now(),
         deleted=None,
+        place=0,
         origin="start",
         strokes=[{"part": part, "points": list(points)} for part, points in start.strokes],
         original=None,
@@ -520,6 +523,26 @@ def use_start(session: Session, start: StartSketch) -> Sketch:
     session.add(sketch)
     session.flush()
     return sketch
+
+
+def editable(drawing: Lines) -> list[dict[str, Any]] | None:
+    """A drawing's strokes as they are stored and drawn on; None if the page could not hold them.
+
+    Coordinates are rounded to 0.01 px, as in the SVG files that featviz writes, and parts get names
+    that `edited_part` can list.
+    """
+    if any((np.abs(s.points - 256) > 768).any() for s in drawing.strokes):
+        return None
+    return by_part(
+        # Adding 0 turns -0.0 into 0.0.
+        (_part_name(stroke.part), (stroke.points.round(2) + 0.0).ravel().tolist())
+        for stroke in drawing.strokes
+    )
+
+
+def _part_name(text: str) -> str:
+    name = re.sub(r"[^\w.-]", "-", text.strip())[:40]
+    return name if PART.match(name) else f"part-{name}"[:40]
 
 
 def by_part(strokes: Iterable[tuple[str, Iterable[float]]]) -> list[dict[str, Any]]:

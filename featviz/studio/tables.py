@@ -139,8 +139,9 @@ class Sketch(Table):
 
     label, group_name, file, base_id, edited_part: its row in a sketch set's index. strokes: list
     of {"part", "points"}, or None if it is made of pixels. original: the bytes of the file it came
-    from where `to_svg` would not give the same; suffix: the ending of that file. origin: "drawn",
-    "imported" or "start" (a sketch of the server's set that somebody drew on).
+    from where `to_svg` would not give the same; suffix: the ending of that file. place: its row in
+    the index it was imported from. origin: "drawn", "imported" or "start" (a sketch of the server's
+    set that somebody drew on).
     """
 
     __tablename__ = "sketches"
@@ -157,6 +158,7 @@ class Sketch(Table):
     page_version: Mapped[str]
     saved: Mapped[datetime]
     deleted: Mapped[datetime | None]
+    place: Mapped[int]
     origin: Mapped[str] = mapped_column(String(8))
     strokes: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     original: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -1,0 +1,97 @@
+"""`featviz sketches`: between the drawing page's database and folders of sketches."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import Positional, subcommand
+
+from featviz.errors import FeatvizError
+
+if TYPE_CHECKING:
+    from featviz.studio.database import Database
+
+
+@dataclass(frozen=True)
+class ExportSketches:
+    """Write saved sketches as a sketch set, ready for `featviz extract --sketches FOLDER`."""
+
+    database: Positional[str]
+    """The database's file, as `featviz draw` prints it, or its URL."""
+    folder: Positional[Path]
+    """A new folder."""
+    group: str | None = None
+    """Only the sketches of this group, and those they were made from."""
+    everything: bool = False
+    """Also drafts and deleted sketches, in history.jsonl: a complete copy."""
+
+    def run(self) -> None:
+        """Export and report."""
+        from featviz.studio.exporting import export_sketches
+
+        database = _open(self.database, must_exist=True)
+        report = export_sketches(database, self.folder, self.group, self.everything)
+        database.close()
+        print(
+            f"{self.folder}: {report.sketches} sketches ({report.bases} only because others were "
+            "made from them)"
+        )
+        if report.drafts or report.deleted:
+            print(
+                f"left out: {report.drafts} drawings never saved, {report.deleted} deleted "
+                "sketches (--everything keeps them in history.jsonl)"
+            )
+        if report.orphans:
+            print(
+                f"{report.orphans} sketches are written without their base, which is deleted",
+                file=sys.stderr,
+            )
+
+
+@dataclass(frozen=True)
+class ImportSketches:
+    """Take a sketch set, such as an export, into a database; what is there already stays."""
+
+    folder: Positional[Path]
+    """Folder of the sketch set."""
+    database: Positional[str]
+    """The database's file (made if there is none) or its URL."""
+
+    def run(self) -> None:
+        """Import and report."""
+        from featviz.studio.importing import import_sketches
+
+        database = _open(self.database, must_exist=False)
+        report = import_sketches(self.folder, database)
+        database.close()
+        print(f"{database.name}: {report.new} sketches imported, {report.known} were there already")
+
+
+@dataclass(frozen=True)
+class Sketches:
+    """Between the drawing page's database and folders of sketches."""
+
+    command: (
+        Annotated[ExportSketches, subcommand("export")]
+        | Annotated[ImportSketches, subcommand("import")]
+    )
+
+    def run(self) -> None:
+        """Run the chosen one."""
+        self.command.run()
+
+
+def _open(source: str, must_exist: bool) -> "Database":
+    try:
+        from featviz.studio.database import Database, database_url
+    except ModuleNotFoundError as error:
+        if error.name not in ("sqlalchemy", "pydantic"):
+            raise
+        raise FeatvizError(
+            f"the sketch database needs {error.name}; install it with `pip install 'featviz[draw]'`"
+        ) from None
+    url = database_url(source)
+    if must_exist and url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
+        raise FeatvizError(f"there is no database {url.database}")
+    return Database(source)

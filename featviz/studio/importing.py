@@ -1,0 +1,357 @@
+"""From a folder of sketches to the sketch database, with nothing lost.
+
+Any sketch set can be imported; one that was exported brings its history with it.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from featviz.drawing import from_svg, to_svg
+from featviz.errors import FeatvizError, one_line
+from featviz.progress import track
+from featviz.sketches import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, read_sketches
+from featviz.studio.database import Database
+from featviz.studio.exporting import FORMAT, HISTORY, file_of
+from featviz.studio.store import editable, lines
+from featviz.studio.tables import Author, Drawing, Event, Group, Sketch, Stroke, now
+
+_SPACE = uuid.UUID("6a1f3a51-4a8e-5b3c-9d57-2f1f4b0a7c11")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """How many sketches are new, and how many were there already."""
+
+    new: int
+    known: int
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _AuthorLine(_Line):
+    id: str
+    nickname: str
+    created: datetime
+
+
+class _StrokeLine(_Line):
+    id: str
+    part: str
+    order: float
+    points: list[float]
+    present: bool
+
+
+class _EventLine(_Line):
+    id: str
+    kind: str
+    of: str | None
+    add: list[str]
+    remove: list[str]
+    time: datetime
+
+
+class _DrawingLine(_Line):
+    id: str
+    author: str
+    base: str | None
+    page_version: str
+    created: datetime
+    updated: datetime
+    deleted: datetime | None
+    strokes: list[_StrokeLine]
+    events: list[_EventLine]
+
+
+class _StoredStroke(_Line):
+    part: str
+    points: list[float]
+
+
+class _HiddenSketch(_Line):
+    label: str
+    group: str
+    file: str
+    edited_part: str
+    strokes: list[_StoredStroke] | None
+    original: str | None
+    suffix: str
+
+
+class _SketchLine(_Line):
+    id: str
+    label: str
+    base: str | None
+    author: str | None
+    drawing: str | None
+    revision: int | None
+    page_version: str
+    saved: datetime
+    deleted: datetime | None
+    place: int
+    origin: str
+    sha256: str
+    hidden: _HiddenSketch | None = None
+
+
+class _HistoryLine(_Line):
+    format: int | None = None
+    author: _AuthorLine | None = None
+    drawing: _DrawingLine | None = None
+    sketch: _SketchLine | None = None
+
+
+@dataclass(frozen=True)
+class _Content:
+    """A sketch of the folder's index, read."""
+
+    label: str
+    group: str
+    file: str
+    base: str
+    edited_part: str
+    data: bytes
+    strokes: list[dict[str, Any]] | None
+    place: int
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def original(self) -> bytes | None:
+        same = self.strokes is not None and to_svg(lines(self.strokes)).encode() == self.data
+        return None if same else self.data
+
+
+def import_sketches(folder: Path, database: Database) -> Imported:
+    """Take a sketch set into the database, all of it or nothing.
+
+    Sketches that are there already are left as they are. Raises FeatvizError if the set cannot be
+    read or if the database has other sketches of the same names.
+    """
+    contents = list(_read(folder))
+    history = _read_history(folder / HISTORY)
+    return database.write(lambda session: _insert(session, contents, history))
+
+
+def _read(folder: Path) -> Iterator[_Content]:
+    sketches = read_sketches(folder)
+    columns = [*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS]
+    rows = list(sketches.index[columns].itertuples(index=False, name=None))
+    for number, (label, group, file, base, part) in enumerate(track(rows, "reading sketches")):
+        # Whatever is wrong with a sketch is told before anything is stored.
+        sketches.image(number)
+        data = (folder / file).read_bytes()
+        is_svg = file.lower().endswith(".svg")
+        strokes = editable(from_svg(data.decode("utf-8"))) if is_svg else None
+        yield _Content(label, group, file, base, part, data, strokes, number)
+
+
+def _read_history(path: Path) -> list[_HistoryLine]:
+    if not path.is_file():
+        return []
+    adapter = TypeAdapter(_HistoryLine)
+    lines_read = []
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                lines_read.append(adapter.validate_json(line))
+            except (ValidationError, UnicodeDecodeError, RecursionError) as error:
+                raise FeatvizError(f"{path}, line {number}: {one_line(error)}") from None
+    given = lines_read[0].format if lines_read else None
+    if given != FORMAT:
+        raise FeatvizError(f"{path} is of format {given}; expected {FORMAT}")
+    return lines_read
+
+
+def _insert(session: Session, contents: list[_Content], history: list[_HistoryLine]) -> Imported:
+    told = {line.sketch.label: line.sketch for line in history if line.sketch is not None}
+    links: list[tuple[Sketch, str | None, str | None]] = []
+    ids: dict[str, str] = {}
+    known = 0
+    for content in contents:
+        entry = told.get(content.label)
+        if entry is not None and (entry.hidden is not None or entry.sha256 != content.digest):
+            # The picture was changed after the export, so its history is not its own any more.
+            entry = None
+        sketch_id = entry.id if entry is not None else _id(content)
+        there = session.get(Sketch, sketch_id) or session.scalar(
+            select(Sketch).where(Sketch.label == content.label)
+        )
+        if there is not None:
+            if (there.label, there.group_name) != (content.label, content.group) or (
+                file_of(there) != content.data
+            ):
+                raise FeatvizError(
+                    f"the database has another sketch '{there.label}' already; import "
+                    f"'{content.label}' into another database, or rename its group"
+                )
+            ids[content.label] = there.id
+            known += 1
+            continue
+        ids[content.label] = sketch_id
+        sketch = _sketch(content, entry, sketch_id)
+        links.append((sketch, None, entry.drawing if entry else None))
+        session.add(sketch)
+    labels = {content.label: content.base for content in contents}
+    links = [(sketch, ids.get(labels[sketch.label]), drawing) for sketch, _, drawing in links]
+    new = len(links)
+    for line in history:
+        if line.sketch is not None and line.sketch.hidden is not None:
+            if session.get(Sketch, line.sketch.id) is not None:
+                known += 1
+                continue
+            hidden = _hidden(line.sketch, line.sketch.hidden)
+            session.add(hidden)
+            links.append((hidden, line.sketch.base, line.sketch.drawing))
+            new += 1
+    _insert_history(session, history)
+    session.flush()
+    # Sketches and drawings point at each other: only now is everything there to point at.
+    for sketch, base, drawing in links:
+        sketch.base_id = base if base and session.get(Sketch, base) else None
+        sketch.drawing_id = drawing if drawing and session.get(Drawing, drawing) else None
+    _count_groups(session, [sketch for sketch, _, _ in links])
+    return Imported(new, known)
+
+
+def _id(content: _Content) -> str:
+    return str(uuid.uuid5(_SPACE, f"{content.label}\n{content.group}\n{content.digest}"))
+
+
+def _sketch(content: _Content, entry: _SketchLine | None, sketch_id: str) -> Sketch:
+    return Sketch(
+        id=sketch_id,
+        label=content.label,
+        group_name=content.group,
+        file=content.file,
+        base_id=None,
+        edited_part=content.edited_part,
+        author_id=entry.author if entry else None,
+        drawing_id=None,
+        revision=entry.revision if entry else None,
+        page_version=entry.page_version if entry else "",
+        saved=entry.saved if entry else now(),
+        deleted=entry.deleted if entry else None,
+        place=entry.place if entry else content.place,
+        origin=entry.origin if entry else "imported",
+        strokes=content.strokes,
+        original=content.original,
+        suffix=PurePosixPath(content.file).suffix.lower(),
+    )
+
+
+def _hidden(entry: _SketchLine, hidden: _HiddenSketch) -> Sketch:
+    return Sketch(
+        id=entry.id,
+        label=hidden.label,
+        group_name=hidden.group,
+        file=hidden.file,
+        base_id=None,
+        edited_part=hidden.edited_part,
+        author_id=entry.author,
+        drawing_id=None,
+        revision=entry.revision,
+        page_version=entry.page_version,
+        saved=entry.saved,
+        deleted=entry.deleted,
+        place=entry.place,
+        origin=entry.origin,
+        strokes=None
+        if hidden.strokes is None
+        else [stroke.model_dump() for stroke in hidden.strokes],
+        original=None if hidden.original is None else bytes.fromhex(hidden.original),
+        suffix=hidden.suffix,
+    )
+
+
+def _insert_history(session: Session, history: list[_HistoryLine]) -> None:
+    for line in history:
+        if line.author is not None and session.get(Author, line.author.id) is None:
+            session.add(
+                Author(
+                    id=line.author.id,
+                    nickname=line.author.nickname,
+                    secret_digest=None,
+                    token_digest="",
+                    created=line.author.created,
+                )
+            )
+    session.flush()
+    drawings: list[tuple[Drawing, _DrawingLine]] = []
+    for line in history:
+        if line.drawing is not None and session.get(Drawing, line.drawing.id) is None:
+            drawing = _drawing_row(line.drawing)
+            session.add(drawing)
+            drawings.append((drawing, line.drawing))
+    session.flush()
+    for drawing, told in drawings:
+        if told.base and session.get(Sketch, told.base):
+            drawing.base_id = told.base
+        session.add_all(_steps(told))
+
+
+def _drawing_row(line: _DrawingLine) -> Drawing:
+    return Drawing(
+        id=line.id,
+        author_id=line.author,
+        base_id=None,
+        page_version=line.page_version,
+        created=line.created,
+        updated=line.updated,
+        revision=len(line.events),
+        last_event=line.events[-1].id if line.events else None,
+        strokes=len(line.strokes),
+        points=sum(len(stroke.points) // 2 for stroke in line.strokes),
+        deleted=line.deleted,
+    )
+
+
+def _steps(line: _DrawingLine) -> Iterable[Stroke | Event]:
+    for stroke in line.strokes:
+        yield Stroke(
+            drawing_id=line.id,
+            id=stroke.id,
+            part=stroke.part,
+            position=stroke.order,
+            points=stroke.points,
+            present=stroke.present,
+        )
+    for number, event in enumerate(line.events, 1):
+        yield Event(
+            drawing_id=line.id,
+            number=number,
+            id=event.id,
+            kind=event.kind,
+            of=event.of,
+            added=event.add,
+            removed=event.remove,
+            time=event.time,
+        )
+
+
+def _count_groups(session: Session, sketches: Iterable[Sketch]) -> None:
+    """Numbers of imported sketches are taken, too."""
+    numbers: dict[str, int] = {}
+    for sketch in sketches:
+        text = sketch.label.rpartition("/")[2]
+        if text.isdecimal() and len(text) < 9:
+            numbers[sketch.group_name] = max(numbers.get(sketch.group_name, 0), int(text))
+    for name, number in numbers.items():
+        row = session.get(Group, name)
+        if row is None:
+            session.add(Group(name=name, last_number=number))
+        else:
+            row.last_number = max(row.last_number, number)
