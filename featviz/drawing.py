@@ -21,6 +21,8 @@ from featviz.files import atomic_write
 CANVAS = 512
 STROKE_WIDTH = 2.0
 PAPER, INK = 255, 0
+UNNAMED = "unnamed"
+"""The part of strokes that an SVG file puts into no group with a name."""
 
 _FARTHEST = 1e9
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -190,7 +192,7 @@ def from_svg(text: str) -> Drawing:
     strokes: list[Stroke] = []
     try:
         for element in root:
-            _collect_strokes(element, "unnamed", strokes)
+            _collect_strokes(element, UNNAMED, strokes)
     except RecursionError:
         raise FeatvizError("not an SVG drawing: its groups are nested too deep") from None
     return Drawing(tuple(strokes), size=int(view_box[2]))

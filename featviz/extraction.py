@@ -24,12 +24,14 @@ from featviz.activations import (
     truncated_forward,
 )
 from featviz.checkpoints import LoadedGenerator, load_generator, shipped_checkpoints
+from featviz.conditions import conditioned, conditions_of
 from featviz.encoding import Image, encode_image, input_channels
 from featviz.errors import FeatvizError
 from featviz.inputs import Input, LabelledImages, read_inputs
 from featviz.points import PROBE_POINT, Point, check_point, whole_pair
 from featviz.progress import track
 from featviz.receptive_field import Geometry, Position, trace_geometry
+from featviz.sketches import SketchSet
 from featviz.tables import FeatureTable, write_features
 
 FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
@@ -160,7 +162,7 @@ def provenance(loaded: LoadedGenerator) -> dict[str, Any]:
 
 def extract_checkpoints(
     sources: Sequence[str | Path],
-    sketches: LabelledImages,
+    sketches: SketchSet,
     out: Path,
     points: Sequence[Point] = (PROBE_POINT,),
     layers: Sequence[str] = FRONT_END_LAYERS,
@@ -169,6 +171,7 @@ def extract_checkpoints(
 ) -> Iterator[tuple[Path, FeatureTable]]:
     """Extract from checkpoints one after the other; yield each table and the file it went to.
 
+    A generator with conditions beside the sketch is given them, made from the drawings.
     The file is `out`/NAME.parquet, NAME being the checkpoint's. Everything that can be told
     beforehand is told before the first file is written: checkpoints that cannot be read, layers
     they lack, names that would share a file. variant: see `load_generator`.
@@ -191,7 +194,12 @@ def extract_checkpoints(
     for source in sources:
         loaded = load_generator(source, variant)
         table = extract(
-            loaded.generator, sketches, points, layers, stage, provenance=provenance(loaded)
+            loaded.generator,
+            conditioned(sketches, conditions_of(loaded.metadata)),
+            points,
+            layers,
+            stage,
+            provenance=provenance(loaded),
         )
         path = out / f"{loaded.name}.parquet"
         write_features(table, path)

@@ -74,9 +74,7 @@ class SketchSet:
     def drawing(self, number: int) -> Drawing:
         """The strokes of sketch `number`; raises FeatvizError if it is not an SVG drawing."""
         file = self.index["file"].iloc[number]
-        if not file.lower().endswith(".svg"):
-            raise FeatvizError(f"sketch {file} is made of pixels; only SVG drawings have strokes")
-        return _read_drawing(self.folder / file, f"sketch {file}", self.size)
+        return read_drawing(self.folder / file, self.size, name=f"sketch {file}")
 
     def images(self) -> Iterator[NDArray[np.uint8]]:
         """The images in the order of the index, read one at a time."""
@@ -98,6 +96,16 @@ def read_sketch(path: Path, size: int = CANVAS, name: str | None = None) -> NDAr
     if ink > _MOST_INK:
         raise FeatvizError(f"{name} is {ink:.0%} ink; expected dark lines on white paper")
     return image
+
+
+def read_drawing(path: Path, size: int | None = None, name: str | None = None) -> Drawing:
+    """The strokes of one SVG file, of any size unless it is given; errors call it `name`."""
+    name = name or f"sketch {path}"
+    if path.suffix.lower() != ".svg":
+        raise FeatvizError(
+            f"{name} is made of pixels; expected an SVG drawing, which has strokes and named parts"
+        )
+    return read_svg(path) if size is None else _read_drawing(path, name, size)
 
 
 def read_sketches(folder: Path, size: int = CANVAS) -> SketchSet:

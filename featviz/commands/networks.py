@@ -113,6 +113,7 @@ class Train:
         if self.start_from is not None:
             given = {key: value for key, value in settings.items() if value is not None}
             settings = settings_of(self.start_from, self.enhancers, self.variant) | given
+            "boundaries": self.boundaries,
         config = preset(self.preset, **settings)
         if self.threads is not None:
             if self.threads < 1:
@@ -145,7 +146,8 @@ class Generate:
     out: Path = Path("generated")
     """Folder of the pictures."""
     size: int | None = None
-    """Width and height of the sketches; that of the checkpoint's training if it tells, else 512."""
+    """Side of the faces, and of sketches of pixels, while drawings fit any; that of the
+    checkpoint's training if it tells, else 512."""
     variant: str | None = None
     """For a .pth of pix2pixHD: which layers have no norm."""
 
@@ -158,12 +160,12 @@ class Generate:
         from featviz.files import atomic_write
         from featviz.generation import generate, output_names
         from featviz.progress import track
-        from featviz.sketches import read_sketch
 
         if not self.sketches:
             raise FeatvizError("generate takes one or more sketches; given none")
         loaded = load_generator(self.checkpoint, self.variant)
         if loaded.metadata["kind"] == "front-end":
+        from featviz.conditions import conditions_of, read_generator_input
             raise FeatvizError(
                 f"'{self.checkpoint}' is a front end alone, which generates nothing; "
                 "expected a whole generator"
@@ -171,7 +173,8 @@ class Generate:
         size = self.size or loaded.metadata.get("sketch_size") or CANVAS
         targets = output_names(self.sketches, loaded.name)
         # All are read before the first is written: a bad one leaves nothing half done.
-        sketches = [read_sketch(path, size) for path in self.sketches]
+        conditions = conditions_of(loaded.metadata)
+        sketches = [read_generator_input(path, size, conditions) for path in self.sketches]
         for name, sketch in track(
             list(zip(targets, sketches, strict=True)), f"generating with {loaded.name}"
         ):

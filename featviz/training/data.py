@@ -8,16 +8,15 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from featviz.drawing import rasterize
+from featviz.conditions import Conditions, encode_drawing
 from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
 from featviz.faces.augmentation import Augmentation
 from featviz.faces.pairs import PairSet
 from featviz.training.pair import Pair, batch_of
 
-INPUT_CHANNELS = 3
-
 _MOST_UNREADABLE_IN_A_ROW = 100
+_NO_CONDITIONS = Conditions()
 
 Draw = tuple[int, int]
 """A pair's index, and how many pairs the run had drawn before this one."""
@@ -25,6 +24,8 @@ Draw = tuple[int, int]
 
 class PairTensors(Dataset[Pair]):
     """Pairs of sketch and photo, each (3, size, size) float32 in [-1, 1].
+
+    The sketch has the channels of its conditions too.
 
     An int asks for a pair as it is, a draw (index, number) for the sketch moved by the
     augmentation; how far depends on `seed` and the number alone. A photo that cannot be read is
@@ -37,11 +38,13 @@ class PairTensors(Dataset[Pair]):
         size: int,
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        conditions: Conditions = _NO_CONDITIONS,
     ) -> None:
         self.pairs = pairs
         self.size = size
         self.augmentation = augmentation
         self.seed = seed
+        self.conditions = conditions
         # Shared, because the processes that load pairs are the ones that find out.
         self._unreadable = torch.zeros(len(pairs), dtype=torch.bool)
         self._unreadable.share_memory_()  # type: ignore[no-untyped-call]
@@ -65,7 +68,7 @@ class PairTensors(Dataset[Pair]):
             landmarks = self.pairs.landmarks[index]
             moved = self.augmentation.move(landmarks, self.pairs.size, random)
             drawing = contour(index, self.size, moved)
-        return Pair(encode_image(rasterize(drawing)), encode_image(photo))
+        return Pair(encode_drawing(drawing, self.conditions.boundaries), encode_image(photo))
 
     def _readable_photo(self, index: int) -> tuple[int, NDArray[np.uint8]]:
         """The photo at `index`, or the next one that can be read; says so once for each other."""

@@ -9,6 +9,7 @@ RUN/samples/                  held-out sketches, generated faces, photos
 RUN/tensorboard/              the same for TensorBoard, if asked for
 """
 
+import dataclasses
 import json
 import platform
 import signal
@@ -116,15 +117,18 @@ def _train(
         run.load_state(_read_state(out / "training_state.pt", device))
     elif start_from is not None:
         description["start"] = take_weights(run, start_from)
-    dataset = PairTensors(training, config.size, config.augmentation, config.seed)
+    dataset = PairTensors(
+        training, config.size, config.augmentation, config.seed, config.conditions
+    )
     details = {
         "training": config.to_json(),
         "start": description["start"],
         "data": {"fingerprint": fingerprint, "pairs": len(training)},
         "seed": config.seed,
         "sketch_size": config.size,
+        "conditions": dataclasses.asdict(config.conditions),
     }
-    test_pairs = PairTensors(held_out, config.size)
+    test_pairs = PairTensors(held_out, config.size, conditions=config.conditions)
     samples = [test_pairs[index] for index in range(min(SAMPLE_COUNT, len(held_out)))]
     batches = training_batches(
         dataset, config.batch_size, run.step, schedule.workers, processes.rank, processes.count

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from featviz.conditions import Conditions
 from featviz.errors import FeatvizError, require_whole
 from featviz.faces.augmentation import Augmentation
 from featviz.networks.normalization import Norm
@@ -60,6 +61,8 @@ class TrainingConfig:
     its size; `width` is that of the finest."""
     fixed_steps: int = 0
     """So many steps only the newest enhancer and the output layer learn."""
+    boundaries: bool = False
+    """Give the networks a channel that is 1 where parts of the face meet."""
 
     def __post_init__(self) -> None:
         require_whole(self, 1, "steps", "batch_size", "accumulation")
@@ -101,6 +104,11 @@ class TrainingConfig:
         if self.augment_shift == self.augment_rotation == 0:
             return None
         return Augmentation(self.augment_shift, self.augment_rotation)
+
+    @property
+    def conditions(self) -> Conditions:
+        """What the generator is given beside the sketch."""
+        return Conditions(self.boundaries)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain values."""

@@ -62,7 +62,7 @@ def sample_grid(
         images = torch.cat(
             [generator(s[None].to(device, memory_format=torch.channels_last)) for s in sketches]
         )
-    rows = torch.stack([sketches, images.float().cpu(), photos])
+    rows = torch.stack([sketches[:, :3], images.float().cpu(), photos])
     size = sketches.shape[-1]
     grid = rows.permute(2, 0, 3, 1, 4).reshape(3, 3 * size, len(samples) * size)
     return decode_image(grid)

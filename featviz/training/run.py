@@ -13,7 +13,6 @@ from featviz.errors import FeatvizError
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
 from featviz.networks.generators import GeneratorArchitecture, LocalEnhancer, build_generator
 from featviz.networks.perceptual import load_vgg19
-from featviz.training.data import INPUT_CHANNELS
 from featviz.training.distributed import Processes, average_gradients, average_losses
 from featviz.training.pair import Pair
 from featviz.training.presets import DOWNSAMPLINGS, TrainingConfig
@@ -79,13 +78,13 @@ def start_run(config: TrainingConfig, device: torch.device) -> Run:
             downsamplings=DOWNSAMPLINGS,
             residual_blocks=config.residual_blocks,
             norm=config.norm,
-            input_channels=INPUT_CHANNELS,
+            input_channels=config.conditions.channels,
             enhancers=config.enhancers,
         )
     )
     discriminator = MultiScaleDiscriminator(
         DiscriminatorArchitecture(
-            input_channels=INPUT_CHANNELS + 3,
+            input_channels=config.conditions.drawn_channels + 3,
             width=config.discriminator_width,
             scales=config.discriminator_scales,
             norm=config.norm,

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from featviz.checkpoints import LoadedGenerator, load_discriminator, load_generator
+from featviz.conditions import conditions_of
 from featviz.errors import FeatvizError
 from featviz.networks.generators import Generator, LocalEnhancer
 from featviz.training.run import Run
@@ -31,12 +32,14 @@ def settings_of(
             f"added at a time; expected {has} or {has + 1}"
         )
     width = architecture.width
+    conditions = conditions_of(loaded.metadata)
     settings: dict[str, Any] = {
         "variant": architecture.variant,
         "width": width,
         "residual_blocks": architecture.residual_blocks,
         "norm": architecture.norm,
         "enhancers": enhancers,
+        "boundaries": conditions.boundaries,
     }
     if enhancers > has:
         if width % 2:

@@ -1,0 +1,100 @@
+"""Generators that are given more than a sketch, from training to generated faces."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from featviz.checkpoints import load_generator
+from featviz.cli import main
+from featviz.conditions import Conditions, conditions_of, encode_drawing, read_generator_input
+from featviz.drawing import read_svg, write_svg
+from featviz.errors import FeatvizError
+from featviz.extraction import extract_checkpoints
+from featviz.faces.instances import boundary_map, instance_map
+from featviz.generation import generate
+from featviz.sketches import read_sketches
+from featviz.training.loop import train
+from featviz.training.presets import preset
+
+
+@pytest.fixture(scope="module")
+def bounded(tmp_path_factory, pairs):
+    """A run with boundaries."""
+    folder = tmp_path_factory.mktemp("runs") / "bounded"
+    config = preset(
+        "demo",
+        size=32,
+        width=2,
+        residual_blocks=1,
+        discriminator_width=2,
+        steps=2,
+        boundaries=True,
+    )
+    train(config, pairs, folder)
+    return folder
+
+
+@pytest.fixture
+def sketches(tmp_path, pairs):
+    """Two drawings of 32 px, in one group."""
+    for index in range(2):
+        write_svg(pairs.contour(index, 32), tmp_path / "set" / "G1" / f"{index}.svg")
+    return tmp_path / "set"
+
+
+def test_without_conditions_a_drawing_is_three_equal_channels(pairs):
+    assert Conditions().channels == 3
+    assert not Conditions().any
+    assert encode_drawing(pairs.contour(0, 32)).shape == (3, 32, 32)
+
+
+def test_a_checkpoint_tells_its_conditions_and_an_old_one_has_none(bounded):
+    assert conditions_of(load_generator(bounded).metadata) == Conditions(boundaries=True)
+    assert conditions_of(load_generator("modified").metadata) == Conditions()
+
+
+def test_networks_trained_with_boundaries_take_them_as_their_fourth_channel(bounded, pairs):
+    generator = load_generator(bounded).generator
+    assert generator.front_end.L0.conv.in_channels == 4
+    encoded = encode_drawing(pairs.contour(0, 32), boundaries=True)
+    assert torch.equal(encoded[:3], encode_drawing(pairs.contour(0, 32)))
+    expected = boundary_map(instance_map(pairs.contour(0, 32)))
+    assert np.array_equal(encoded[3].numpy(), expected)
+    assert generate(generator, encoded).shape == (32, 32, 3)
+
+
+def test_a_mere_sketch_is_never_spread_over_the_other_channels(bounded):
+    with pytest.raises(FeatvizError, match="takes 4 channels; a sketch has 3"):
+        generate(load_generator(bounded).generator, np.full((32, 32), 255, np.uint8))
+
+
+def test_generate_makes_boundaries_of_drawings_and_refuses_pixels(
+    bounded, sketches, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    main(["generate", str(bounded), "set/G1/0.svg"])
+    face = np.asarray(Image.open("generated/0-bounded.png"))
+    drawing = read_svg(sketches / "G1" / "0.svg")
+    encoded = encode_drawing(drawing, boundaries=True)
+    assert np.array_equal(face, generate(load_generator(bounded).generator, encoded))
+    Image.new("L", (32, 32), 255).save("pixels.png")
+    with pytest.raises(SystemExit):
+        main(["generate", str(bounded), "pixels.png"])
+    assert "pixels.png is made of pixels; expected an SVG drawing" in capsys.readouterr().err
+
+
+def test_extraction_gives_such_a_generator_its_boundaries(bounded, sketches, tmp_path):
+    ((_, table),) = extract_checkpoints(
+        [bounded], read_sketches(sketches, 32), tmp_path, [(10, 12)]
+    )
+    encoded = encode_drawing(read_svg(sketches / "G1" / "1.svg"), boundaries=True)
+    generator = load_generator(bounded).generator
+    with torch.inference_mode():
+        expected = generator.front_end.L0(encoded[None])[0, :, 12, 10]
+    assert torch.equal(torch.from_numpy(table.vectors["L0"][1]), expected)
+
+
+def test_a_drawing_is_brought_to_the_size_of_the_faces(sketches):
+    for conditions in (Conditions(), Conditions(boundaries=True)):
+        assert read_generator_input(sketches / "G1" / "0.svg", 64, conditions).shape[-1] == 64
