@@ -6,6 +6,7 @@ import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import uvicorn
@@ -70,21 +71,26 @@ def serve(
         # Cookies do not tell ports apart; two servers on one machine must.
         cookie=f"featviz-{port}",
     )
-    config = uvicorn.Config(
-        create_app(studio, allowed_hosts(host, port, names)),
-        log_level=logging.WARNING,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        ws_max_size=MESSAGE_BYTES,
-        ws_per_message_deflate=False,
-        limit_concurrency=_MOST_CONNECTIONS,
-        timeout_graceful_shutdown=3,
-        # A proxy may be anybody who can reach the port; the address is only used for limits.
-        proxy_headers=False,
-    )
+    app = create_app(studio, allowed_hosts(host, port, names))
+    config = uvicorn.Config(app, **uvicorn_settings())
     server = _Server(config, lambda: ready(page_address(host, port, token), studio.database_name))
     server.run(sockets=[listening])
+
+
+def uvicorn_settings() -> dict[str, Any]:
+    """How uvicorn is run: quiet, limited, and believing no proxy."""
+    return {
+        "log_level": logging.WARNING,
+        "access_log": False,
+        "server_header": False,
+        "date_header": False,
+        "ws_max_size": MESSAGE_BYTES,
+        "ws_per_message_deflate": False,
+        "limit_concurrency": _MOST_CONNECTIONS,
+        "timeout_graceful_shutdown": 3,
+        # Anybody who reaches the port could claim to be a proxy.
+        "proxy_headers": False,
+    }
 
 
 def page_address(host: str, port: int, token: str) -> str:
