@@ -8,42 +8,29 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-import pandas as pd
 import torch
 
 from featviz import __version__
 from featviz.assets import ASSETS
 from featviz.checkpoints import LoadedGenerator
 from featviz.errors import FeatvizError, require_whole
-from featviz.evaluation.distributions import kernel_distance
-from featviz.evaluation.estimates import Estimate, mean_estimate, mean_of
 from featviz.evaluation.images import Painter, load_whole_generator, painter
-from featviz.evaluation.locality import (
-    EYES_MEASURE,
-    MARGIN,
-    RATIO_MEASURE,
-    Locality,
-    measure_locality,
-    summarize_changes,
-)
+from featviz.evaluation.locality import MARGIN, check_edits, locality_rows, measure_locality
 from featviz.evaluation.lpips import DESCRIPTOR_LAYER, load_lpips, lpips_file
-from featviz.evaluation.pairs import LEAST_PAIRS, PairMeasures, choose_pairs, measure_pairs
+from featviz.evaluation.pairs import (
+    LEAST_PAIRS,
+    choose_pairs,
+    measure_pairs,
+    quality_rows,
+    robustness_rows,
+)
 from featviz.evaluation.pixels import require_scikit_image
-from featviz.evaluation.robustness import ROTATIONS, SHIFTS
-from featviz.evaluation.table import ALL_GROUPS, EvaluationTable, make_table, row
+from featviz.evaluation.table import EvaluationTable, make_table
 from featviz.faces.pairs import PairSet
 from featviz.sketches import SketchSet
 
 Part = Literal["quality", "locality", "robustness"]
 PARTS: tuple[Part, ...] = get_args(Part)
-
-LOCALITY_UNITS = {
-    "inside": "grey levels",
-    "outside": "grey levels",
-    RATIO_MEASURE: "",
-    EYES_MEASURE: "grey levels",
-}
-AMOUNT_UNITS = {"shift": "px at 512", "rotation": "degrees"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +87,8 @@ def evaluate(
     of a .pth of pix2pixHD. Everything is checked before anything is measured. Raises FeatvizError
     for unusable input.
     """
-    names = _names(sources, variant)
+    checked = _check(sources, settings, variant)
+    names = list(checked)
     skipped: list[str] = []
     rows: list[tuple[Any, ...]] = []
     lpips = chosen = None
@@ -111,8 +99,10 @@ def evaluate(
         lpips = load_lpips()
         count = settings.count if "quality" in settings.parts else settings.moved_count
         chosen, skipped = choose_pairs(pairs, count, settings.seed)
-    if "locality" in settings.parts and sketches is None:
-        raise FeatvizError("edit locality needs sketches; given none")
+    if "locality" in settings.parts:
+        if sketches is None:
+            raise FeatvizError("edit locality needs sketches; given none")
+        check_edits(sketches, set(checked.values()), settings.edits)
     facts: dict[str, dict[str, Any]] = {}
     for name, source in zip(names, sources, strict=True):
         # Loaded one at a time: memory does not grow with the number of checkpoints.
@@ -121,23 +111,25 @@ def evaluate(
         facts[name] = _facts(loaded, source, paint)
         try:
             if lpips is not None and chosen is not None:
-                moved = settings.moved_count if "robustness" in settings.parts else 0
                 measures = measure_pairs(
                     paint,
                     lpips,
                     chosen,
                     settings.lpips_size,
-                    moved,
-                    settings.seed,
-                    f"{name}: pairs",
+                    moved=settings.moved_count if "robustness" in settings.parts else 0,
+                    seed=settings.seed,
+                    description=f"{name}: pairs",
                 )
-                rows += summarize_pairs(name, measures, settings)
+                if "quality" in settings.parts:
+                    rows += quality_rows(name, measures)
+                if "robustness" in settings.parts:
+                    rows += robustness_rows(name, measures)
             if "locality" in settings.parts and sketches is not None:
                 locality = measure_locality(
                     paint, sketches, paint.size, settings.margin, settings.edits, f"{name}: edits"
                 )
                 skipped += [line for line in locality.skipped if line not in skipped]
-                rows += summarize_locality(name, locality)
+                rows += locality_rows(name, locality)
         except FeatvizError as error:
             raise FeatvizError(f"{name}: {error}") from None
     metadata = _metadata(settings, chosen, sketches, facts)
@@ -146,67 +138,17 @@ def evaluate(
     return make_table(rows, metadata), skipped
 
 
-def summarize_pairs(
-    name: str, measures: PairMeasures, settings: EvaluationSettings
-) -> list[tuple[Any, ...]]:
-    """Rows of an evaluation table: quality, and robustness with its losses."""
-    images, rows = measures.images, []
-    if "quality" in settings.parts:
-        for measure, estimate in _quality(measures, images["move"] == "").items():
-            rows.append(row(name, "quality", measure, estimate, "dB" if measure == "psnr" else ""))
-    if "robustness" not in settings.parts:
-        return rows
-    moved = images["pair"] < settings.moved_count
-    for kind, amounts in (("shift", SHIFTS), ("rotation", ROTATIONS)):
-        unit = AMOUNT_UNITS[kind]
-        for amount in (0.0, *amounts):
-            which = (
-                (images["move"] == "") & moved
-                if amount == 0
-                else (images["move"] == kind) & (images["amount"] == amount)
-            )
-            for measure, estimate in _quality(measures, which).items():
-                if measure != "psnr":
-                    rows.append(
-                        row(name, "robustness", measure, estimate, unit, move=kind, amount=amount)
-                    )
-        for measure, sign in (("lpips", 1), ("ssim", -1)):
-            at_rest = images[(images["move"] == "") & moved].set_index("pair")[measure]
-            mean = images[images["move"] == kind].groupby("pair")[measure].mean()
-            estimate = mean_estimate(sign * (mean - at_rest))
-            rows.append(row(name, "robustness", f"{measure} loss", estimate, move=kind))
-    return rows
-
-
-def _quality(measures: PairMeasures, which: "pd.Series[bool]") -> dict[str, Estimate]:
-    images = measures.images[which]
-    photos = measures.of_photos[images["pair"].to_numpy()]
-    return {
-        **{measure: mean_estimate(images[measure]) for measure in ("lpips", "ssim", "psnr")},
-        "kernel distance": kernel_distance(measures.descriptors[which.to_numpy()], photos),
-    }
-
-
-def summarize_locality(name: str, locality: Locality) -> list[tuple[Any, ...]]:
-    """Rows of an evaluation table: every group, and the mean over groups."""
-    rows, groups = [], []
-    for group, changes in locality.changes.groupby("group", sort=False):
-        estimates = summarize_changes(changes)
-        groups.append(estimates)
-        for measure, estimate in estimates.items():
-            unit = LOCALITY_UNITS[measure]
-            rows.append(row(name, "locality", measure, estimate, unit, group=str(group)))
-    for measure, unit in LOCALITY_UNITS.items():
-        estimate = mean_of([estimates[measure] for estimates in groups])
-        rows.append(row(name, "locality", measure, estimate, unit, group=ALL_GROUPS))
-    return rows
-
-
-def _names(sources: Sequence[str | Path], variant: str | None) -> list[str]:
-    """A name for every checkpoint; each is loaded once to see that it can be measured."""
+def _check(
+    sources: Sequence[str | Path], settings: EvaluationSettings, variant: str | None
+) -> dict[str, int]:
+    """A name for every checkpoint and its size; each is loaded once to see if it is fit."""
     if not sources:
         raise FeatvizError("evaluate takes one or more checkpoints; given none")
-    names = [load_whole_generator(source, variant).name for source in sources]
+    names, sizes = [], []
+    for source in sources:
+        loaded = load_whole_generator(source, variant)
+        names.append(loaded.name)
+        sizes.append(painter(loaded, settings.size).size)
     # A shipped checkpoint and a run of the same name are what people compare.
     names = [
         name if names.count(name) == 1 else str(source)
@@ -214,7 +156,7 @@ def _names(sources: Sequence[str | Path], variant: str | None) -> list[str]:
     ]
     if again := [name for name in names if names.count(name) > 1]:
         raise FeatvizError(f"checkpoint '{again[0]}' is given twice")
-    return names
+    return dict(zip(names, sizes, strict=True))
 
 
 def _facts(loaded: LoadedGenerator, source: str | Path, paint: Painter) -> dict[str, Any]:

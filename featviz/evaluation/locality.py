@@ -1,7 +1,8 @@
 """Edit locality: how much of an image changes where its sketch was edited, and elsewhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ from torch import Tensor
 
 from featviz.drawing import CANVAS, INK, Drawing, rasterize, read_svg
 from featviz.errors import FeatvizError
-from featviz.evaluation.estimates import Estimate, mean_estimate, ratio_estimate
+from featviz.evaluation.estimates import Estimate, mean_estimate, mean_of, ratio_estimate
+from featviz.evaluation.table import ALL_GROUPS, row
 from featviz.progress import track
 from featviz.sketches import SketchSet, read_sketch
 
@@ -26,6 +28,13 @@ EYES = ("left-eye", "right-eye")
 
 RATIO_MEASURE = "outside / inside"
 EYES_MEASURE = "eyes"
+
+_UNITS = {
+    "inside": "grey levels",
+    "outside": "grey levels",
+    RATIO_MEASURE: "",
+    EYES_MEASURE: "grey levels",
+}
 
 CHANGE_COLUMNS = ("sketch", "group", "inside", "outside", "eyes", "area")
 
@@ -61,7 +70,7 @@ def edits_of(sketches: SketchSet, most: int | None = None) -> list[tuple[int, in
     """Edits as pairs of rows (sketch, base), those of one base one after the other.
 
     Sketches without a base and the bases themselves are no edits. most: keep at most so many of a
-    group, evenly spaced. Raises FeatvizError if there is no edit at all.
+    group, evenly spaced. Raises FeatvizError if there is no edit, or one whose base is missing.
     """
     index = sketches.index
     row_of = {name: row for row, name in enumerate(index["sketch"])}
@@ -70,6 +79,11 @@ def edits_of(sketches: SketchSet, most: int | None = None) -> list[tuple[int, in
         raise FeatvizError(
             f"{sketches.folder} holds no edit: no sketch has a base in its index; edit locality "
             "needs one (leave it out with --measures quality robustness)"
+        )
+    if missing := [base for base in edits["base"] if base not in row_of]:
+        raise FeatvizError(
+            f"sketch '{missing[0]}' is the base of an edit and not among these sketches of "
+            f"{sketches.folder}; keep its group"
         )
     pairs = []
     for _, group in edits.groupby("group", sort=False):
@@ -143,6 +157,29 @@ def summarize_changes(changes: pd.DataFrame) -> dict[str, Estimate]:
         RATIO_MEASURE: ratio_estimate(changes["outside"], changes["inside"]),
         EYES_MEASURE: mean_estimate(changes["eyes"]),
     }
+
+
+def locality_rows(name: str, locality: Locality) -> list[tuple[Any, ...]]:
+    """Rows of an evaluation table: every group, and the mean over groups."""
+    rows, groups = [], []
+    for group, changes in locality.changes.groupby("group", sort=False):
+        groups.append(summarize_changes(changes))
+        rows += [
+            row(name, "locality", measure, estimate, _UNITS[measure], group=str(group))
+            for measure, estimate in groups[-1].items()
+        ]
+    for measure, unit in _UNITS.items():
+        estimate = mean_of([estimates[measure] for estimates in groups])
+        rows.append(row(name, "locality", measure, estimate, unit, group=ALL_GROUPS))
+    return rows
+
+
+def check_edits(sketches: SketchSet, sizes: Iterable[int], most: int | None = None) -> None:
+    """Read every sketch that `measure_locality` will; raises FeatvizError as it would."""
+    edits = edits_of(sketches, most)
+    for size in sizes:
+        for number in sorted({number for edit in edits for number in edit}):
+            _image_of(sketches, number, size)
 
 
 def _image_of(sketches: SketchSet, number: int, size: int) -> Sketch:

@@ -13,10 +13,13 @@ from torch import Tensor
 from featviz.drawing import rasterize
 from featviz.encoding import decode_image, encode_image
 from featviz.errors import FeatvizError
+from featviz.evaluation.distributions import kernel_distance
+from featviz.evaluation.estimates import Estimate, mean_estimate
 from featviz.evaluation.images import Painter
 from featviz.evaluation.lpips import Lpips, descriptors, reduce_to
 from featviz.evaluation.pixels import psnr, ssim
-from featviz.evaluation.robustness import moves_for
+from featviz.evaluation.robustness import ROTATIONS, SHIFTS, moves_for
+from featviz.evaluation.table import row
 from featviz.faces.augmentation import move_landmarks
 from featviz.faces.pairs import PairSet
 from featviz.progress import track
@@ -119,3 +122,49 @@ def measure_pairs(
             compare(index, at, move.kind, move.amount)
     columns = ["pair", "move", "amount", "lpips", "ssim", "psnr"]
     return PairMeasures(pd.DataFrame(rows, columns=columns), np.stack(seen), np.stack(of_photos))
+
+
+def quality_rows(name: str, measures: PairMeasures) -> list[tuple[Any, ...]]:
+    """Rows of an evaluation table: the images of contours that were not moved."""
+    at_rest = measures.images["move"] == ""
+    return [
+        row(name, "quality", measure, estimate, "dB" if measure == "psnr" else "")
+        for measure, estimate in _estimates(measures, at_rest).items()
+    ]
+
+
+def robustness_rows(name: str, measures: PairMeasures) -> list[tuple[Any, ...]]:
+    """Rows of an evaluation table: pairs with moved contours, by amount, and their losses.
+
+    Amount 0 is these pairs at rest. A loss is the mean over the amounts against rest, pair by
+    pair, positive where moving makes it worse.
+    """
+    images, rows = measures.images, []
+    moved = images["pair"].isin(images["pair"][images["move"] != ""])
+    at_rest = (images["move"] == "") & moved
+    for kind, amounts in (("shift", SHIFTS), ("rotation", ROTATIONS)):
+        of_kind = images["move"] == kind
+        for amount in (0.0, *amounts):
+            which = of_kind & (images["amount"] == amount) if amount else at_rest
+            rows += [
+                row(name, "robustness", measure, estimate, _UNITS[kind], move=kind, amount=amount)
+                for measure, estimate in _estimates(measures, which).items()
+                if measure != "psnr"
+            ]
+        for measure, sign in (("lpips", 1), ("ssim", -1)):
+            means = images[of_kind].groupby("pair")[measure].mean()
+            loss = sign * (means - images[at_rest].set_index("pair")[measure])
+            rows.append(row(name, "robustness", f"{measure} loss", mean_estimate(loss), move=kind))
+    return rows
+
+
+_UNITS = {"shift": "px at 512", "rotation": "degrees"}
+
+
+def _estimates(measures: PairMeasures, which: "pd.Series[bool]") -> dict[str, Estimate]:
+    images = measures.images[which]
+    photos = measures.of_photos[images["pair"].to_numpy()]
+    return {
+        **{measure: mean_estimate(images[measure]) for measure in ("lpips", "ssim", "psnr")},
+        "kernel distance": kernel_distance(measures.descriptors[which.to_numpy()], photos),
+    }

@@ -1,19 +1,17 @@
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import sem
 
 from featviz.errors import FeatvizError
 from featviz.evaluation.distributions import kernel_distance
-from featviz.evaluation.evaluate import (
-    EvaluationSettings,
-    evaluate,
-    summarize_locality,
-    summarize_pairs,
-)
+from featviz.evaluation.evaluate import EvaluationSettings, evaluate
 from featviz.evaluation.images import load_whole_generator, painter
-from featviz.evaluation.locality import measure_locality
+from featviz.evaluation.locality import locality_rows, measure_locality
 from featviz.evaluation.lpips import load_lpips
-from featviz.evaluation.pairs import measure_pairs
+from featviz.evaluation.pairs import measure_pairs, quality_rows, robustness_rows
 from featviz.evaluation.table import make_table
 from featviz.sketches import read_sketches
 
@@ -64,8 +62,7 @@ def test_a_part_alone_gives_the_numbers_it_gives_among_others(
 def test_numbers_are_means_over_pairs_with_their_standard_errors(checkpoint, held_out):
     paint, lpips = painter(load_whole_generator(checkpoint)), load_lpips()
     measures = measure_pairs(paint, lpips, held_out, lpips_size=32, moved=4, seed=0)
-    settings = EvaluationSettings(("quality", "robustness"), 6, 4)
-    table = make_table(summarize_pairs("a", measures, settings), {})
+    table = make_table(quality_rows("a", measures) + robustness_rows("a", measures), {})
     images = measures.images
 
     at_rest = images[images["move"] == ""]
@@ -106,7 +103,7 @@ def test_numbers_are_means_over_pairs_with_their_standard_errors(checkpoint, hel
 def test_the_mean_over_groups_gives_every_group_the_same_weight(checkpoint, sketches):
     paint = painter(load_whole_generator(checkpoint))
     locality = measure_locality(paint, sketches, 64, most=3)
-    table = make_table(summarize_locality("a", locality), {})
+    table = make_table(locality_rows("a", locality), {})
     of_groups = locality.changes.groupby("group")[["inside", "outside"]].mean()
     assert table.estimate(group="all", measure="inside").value == pytest.approx(
         of_groups["inside"].mean()
@@ -160,3 +157,26 @@ def test_missing_input_is_refused(checkpoint):
         evaluate([checkpoint], EvaluationSettings(("quality",)))
     with pytest.raises(FeatvizError, match="needs sketches"):
         evaluate([checkpoint], EvaluationSettings(("locality",)))
+
+
+def test_everything_is_checked_before_anything_is_measured(
+    checkpoint, tmp_path, held_out, sketches, monkeypatch
+):
+    def measures_nothing(*_, **__):
+        raise AssertionError("measured before all was checked")
+
+    monkeypatch.setattr("featviz.evaluation.evaluate.measure_pairs", measures_nothing)
+    monkeypatch.setattr("featviz.evaluation.evaluate.measure_locality", measures_nothing)
+    with pytest.raises(FeatvizError, match=r"'baseline' takes sketches .* got 72"):
+        evaluate(["baseline", checkpoint], replace(SETTINGS, size=72), held_out, sketches)
+    with pytest.raises(FeatvizError, match="no checkpoint 'gone'"):
+        evaluate([checkpoint, "gone"], SETTINGS, held_out, sketches)
+    with pytest.raises(FeatvizError, match="holds no edit"):
+        evaluate([checkpoint], SETTINGS, held_out, sketches.of_groups("G7"))
+    broken = tmp_path / "set"
+    (broken / "G").mkdir(parents=True)
+    (broken / "index.csv").write_text("sketch,group,file,base\na,G,G/a.svg,a\nb,G,G/b.svg,a\n")
+    shutil.copy(sketches.folder / "G8" / "001.svg", broken / "G" / "a.svg")
+    (broken / "G" / "b.svg").write_text("nothing")
+    with pytest.raises(FeatvizError, match=r"b\.svg: not an SVG drawing"):
+        evaluate([checkpoint], SETTINGS, held_out, read_sketches(broken))

@@ -123,6 +123,11 @@ def test_fewer_edits_are_spaced_evenly_from_the_first_to_the_last(shipped):
     assert len(names) == 30
 
 
+def test_an_edit_whose_base_was_left_out_is_refused(shipped):
+    with pytest.raises(FeatvizError, match="'G9/001' is the base of an edit and not among these"):
+        edits_of(shipped.of_groups("G8", "G10"))
+
+
 def test_changes_come_in_the_order_of_the_sketches_whatever_their_bases(shipped):
     # G11 is drawn on G8's face and G10 on G9's: measured base by base, told group by group.
     part = shipped.of_groups("G8", "G9", "G10", "G11")
