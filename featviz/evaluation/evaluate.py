@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +17,7 @@ from featviz.checkpoints import LoadedGenerator
 from featviz.errors import FeatvizError, require_whole
 from featviz.evaluation.images import Painter, load_whole_generator, painter
 from featviz.evaluation.locality import MARGIN, check_edits, locality_rows, measure_locality
-from featviz.evaluation.lpips import DESCRIPTOR_LAYER, load_lpips, lpips_file
+from featviz.evaluation.lpips import DESCRIPTOR_LAYER, Lpips, load_lpips, lpips_file
 from featviz.evaluation.pairs import (
     LEAST_PAIRS,
     choose_pairs,
@@ -110,32 +111,53 @@ def evaluate(
         paint = painter(loaded, settings.size)
         facts[name] = _facts(loaded, source, paint)
         try:
-            if lpips is not None and chosen is not None:
-                measures = measure_pairs(
-                    paint,
-                    lpips,
-                    chosen,
-                    settings.lpips_size,
-                    moved=settings.moved_count if "robustness" in settings.parts else 0,
-                    seed=settings.seed,
-                    description=f"{name}: pairs",
-                )
-                if "quality" in settings.parts:
-                    rows += quality_rows(name, measures)
-                if "robustness" in settings.parts:
-                    rows += robustness_rows(name, measures)
-            if "locality" in settings.parts and sketches is not None:
-                locality = measure_locality(
-                    paint, sketches, paint.size, settings.margin, settings.edits, f"{name}: edits"
-                )
-                skipped += [line for line in locality.skipped if line not in skipped]
-                rows += locality_rows(name, locality)
+            with _exact_convolutions():
+                if lpips is not None and chosen is not None:
+                    rows += _pair_rows(paint, lpips, chosen, settings, name)
+                if "locality" in settings.parts and sketches is not None:
+                    locality = measure_locality(
+                        paint,
+                        sketches,
+                        paint.size,
+                        settings.margin,
+                        settings.edits,
+                        f"{name}: edits",
+                    )
+                    skipped += [line for line in locality.skipped if line not in skipped]
+                    rows += locality_rows(name, locality)
         except FeatvizError as error:
             raise FeatvizError(f"{name}: {error}") from None
     metadata = _metadata(settings, chosen, sketches, facts)
     order = {part: position for position, part in enumerate(PARTS)}
     rows.sort(key=lambda entry: (names.index(entry[0]), order[entry[1]]))
     return make_table(rows, metadata), skipped
+
+
+def _pair_rows(
+    paint: Painter, lpips: Lpips, pairs: PairSet, settings: EvaluationSettings, name: str
+) -> list[tuple[Any, ...]]:
+    measures = measure_pairs(
+        paint,
+        lpips,
+        pairs,
+        settings.lpips_size,
+        moved=settings.moved_count if "robustness" in settings.parts else 0,
+        seed=settings.seed,
+        description=f"{name}: pairs",
+    )
+    rows = quality_rows(name, measures) if "quality" in settings.parts else []
+    return rows + (robustness_rows(name, measures) if "robustness" in settings.parts else [])
+
+
+def _exact_convolutions() -> AbstractContextManager[None]:
+    """On a GPU, float32 convolutions that are float32, and give the same numbers every time.
+
+    By default they round their input to 10 bits (TF32), which an edit's small effects far away
+    would not survive.
+    """
+    flags = {"enabled": True, "benchmark": False, "deterministic": True, "allow_tf32": False}
+    context: AbstractContextManager[None] = torch.backends.cudnn.flags(**flags)
+    return context
 
 
 def _check(
