@@ -66,6 +66,10 @@ class Train:
     """Local enhancers; one more than --start-from has doubles its size and halves the width."""
     fixed_steps: int | None = None
     """So many steps only the newest enhancer learns, and the weights of --start-from stay."""
+    boundaries: bool | None = None
+    """Give the networks one more channel, which shows where parts of the face meet."""
+    dry_run: bool = False
+    """Take a few steps, print parameters, memory and time of the whole run, and write nothing."""
     extend: bool = False
     """With --resume: go on to --steps, beyond the end planned before."""
     tensorboard: bool = False
@@ -109,17 +113,23 @@ class Train:
             "seed": self.seed,
             "enhancers": self.enhancers,
             "fixed_steps": self.fixed_steps,
+            "boundaries": self.boundaries,
         }
         if self.start_from is not None:
             given = {key: value for key, value in settings.items() if value is not None}
             settings = settings_of(self.start_from, self.enhancers, self.variant) | given
-            "boundaries": self.boundaries,
         config = preset(self.preset, **settings)
         if self.threads is not None:
             if self.threads < 1:
                 raise FeatvizError(f"expected at least 1 thread; got {self.threads}")
             torch.set_num_threads(self.threads)
         pairs = read_pairs(self.data)
+        if self.dry_run:
+            from featviz.training.estimate import estimate_run
+
+            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            print("\n".join(estimate_run(config, pairs, device).lines()))
+            return
         path = train(
             config,
             pairs,
@@ -156,6 +166,7 @@ class Generate:
         from PIL import Image
 
         from featviz.checkpoints import load_generator
+        from featviz.conditions import conditions_of, read_generator_input
         from featviz.drawing import CANVAS
         from featviz.files import atomic_write
         from featviz.generation import generate, output_names
@@ -165,7 +176,6 @@ class Generate:
             raise FeatvizError("generate takes one or more sketches; given none")
         loaded = load_generator(self.checkpoint, self.variant)
         if loaded.metadata["kind"] == "front-end":
-        from featviz.conditions import conditions_of, read_generator_input
             raise FeatvizError(
                 f"'{self.checkpoint}' is a front end alone, which generates nothing; "
                 "expected a whole generator"

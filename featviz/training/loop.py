@@ -194,7 +194,7 @@ class _Writer:
             self.log.write(run)
         if self.samples and (run.step % schedule.sample_every == 0 or last):
             use_bfloat16 = self.config.precision == "bfloat16"
-            picture = sample_grid(run.best_generator, self.samples, self.device, use_bfloat16)
+            picture = sample_grid(run.best, self.samples, self.device, use_bfloat16)
             write_picture(picture, self.out / "samples" / f"step_{run.step:06d}.png")
             if self.board is not None:
                 self.board.add_image("held-out", picture, run.step, dataformats="HWC")
@@ -219,10 +219,7 @@ def save_run(run: Run, out: Path, details: dict[str, Any], losses: dict[str, flo
     Raises FeatvizError, and writes nothing, if a weight is not finite: a finite loss can have a
     gradient that is not, and the save before must stay the last good one.
     """
-    for name, network in (
-        ("generator", run.models.generator),
-        ("discriminator", run.models.discriminator),
-    ):
+    for name, network in run.learning.items():
         require_finite_weights(network, name)
     described = details | {
         "step": run.step,
@@ -232,10 +229,7 @@ def save_run(run: Run, out: Path, details: dict[str, Any], losses: dict[str, flo
         "machine": platform.machine(),
     }
     save_pickle(run.state(), out / "training_state.pt")
-    for kind, network in (
-        ("generator", run.best_generator),
-        ("discriminator", run.models.discriminator),
-    ):
+    for kind, network in (run.learning | run.averages).items():
         save_network(network, out / f"{kind}.safetensors", kind, described, torch.float32)  # type: ignore[arg-type]
 
 

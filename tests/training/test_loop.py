@@ -10,37 +10,16 @@ import time
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 from featviz.checkpoints import load_generator
 from featviz.errors import FeatvizError
-from featviz.faces.pairs import PairSet
 from featviz.training import loop
 from featviz.training.loop import Schedule, save_run, train
 from featviz.training.pair import Pair
 from featviz.training.presets import preset
 from featviz.training.run import learning_rate_factor, start_run, train_step
 
-CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def small_pairs(pairs):
-    splits = ("train",) * (len(pairs) - 1) + ("test",)
-    return PairSet(pairs.folder, pairs.names, pairs.landmarks, splits, pairs.size)
-
-
-def small_config(**changes):
-    settings = {"size": 32, "width": 2, "residual_blocks": 1, "discriminator_width": 2, "steps": 12}
-    return preset("demo", **(settings | changes))
-
-
-def weights(folder, kind="generator"):
-    return load_file(folder / f"{kind}.safetensors")
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+from .small import CPU, same, small_config, weights
 
 
 def test_a_run_learns_and_leaves_all_its_files(tmp_path, small_pairs):

@@ -1,0 +1,92 @@
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from featviz.checkpoints import load_generator
+from featviz.errors import FeatvizError
+from featviz.training.data import training_order
+from featviz.training.distributed import Processes, average_gradients, joined_processes
+
+STEPS = 6
+OPTIONS = (
+    "--size 32 --width 2 --residual-blocks 1 --discriminator-width 2 --precision float32 "
+    f"--batch-size 2 --steps {STEPS} --augment-shift 25 --augment-rotation 7 --ema 0.9 --threads 1"
+)
+
+
+def train_command(folder, data):
+    return ["-m", "featviz", "train", "--out", str(folder), "--data", str(data), *OPTIONS.split()]
+
+
+def run(command):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
+
+
+def torchrun(*command):
+    return run([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *command])
+
+
+def weights(folder, kind):
+    return load_file(folder / f"{kind}.safetensors")
+
+
+def test_two_processes_give_the_weights_of_one_with_the_whole_batch(tmp_path, pairs):
+    one = run([sys.executable, *train_command(tmp_path / "one", pairs.folder)])
+    assert one.returncode == 0, one.stderr
+    two = torchrun(*train_command(tmp_path / "two", pairs.folder))
+    assert two.returncode == 0, two.stderr
+    for kind in ("generator", "discriminator"):
+        a, b = (weights(tmp_path / name, kind) for name in ("one", "two"))
+        assert a.keys() == b.keys()
+        for key in a:
+            # A bias before an instance norm has no effect and no gradient but rounding, which
+            # Adam blows up to whole steps; what the other biases do is in the image below.
+            if not key.endswith(".bias"):
+                torch.testing.assert_close(a[key], b[key], rtol=1e-4, atol=2e-5)
+    sketch = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    images = [load_generator(tmp_path / name).generator(sketch) for name in ("one", "two")]
+    torch.testing.assert_close(*images, rtol=1e-4, atol=1e-5)
+    moved = weights(tmp_path / "one", "generator")
+    start = run([sys.executable, *train_command(tmp_path / "s", pairs.folder), "--steps", "1"])
+    assert start.returncode == 0
+    first = weights(tmp_path / "s", "generator")
+    largest = max((moved[key] - first[key]).abs().max().item() for key in moved)
+    assert largest > 2e-4, "the comparison says nothing if training moves nothing"
+    assert two.stdout.count("generator.safetensors") == 1, "one process speaks for all"
+
+
+def test_a_batch_that_cannot_be_shared_is_one_line_and_no_folder(tmp_path, pairs):
+    command = train_command(tmp_path / "run", pairs.folder)
+    command[command.index("--batch-size") + 1] = "1"
+    done = torchrun(*command)
+    assert done.returncode != 0
+    assert "a batch of 1 cannot be shared by 2 processes" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_shares_of_all_processes_are_the_batch_in_order():
+    whole = training_order(11, 4, seed=3, first_step=2)
+    shares = [training_order(11, 4, 3, 2, rank, 2) for rank in range(2)]
+    for _ in range(7):
+        batch = next(whole)
+        assert [draw for share in shares for draw in next(share)] == batch
+        assert len(batch) == 4
+    with pytest.raises(FeatvizError, match="batch of 5 cannot be shared by 2"):
+        next(training_order(11, 5, 0, 0, 0, 2))
+
+
+def test_one_process_alone_joins_nothing_and_changes_no_gradient():
+    layer = nn.Linear(2, 1)
+    layer(torch.ones(1, 2)).sum().backward()
+    before = layer.weight.grad.clone()
+    with joined_processes() as (processes, _):
+        assert processes == Processes(0, 1)
+        average_gradients(layer, processes)
+        assert not torch.distributed.is_initialized()
+    assert torch.equal(layer.weight.grad, before)
