@@ -1,5 +1,6 @@
 """A database as the store uses it: short transactions that are on disk when they return."""
 
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ from sqlalchemy.orm import Session
 from featviz.errors import FeatvizError, one_line
 from featviz.studio.problems import StudioError
 from featviz.studio.tables import SCHEMA_VERSION, Schema, Table
+
+log = logging.getLogger("featviz.studio")
 
 T = TypeVar("T")
 
@@ -83,13 +86,11 @@ class Database:
         self._writing = self.engine.execution_options(writes=True)
         try:
             self._prepare()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, StudioError) as error:
             self.close()
-            reason = one_line(getattr(error, "orig", None) or error)
+            known = error.__cause__ if isinstance(error, StudioError) else error
+            reason = one_line(getattr(known, "orig", None) or error)
             raise FeatvizError(f"cannot open the database {self.name}: {reason}") from None
-        except StudioError as error:
-            self.close()
-            raise FeatvizError(f"cannot open the database {self.name}: {error}") from None
 
     @property
     def is_sqlite(self) -> bool:
@@ -225,4 +226,5 @@ def _problem(error: SQLAlchemyError) -> StudioError:
         return StudioError("full", "the disk of the database is full; make room, nothing is lost")
     if isinstance(error, OperationalError | InterfaceError):
         return StudioError("busy", "the database is locked or gone; what you draw is sent again")
+    log.error("the database refused: %s", one_line(getattr(error, "orig", None) or error))
     return StudioError("internal", "the database refused a change; the server's log tells why")

@@ -422,13 +422,10 @@ class Store:
         return Contents(drawing, list(strokes), list(events), base, list(sketches))
 
     def _append(self, session: Session, drawing: Drawing, events: Iterable[NewEvent]) -> None:
-        present: dict[str, bool] = dict(
-            session.execute(
-                select(Stroke.id, Stroke.present).where(Stroke.drawing_id == drawing.id)
-            )
-            .tuples()
-            .all()
+        rows = session.execute(
+            select(Stroke.id, Stroke.present).where(Stroke.drawing_id == drawing.id)
         )
+        present: dict[str, bool] = {row[0]: row[1] for row in rows}
         changed: dict[str, bool] = {}
         new: dict[str, Stroke] = {}
         time = now()

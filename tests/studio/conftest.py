@@ -1,4 +1,3 @@
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,13 +26,13 @@ def postgres() -> Iterator[str]:
 @pytest.fixture
 def postgres_database(postgres: str) -> str:
     """The URL of an empty PostgreSQL database."""
-    name = f"test_{secrets.token_hex(6)}"
     url = sqlalchemy.make_url(postgres).set(drivername="postgresql+psycopg")
-    engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("DROP SCHEMA public CASCADE"))
+        connection.execute(sqlalchemy.text("CREATE SCHEMA public"))
     engine.dispose()
-    return postgres.replace("/postgres?", f"/{name}?")
+    return postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -40,7 +40,19 @@ def running_postgres(programs: Path) -> Iterator[str]:
             timeout=60,
         )
 
-    run(programs / "initdb", "-D", data, "-U", "featviz", "-A", "trust", "-E", "UTF8", "-N")
+    run(
+        programs / "initdb",
+        "-D",
+        data,
+        "-U",
+        "featviz",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "-N",
+        "--no-locale",
+    )
     settings = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
     start = ("-D", data, "-w", "-o", settings, "-l", folder / "log")
     try:

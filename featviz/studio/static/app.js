@@ -22,7 +22,8 @@ import { Sheet } from "./sheet.js";
 import { openStart } from "./start.js";
 import { ToolOptions, makeToolbar } from "./toolbar.js";
 
-const page = {};
+/** The parts of the page; tests look into them. */
+export const page = {};
 
 async function begin() {
   keepToasts();
@@ -168,8 +169,7 @@ function chooseTool(tool) {
   remember("tool", tool === "probe" ? "pen" : tool);
   showHint();
   if (tool === "probe") {
-    page.showTab?.("tab-probe");
-    if (!page.probe.point) moveProbe(page.config.probe_point);
+    page.showTab("tab-probe");
   }
 }
 
@@ -303,6 +303,7 @@ function wireFaces() {
     page.tab = id;
     remember("tab", id);
     board.set("probe", { visible: id === "tab-probe" });
+    if (id === "tab-probe" && !probe.point) pointProbe(config.probe_point);
     configure();
   });
 
@@ -380,7 +381,11 @@ function configure() {
 }
 
 function moveProbe(point) {
-  page.showTab("tab-probe");
+  if (page.tab !== "tab-probe") page.showTab("tab-probe");
+  pointProbe(point);
+}
+
+function pointProbe(point) {
   if (!page.probe.setPoint(point)) return;
   page.board.set("probe", { point, layers: [], chosen: page.probe.layer });
   page.options.show();

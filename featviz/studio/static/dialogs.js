@@ -12,7 +12,7 @@ export function openDialog(titleKey, { wide = false, name = "", closable = true 
   const body = make("div", { class: "dialog-body" });
   const close = make("button", { type: "button", class: "quiet", label: "dialog.close", onclick: () => dialog.close() }, icon("close"));
   const head = make("header", { class: "dialog-head" }, title, closable ? close : null);
-  const dialog = make("dialog", { class: `dialog${wide ? " wide" : ""} ${name}`, "aria-labelledby": "dialog-title" }, head, body);
+  const dialog = make("dialog", { class: `dialog${wide ? " wide" : ""} ${name}`, "aria-labelledby": "dialog-title", tabIndex: -1 }, head, body);
   document.body.append(dialog);
   const opener = document.activeElement;
   dialog.addEventListener("close", () => {
@@ -26,6 +26,8 @@ export function openDialog(titleKey, { wide = false, name = "", closable = true 
     if (event.target === dialog && closable) dialog.close();
   });
   dialog.showModal();
+  // Not the cross in the corner: who opens a dialog wants what is in it.
+  dialog.focus();
   return { dialog, body, head };
 }
 

@@ -30,6 +30,7 @@ export function openGallery({ draw, open, current, view = "tab-saved" }) {
     else if (id === "tab-drawings") showDrawings(panel, leave(open), current);
     else showDeleted(panel);
   });
+  tabs.querySelector("[aria-selected=true]").focus();
 }
 
 // A list that grows page by page -----------------------------------------------------------------
