@@ -24,9 +24,10 @@ from featviz.errors import FeatvizError, one_line
 from featviz.files import atomic_write
 from featviz.networks import pix2pixhd
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
+from featviz.networks.encoder import EncoderArchitecture, FeatureEncoder
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture, build_generator
 
-Kind = Literal["generator", "front-end", "discriminator"]
+Kind = Literal["generator", "front-end", "discriminator", "encoder"]
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 _METADATA_KEY = "featviz"
@@ -226,6 +227,21 @@ def load_discriminator(path: Path) -> MultiScaleDiscriminator:
             discriminator = MultiScaleDiscriminator(architecture)
     _load_strictly(discriminator, state, path)
     return discriminator.eval()
+
+
+def load_encoder(path: Path) -> FeatureEncoder:
+    """Load the feature encoder of a run, a .safetensors, in eval mode.
+
+    Raises FeatvizError if the file cannot be read, holds something else, or does not fit exactly.
+    """
+    with _readable_architecture(path):
+        metadata = read_metadata(path)
+        if (kind := metadata.get("kind")) != "encoder":
+            raise FeatvizError(f"{path} holds a {kind}; expected an encoder")
+        with torch.device("meta"):
+            encoder = FeatureEncoder(EncoderArchitecture(**metadata["architecture"]))
+    _load_strictly(encoder, _read_tensors(path), path)
+    return encoder.eval()
 
 
 def export_pix2pixhd(network: nn.Module, path: Path) -> None:

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from featviz.conditions import Conditions, encode_drawing
+from featviz.drawing import Drawing
 from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
 from featviz.faces.augmentation import Augmentation
+from featviz.faces.instances import instance_map
 from featviz.faces.pairs import PairSet
 from featviz.training.pair import Pair, batch_of
 
@@ -68,7 +71,16 @@ class PairTensors(Dataset[Pair]):
             landmarks = self.pairs.landmarks[index]
             moved = self.augmentation.move(landmarks, self.pairs.size, random)
             drawing = contour(index, self.size, moved)
-        return Pair(encode_drawing(drawing, self.conditions.boundaries), encode_image(photo))
+        return Pair(
+            encode_drawing(drawing, self.conditions.boundaries),
+            encode_image(photo),
+            self._instances(drawing, index) if self.conditions.appearance_channels else None,
+        )
+
+    def _instances(self, drawing: Drawing, index: int) -> Tensor:
+        """The instance maps (2, size, size) of a drawing, moved or not, and of its photo."""
+        of_photo = instance_map(self.pairs.contour(index, self.size))
+        return torch.from_numpy(np.stack([instance_map(drawing), of_photo]))
 
     def _readable_photo(self, index: int) -> tuple[int, NDArray[np.uint8]]:
         """The photo at `index`, or the next one that can be read; says so once for each other."""

@@ -1,42 +1,57 @@
 """What a training step is given: a sketch and its photo, one pair or a batch of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from featviz.errors import FeatvizError
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
     """A sketch and its photo; a batch has one more dimension in front.
 
-    sketch: (C, H, W) in [-1, 1]. photo: (3, H, W) in [-1, 1].
+    sketch: (C, H, W) in [-1, 1]. photo: (3, H, W) in [-1, 1]. instances: (2, H, W) uint8, the
+    instance maps of the sketch and of the photo (an augmented sketch lies elsewhere), for an
+    encoder; None without one.
     """
 
     sketch: Tensor
     photo: Tensor
+    instances: Tensor | None = None
 
     def to(self, device: torch.device) -> "Pair":
         """The batch on a device, maps in channels-last order."""
-        return Pair(_moved(self.sketch, device), _moved(self.photo, device))
+        return self._each(
+            lambda maps: maps.to(device, memory_format=torch.channels_last, non_blocking=True)
+        )
 
     def pin_memory(self) -> "Pair":
         """The batch in memory that a GPU reads fast; asked for by PyTorch's loader."""
-        return Pair(self.sketch.pin_memory(), self.photo.pin_memory())
+        return self._each(Tensor.pin_memory)
 
     def parts(self, count: int) -> list["Pair"]:
-        """The batch cut into `count` equal parts."""
-        both = zip(self.sketch.chunk(count), self.photo.chunk(count), strict=True)
-        return [Pair(sketch, photo) for sketch, photo in both]
+        """The batch cut into `count` equal parts; raises FeatvizError if that cannot be."""
+        if len(self.sketch) % count:
+            raise FeatvizError(f"{len(self.sketch)} pairs cannot be cut into {count} equal parts")
+        size = len(self.sketch) // count
+        return [
+            self._each(lambda maps, start=start: maps[start : start + size])  # type: ignore[misc]
+            for start in range(0, len(self.sketch), size)
+        ]
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Pair":
+        instances = None if self.instances is None else change(self.instances)
+        return Pair(change(self.sketch), change(self.photo), instances)
 
 
 def batch_of(pairs: Sequence[Pair]) -> Pair:
-    """Pairs of one size as a batch."""
+    """Pairs of one size, with instances all or none, as a batch."""
+    instances = [pair.instances for pair in pairs if pair.instances is not None]
     return Pair(
-        torch.stack([pair.sketch for pair in pairs]), torch.stack([pair.photo for pair in pairs])
+        torch.stack([pair.sketch for pair in pairs]),
+        torch.stack([pair.photo for pair in pairs]),
+        torch.stack(instances) if instances else None,
     )
-
-
-def _moved(maps: Tensor, device: torch.device) -> Tensor:
-    return maps.to(device, memory_format=torch.channels_last, non_blocking=True)

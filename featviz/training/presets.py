@@ -63,6 +63,9 @@ class TrainingConfig:
     """So many steps only the newest enhancer and the output layer learn."""
     boundaries: bool = False
     """Give the networks a channel that is 1 where parts of the face meet."""
+    appearance_channels: int = 0
+    """Train an encoder that tells the generator how each part of the photo looks, in so many
+    channels; 0 trains none."""
 
     def __post_init__(self) -> None:
         require_whole(self, 1, "steps", "batch_size", "accumulation")
@@ -78,6 +81,7 @@ class TrainingConfig:
                 f"unknown precision '{self.precision}'; there are {', '.join(PRECISIONS)}"
             )
         Augmentation(self.augment_shift, self.augment_rotation)
+        Conditions(self.boundaries, self.appearance_channels)
         if not math.isfinite(self.learning_rate) or self.learning_rate <= 0:
             raise FeatvizError(f"learning_rate must be positive; got {self.learning_rate}")
         for name in ("feature_matching", "perceptual"):
@@ -108,7 +112,7 @@ class TrainingConfig:
     @property
     def conditions(self) -> Conditions:
         """What the generator is given beside the sketch."""
-        return Conditions(self.boundaries)
+        return Conditions(self.boundaries, self.appearance_channels)
 
     def to_json(self) -> dict[str, Any]:
         """The settings as plain values."""

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
 
 from featviz.encoding import decode_image
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write
 from featviz.training.pair import Pair, batch_of
 from featviz.training.run import Run
+from featviz.training.steps import Models, generator_input
 
 
 class LossLog:
@@ -50,20 +50,18 @@ class LossLog:
 
 
 def sample_grid(
-    generator: nn.Module,
+    models: Models,
     samples: list[Pair],
     device: torch.device,
     use_bfloat16: bool,
 ) -> NDArray[np.uint8]:
     """A picture (3 size, N size, 3), one column a pair: sketch, generated face, photo."""
-    batch = batch_of(samples)
-    sketches, photos = batch.sketch, batch.photo
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):
-        images = torch.cat(
-            [generator(s[None].to(device, memory_format=torch.channels_last)) for s in sketches]
-        )
-    rows = torch.stack([sketches[:, :3], images.float().cpu(), photos])
-    size = sketches.shape[-1]
+        inputs = [generator_input(models, batch_of([pair]).to(device)) for pair in samples]
+        images = torch.cat([models.generator(x) for x in inputs])
+    both = batch_of(samples)
+    rows = torch.stack([both.sketch[:, :3], images.float().cpu(), both.photo])
+    size = both.photo.shape[-1]
     grid = rows.permute(2, 0, 3, 1, 4).reshape(3, 3 * size, len(samples) * size)
     return decode_image(grid)
 

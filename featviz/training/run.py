@@ -2,7 +2,7 @@
 
 import copy
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from featviz.errors import FeatvizError
+from featviz.faces.instances import INSTANCES
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
-from featviz.networks.generators import GeneratorArchitecture, LocalEnhancer, build_generator
+from featviz.networks.encoder import EncoderArchitecture, FeatureEncoder
+from featviz.networks.generators import (
+    Generator,
+    GeneratorArchitecture,
+    LocalEnhancer,
+    build_generator,
+)
 from featviz.networks.perceptual import load_vgg19
 from featviz.training.distributed import Processes, average_gradients, average_losses
 from featviz.training.pair import Pair
@@ -26,30 +33,53 @@ class Run:
     """Networks, optimisers and the step a run is at.
 
     average: a copy of the generator whose weights are the moving average of its own (Karras et
-    al. 2018, arXiv 1710.10196, section 4), or None without one.
+    al. 2018, arXiv 1710.10196, section 4), or None without one. average_encoder: the same of an
+    encoder, if there is one too.
     """
 
     models: Models
     optimizers: dict[str, torch.optim.Optimizer]
-    average: nn.Module | None = None
+    average: Generator | None = None
+    average_encoder: FeatureEncoder | None = None
     step: int = 0
     seconds: float = 0.0
     recent: list[dict[str, float]] = field(default_factory=list)
     """Losses since the last line of the log."""
 
     @property
-    def best_generator(self) -> nn.Module:
-        """The generator to use and to keep: the average if there is one."""
-        return self.models.generator if self.average is None else self.average
+    def best(self) -> Models:
+        """The networks to use and to keep: the averages where there are any."""
+        if self.average is None:
+            return self.models
+        return replace(self.models, generator=self.average, encoder=self.average_encoder)
+
+    @property
+    def learning(self) -> dict[str, nn.Module]:
+        """The networks that are trained, by name."""
+        models = self.models
+        networks: dict[str, nn.Module | None] = {
+            "generator": models.generator,
+            "discriminator": models.discriminator,
+            "encoder": models.encoder,
+        }
+        return {name: network for name, network in networks.items() if network is not None}
+
+    @property
+    def averages(self) -> dict[str, nn.Module]:
+        """The moving averages by the name of what they are the average of."""
+        networks = {"generator": self.average, "encoder": self.average_encoder}
+        return {name: network for name, network in networks.items() if network is not None}
 
     def state(self) -> dict[str, Any]:
         """Everything that a resume needs."""
         return {
             "step": self.step,
             "seconds": self.seconds,
-            "generator": self.models.generator.state_dict(),
-            "discriminator": self.models.discriminator.state_dict(),
+            **{name: network.state_dict() for name, network in self.learning.items()},
             "average": None if self.average is None else self.average.state_dict(),
+            "average_encoder": (
+                None if self.average_encoder is None else self.average_encoder.state_dict()
+            ),
             "optimizers": {key: value.state_dict() for key, value in self.optimizers.items()},
             "random_state": torch.get_rng_state(),
             "recent": self.recent,
@@ -59,10 +89,12 @@ class Run:
         """Take up a state that `state` returned."""
         self.step, self.seconds = state["step"], state["seconds"]
         self.recent = list(state["recent"])
-        self.models.generator.load_state_dict(state["generator"])
-        self.models.discriminator.load_state_dict(state["discriminator"])
+        for name, network in self.learning.items():
+            network.load_state_dict(state[name])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
+        if self.average_encoder is not None:
+            self.average_encoder.load_state_dict(state["average_encoder"])
         for key, value in self.optimizers.items():
             value.load_state_dict(state["optimizers"][key])
         torch.set_rng_state(state["random_state"].cpu())
@@ -90,22 +122,36 @@ def start_run(config: TrainingConfig, device: torch.device) -> Run:
             norm=config.norm,
         )
     )
+    encoder = None
+    if config.appearance_channels:
+        encoder = FeatureEncoder(
+            EncoderArchitecture(
+                config.appearance_channels,
+                downsamplings=DOWNSAMPLINGS,
+                instances=len(INSTANCES),
+                norm=config.norm,
+            )
+        )
     perceptual = load_vgg19() if config.perceptual > 0 else None
-    for network in (generator, discriminator, perceptual):
-        if network is not None:
-            network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizers: dict[str, torch.optim.Optimizer] = {
+    networks = [n for n in (generator, discriminator, perceptual, encoder) if n is not None]
+    for network in networks:
+        network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    run = Run(Models(generator, discriminator, perceptual, encoder), {})
+    run.optimizers = {
         name: torch.optim.Adam(
             network.parameters(), lr=config.learning_rate, betas=(0.5, 0.999), fused=True
         )
-        for name, network in (("generator", generator), ("discriminator", discriminator))
+        for name, network in run.learning.items()
     }
-    average = copy.deepcopy(generator).requires_grad_(False) if config.ema > 0 else None
+    if config.ema > 0:
+        run.average = copy.deepcopy(generator).requires_grad_(False)
+        run.average_encoder = copy.deepcopy(encoder)
+        if run.average_encoder is not None:
+            run.average_encoder.requires_grad_(False)
     if config.compile:
-        for network in (generator, discriminator, perceptual):
-            if network is not None:
-                network.compile()
-    return Run(Models(generator, discriminator, perceptual), optimizers, average)
+        for network in networks:
+            network.compile()
+    return run
 
 
 def train_step(
@@ -135,18 +181,16 @@ def train_step(
                 f"the {name} loss is {loss} at step {run.step}: the run diverged; the last save is "
                 "kept (a lower learning rate may help)"
             )
-    for network in (run.models.generator, run.models.discriminator):
+    for network in run.learning.values():
         average_gradients(network, processes)
     for optimizer in run.optimizers.values():
         optimizer.step()
-    if run.average is not None:
+    for name, average in run.averages.items():
         # A young average forgets faster, or it would still hold the first weights.
         decay = min(config.ema, (1 + run.step) / (_EMA_WARM_UP + run.step))
         with torch.no_grad():
             torch._foreach_lerp_(
-                list(run.average.parameters()),
-                list(run.models.generator.parameters()),
-                1 - decay,
+                list(average.parameters()), list(run.learning[name].parameters()), 1 - decay
             )
     run.step += 1
     run.seconds += time.perf_counter() - started
@@ -160,7 +204,10 @@ def _choose_what_learns(run: Run, config: TrainingConfig) -> None:
     What does not learn has no gradient, so the optimiser neither moves it nor remembers anything.
     """
     generator = run.models.generator
-    generator.requires_grad_(run.step >= config.fixed_steps)
+    is_free = run.step >= config.fixed_steps
+    generator.requires_grad_(is_free)
+    if run.models.encoder is not None:
+        run.models.encoder.requires_grad_(is_free)
     if isinstance(generator, LocalEnhancer):
         for parameter in generator.newest_parameters():
             parameter.requires_grad_(True)

@@ -5,9 +5,15 @@ from typing import Any
 
 from torch import nn
 
-from featviz.checkpoints import LoadedGenerator, load_discriminator, load_generator
+from featviz.checkpoints import (
+    LoadedGenerator,
+    load_discriminator,
+    load_encoder,
+    load_generator,
+)
 from featviz.conditions import conditions_of
 from featviz.errors import FeatvizError
+from featviz.networks.encoder import FeatureEncoder
 from featviz.networks.generators import Generator, LocalEnhancer
 from featviz.training.run import Run
 
@@ -40,6 +46,7 @@ def settings_of(
         "norm": architecture.norm,
         "enhancers": enhancers,
         "boundaries": conditions.boundaries,
+        "appearance_channels": conditions.appearance_channels,
     }
     if enhancers > has:
         if width % 2:
@@ -69,8 +76,10 @@ def take_weights(run: Run, source: str | Path) -> dict[str, Any]:
             raise FeatvizError(f"cannot start from {source}: {error}") from None
     else:
         _take(own, given, source)
-    if run.average is not None:
-        run.average.load_state_dict(own.state_dict())
+    if run.models.encoder is not None:
+        _take(run.models.encoder, _encoder_of(source), source)
+    for name, average in run.averages.items():
+        average.load_state_dict(run.learning[name].state_dict())
     judge = _discriminator_of(source)
     if judge is not None:
         _take(run.models.discriminator, load_discriminator(judge), judge)
@@ -93,6 +102,16 @@ def _load(source: str | Path, variant: str | None) -> tuple[LoadedGenerator, Gen
 def _discriminator_of(source: str | Path) -> Path | None:
     path = Path(source) / "discriminator.safetensors"
     return path if path.is_file() else None
+
+
+def _encoder_of(source: str | Path) -> FeatureEncoder:
+    path = Path(source) / "encoder.safetensors"
+    if not path.is_file():
+        raise FeatvizError(
+            f"cannot start from {source}: its generator needs the encoder it was trained with; "
+            "expected the folder of a run that has one"
+        )
+    return load_encoder(path)
 
 
 def _take(network: nn.Module, other: nn.Module, source: str | Path) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from featviz.networks.encoder import FeatureEncoder, paint_instances
 from featviz.networks.generators import Generator
 from featviz.networks.perceptual import Vgg19Features
 from featviz.training.losses import (
@@ -19,11 +20,15 @@ from featviz.training.pair import Pair
 
 @dataclass(frozen=True, eq=False)
 class Models:
-    """The networks of a training run; `perceptual` only with the perceptual loss."""
+    """The networks of a training run.
+
+    perceptual: only with the perceptual loss. encoder: only if the generator is given appearances.
+    """
 
     generator: Generator
     discriminator: nn.Module
     perceptual: Vgg19Features | None = None
+    encoder: FeatureEncoder | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def compute_losses(models: Models, batch: Pair, settings: LossSettings) -> Step:
     precision (autocast), gradients and optimisers.
     """
     sketch, photo = batch.sketch, batch.photo
-    image = models.generator(sketch)
+    image = models.generator(generator_input(models, batch))
     fake_maps = models.discriminator(torch.cat([sketch, image.to(sketch.dtype)], dim=1))
     real_maps = models.discriminator(torch.cat([sketch, photo], dim=1))
     form = settings.adversarial_form
@@ -76,13 +81,30 @@ def compute_losses(models: Models, batch: Pair, settings: LossSettings) -> Step:
     return Step(generator, discriminator, detached, image.detach())
 
 
+def generator_input(models: Models, batch: Pair) -> Tensor:
+    """What the generator is given: the sketch, and how the photo's instances look in its own.
+
+    The discriminators are given the sketch alone, as in pix2pixHD: with the photo's features they
+    could tell photos without looking.
+    """
+    if models.encoder is None or batch.instances is None:
+        return batch.sketch
+    of_sketch, of_photo = batch.instances.unbind(dim=1)
+    appearance = paint_instances(models.encoder(batch.photo, of_photo), of_sketch)
+    return torch.cat([batch.sketch, appearance], dim=1)
+
+
 def backward(models: Models, step: Step, share: float = 1.0) -> None:
     """Accumulate each network's gradient of its own loss times `share`, and of nothing else.
 
-    The discriminator's loss stops at its own weights, so no gradient is spent on the generator
-    twice, and the generator's loss does not compute the discriminator's weight gradients.
+    The encoder's loss is the generator's. The discriminator's loss stops at its own weights, so no
+    gradient is spent on the generator twice, and the generator's loss does not compute the
+    discriminator's weight gradients.
     """
-    generator = [p for p in models.generator.parameters() if p.requires_grad]
+    learners: list[nn.Module] = [models.generator]
+    if models.encoder is not None:
+        learners.append(models.encoder)
+    generator = [p for network in learners for p in network.parameters() if p.requires_grad]
     discriminator = [p for p in models.discriminator.parameters() if p.requires_grad]
     torch.autograd.backward(step.generator * share, inputs=generator, retain_graph=True)
     torch.autograd.backward(step.discriminator * share, inputs=discriminator)

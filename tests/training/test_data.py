@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from featviz.conditions import Conditions
 from featviz.drawing import rasterize
 from featviz.errors import FeatvizError
+from featviz.faces.augmentation import Augmentation
+from featviz.faces.instances import boundary_map, instance_map
 from featviz.training.data import PairTensors, training_batches, training_order
 
 
@@ -45,3 +48,27 @@ def test_loading_in_other_processes_gives_the_same_batches(pairs):
     for a, b in zip(here, there, strict=True):
         assert torch.equal(a.sketch, b.sketch)
         assert torch.equal(a.photo, b.photo)
+
+
+def test_instances_of_the_sketch_move_with_it_and_those_of_the_photo_stay(pairs):
+    conditions = Conditions(boundaries=True, appearance_channels=3)
+    moved = PairTensors(pairs, 64, Augmentation(25, 7), seed=1, conditions=conditions)
+    still = PairTensors(pairs, 64, conditions=conditions)[2]
+    pair = moved[2, 5]
+    expected = instance_map(pairs.contour(2, 64))
+    assert np.array_equal(still.instances[0], expected)
+    assert np.array_equal(still.instances[1], expected)
+    assert np.array_equal(pair.instances[1], expected)
+    assert not np.array_equal(pair.instances[0], expected)
+    assert np.array_equal(pair.sketch[3], boundary_map(pair.instances[0].numpy()))
+
+
+def test_a_batch_is_cut_into_equal_parts_or_not_at_all(pairs):
+    conditions = Conditions(appearance_channels=1)
+    batch = next(training_batches(PairTensors(pairs, 32, conditions=conditions), 4, 0, workers=0))
+    parts = batch.parts(2)
+    assert [len(part.photo) for part in parts] == [2, 2]
+    for name in ("sketch", "photo", "instances"):
+        assert torch.equal(torch.cat([getattr(p, name) for p in parts]), getattr(batch, name))
+    with pytest.raises(FeatvizError, match="4 pairs cannot be cut into 3 equal parts"):
+        batch.parts(3)

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -34,3 +36,41 @@ def test_fixed_weights_do_not_move_by_a_bit_and_then_they_do(pairs, ema):
     }
     assert {steps[key] for key in steps if key.startswith(fixed_prefixes)} == {3}
     assert {steps[key] for key in steps if not key.startswith(fixed_prefixes)} == {6}
+
+
+def test_the_encoder_learns_with_the_generator_and_has_an_average_of_its_own(pairs):
+    config = small_config(boundaries=True, appearance_channels=2, ema=0.9)
+    run = start_run(config, CPU)
+    assert run.models.generator.architecture.input_channels == 3 + 1 + 2
+    assert run.models.discriminator.architecture.input_channels == 3 + 1 + 3
+    before = {k: v.clone() for k, v in run.models.encoder.state_dict().items()}
+    batches = training_batches(PairTensors(pairs, 64, conditions=config.conditions), 2, 0, 0)
+    for _ in range(3):
+        train_step(run, config, next(batches), CPU)
+    for key, value in run.models.encoder.state_dict().items():
+        assert not torch.equal(value, before[key])
+        assert not torch.equal(run.best.encoder.state_dict()[key], value)
+    again = start_run(config, CPU)
+    again.load_state(copy.deepcopy(run.state()))
+    batch = next(batches)
+    for which in (run, again):
+        train_step(which, config, batch, CPU)
+    for key, value in run.models.encoder.state_dict().items():
+        assert torch.equal(value, again.models.encoder.state_dict()[key])
+
+
+def test_an_encoder_stays_as_fixed_as_the_generator_it_came_with(pairs):
+    config = small_config(enhancers=1, fixed_steps=1, appearance_channels=2)
+    run = start_run(config, CPU)
+    before = {k: v.clone() for k, v in run.models.encoder.state_dict().items()}
+    batches = training_batches(PairTensors(pairs, 64, conditions=config.conditions), 1, 0, 0)
+    for stays in (True, False):
+        train_step(run, config, next(batches), CPU)
+        for key, value in run.models.encoder.state_dict().items():
+            assert torch.equal(value, before[key]) == stays
+
+
+def test_only_a_run_with_appearances_has_an_encoder():
+    plain, conditioned = (start_run(small_config(appearance_channels=n), CPU) for n in (0, 2))
+    assert set(plain.learning) == set(plain.optimizers) == {"generator", "discriminator"}
+    assert set(conditioned.optimizers) == {"generator", "discriminator", "encoder"}

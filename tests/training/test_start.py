@@ -56,6 +56,7 @@ def test_a_checkpoint_tells_the_settings_of_a_run_one_step_finer(g1):
         "norm": "instance",
         "enhancers": 1,
         "boundaries": False,
+        "appearance_channels": 0,
         "size": 64,
         "discriminator_width": 2,
         "discriminator_scales": 2,

@@ -1,11 +1,18 @@
 import torch
 
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
+from featviz.networks.encoder import EncoderArchitecture, FeatureEncoder
 from featviz.networks.generators import GeneratorArchitecture, GlobalGenerator
 from featviz.networks.perceptual import load_vgg19
 from featviz.training.losses import adversarial_loss, feature_matching_loss, perceptual_loss
 from featviz.training.pair import Pair
-from featviz.training.steps import LossSettings, Models, backward, compute_losses
+from featviz.training.steps import (
+    LossSettings,
+    Models,
+    backward,
+    compute_losses,
+    generator_input,
+)
 
 
 def small_models():
@@ -68,3 +75,30 @@ def test_the_perceptual_loss_is_that_of_the_shrunk_images_and_counts_with_its_we
     torch.testing.assert_close(step.named["perceptual"], expected, rtol=1e-4, atol=1e-5)
     total = step.named["adversarial"] + 2.0 * step.named["perceptual"]
     torch.testing.assert_close(step.generator.detach(), total)
+
+
+def test_the_generator_is_given_the_photos_appearance_on_the_sketchs_instances():
+    torch.manual_seed(0)
+    encoder = FeatureEncoder(EncoderArchitecture(2, width=2, instances=3))
+    generator = GlobalGenerator(GeneratorArchitecture(width=2, residual_blocks=1, input_channels=5))
+    models = Models(generator, small_models().discriminator, encoder=encoder)
+    sketch, photo = small_batch()
+    instances = torch.randint(0, 3, (2, 2, 32, 32)).byte()
+    given = generator_input(models, Pair(sketch, photo, instances))
+    maps = encoder.maps(photo)
+    for image, (of_sketch, of_photo) in enumerate(instances):
+        assert torch.equal(given[image, :3], sketch[image])
+        for instance in range(3):
+            mean = maps[image][:, of_photo == instance].mean(dim=1)
+            there = given[image, 3:, of_sketch == instance]
+            torch.testing.assert_close(there, mean[:, None].expand_as(there))
+    step = compute_losses(models, Pair(sketch, photo, instances), LossSettings())
+    backward(models, step)
+    # Textbook: the discriminator sees the sketch without appearance, the encoder learns through it.
+    judge = lambda image: models.discriminator(torch.cat([sketch, image], 1))  # noqa: E731
+    image = generator(generator_input(models, Pair(sketch, photo, instances)))
+    loss = adversarial_loss(judge(image), True, "least-squares")
+    loss = loss + 10 * feature_matching_loss(judge(image), judge(photo))
+    expected = torch.autograd.grad(loss, list(encoder.parameters()))
+    for parameter, gradient in zip(encoder.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-4, atol=1e-5)
