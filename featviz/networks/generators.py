@@ -253,6 +253,32 @@ class ResidualBlock(nn.Module):
         return x + refined
 
 
+class OutputConvolution(nn.Conv2d):
+    """A convolution to a few channels of images, which the CPU computes four pixels at a time.
+
+    Vector units work on 16 channels or more at once; an image has 3. A kernel one pixel larger and
+    with stride 2, once for each of four neighbours, gives the same sums as 12 channels, in less
+    than half the time forwards and backwards.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (torch's name)
+        """(N, C_in, H, W) -> (N, C_out, H - kernel + 1, W - kernel + 1)."""
+        height, width = (
+            side - kernel + 1
+            for side, kernel in zip(input.shape[-2:], self.kernel_size, strict=True)
+        )
+        if input.device.type != "cpu" or height % 2 or width % 2:
+            return super().forward(input)
+        neighbours = [
+            F.pad(self.weight, (right, 1 - right, down, 1 - down))
+            for down in (0, 1)
+            for right in (0, 1)
+        ]
+        kernels = torch.stack(neighbours, dim=1).flatten(0, 1)
+        bias = None if self.bias is None else self.bias.repeat_interleave(4)
+        return F.pixel_shuffle(F.conv2d(input, kernels, bias, stride=2), 2)
+
+
 def halve(images: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C, H/2, W/2) by a 3x3 average, as pix2pixHD builds its pyramids."""
     return F.avg_pool2d(images, 3, stride=2, padding=1, count_include_pad=False)
@@ -301,7 +327,7 @@ def _output_block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
         OrderedDict(
             pad=nn.ReflectionPad2d(3),
-            conv=nn.Conv2d(inputs, outputs, 7),
+            conv=OutputConvolution(inputs, outputs, 7),
             activation=nn.Tanh(),
         )
     )

@@ -11,6 +11,7 @@ from featviz.networks.generators import (
     GeneratorArchitecture,
     GlobalGenerator,
     LocalEnhancer,
+    OutputConvolution,
     build_generator,
 )
 from featviz.networks.normalization import normalization
@@ -82,6 +83,23 @@ def test_the_first_layer_mirrors_its_border():
     conv = front_end.L0.conv
     expected = F.conv2d(F.pad(x, (3, 3, 3, 3), mode="reflect"), conv.weight, conv.bias).relu()
     torch.testing.assert_close(front_end(x), expected)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("size", [(14, 22), (13, 20), (7, 7)])
+def test_the_output_convolution_is_a_convolution(size, layout):
+    torch.manual_seed(0)
+    convolution = OutputConvolution(5, 3, 7)
+    x = torch.randn(2, 5, *size).to(memory_format=layout).requires_grad_()
+    inputs = [x, convolution.weight, convolution.bias]
+    got, want = convolution(x), F.conv2d(*inputs)
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-5)
+    slope = torch.randn_like(want)
+    got_gradients = torch.autograd.grad(got, inputs, slope)
+    for got_gradient, want_gradient in zip(
+        got_gradients, torch.autograd.grad(want, inputs, slope), strict=True
+    ):
+        torch.testing.assert_close(got_gradient, want_gradient, rtol=1e-5, atol=1e-4)
 
 
 def test_an_unsuitable_size_is_refused_with_the_numbers():
