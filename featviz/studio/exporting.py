@@ -59,7 +59,7 @@ def export_sketches(
     plan = database.read(lambda session: _plan(session, group, everything))
     if not plan.listed and not everything:
         which = "no saved sketches" if group is None else f"no saved sketches in group '{group}'"
-        raise FeatvizError(f"{database.name} holds {which}; there is nothing to export")
+        raise FeatvizError(f"the database holds {which}; there is nothing to export")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         _write(plan, Path(temporary) / folder.name, everything)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from featviz.studio.messages import BODY_BYTES
@@ -201,7 +202,8 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > BODY_BYTES:
-            raise StudioError("too-large", f"a request has at most {BODY_BYTES} bytes")
+            # The one kind of exception that FastAPI lets through while it reads a body.
+            raise HTTPException(413, f"a request has at most {BODY_BYTES} bytes")
         return message
 
     return limited

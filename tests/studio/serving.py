@@ -44,12 +44,14 @@ class Serving:
             timeout=60,
         )
 
-    def client(self, nickname: str = "Mei") -> httpx.Client:
+    @contextmanager
+    def client(self, nickname: str = "Mei") -> Iterator[httpx.Client]:
         """A client with a session of its own."""
-        client = self.anonymous()
-        answer = client.post("/api/session", json={"nickname": nickname, "token": self.token})
-        assert answer.status_code == 200, answer.text
-        return client
+        with self.anonymous() as client:
+            wanted = {"nickname": nickname, "token": self.token}
+            answer = client.post("/api/session", json=wanted)
+            assert answer.status_code == 200, answer.text
+            yield client
 
     def live(self, client: httpx.Client, **more: Any) -> ClientConnection:
         """A WebSocket for a client's session."""

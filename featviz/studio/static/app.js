@@ -286,7 +286,7 @@ function wireFaces() {
   const wanted = recall("checkpoints", config.selected);
   const chosen = [0, 1].map((i) => (names.includes(wanted[i]) ? wanted[i] : wanted[i] === null ? null : config.selected[i]));
   faces.offer(names, chosen[0] === chosen[1] ? [chosen[0], null] : chosen);
-  if (!names.length) faces.failed(null, "");
+  if (!names.length) faces.nothing();
   probe.offer(config, recall("probe-checkpoint", config.selected[0] ?? config.checkpoints[0]?.name));
   faces.addEventListener("choice", ({ detail }) => {
     remember("checkpoints", detail);

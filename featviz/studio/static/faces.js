@@ -110,6 +110,11 @@ export class Faces extends EventTarget {
     }
   }
 
+  /** No checkpoint makes faces. */
+  nothing() {
+    for (const slot of this.slots) this.#cover(slot, "faces.no-checkpoints");
+  }
+
   /** The connection is gone: what is shown is no more of now. */
   stale(stale) {
     for (const slot of this.slots) slot.card.classList.toggle("stale", stale);

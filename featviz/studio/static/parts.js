@@ -32,6 +32,9 @@ const LINES = [
   return [part, closed ? [...points, points[0]] : points];
 });
 
+/** The parts that the mean face has. */
+export const MEAN_PARTS = [...new Set(LINES.map(([part]) => part))];
+
 /** What the chooser of parts offers, in order; any other name may be in a start sketch. */
 export const PARTS = [
   "face-shape", "left-eyebrow", "right-eyebrow", "left-eye", "right-eye", "nose", "mouth",
@@ -41,18 +44,25 @@ export const PARTS = [
 const NEAR = 45;
 const BROWS = 195;
 
+/** The mean distance of the points of one polyline to another. */
+function meanDistance(points, line) {
+  let total = 0;
+  for (const point of points) total += distanceToPolyline(point, line);
+  return total / points.length;
+}
+
 /**
- * The part of the mean face whose lines a stroke lies nearest to, on the average of its points.
- * Far from them all it is hair above the brows, else a doodle.
+ * The part of the mean face whose lines a stroke lies nearest to. Far from them all it is hair
+ * above the brows, else a doodle.
  */
 export function guessPart(points) {
   let best = "doodle";
-  let least = NEAR;
+  let least = Infinity;
   for (const [part, line] of LINES) {
-    let total = 0;
-    for (const point of points) total += distanceToPolyline(point, line);
-    const mean = total / points.length;
-    if (mean < least) [best, least] = [part, mean];
+    const near = meanDistance(points, line);
+    // The other way round counts half: a short stroke over a wide mouth is the nose's.
+    const distance = near + 0.5 * meanDistance(line, points);
+    if (near < NEAR && distance < least) [best, least] = [part, distance];
   }
   if (best === "doodle" && points.reduce((sum, p) => sum + p[1], 0) / points.length < BROWS) return "hair";
   return best;

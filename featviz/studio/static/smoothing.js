@@ -5,30 +5,27 @@ import { clamp, round, simplify } from "./geometry.js";
 
 /**
  * The 1-euro filter (Casiez, Roussel and Vogel 2012): slow movement is smoothed, fast movement is
- * followed. Takes times in ms.
+ * followed. Takes times in ms. Both axes follow one speed: filtered apart, they would bend a circle.
  */
 export class OneEuroFilter {
-  constructor({ minCutoff = 1.2, beta = 0.06, derivativeCutoff = 1.0 } = {}) {
+  constructor({ minCutoff = 1.5, beta = 0.03, derivativeCutoff = 2 } = {}) {
     Object.assign(this, { minCutoff, beta, derivativeCutoff });
     this.last = null;
   }
 
-  filter([x, y], time) {
-    if (!this.last) {
-      this.last = { time, value: [x, y], speed: [0, 0] };
-      return [x, y];
+  filter(raw, time) {
+    const { last } = this;
+    if (!last) {
+      this.last = { time, raw, value: raw, speed: [0, 0] };
+      return raw;
     }
     // Events of one frame may carry one time; a millisecond keeps the speed finite.
-    const seconds = Math.max(time - this.last.time, 1) / 1000;
-    const value = [0, 0];
-    const speed = [0, 0];
-    [x, y].forEach((raw, i) => {
-      const slope = (raw - this.last.value[i]) / seconds;
-      speed[i] = mix(this.last.speed[i], slope, share(this.derivativeCutoff, seconds));
-      const cutoff = this.minCutoff + this.beta * Math.abs(speed[i]);
-      value[i] = mix(this.last.value[i], raw, share(cutoff, seconds));
-    });
-    this.last = { time, value, speed };
+    const seconds = Math.max(time - last.time, 1) / 1000;
+    const known = share(this.derivativeCutoff, seconds);
+    const speed = raw.map((x, i) => mix(last.speed[i], (x - last.raw[i]) / seconds, known));
+    const follows = share(this.minCutoff + this.beta * Math.hypot(...speed), seconds);
+    const value = raw.map((x, i) => mix(last.value[i], x, follows));
+    this.last = { time, raw, value, speed };
     return value;
   }
 }
