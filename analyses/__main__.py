@@ -14,7 +14,8 @@ from featviz.errors import FeatvizError
 from featviz.figures import save_figure, style
 from featviz.progress import track
 
-FIGURES = ("2.4", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8", "4.1", "4.3")
+FIGURES: tuple[str, ...] = ("2.4", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8")
+FIGURES += ("4.1", "4.2", "4.3", "4.4", "4.5", "4.6", "5.1")
 
 
 @dataclass(frozen=True)

@@ -1,55 +1,57 @@
 """Figure 4.3: faces by three variants of the generator from the same held-out contours."""
 
-import numpy as np
-from matplotlib.figure import Figure
-from PIL import Image
+from collections.abc import Sequence
 
+import torch
+from matplotlib.figure import Figure
+
+from analyses.faces import Cell, Change, Face, Sketch, change, faces_of, gallery, held_out, load
 from analyses.study import Sources
-from featviz.checkpoints import load_generator
+from featviz.activations import record_activations
+from featviz.checkpoints import LoadedGenerator
 from featviz.drawing import rasterize
-from featviz.errors import FeatvizError
-from featviz.faces.pairs import read_pairs
-from featviz.figures import draw_caption, draw_image, draw_sketch, wrap_caption
-from featviz.generation import generate
+from featviz.encoding import encode_image, input_channels
 
 VARIANTS = ("baseline", "modified", "no-norm")
 COUNT = 6
-SIDE, GAP, LABELS = 0.95, 0.06, 0.75
-SHOWN = 256
+LAYERS = ("L0", "L1", "L2", "L3", "L4")
 
 
 def draw(sources: Sources) -> Figure:
-    """Contours on top, then a row of faces for each variant."""
-    pairs = read_pairs(sources.landmarks).split("test")
-    if len(pairs) < COUNT:
-        raise FeatvizError(
-            f"{sources.landmarks} has {len(pairs)} faces in its test split; "
-            f"expected at least {COUNT}"
-        )
-    chosen = np.linspace(0, len(pairs) - 1, COUNT).astype(int)
+    """Contours on top, a row of faces for each variant, and how two differ from `baseline`."""
+    pairs, chosen = held_out(sources, COUNT)
     sketches = [rasterize(pairs.contour(index)) for index in chosen]
-    loaded = {variant: load_generator(variant) for variant in VARIANTS}
+    loaded = load(VARIANTS)
+    images = {name: faces_of(one, sketches) for name, one in loaded.items()}
+    rows: dict[str, list[Cell]] = {"contour": [Sketch(sketch) for sketch in sketches]}
+    for name in VARIANTS:
+        rows[name] = [Face(image) for image in images[name]]
+    for name in VARIANTS[1:]:
+        levels = [change(*both) for both in zip(images[name], images[VARIANTS[0]], strict=True)]
+        rows[f"{name}\nand baseline"] = [
+            Change(level, label=f"{level.mean():.1f}") for level in levels
+        ]
     facts = loaded["baseline"].metadata
     text = (
         f"{COUNT} of {len(pairs)} held-out contours, evenly spaced. Generators of "
-        f"{facts['architecture']['width']} filters, {facts['step']} steps on the same "
-        f"{facts['data']['pairs']} sampled faces with the same seed. Contours carry no hair."
+        f"{facts['architecture']['width']} filters, trained alike on the same sampled faces. "
+        "Contours carry no hair. The maps show where a face differs from that of `baseline`, with "
+        "the mean of all pixels below."
     )
-    rows = 1 + len(VARIANTS)
-    width = 0.12 + LABELS + COUNT * (SIDE + GAP) + 0.06
-    lines = wrap_caption(text, width)
-    height = 0.12 + rows * (SIDE + GAP) + 0.12 + 0.135 * len(lines)
-    figure = Figure(figsize=(width, height))
-    for row, name in enumerate(("contour", *VARIANTS)):
-        y = height - 0.12 - row * (SIDE + GAP) - SIDE
-        figure.text(0.12 / width, (y + SIDE / 2) / height, name, va="center", size=8)
-        for column, sketch in enumerate(sketches):
-            x = 0.12 + LABELS + column * (SIDE + GAP)
-            ax = figure.add_axes((x / width, y / height, SIDE / width, SIDE / height))
-            if name == "contour":
-                draw_sketch(sketch, ax)
-            else:
-                image = Image.fromarray(generate(loaded[name].generator, sketch))
-                draw_image(np.asarray(image.resize((SHOWN, SHOWN), Image.Resampling.LANCZOS)), ax)
-    draw_caption(figure, lines)
-    return figure
+    dead = ", ".join(f"{dead_channels(one, sketches)} in {name}" for name, one in loaded.items())
+    remark = f"Channels of L0 to L4 that are zero everywhere, for all {COUNT} contours: {dead}."
+    return gallery(rows, text, remark=remark)
+
+
+def dead_channels(loaded: LoadedGenerator, sketches: Sequence[object]) -> str:
+    """How many of the front end's channels never leave zero: "3 of 310"."""
+    alive: dict[str, torch.Tensor] = {}
+    for sketch in sketches:
+        inputs = encode_image(sketch, input_channels(loaded.generator))[None]  # type: ignore[arg-type]
+        with torch.inference_mode(), record_activations(loaded.generator, LAYERS) as maps:
+            loaded.generator(inputs)
+            for layer in LAYERS:
+                lit = (maps[layer] != 0).flatten(2).any(dim=2)[0]
+                alive[layer] = alive[layer] | lit if layer in alive else lit
+    every = torch.cat([alive[layer] for layer in LAYERS])
+    return f"{int((~every).sum())} of {len(every)}"
