@@ -20,9 +20,11 @@ from torch import Tensor, nn
 
 from featviz import __version__
 from featviz.assets import sha256_of
+from featviz.encoding import input_channels
 from featviz.errors import FeatvizError, one_line
 from featviz.files import atomic_write
 from featviz.networks import pix2pixhd
+from featviz.networks.conditions import Conditions
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
 from featviz.networks.encoder import EncoderArchitecture, FeatureEncoder
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture, build_generator
@@ -45,6 +47,37 @@ class LoadedGenerator:
     generator: nn.Module
     metadata: dict[str, Any]
     digest: str
+
+    @property
+    def conditions(self) -> Conditions:
+        """What the generator is given beside the sketch.
+
+        Raises FeatvizError if its description tells of more or fewer channels than it takes, as
+        that of a .pth of pix2pixHD, which does not tell what they are.
+        """
+        conditions, channels = stated_conditions(self.metadata), input_channels(self.generator)
+        _require_channels(self.name, conditions, channels)
+        return conditions
+
+
+def stated_conditions(metadata: Mapping[str, Any]) -> Conditions:
+    """What a checkpoint's description tells of its conditions; none if it does not mention any."""
+    stated = metadata.get("conditions", {})
+    try:
+        return Conditions(**stated)
+    except TypeError:
+        raise FeatvizError(
+            f"the description of a checkpoint tells of unknown conditions: {stated}"
+        ) from None
+
+
+def _require_channels(name: str, conditions: Conditions, channels: int) -> None:
+    if conditions.channels == channels or (channels == 1 and not conditions.any):
+        return
+    raise FeatvizError(
+        f"'{name}' takes {channels} channels, but is said to take {conditions.channels}; for a "
+        ".pth, tell `featviz convert` what they are (--boundaries, --appearance-channels N)"
+    )
 
 
 def shipped_checkpoints() -> tuple[str, ...]:
@@ -149,11 +182,13 @@ def convert(
     front_end: bool = False,
     dtype: Literal["float32", "bfloat16"] = "float32",
     variant: str | None = None,
+    conditions: Conditions | None = None,
 ) -> None:
     """Write a checkpoint in the form that the ending of `out` names: .safetensors or .pth.
 
     discriminator: the source is one (or a run folder whose one is meant). front_end: keep only
-    L0, L1, ... of a generator. dtype: how a .safetensors stores weights. Raises FeatvizError for
+    L0, L1, ... of a generator. dtype: how a .safetensors stores weights. conditions: what a
+    generator is given beside the sketch, for a .pth, which does not tell. Raises FeatvizError for
     combinations that make no sense, besides the errors of `load_generator`.
     """
     if out.suffix not in {".safetensors", ".pth"}:
@@ -171,6 +206,9 @@ def convert(
     else:
         loaded = load_generator(source, variant)
         network, kind, details = loaded.generator, loaded.metadata["kind"], loaded.metadata
+    if conditions is not None and not discriminator:
+        _require_channels(str(source), conditions, input_channels(network))
+        details = {**details, "conditions": dataclasses.asdict(conditions)}
     if front_end:
         part = getattr(network, "front_end", network)
         if not isinstance(part, FrontEnd):

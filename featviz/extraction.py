@@ -23,8 +23,9 @@ from featviz.activations import (
     require_finite_weights,
     truncated_forward,
 )
+from featviz.appearances import find_appearances
 from featviz.checkpoints import LoadedGenerator, load_generator, shipped_checkpoints
-from featviz.conditions import conditioned, conditions_of
+from featviz.conditioning import ConditionedSketches
 from featviz.encoding import Image, encode_image, input_channels
 from featviz.errors import FeatvizError
 from featviz.inputs import Input, LabelledImages, read_inputs
@@ -171,7 +172,8 @@ def extract_checkpoints(
 ) -> Iterator[tuple[Path, FeatureTable]]:
     """Extract from checkpoints one after the other; yield each table and the file it went to.
 
-    A generator with conditions beside the sketch is given them, made from the drawings.
+    A generator with conditions beside the sketch is given them: boundaries made from the drawings,
+    and of each part's appearances the most common one.
     The file is `out`/NAME.parquet, NAME being the checkpoint's. Everything that can be told
     beforehand is told before the first file is written: checkpoints that cannot be read, layers
     they lack, names that would share a file. variant: see `load_generator`.
@@ -184,6 +186,7 @@ def extract_checkpoints(
         loaded = load_generator(source, variant)
         find_layers(loaded.generator, layers, stage)
         require_finite_weights(loaded.generator, loaded.name)
+        _with_conditions(sketches, loaded, source)
         if loaded.name in named:
             raise FeatvizError(
                 f"checkpoints {named[loaded.name]} and {source} are both called '{loaded.name}', "
@@ -195,7 +198,7 @@ def extract_checkpoints(
         loaded = load_generator(source, variant)
         table = extract(
             loaded.generator,
-            conditioned(sketches, conditions_of(loaded.metadata)),
+            _with_conditions(sketches, loaded, source),
             points,
             layers,
             stage,
@@ -204,6 +207,24 @@ def extract_checkpoints(
         path = out / f"{loaded.name}.parquet"
         write_features(table, path)
         yield path, table
+
+
+def _with_conditions(
+    sketches: SketchSet, loaded: LoadedGenerator, source: str | Path
+) -> SketchSet | ConditionedSketches:
+    conditions = loaded.conditions
+    if not conditions.any:
+        return sketches
+    pixels = [file for file in sketches.index["file"] if not file.lower().endswith(".svg")]
+    if pixels:
+        raise FeatvizError(
+            f"'{loaded.name}' needs the named parts of SVG drawings beside the sketch; sketch "
+            f"{pixels[0]} is made of pixels"
+        )
+    appearance = None
+    if conditions.appearance_channels:
+        appearance = find_appearances(source).most_common()
+    return ConditionedSketches(sketches, conditions, appearance)
 
 
 def _require_one_size(batch: Sequence[Input], first: Input) -> None:

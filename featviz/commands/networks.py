@@ -3,11 +3,15 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, UseAppendAction
 
 from featviz.errors import FeatvizError
+
+if TYPE_CHECKING:
+    from featviz.appearances import Vectors
+    from featviz.networks.conditions import Conditions
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,10 @@ class Train:
     """Local enhancers; one more than --start-from has doubles its size and halves the width."""
     fixed_steps: int | None = None
     """So many steps only the newest enhancer learns, and the weights of --start-from stay."""
-    boundaries: bool | None = None
+    boundaries: bool = False
     """Give the networks one more channel, which shows where parts of the face meet."""
+    appearance_channels: int | None = None
+    """Train an encoder that tells how each part looks, in so many channels (pix2pixHD: 3)."""
     dry_run: bool = False
     """Take a few steps, print parameters, memory and time of the whole run, and write nothing."""
     extend: bool = False
@@ -113,7 +119,8 @@ class Train:
             "seed": self.seed,
             "enhancers": self.enhancers,
             "fixed_steps": self.fixed_steps,
-            "boundaries": self.boundaries,
+            "boundaries": self.boundaries or None,
+            "appearance_channels": self.appearance_channels,
         }
         if self.start_from is not None:
             given = {key: value for key, value in settings.items() if value is not None}
@@ -160,13 +167,19 @@ class Generate:
     checkpoint's training if it tells, else 512."""
     variant: str | None = None
     """For a .pth of pix2pixHD: which layers have no norm."""
+    appearance: UseAppendAction[tuple[str, ...]] = ()
+    """How a part is to look, for checkpoints trained with appearances: PART=NUMBER of a cluster
+    (0, the default, is the most common), PART=PHOTO for that of a photo, with PART "all" for every
+    part, or random. Give it again for more parts."""
+    seed: int = 0
+    """Seed of --appearance random."""
 
     def run(self) -> None:
         """Generate and report."""
         from PIL import Image
 
         from featviz.checkpoints import load_generator
-        from featviz.conditions import conditions_of, read_generator_input
+        from featviz.conditioning import read_generator_input
         from featviz.drawing import CANVAS
         from featviz.files import atomic_write
         from featviz.generation import generate, output_names
@@ -183,8 +196,11 @@ class Generate:
         size = self.size or loaded.metadata.get("sketch_size") or CANVAS
         targets = output_names(self.sketches, loaded.name)
         # All are read before the first is written: a bad one leaves nothing half done.
-        conditions = conditions_of(loaded.metadata)
-        sketches = [read_generator_input(path, size, conditions) for path in self.sketches]
+        conditions = loaded.conditions
+        appearance = self._appearance(conditions, size)
+        sketches = [
+            read_generator_input(path, size, conditions, appearance) for path in self.sketches
+        ]
         for name, sketch in track(
             list(zip(targets, sketches, strict=True)), f"generating with {loaded.name}"
         ):
@@ -192,6 +208,28 @@ class Generate:
             with atomic_write(self.out / name) as temporary:
                 Image.fromarray(image).save(temporary)
             print(self.out / name)
+
+    def _appearance(self, conditions: "Conditions", size: int) -> "Vectors | None":
+        """How each part is to look, where the checkpoint leaves the choice."""
+        from featviz.appearances import (
+            choose_appearance,
+            find_appearances,
+            find_encoder,
+            photo_features,
+        )
+
+        if not conditions.appearance_channels:
+            if self.appearance:
+                raise FeatvizError(
+                    f"'{self.checkpoint}' was trained without appearances; leave out --appearance"
+                )
+            return None
+        return choose_appearance(
+            find_appearances(self.checkpoint),
+            self.appearance,
+            self.seed,
+            lambda photo: photo_features(find_encoder(self.checkpoint), photo, size),
+        )
 
 
 @dataclass(frozen=True)
@@ -210,10 +248,24 @@ class Convert:
     """How a .safetensors stores its weights; bfloat16 halves the file."""
     variant: str | None = None
     """For a .pth of pix2pixHD: which layers have no norm."""
+    boundaries: bool = False
+    """For a .pth of pix2pixHD: a channel behind the sketch shows instance boundaries."""
+    appearance_channels: int = 0
+    """For a .pth of pix2pixHD: so many channels behind those are features from an encoder."""
 
     def run(self) -> None:
         """Convert and report."""
         from featviz.checkpoints import convert
+        from featviz.networks.conditions import Conditions
 
-        convert(self.source, self.out, self.discriminator, self.front_end, self.dtype, self.variant)
+        conditions = Conditions(self.boundaries, self.appearance_channels)
+        convert(
+            self.source,
+            self.out,
+            self.discriminator,
+            self.front_end,
+            self.dtype,
+            self.variant,
+            conditions if conditions.any else None,
+        )
         print(self.out)

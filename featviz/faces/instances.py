@@ -52,7 +52,7 @@ def instance_map(drawing: Drawing) -> NDArray[np.uint8]:
         strokes = drawing.part(part)
         for region in _regions(strokes):
             _fill(canvas, region, INSTANCES.index(part))
-    return np.asarray(image)
+    return np.array(image)
 
 
 def boundary_map(instances: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 RUN/config.json               the settings, a fingerprint of the data, what the run started from
 RUN/generator.safetensors     the generator as of the last save (its moving average, if one is kept)
 RUN/discriminator.safetensors
+RUN/encoder.safetensors, RUN/appearances.safetensors    if there is an encoder
 RUN/training_state.pt         everything a resume needs, complete by itself
 RUN/losses.csv                mean losses of every `LOG_EVERY` steps
 RUN/samples/                  held-out sketches, generated faces, photos
@@ -24,6 +25,8 @@ import torch
 
 from featviz import __version__
 from featviz.activations import require_finite_weights
+from featviz.appearances import FILE as APPEARANCES
+from featviz.appearances import write_appearances
 from featviz.checkpoints import save_network, save_pickle
 from featviz.errors import FeatvizError, one_line
 from featviz.faces.pairs import PairSet
@@ -31,6 +34,7 @@ from featviz.files import atomic_write
 from featviz.progress import progress_bar
 from featviz.training.data import PairTensors, training_batches
 from featviz.training.distributed import Processes, any_process, joined_processes
+from featviz.training.features import cluster_features, encode_photos
 from featviz.training.pair import Pair
 from featviz.training.presets import TrainingConfig, with_defaults
 from featviz.training.records import LossLog, sample_grid, tensorboard_writer, write_picture
@@ -148,6 +152,9 @@ def _train(
         raise FeatvizError(
             f"stopped and saved at step {run.step} of {config.steps}; continue with --resume"
         )
+    if processes.is_first and run.best.encoder is not None:
+        features = encode_photos(run.best.encoder, dataset, device)
+        write_appearances(cluster_features(*features), out / APPEARANCES)
     return out / "generator.safetensors"
 
 

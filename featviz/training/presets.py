@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from featviz.conditions import Conditions
 from featviz.errors import FeatvizError, require_whole
 from featviz.faces.augmentation import Augmentation
+from featviz.networks.conditions import Conditions
 from featviz.networks.normalization import Norm
 from featviz.training.losses import AdversarialForm
 

@@ -10,8 +10,8 @@ from featviz.checkpoints import (
     load_discriminator,
     load_encoder,
     load_generator,
+    stated_conditions,
 )
-from featviz.conditions import conditions_of
 from featviz.errors import FeatvizError
 from featviz.networks.encoder import FeatureEncoder
 from featviz.networks.generators import Generator, LocalEnhancer
@@ -38,7 +38,7 @@ def settings_of(
             f"added at a time; expected {has} or {has + 1}"
         )
     width = architecture.width
-    conditions = conditions_of(loaded.metadata)
+    conditions = stated_conditions(loaded.metadata)
     settings: dict[str, Any] = {
         "variant": architecture.variant,
         "width": width,

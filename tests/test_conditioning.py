@@ -7,12 +7,13 @@ from PIL import Image
 
 from featviz.checkpoints import load_generator
 from featviz.cli import main
-from featviz.conditions import Conditions, conditions_of, encode_drawing, read_generator_input
+from featviz.conditioning import encode_drawing, read_generator_input
 from featviz.drawing import read_svg, write_svg
 from featviz.errors import FeatvizError
 from featviz.extraction import extract_checkpoints
 from featviz.faces.instances import boundary_map, instance_map
 from featviz.generation import generate
+from featviz.networks.conditions import Conditions
 from featviz.sketches import read_sketches
 from featviz.training.loop import train
 from featviz.training.presets import preset
@@ -50,8 +51,8 @@ def test_without_conditions_a_drawing_is_three_equal_channels(pairs):
 
 
 def test_a_checkpoint_tells_its_conditions_and_an_old_one_has_none(bounded):
-    assert conditions_of(load_generator(bounded).metadata) == Conditions(boundaries=True)
-    assert conditions_of(load_generator("modified").metadata) == Conditions()
+    assert load_generator(bounded).conditions == Conditions(boundaries=True)
+    assert load_generator("modified").conditions == Conditions()
 
 
 def test_networks_trained_with_boundaries_take_them_as_their_fourth_channel(bounded, pairs):
@@ -98,3 +99,11 @@ def test_extraction_gives_such_a_generator_its_boundaries(bounded, sketches, tmp
 def test_a_drawing_is_brought_to_the_size_of_the_faces(sketches):
     for conditions in (Conditions(), Conditions(boundaries=True)):
         assert read_generator_input(sketches / "G1" / "0.svg", 64, conditions).shape[-1] == 64
+
+
+def test_extraction_refuses_pixels_before_it_writes_anything(bounded, sketches, tmp_path):
+    Image.new("L", (32, 32), 255).save(sketches / "G1" / "9.png")
+    drawings = read_sketches(sketches, 32)
+    with pytest.raises(FeatvizError, match=r"needs the named parts .* G1/9.png is made of pixels"):
+        list(extract_checkpoints([bounded], drawings, tmp_path / "out", [(10, 12)]))
+    assert not (tmp_path / "out").exists()
