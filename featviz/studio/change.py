@@ -98,7 +98,7 @@ def heat(difference: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(_colours()[index])
 
 
-def jpeg(image: NDArray[np.uint8], quality: int = 90) -> bytes:
+def jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:
     """A JPEG of (H, W, 3), with colours at full resolution."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, format="JPEG", quality=quality, subsampling=0)

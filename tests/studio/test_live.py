@@ -1,0 +1,357 @@
+"""The live connection: faces, differences and probes over a real WebSocket."""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection
+
+from featviz.checkpoints import load_generator
+from featviz.drawing import rasterize, read_svg
+from featviz.extraction import extract
+from featviz.generation import generate
+from featviz.sketches import read_sketches
+from featviz.studio.messages import MESSAGE_BYTES
+from tests.studio.conftest import small_checkpoint
+from tests.studio.serving import Serving, append, draw, faces, new_drawing, save, stroke
+
+REPOSITORY = Path(__file__).parents[2] / "sketches"
+
+
+def settings(**changes: Any) -> str:
+    message = {
+        "type": "settings",
+        "checkpoints": ["small"],
+        "start": None,
+        "difference": False,
+        "raster": False,
+        "probe": None,
+    }
+    return json.dumps({**message, **changes})
+
+
+def drawing(client: httpx.Client, number: int, *more: dict[str, Any]) -> list[dict[str, Any]]:
+    strokes = client.get(f"/api/start/{number}").json()["strokes"]
+    return [*strokes, *more]
+
+
+def show(seq: int, strokes: list[dict[str, Any]]) -> str:
+    return json.dumps({"type": "draw", "seq": seq, "strokes": strokes})
+
+
+def next_faces(socket: ClientConnection, seq: int) -> tuple[dict[str, Any], bytes]:
+    """The answer to a drawing; errors on the way are failures."""
+    while True:
+        message = socket.recv(timeout=60)
+        if isinstance(message, bytes):
+            header, pictures = faces(message)
+            if header["seq"] == seq:
+                return header, pictures
+        else:
+            assert json.loads(message)["type"] != "error", message
+
+
+def told(socket: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next text of a kind."""
+    while True:
+        message = socket.recv(timeout=60)
+        if isinstance(message, str) and json.loads(message)["type"] == kind:
+            return dict(json.loads(message))
+
+
+def picture(place: dict[str, Any], pictures: bytes) -> np.ndarray[Any, Any]:
+    data = pictures[place["offset"] : place["offset"] + place["length"]]
+    image = Image.open(BytesIO(data))
+    assert Image.MIME[str(image.format)] == place["type"]
+    assert image.size == (place["width"], place["height"])
+    return np.asarray(image)
+
+
+def test_the_face_of_a_drawing_is_the_one_that_generate_makes(server: Serving) -> None:
+    with server.client() as client, server.live(client) as socket:
+        assert json.loads(socket.recv())["checkpoints"][:2] == ["small", "plain"]
+        socket.send(settings(checkpoints=["modified", "baseline"], raster=True))
+        socket.send(show(1, drawing(client, 1)))
+        header, pictures = next_faces(socket, 1)
+    sketch = rasterize(read_svg(REPOSITORY / "G1" / "002.svg"))
+    assert np.array_equal(picture(header["raster"], pictures), sketch)
+    for face, name in zip(header["faces"], ("modified", "baseline"), strict=True):
+        assert face["checkpoint"] == name
+        expected = generate(load_generator(name).generator, sketch).astype(int)
+        # JPEG changes the grain of single pixels; what it means is the same.
+        shown = picture(face["image"], pictures).astype(int)
+        difference = (shown - expected).reshape(64, 8, 64, 8, 3).mean(axis=(1, 3))
+        assert np.abs(difference).mean() < 0.7 and np.abs(difference).max() < 6
+        assert face["difference"] is None
+    assert header["edited"] is None
+    assert header["ms"]["total"] >= header["ms"]["generate"] > 0
+
+
+def test_differences_are_taken_against_the_face_of_the_start_sketch(
+    server: Serving,
+) -> None:
+    with server.client() as client, server.live(client) as socket:
+        socket.send(settings(checkpoints=["small"], start={"start": 3}, difference=True))
+        socket.send(show(1, drawing(client, 3)))
+        header, pictures = next_faces(socket, 1)
+        assert header["edited"] is None
+        unchanged = header["faces"][0]["difference"]
+        assert unchanged["outside"] is None and unchanged["mean_outside"] == 0
+        assert picture(unchanged["image"], pictures).max() < 8
+        line = {"part": "mouth", "points": [200, 340, 300, 345]}
+        socket.send(show(2, drawing(client, 3, line)))
+        header, pictures = next_faces(socket, 2)
+    assert header["edited"]["parts"] == ["mouth"]
+    change = header["faces"][0]["difference"]
+    assert 0 < change["outside"] < 1
+    assert change["mean_inside"] > change["mean_outside"] > 0
+    area = header["edited"]["pixels"]
+    inside, outside = change["mean_inside"] * area, change["mean_outside"] * (512**2 - area)
+    assert change["outside"] == pytest.approx(outside / (inside + outside), abs=1e-3)
+    shown = picture(change["image"], pictures)
+    assert shown[335:350, 200:300].mean() > shown[:100].mean()
+
+
+def test_a_saved_sketch_can_be_the_start_too(server: Serving) -> None:
+    with server.client() as client, server.live(client) as socket:
+        mine = new_drawing(client, {"start": 0})
+        append(client, mine, "start", draw(stroke("beard", 200, 400, 300, 420, order=99)))
+        sketch = save(client, mine, 2)
+        strokes = client.get(f"/api/sketches/{sketch['id']}").json()["strokes"]
+        socket.send(settings(start={"sketch": sketch["id"]}, difference=True))
+        socket.send(show(1, strokes))
+        header, _ = next_faces(socket, 1)
+        assert header["edited"] is None
+        socket.send(show(2, strokes[:-1]))
+        header, _ = next_faces(socket, 2)
+        assert header["edited"]["parts"] == ["beard"]
+
+
+def test_only_the_newest_of_many_drawings_is_answered_and_the_others_are_counted(
+    server: Serving,
+) -> None:
+    with server.client() as client, server.live(client) as socket:
+        socket.send(settings(checkpoints=["small", "plain"]))
+        strokes = drawing(client, 0)
+        socket.send(show(0, strokes))
+        next_faces(socket, 0)
+        for seq in range(1, 101):
+            socket.send(show(seq, [*strokes, {"part": "mouth", "points": [seq, 300, 250, 310]}]))
+        answered, skipped = [], 0
+        while not answered or answered[-1] != 100:
+            header, _ = faces(socket.recv(timeout=60))
+            answered.append(header["seq"])
+            skipped += header["skipped"]
+    assert answered == sorted(answered)
+    assert len(answered) < 60
+    assert len(answered) + skipped == 100
+
+
+def test_people_are_served_in_turn_and_see_their_own_drawings_only(server: Serving) -> None:
+    with (
+        server.client() as first,
+        server.client() as second,
+        server.live(first) as one,
+        server.live(second) as other,
+    ):
+        for socket in (one, other):
+            socket.send(settings(raster=True))
+        blank = show(1, [])
+        full = show(1, drawing(first, 0))
+        for _ in range(5):
+            one.send(blank)
+            other.send(full)
+            header, pictures = next_faces(one, 1)
+            assert picture(header["raster"], pictures).min() == 255
+            header, pictures = next_faces(other, 1)
+            assert picture(header["raster"], pictures).min() == 0
+
+
+def test_a_checkpoint_deleted_under_the_server_is_told_and_the_others_go_on(
+    start_server: Callable[..., Serving], tmp_path: Path
+) -> None:
+    gone = small_checkpoint(tmp_path / "gone.safetensors", seed=3)
+    stays = small_checkpoint(tmp_path / "stays.safetensors", seed=4)
+    server = start_server(checkpoints=(gone, stays))
+    gone.unlink()
+    with server.client() as client, server.live(client) as socket:
+        socket.send(settings(checkpoints=["gone", "stays"]))
+        socket.send(show(1, drawing(client, 0)))
+        header, error = None, None
+        while header is None or error is None:
+            message = socket.recv(timeout=60)
+            if isinstance(message, bytes):
+                header, _ = faces(message)
+            elif json.loads(message)["type"] == "error":
+                error = json.loads(message)
+        assert [face["checkpoint"] for face in header["faces"]] == ["stays"]
+        assert error["code"] == "checkpoint" and error["checkpoint"] == "gone"
+        assert str(tmp_path) not in error["message"] and "gone" in error["message"]
+        # Back again, it is used again.
+        small_checkpoint(gone, seed=3)
+        socket.send(show(2, drawing(client, 0)))
+        header, _ = next_faces(socket, 2)
+        assert [face["checkpoint"] for face in header["faces"]] == ["gone", "stays"]
+
+
+def test_malformed_messages_are_answered_with_errors_and_nothing_else_happens(
+    server: Serving,
+) -> None:
+    senseless: list[str | bytes] = [
+        "",
+        "nonsense",
+        "[" * 5000,
+        "null",
+        b"\x00\x01",
+        '{"type": "unknown"}',
+        '{"type": "draw"}',
+        '{"type": "draw", "seq": -1, "strokes": []}',
+        '{"type": "draw", "seq": 1, "strokes": [{"part": "a b", "points": [1, 2]}]}',
+        '{"type": "draw", "seq": 1, "strokes": [{"part": "a", "points": [1]}]}',
+        '{"type": "draw", "seq": 1, "strokes": [{"part": "a", "points": [NaN, 1]}]}',
+        '{"type": "draw", "seq": 1, "strokes": [{"part": "a", "points": [1e9, 1]}]}',
+        show(1, [{"part": "a", "points": [0, 0] * 100_001}]),
+        show(1, [{"part": "a", "points": [-500, -500, 1000, 1000] * 2000}]),
+        settings(checkpoints=["../../etc/passwd"]),
+        settings(checkpoints=["paper-baseline"]),
+        settings(checkpoints=["small", "plain", "baseline"]),
+        settings(start={"start": 999}),
+        settings(start={"sketch": "unknown-1"}),
+        settings(probe={"point": [600, 0], "layer": "L0", "checkpoint": "small"}),
+    ]
+    with server.client() as client, server.live(client) as socket:
+        told(socket, "hello")
+        for message in senseless:
+            socket.send(message)
+            answer = json.loads(socket.recv(timeout=30))
+            assert answer["type"] == "error", message[:80]
+            assert "\n" not in answer["message"] and "Traceback" not in answer["message"]
+            assert answer["code"] in ("bad-request", "too-large", "not-found"), message[:80]
+        socket.send(settings())
+        socket.send(show(7, []))
+        next_faces(socket, 7)
+        for _ in range(60):
+            socket.send("nonsense")
+        with pytest.raises(ConnectionClosed) as caught:
+            while True:
+                socket.recv(timeout=30)
+        assert caught.value.rcvd is not None and caught.value.rcvd.code == 1008
+
+
+def test_a_huge_message_ends_its_connection_alone(server: Serving) -> None:
+    with server.client() as client, server.live(client) as other:
+        other.send(settings())
+        with server.live(client) as socket, pytest.raises(ConnectionClosed) as caught:
+            socket.send("x" * (MESSAGE_BYTES + 1))
+            while True:
+                socket.recv(timeout=30)
+        assert caught.value.rcvd is not None and caught.value.rcvd.code == 1009
+        other.send(show(3, []))
+        next_faces(other, 3)
+
+
+def test_strangers_get_no_connection(server: Serving) -> None:
+    with server.client() as client, server.anonymous() as stranger:
+        for who, origin, status in (
+            (stranger, server.address, 401),
+            (client, "http://evil.example", 403),
+            (client, None, 403),
+        ):
+            with pytest.raises(InvalidStatus) as caught:
+                server.live(who, origin=origin)
+            assert caught.value.response.status_code == status
+        with ExitStack() as stack:
+            for _ in range(8):
+                told(stack.enter_context(server.live(client)), "hello")
+            with server.live(client) as ninth, pytest.raises(ConnectionClosed):
+                ninth.recv(timeout=30)
+        # Their places are free again.
+        deadline = time.monotonic() + 20
+        while True:
+            with server.live(client) as socket:
+                try:
+                    told(socket, "hello")
+                    break
+                except ConnectionClosed:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.1)
+
+
+def test_a_probe_shows_receptive_fields_the_groups_and_the_drawing_among_them(
+    server: Serving, checkpoints: tuple[Path, Path], small_set: Path
+) -> None:
+    probe = {"point": [170, 250], "layer": "L2", "checkpoint": "small"}
+    with server.client() as client, server.live(client) as socket:
+        socket.send(settings(probe=probe))
+        described = told(socket, "probe")
+        boxes = {layer["layer"]: layer["box"] for layer in described["layers"]}
+        # The study's receptive fields, as docs/extraction.md has them.
+        assert boxes["L0"] == [167, 247, 173, 253] and boxes["L4"] == [158, 238, 194, 274]
+        progress = told(socket, "probe_progress")
+        assert progress["total"] == 6
+        shown = told(socket, "probe_map")
+        assert shown["groups"] == ["G1", "G8"]
+        assert [point[2:] for point in shown["points"]] == [
+            [0, 0],
+            [0, 1],
+            [0, 2],
+            [1, 3],
+            [1, 4],
+            [1, 5],
+        ]
+        for number in (0, 4):
+            socket.send(show(number, drawing(client, number)))
+            live = told(socket, "probe_live")
+            assert live["seq"] == number
+            assert live["xy"] == pytest.approx(shown["points"][number][:2], rel=1e-3, abs=1e-4)
+        # Another layer of the same point needs no new vectors.
+        socket.send(settings(probe={**probe, "layer": "L0"}))
+        started = time.monotonic()
+        other = told(socket, "probe_map")
+        assert other["layer"] == "L0" and time.monotonic() - started < 5
+        socket.send(settings(probe={**probe, "layer": "L9"}))
+        assert "L0, L1, L2, L3, L4" in told(socket, "error")["message"]
+    table = extract(
+        load_generator(checkpoints[0]).generator,
+        read_sketches(small_set),
+        [(170, 250)],
+        ["L2"],
+    )
+    vectors = table.vectors["L2"].astype(float)
+    distances = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
+    places = np.array([point[:2] for point in shown["points"]])
+    shown_distances = np.linalg.norm(places[:, None] - places[None], axis=2)
+    assert (shown_distances <= distances * (1 + 1e-4) + 1e-5).all()
+    assert shown["distinct"] == len(np.unique(vectors, axis=0))
+
+
+def test_a_ping_is_answered_while_faces_are_made(server: Serving) -> None:
+    with server.client() as client, server.live(client) as socket:
+        socket.send(settings(checkpoints=["small", "plain"]))
+        for seq in range(10):
+            socket.send(show(seq, drawing(client, 0)))
+        socket.send('{"type": "ping", "t": "now"}')
+        assert told(socket, "pong")["t"] == "now"
+
+
+def test_a_connection_that_ends_amid_work_harms_nobody(server: Serving) -> None:
+    with server.client() as client:
+        for _ in range(5):
+            with server.live(client) as socket:
+                socket.send(settings(checkpoints=["small", "plain"]))
+                socket.send(show(1, drawing(client, 0)))
+                # Away without a word.
+                socket.socket.close()
+        with server.live(client) as socket:
+            socket.send(settings())
+            socket.send(show(2, []))
+            next_faces(socket, 2)
