@@ -1,5 +1,6 @@
 """A real browser on the real server: what the tests of the drawing page drive."""
 
+import base64
 import contextlib
 import os
 import signal
@@ -67,8 +68,8 @@ def make_sketches(folder: Path) -> Path:
 class Server:
     """`featviz draw` as a process, that can be killed and started again at the same place."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, token: str = "") -> None:
+        self.folder, self.token = folder, token
         self.database = folder / "sketches.db"
         self.checkpoints = make_checkpoints(folder)
         self.sketches = make_sketches(folder / "set")
@@ -80,6 +81,8 @@ class Server:
         command = [sys.executable, "-m", "featviz", "draw", "--no-browser"]
         command += ["--checkpoints", *map(str, self.checkpoints), "--port", str(self.port)]
         command += ["--database", str(self.database), "--sketches", str(self.sketches)]
+        if self.token:
+            command += ["--token", self.token]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env=environment, cwd=self.folder
@@ -88,7 +91,7 @@ class Server:
         for line in self.process.stdout:
             if line.startswith("drawing page:"):
                 self.address = line.split()[-1]
-                self.port = int(self.address.rstrip("/").rpartition(":")[2])
+                self.port = int(self.address.partition("/#")[0].rstrip("/").rpartition(":")[2])
                 return
         raise RuntimeError(f"the server ended with {self.process.wait()}")
 
@@ -196,6 +199,16 @@ class Desk:
     def wait_saved(self) -> None:
         expect(self.page.locator("#save-state")).to_have_attribute("data-state", "saved")
 
+    def wait_answered(self) -> None:
+        """Wait until the faces are those of the newest strokes, and are shown."""
+        self.wait_until(
+            lambda: self.inside(
+                "const { live, faces } = page; const newest = String(live.seq);"
+                "return live.settled && faces.slots.every((slot) =>"
+                "  !slot.checkpoint || slot.canvas.dataset.seq === newest);"
+            )
+        )
+
     def wait_until(self, true: Callable[[], Any]) -> None:
         """A page under a strict content security policy cannot be polled from inside."""
         for _ in range(PATIENCE // 50):
@@ -229,14 +242,12 @@ class Desk:
             "return [image.width, image.height, btoa(text)];"
         )
         width, height, text = found
-        import base64
-
         return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)
 
 
 @contextlib.contextmanager
-def running_server(folder: Path) -> Iterator[Server]:
-    server = Server(folder)
+def running_server(folder: Path, token: str = "") -> Iterator[Server]:
+    server = Server(folder, token)
     try:
         yield server
     finally:
@@ -263,7 +274,7 @@ def open_desk(browser: Browser, address: str, **options: Any) -> Iterator[Desk]:
         yield desk
     finally:
         context.close()
-    assert desk.complaints == []
+    assert desk.complaints == [], desk.complaints
 
 
 def pause(seconds: float) -> None:

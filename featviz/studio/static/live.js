@@ -26,6 +26,7 @@ export class Live extends EventTarget {
     this.settings = null;
     this.strokes = null;
     this.seq = 0;
+    this.answered = 0;
     this.sent = new Map();
     this.dirty = false;
     this.frame = 0;
@@ -132,9 +133,15 @@ export class Live extends EventTarget {
     this.dispatchEvent(new CustomEvent("faces", { detail: { header, latency, blob } }));
   }
 
+  /** Whether the newest sketch has been answered. */
+  get settled() {
+    return !this.dirty && this.answered === this.seq;
+  }
+
   /** Milliseconds from sending to the answer; null if this sketch was answered before. */
   #answered(seq) {
     const sent = this.sent.get(seq);
+    this.answered = seq;
     for (const key of [...this.sent.keys()]) if (key <= seq) this.sent.delete(key);
     return sent === undefined ? null : performance.now() - sent;
   }

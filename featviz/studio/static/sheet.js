@@ -113,7 +113,7 @@ export class Sheet extends EventTarget {
       return "held";
     }
     await this.outbox.flush();
-    if (await this.open(before.id)) return "resumed";
+    if (before.drawn && (await this.open(before.id))) return "resumed";
     // Nothing was drawn on it yet, or the server has not got it: the outbox may have all of it.
     try {
       await this.begin(before.base, before.id);
@@ -147,7 +147,7 @@ export class Sheet extends EventTarget {
   }
 
   #remember() {
-    remember("drawing", { id: this.id, base: this.base });
+    remember("drawing", { id: this.id, base: this.base, drawn: this.history.timeline.length > 0 });
   }
 
   #tellDrawing() {

@@ -1,0 +1,279 @@
+"""How the page looks: nothing clipped, contrast enough, in both languages and both themes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.studio.browser import Desk, Server, open_desk, running_browser, running_server
+
+LAPTOP = (1280, 800)
+SIZES = [LAPTOP, (1180, 820), (820, 1180), (390, 844)]
+LOCALES = {"en": "en-GB", "zh": "zh-CN"}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running_server(tmp_path_factory.mktemp("studio")) as server:
+        yield server
+
+
+# For every visible text: its colour and what lies behind it, as the browser computed them.
+TEXTS = """() => {
+  const found = [];
+  const parse = (text) => {
+    const numbers = (text.match(/[\\d.]+/g) ?? []).map(Number);
+    if (text.startsWith("color(srgb")) return [...numbers.slice(0, 3).map((n) => n * 255), numbers[3] ?? 1];
+    return [...numbers.slice(0, 3), numbers[3] ?? 1];
+  };
+  const dialog = document.querySelector("dialog[open]");
+  for (const element of (dialog ?? document.body).querySelectorAll("*")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    const control = element.matches("input:not([type=range], [type=radio]), select");
+    if (!own && !control) continue;
+    const box = element.getBoundingClientRect();
+    const style = getComputedStyle(element);
+    if (!box.width || style.visibility === "hidden" || element.closest(".unseen, noscript, option, [aria-disabled=true], :disabled")) continue;
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) {
+      const color = parse(getComputedStyle(at).backgroundColor);
+      if (color[3] > 0) layers.push(color);
+      if (color[3] === 1) break;
+    }
+    found.push({
+      text: element.textContent.trim().slice(0, 40) || element.id, name: element.tagName + "." + element.className,
+      color: parse(style.color), layers, size: parseFloat(style.fontSize), weight: Number(style.fontWeight),
+      border: control || element.matches(".button:not(.primary), .chip") ? parse(style.borderTopColor) : null,
+    });
+  }
+  return found;
+}"""
+
+# Whatever is wider than its box, or sticks out of the page, or lies on its neighbour.
+CLIPPED = """() => {
+  const wrong = [];
+  const root = document.querySelector("dialog[open]") ?? document.body;
+  for (const element of root.querySelectorAll("button, a, p, span, h1, h2, h3, label, dt, dd, small, strong, li, output, code")) {
+    const box = element.getBoundingClientRect();
+    if (!box.width || !box.height || element.closest(".unseen, noscript, [data-may-clip]")) continue;
+    const style = getComputedStyle(element);
+    const name = `${element.tagName}.${element.className} ${element.textContent.trim().slice(0, 30)}`;
+    if (element.scrollWidth > element.clientWidth + 1 && element.clientWidth && style.display !== "inline") wrong.push(`wide: ${name}`);
+    if (box.right > innerWidth + 1 || box.left < -1) wrong.push(`outside: ${name}`);
+    const parent = element.parentElement.closest("button, .button, .chip");
+    if (parent) {
+      const around = parent.getBoundingClientRect();
+      if (box.right > around.right + 1 || box.bottom > around.bottom + 1) wrong.push(`sticks out: ${name}`);
+    }
+  }
+  const bars = [".top", ".options", ".actions", ".switches", ".tools", ".results-head", ".card-head", ".filters", ".probe-controls"];
+  for (const bar of root.querySelectorAll(bars.join(","))) {
+    const boxes = [...bar.children].map((child) => [child, child.getBoundingClientRect()]).filter(([, box]) => box.width && box.height);
+    boxes.forEach(([one, a], i) => boxes.slice(i + 1).forEach(([other, b]) => {
+      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (across > 1 && down > 1) wrong.push(`overlap: ${one.id || one.className} and ${other.id || other.className}`);
+    }));
+  }
+  if (document.documentElement.scrollWidth > innerWidth) wrong.push(`page ${document.documentElement.scrollWidth} px wide`);
+  return wrong;
+}"""
+
+
+def luminance(color: list[float]) -> float:
+    """Relative luminance, as WCAG 2 defines it."""
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in (value / 255 for value in color[:3])
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: list[float], other: list[float]) -> float:
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def behind(layers: list[list[float]]) -> list[float]:
+    """Half-transparent layers on the first opaque one."""
+    color = [255.0, 255.0, 255.0]
+    for layer in reversed(layers):
+        color = [c + (new - c) * layer[3] for c, new in zip(color, layer[:3], strict=True)]
+    return color
+
+
+def check_contrast(desk: Desk, where: str) -> int:
+    texts: list[dict[str, Any]] = desk.page.evaluate(TEXTS)
+    for text in texts:
+        background = behind(text["layers"])
+        large = text["size"] >= 24 or (text["size"] >= 18.66 and text["weight"] >= 700)
+        ratio = contrast(text["color"], background)
+        assert ratio >= (3 if large else 4.5), f"{where}: {text['text']!r} {ratio:.2f}"
+        if text["border"]:
+            around = behind(text["layers"][1:] or text["layers"])
+            edge = contrast(text["border"], around)
+            assert edge >= 3, f"{where}: edge of {text['name']} {edge:.2f}"
+    return len(texts)
+
+
+def views(desk: Desk) -> Iterator[str]:
+    """The page and its dialogs, one after the other."""
+    page = desk.page
+    yield "page"
+    desk.keys("2")
+    page.locator(".scatter .spot").first.wait_for(state="attached")
+    yield "probe"
+    desk.keys("v", "]")
+    yield "selection"
+    desk.keys("Escape", "a")
+    yield "eraser"
+    desk.keys("p")
+    for key, ready in (
+        ("b", ".pick >> nth=6"),
+        ("Control+s", "#save-group"),
+        ("g", "[data-sketch]"),
+        ("h", ".history-picture"),
+        ("?", ".help-sheet"),
+    ):
+        desk.keys(key)
+        page.locator(ready).first.wait_for()
+        if key == "Control+s":
+            page.fill("#save-group", "..")
+            page.keyboard.press("Enter")
+        yield f"dialog {key}"
+        if key == "g":
+            page.click("#tab-drawings")
+            page.locator("[data-drawing]").first.wait_for()
+            yield "own drawings"
+            page.click("#tab-deleted")
+            page.locator("#gallery-panel .note").first.wait_for()
+            yield "deleted"
+        desk.keys("Escape")
+    desk.inside("page.outbox.trouble = { code: 'offline' }; page.outbox.queue.push({});"
+                "page.outbox.dispatchEvent(new CustomEvent('state'));")
+    yield "offline"
+    desk.inside("page.outbox.trouble = null; page.outbox.queue.pop();"
+                "page.outbox.dispatchEvent(new CustomEvent('state'));")
+
+
+@pytest.mark.parametrize("language", LOCALES)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_is_clipped_and_contrast_is_enough(
+    browser: Browser, server: Server, language: str, theme: str
+) -> None:
+    options = {"locale": LOCALES[language], "color_scheme": theme}
+    with open_desk(browser, server.address, **options) as desk:
+        assert desk.page.evaluate("document.documentElement.lang")[:2] == language
+        desk.inside("await page.sheet.begin({ start: 4, label: 'G8/001' });")
+        desk.drag([(195, 380), (225, 366), (255, 372), (315, 380)])
+        desk.inside(f"page.sheet.save({{ id: crypto.randomUUID(), group: 'looks-{theme}' }});")
+        desk.wait_saved()
+        expect(desk.page.locator(".difference .measure:not([hidden])")).to_have_count(2)
+        checked = 0
+        for view in views(desk):
+            checked += check_contrast(desk, f"{language} {theme} {view}")
+            for width, height in SIZES:
+                desk.page.set_viewport_size({"width": width, "height": height})
+                wrong = desk.page.evaluate(CLIPPED)
+                assert wrong == [], f"{language} {theme} {view} {width}x{height}"
+            desk.page.set_viewport_size({"width": LAPTOP[0], "height": LAPTOP[1]})
+        assert checked > 300
+
+
+def test_the_switches_change_language_and_theme_and_are_remembered(
+    browser: Browser, server: Server
+) -> None:
+    with open_desk(browser, server.address, color_scheme="light") as desk:
+        page = desk.page
+
+        def desk_color() -> str:
+            color: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            return color
+
+        light = desk_color()
+        page.click("#theme-button")
+        page.click("#theme-button")
+        dark = desk_color()
+        assert dark != light
+        page.click("#language-button")
+        expect(page.locator("#save-button")).to_contain_text("保存")
+        expect(page.locator("#pen, [data-tool=pen]")).to_have_attribute("aria-label", "画笔")
+        desk.load()
+        assert desk_color() == dark
+        expect(page.locator("#save-button")).to_contain_text("保存")
+        page.click("#theme-button")
+        assert desk_color() == light
+        page.emulate_media(color_scheme="dark")
+        assert desk_color() == dark
+
+
+def test_every_control_has_a_name_and_shows_its_focus(browser: Browser, server: Server) -> None:
+    with open_desk(browser, server.address) as desk:
+        page = desk.page
+        seen: list[str] = []
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            focused = page.evaluate(
+                "() => { const e = document.activeElement, s = getComputedStyle(e.matches('.segments input')"
+                " ? e.nextElementSibling : e); return { name: e.id || e.dataset.tool || e.className || e.tagName,"
+                " outline: s.outlineStyle, width: parseFloat(s.outlineWidth),"
+                " label: e.ariaLabel || e.textContent.trim() || document.querySelector(`label[for='${e.id}']`)?.textContent } }"
+            )
+            if focused["name"] == "BODY" or focused["name"] == (seen or [""])[0]:
+                break
+            seen.append(focused["name"])
+            assert focused["outline"] != "none", focused
+            assert focused["width"] >= 2, focused
+            assert focused["label"], focused
+        for name in ("start-button", "save-button", "pen", "board", "zoom-in", "tab-difference"):
+            assert name in seen
+        # The tools are one stop on the way of the Tab key.
+        assert len({"pen", "select", "probe"} & set(seen)) == 1
+        unnamed = page.evaluate(
+            "() => [...document.querySelectorAll('button, input, select, canvas, [role=img]')]"
+            ".filter((e) => !e.ariaLabel && !e.textContent.trim() && !e.labels?.length)"
+            ".map((e) => e.outerHTML.slice(0, 80))"
+        )
+        assert unnamed == []
+
+
+def test_motion_is_reduced_when_asked_for(browser: Browser, server: Server) -> None:
+    with open_desk(browser, server.address, reduced_motion="reduce") as desk:
+        desk.drag([(100, 100), (200, 100)])
+        desk.keys("Shift+Delete")
+        toast = desk.page.locator(".toast").last
+        assert toast.evaluate("(element) => getComputedStyle(element).animationName") == "none"
+        moving = desk.page.evaluate(
+            "() => [...document.querySelectorAll('*')].filter((e) => getComputedStyle(e).transitionDuration"
+            ".split(',').some((time) => parseFloat(time) > 0)).length"
+        )
+        assert moving == 0
+
+
+def test_with_a_token_the_page_asks_for_it_and_hides_it(
+    browser: Browser, tmp_path: Path, server: Server
+) -> None:
+    with running_server(tmp_path, token="a-shared-word") as guarded:
+        assert guarded.address.endswith("/#token=a-shared-word")
+        with open_desk(browser, guarded.address) as desk:
+            assert desk.page.url.endswith("/")  # the address can be shown and shared
+            desk.drag([(100, 100), (200, 100)])
+            desk.wait_saved()
+        context = browser.new_context(locale="en-GB")
+        page = context.new_page()
+        page.goto(guarded.address.partition("#")[0])
+        page.fill("#session-token", "a guess")
+        page.keyboard.press("Enter")
+        expect(page.locator("#session-note")).to_contain_text("not the word")
+        page.fill("#session-token", "a-shared-word")
+        page.keyboard.press("Enter")
+        page.locator("html[data-ready]").wait_for(state="attached")
+        context.close()

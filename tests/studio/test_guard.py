@@ -1,0 +1,58 @@
+import time
+
+import pytest
+
+from featviz.errors import FeatvizError
+from featviz.studio.guard import RateLimit, allowed_hosts, is_loopback
+from featviz.studio.problems import StudioError
+from featviz.studio.server import check_token, page_address
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.9.9.9"])
+def test_on_this_machine_alone_no_token_is_needed(host: str) -> None:
+    assert is_loopback(host)
+    check_token(host, "")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "example.org", ""])
+def test_where_others_come_in_a_token_is_needed(host: str) -> None:
+    assert not is_loopback(host)
+    with pytest.raises(FeatvizError, match="--token"):
+        check_token(host, "")
+    with pytest.raises(FeatvizError, match="8 or more"):
+        check_token(host, "short")
+    check_token(host, "long enough")
+
+
+def test_only_the_names_of_this_server_are_allowed() -> None:
+    here = allowed_hosts("127.0.0.1", 8512)
+    assert {"127.0.0.1:8512", "localhost:8512", "[::1]:8512"} == here
+    assert allowed_hosts("192.168.1.7", 80) == {"192.168.1.7:80", "192.168.1.7"}
+    everywhere = allowed_hosts("0.0.0.0", 8512)
+    assert here < everywhere and "evil.example:8512" not in everywhere
+    named = allowed_hosts("127.0.0.1", 8512, ["Draw.example.org", "other:99"])
+    assert {"draw.example.org", "draw.example.org:8512", "other:99"} <= named
+
+
+def test_the_page_s_address_holds_the_token_where_servers_do_not_see_it() -> None:
+    assert page_address("0.0.0.0", 8512, "a b&c/") == "http://127.0.0.1:8512/#token=a%20b%26c%2F"
+    assert page_address("::1", 1, "") == "http://[::1]:1/"
+
+
+def test_a_share_comes_back_with_time_and_is_one_s_own() -> None:
+    limit = RateLimit(rate=20, burst=3)
+    for _ in range(3):
+        limit.take("me")
+    with pytest.raises(StudioError) as caught:
+        limit.take("me")
+    limit.take("you")
+    assert 0 < caught.value.details["retry_after"] <= 0.05
+    time.sleep(0.06)
+    limit.take("me")
+
+
+def test_limits_forget_the_longest_unseen_so_that_memory_is_bounded() -> None:
+    limit = RateLimit(rate=1, burst=1, keys=10)
+    for number in range(1000):
+        limit.take(str(number))
+    assert len(limit._buckets) == 10
