@@ -25,6 +25,7 @@ import tyro
 from torch import Tensor
 from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import describe_machine, seconds, summary
 from benchmarks.reference import ReferenceSettings, check_checkout, load_reference
@@ -165,6 +166,13 @@ def serve(side: str, settings: Training, device_name: str, orders: Connection) -
         match order:
             case "step":
                 orders.send(seconds(once))
+            case "work":
+                with FlopCounterMode(display=False) as counter:
+                    once()
+                orders.send(counter.get_total_flops() / 1e9)
+            case "rate":
+                precision = torch.float32 if side == "reference" else torch.bfloat16
+                orders.send(product_rate(precision, device))
             case "memory":
                 orders.send(peak_memory(device))
             case "profile":
@@ -176,6 +184,18 @@ def peak_memory(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 1e9
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def product_rate(precision: torch.dtype, device: torch.device, size: int = 2048) -> float:
+    """GFLOP/s of a product of square matrices, the best of several: what the cores can give."""
+    left, right = (torch.randn(size, size, device=device).to(precision) for _ in range(2))
+
+    def product() -> None:
+        left @ right
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return 2 * size**3 / min(seconds(product) for _ in range(10)) / 1e9
 
 
 def profile_step(once: Callable[[], None], device: torch.device) -> dict[str, float]:
@@ -232,6 +252,15 @@ def measure(settings: Training, device: str) -> None:
     target = SPEED_TARGETS[device]
     verdict = "met" if ratio >= target else "missed"
     print(f"ratio      {ratio:.1f} on {device}; target >= {target:g}: {verdict}")
+    for side in SIDES:
+        work, rate = (float(ask(side, order)) for order in ("work", "rate"))  # type: ignore[arg-type]
+        achieved = work / statistics.median(times[side])
+        print(
+            f"work       {side}: {work:.3g} GFLOP of convolutions a step, {achieved:.0f} GFLOP/s; "
+            f"a matrix product of its precision has {rate:.0f}"
+        )
+    bound = statistics.median(times["reference"]) * rate / work
+    print(f"bound      {bound:.1f} is the ratio if our step were nothing but such products")
     for side in SIDES:
         shares = ask(side, "profile")
         assert isinstance(shares, dict)

@@ -35,6 +35,9 @@ def test_both_sides_are_measured_and_give_the_same_losses():
     )
     ratio = float(re.search(r"ratio +(\S+) on cpu", result.stdout)[1])
     assert ratio == pytest.approx(float(times["reference"]) / float(times["featviz"]), abs=0.3)
+    # Both do the same, but for passes that ours saves: the discriminators see the fake pair once.
+    work = dict(re.findall(r"work +(\S+): (\S+) GFLOP", result.stdout))
+    assert 0 < float(work["featviz"]) < float(work["reference"])
     shares = re.search(r"profile +featviz.*?: (.*)", result.stdout)[1]
     assert sum(map(float, re.findall(r"(\S+)%", shares))) == pytest.approx(100, abs=1)
 
