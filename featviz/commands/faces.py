@@ -34,7 +34,7 @@ class SampleFaces:
 
 @dataclass(frozen=True)
 class ImportFaces:
-    """Align the photos of a folder as CelebA-HQ does and find their landmarks."""
+    """Align the photos of a folder as CelebA-HQ does and find their landmarks; continues."""
 
     source: Positional[Path]
     """Folder of photos, searched with its subfolders."""
@@ -44,12 +44,18 @@ class ImportFaces:
     """Side of the aligned photos in pixels."""
     keep_alignment: bool = False
     """The photos are aligned already (CelebA-HQ as it comes): only resize them."""
+    test_share: float = 0.1
+    """Share of the photos that are held out, chosen by their names (the study: 0.25)."""
+    workers: int = 1
+    """Processes that share the work."""
 
     def run(self) -> None:
         """Import and report."""
         from featviz.faces.importing import import_photos
 
-        pairs, skipped = import_photos(self.source, self.out, self.size, self.keep_alignment)
+        pairs, skipped = import_photos(
+            self.source, self.out, self.size, self.keep_alignment, self.test_share, self.workers
+        )
         _report(pairs, skipped)
 
 

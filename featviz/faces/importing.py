@@ -1,5 +1,9 @@
 """Photos of faces from a folder (CelebA-HQ or any) to a pair set."""
 
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -9,59 +13,134 @@ from PIL import Image
 from featviz.errors import FeatvizError
 from featviz.faces.alignment import align
 from featviz.faces.landmarks import find_landmarks, require_models
-from featviz.faces.pairs import PHOTO_SIZE, PairSet, read_photo, split_of, write_pairs
+from featviz.faces.pairs import (
+    PHOTO_SIZE,
+    TEST_SHARE,
+    PairSet,
+    existing_pairs,
+    read_photo,
+    split_of,
+    write_pairs,
+)
 from featviz.files import atomic_write
 from featviz.progress import track
 
 _SMALLEST_PHOTO = 128
+_WRITE_EVERY = 200
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 def import_photos(
-    source: Path, out: Path, size: int = PHOTO_SIZE, keep_alignment: bool = False
+    source: Path,
+    out: Path,
+    size: int = PHOTO_SIZE,
+    keep_alignment: bool = False,
+    test_share: float = TEST_SHARE,
+    workers: int = 1,
 ) -> tuple[PairSet, list[str]]:
     """Align every photo below `source`, find its landmarks, write a pair set to `out`.
 
     keep_alignment: the photos are square and aligned already (CelebA-HQ as it comes); they are
-    only resized. Returns the pairs and one line, with the reason, for every photo that was
-    skipped. Raises FeatvizError if there is no photo at all or none could be used.
+    only resized. test_share: share of the photos that go to the test split, decided by their
+    names. workers: processes that share the work. A call that was stopped continues, and a folder
+    that has grown is extended. Returns the pairs and one line, with the reason, for every photo
+    that was skipped. Raises FeatvizError if there is no photo at all or none could be used.
     """
     source, out = Path(source), Path(out)
     if not source.is_dir():
         raise FeatvizError(f"{source}: no such folder of photos")
-    if (out / "landmarks.parquet").is_file():
-        raise FeatvizError(f"{out} holds a data set already; name another folder")
-    if size < _SMALLEST_PHOTO:
-        raise FeatvizError(f"the size must be at least {_SMALLEST_PHOTO}; got {size}")
+    if size < _SMALLEST_PHOTO or not 0 <= test_share < 1 or workers < 1:
+        raise FeatvizError(
+            f"the size must be at least {_SMALLEST_PHOTO}, the test share 0 or more and less than "
+            f"1, the workers at least 1; got {size}, {test_share}, {workers}"
+        )
+    origin = (
+        f"photos of '{source.resolve().name}', {'as they were' if keep_alignment else 'aligned'}, "
+        f"test share {test_share:g}"
+    )
+    done = existing_pairs(out, size, origin)
     # What is missing here would be missing for each of thousands of photos.
     require_models()
     paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
     if not paths:
         raise FeatvizError(f"{source} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))})")
-    found: dict[str, NDArray[np.float32]] = {}
-    skipped: list[str] = []
-    for path in track(paths, "importing photos"):
-        shown = path.relative_to(source)
-        try:
-            photo, points = prepare_photo(read_photo(path), size, keep_alignment)
-        except FeatvizError as error:
-            skipped.append(f"{shown}: {str(error).removeprefix(f'{path}: ')}")
-            continue
-        name = "__".join(shown.with_suffix(".jpg").parts)
-        if name in found:
-            skipped.append(f"{shown}: another photo is called {name} already")
-            continue
-        with atomic_write(out / "photos" / name) as temporary:
-            Image.fromarray(photo).save(temporary, quality=92)
-        found[name] = points
+    named, skipped = _named(paths, source)
+    found = dict(zip(done.names, done.landmarks, strict=True))
+    jobs = [
+        _Job(path, out / "photos" / name, size, keep_alignment)
+        for name, path in named.items()
+        if name not in found
+    ]
+
+    def pairs() -> PairSet:
+        names = sorted(found)
+        points = [found[name] for name in names]
+        splits = tuple(split_of(name, test_share) for name in names)
+        return PairSet(out, tuple(names), np.stack(points), splits, size, origin)
+
+    since = 0
+    try:
+        for job, points, reason in track(_done(jobs, workers), "importing photos", len(jobs)):
+            if points is None:
+                skipped.append(f"{job.path.relative_to(source)}: {reason}")
+                continue
+            found[job.target.name] = points
+            since += 1
+            if since % _WRITE_EVERY == 0:
+                write_pairs(pairs())
+    finally:
+        if since:
+            write_pairs(pairs())
     if not found:
         raise FeatvizError(
             f"none of the {len(paths)} photos in {source} could be used; the first: {skipped[0]}"
         )
-    splits = tuple(split_of(name) for name in found)
-    pairs = PairSet(out, tuple(found), np.stack(list(found.values())), splits, size)
-    write_pairs(pairs)
-    return pairs, skipped
+    return pairs(), sorted(skipped)
+
+
+@dataclass(frozen=True)
+class _Job:
+    path: Path
+    target: Path
+    size: int
+    keep_alignment: bool
+
+
+def _named(paths: list[Path], source: Path) -> tuple[dict[str, Path], list[str]]:
+    """Names in the data set for photos below `source`, and a line for each that has none left."""
+    named: dict[str, Path] = {}
+    skipped = []
+    for path in paths:
+        shown = path.relative_to(source)
+        name = "__".join(shown.with_suffix(".jpg").parts)
+        if name in named:
+            skipped.append(f"{shown}: another photo is called {name} already")
+        else:
+            named[name] = path
+    return named, skipped
+
+
+_Done = tuple[_Job, NDArray[np.float32] | None, str]
+
+
+def _done(jobs: list[_Job], workers: int) -> Iterator[_Done]:
+    if workers == 1:
+        yield from map(_import_one, jobs)
+        return
+    # Fresh processes: a fork would copy whatever locks other libraries hold.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_import_one, jobs, chunksize=4)
+
+
+def _import_one(job: _Job) -> _Done:
+    """The landmarks of one photo, which is written to its place; or the reason why not."""
+    try:
+        photo, points = prepare_photo(read_photo(job.path), job.size, job.keep_alignment)
+    except FeatvizError as error:
+        return job, None, str(error).removeprefix(f"{job.path}: ")
+    with atomic_write(job.target) as temporary:
+        Image.fromarray(photo).save(temporary, quality=92)
+    return job, points, ""
 
 
 def prepare_photo(

@@ -142,3 +142,23 @@ def read_pairs(folder: Path) -> PairSet:
     if unknown := set(splits) - set(SPLITS):
         raise FeatvizError(f"{path} has splits {sorted(unknown)}; expected {', '.join(SPLITS)}")
     return PairSet(folder, names, landmarks, splits, size, origin)
+
+
+def existing_pairs(folder: Path, size: int, origin: str) -> PairSet:
+    """The pairs that a call which extends `folder` finds there; none if it is new.
+
+    Raises FeatvizError if they are of another size or came about in another way.
+    """
+    if not (folder / "landmarks.parquet").is_file():
+        return PairSet(folder, (), np.zeros((0, LANDMARKS, 2), np.float32), (), size, origin)
+    pairs = read_pairs(folder)
+    if pairs.size != size:
+        raise FeatvizError(
+            f"{folder} holds photos of {pairs.size} px; this call asks for {size} px"
+        )
+    if pairs.origin != origin:
+        raise FeatvizError(
+            f"{folder} holds photos of another origin ('{pairs.origin or 'unknown'}'); "
+            f"this call would add '{origin}'"
+        )
+    return pairs

@@ -11,7 +11,7 @@ from PIL import Image
 from featviz.assets import asset_files
 from featviz.errors import FeatvizError
 from featviz.faces.landmarks import find_landmarks
-from featviz.faces.pairs import PHOTO_SIZE, PairSet, read_pairs, split_of, write_pairs
+from featviz.faces.pairs import PHOTO_SIZE, PairSet, existing_pairs, split_of, write_pairs
 from featviz.files import atomic_write
 from featviz.progress import track
 
@@ -48,7 +48,7 @@ def sample_faces(
         )
     out = Path(out)
     origin = f"MobileStyleGAN, seed {seed}, truncation {truncation:g}"
-    done = _read_existing(out, size, origin)
+    done = existing_pairs(out, size, origin)
     names, landmarks = list(done.names), [*done.landmarks]
     skipped: list[str] = []
     first = int(Path(names[-1]).stem) + 1 if names else 0
@@ -112,20 +112,6 @@ def generate_faces(
         pixels = (output.transpose(1, 2, 0) + 1) * 127.5
         yield index, np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
         index += 1
-
-
-def _read_existing(out: Path, size: int, origin: str) -> PairSet:
-    if not (out / "landmarks.parquet").is_file():
-        return PairSet(out, (), np.zeros((0, 68, 2), np.float32), (), size, origin)
-    pairs = read_pairs(out)
-    if pairs.size != size:
-        raise FeatvizError(f"{out} holds photos of {pairs.size} px; this call asks for {size} px")
-    if pairs.origin != origin:
-        raise FeatvizError(
-            f"{out} holds photos of another origin ('{pairs.origin or 'unknown'}'); "
-            f"this call would add '{origin}'"
-        )
-    return pairs
 
 
 def _openvino() -> Any:

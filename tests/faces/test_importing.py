@@ -13,7 +13,7 @@ from featviz.errors import FeatvizError
 from featviz.faces import landmarks
 from featviz.faces.importing import import_photos, prepare_photo
 from featviz.faces.landmarks import LEFT_EYE_CORNER, find_landmarks
-from featviz.faces.pairs import read_pairs
+from featviz.faces.pairs import read_pairs, split_of
 
 HOPPER = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 
@@ -91,7 +91,7 @@ def test_a_missing_landmark_model_is_said_at_once_and_blamed_on_no_photo(
         import_photos(photos, tmp_path / "out")
     monkeypatch.undo()
     landmarks._load_models.cache_clear()
-    with pytest.raises(FeatvizError, match="size must be at least 128; got 0"):
+    with pytest.raises(FeatvizError, match="size must be at least 128.* got 0, 0.1, 1"):
         import_photos(photos, tmp_path / "out", size=0)
     assert not (tmp_path / "out").exists()
 
@@ -114,3 +114,33 @@ def test_a_folder_without_usable_photos_is_an_error(tmp_path):
     with pytest.raises(FeatvizError, match=r"none of the 1 photos .* no face found"):
         import_photos(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_call_that_was_stopped_continues_and_ends_with_the_same_pairs(photos, imported, tmp_path):
+    pairs, skipped = imported
+    source = tmp_path / photos.name
+    source.mkdir()
+    shutil.copy(photos / "astronaut.png", source)
+    first, _ = import_photos(source, tmp_path / "out")
+    assert first.names == ("astronaut.jpg",)
+    stamp = (tmp_path / "out" / "photos" / "astronaut.jpg").stat().st_mtime_ns
+    shutil.copytree(photos, source, dirs_exist_ok=True)
+    again, said = import_photos(source, tmp_path / "out", workers=2)
+    assert again.names == pairs.names
+    assert again.fingerprint() == pairs.fingerprint()
+    assert [line.split(" (")[0] for line in said] == [line.split(" (")[0] for line in skipped]
+    assert (tmp_path / "out" / "photos" / "astronaut.jpg").stat().st_mtime_ns == stamp
+
+
+def test_photos_of_another_folder_are_not_mixed_in(photos, imported, tmp_path):
+    pairs, _ = imported
+    with pytest.raises(FeatvizError, match=r"another origin \('photos of .*, aligned, "):
+        import_photos(photos, pairs.folder, keep_alignment=True)
+    with pytest.raises(FeatvizError, match="of 512 px; this call asks for 256 px"):
+        import_photos(photos, pairs.folder, size=256)
+
+
+def test_the_test_share_is_that_of_the_names():
+    names = [f"{index:05d}.jpg" for index in range(4000)]
+    held_out = sum(split_of(name, 0.25) == "test" for name in names) / len(names)
+    assert held_out == pytest.approx(0.25, abs=0.03)
