@@ -6,6 +6,7 @@ from featviz.drawing import (
     PAPER,
     Drawing,
     Stroke,
+    changed_parts,
     from_svg,
     rasterize,
     read_svg,
@@ -241,3 +242,18 @@ def test_groups_nested_beyond_reason_are_refused() -> None:
     inside = "<g>" * depth + "</g>" * depth
     with pytest.raises(FeatvizError, match="nested too deep"):
         from_svg(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8">{inside}</svg>')
+
+
+def test_changed_parts_are_those_whose_strokes_differ_in_any_order() -> None:
+    mouth, nose, brow = (
+        Stroke(part, np.array([[1.0, 2.0], [3.0, number]]))
+        for number, part in enumerate(("mouth", "nose", "brow"))
+    )
+    more = Stroke("mouth", np.array([[5.0, 6.0]]))
+    before = Drawing((mouth, nose, more))
+    assert changed_parts(before, Drawing((more, nose, mouth))) == ()
+    assert changed_parts(before, Drawing((mouth, nose))) == ("mouth",)
+    assert changed_parts(before, Drawing((mouth, more, more, nose))) == ("mouth",)
+    assert changed_parts(before, Drawing((mouth, more, brow))) == ("brow", "nose")
+    zero = Drawing((Stroke("nose", np.array([[0.0, 1.0]])),))
+    assert changed_parts(zero, Drawing((Stroke("nose", np.array([[-0.0, 1.0]])),))) == ()

@@ -17,6 +17,7 @@ from featviz.embedding import (
     EmbeddingTable,
     effective_perplexity,
     embed,
+    fit_projection,
     group_distances,
     join,
     merge_ties,
@@ -366,3 +367,31 @@ def test_files_that_are_not_embeddings_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"sketch": ["a"], "x": [1.0]}), path)
     with pytest.raises(FeatvizError, match="lacks columns group, checkpoint"):
         read_embedding(path)
+
+
+def test_a_fitted_projection_puts_its_own_vectors_where_the_map_has_them(
+    rng: np.random.Generator,
+) -> None:
+    vectors = np.repeat(rng.normal(size=(30, 12)), [1, 2] * 15, axis=0).astype(np.float32)
+    groups = ["G1"] * 20 + ["G2"] * 25
+    table = FeatureTable(
+        rows=pd.DataFrame(
+            {
+                "sketch": [str(n) for n in range(45)],
+                "group": groups,
+                "point_x": 1,
+                "point_y": 2,
+            }
+        ),
+        vectors={"L0": vectors},
+        metadata={},
+    )
+    shown = embed(table, "pca").frame[["x", "y"]].to_numpy()
+    projection = fit_projection(vectors, groups)
+    assert np.allclose(projection(vectors), shown, atol=1e-9)
+    # Others are projected, not fitted: the mean of two lies halfway between their places.
+    between = projection((vectors[:1] + vectors[-1:]) / 2)
+    assert np.allclose(between, (shown[0] + shown[-1]) / 2, atol=1e-5)
+    assert np.allclose(projection.axes @ projection.axes.T, np.eye(2))
+    flat = fit_projection(np.array([[0.0], [1.0], [3.0]]), ["a", "a", "b"])
+    assert np.allclose(flat(np.array([[3.0]]))[0, 1], 0)
