@@ -91,7 +91,7 @@ def test_a_missing_landmark_model_is_said_at_once_and_blamed_on_no_photo(
         import_photos(photos, tmp_path / "out")
     monkeypatch.undo()
     landmarks._load_models.cache_clear()
-    with pytest.raises(FeatvizError, match="size must be at least 128.* got 0, 0.1, 1"):
+    with pytest.raises(FeatvizError, match=r"size must be at least 128.* got 0, 0.1, 1"):
         import_photos(photos, tmp_path / "out", size=0)
     assert not (tmp_path / "out").exists()
 
