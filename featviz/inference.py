@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from featviz.errors import FeatvizError
+from featviz.networks.conditions import SKETCH_CHANNELS
 from featviz.networks.generators import GlobalGenerator, LocalEnhancer
 
 _MERGED = 4
@@ -26,12 +27,17 @@ class FastGenerator:
 
     dtype: torch.bfloat16 differs from `generate` by the rounding of 8 bits, about a grey level on
     average, and is several times faster where the processor knows it; torch.float32 differs by the
-    order of sums alone.
+    order of sums alone. Raises FeatvizError for a generator that is given more than a sketch.
     """
 
     def __init__(
         self, generator: GlobalGenerator | LocalEnhancer, dtype: torch.dtype = torch.bfloat16
     ) -> None:
+        if (channels := generator.architecture.input_channels) not in (1, SKETCH_CHANNELS):
+            raise FeatvizError(
+                f"this generator takes {channels} channels; expected {SKETCH_CHANNELS} (or 1), a "
+                "sketch and nothing else"
+            )
         network = copy.deepcopy(generator).eval().requires_grad_(False)
         for convolution in _first_convolutions(network):
             _fold_input(convolution)

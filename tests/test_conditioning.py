@@ -13,10 +13,13 @@ from featviz.errors import FeatvizError
 from featviz.extraction import extract_checkpoints
 from featviz.faces.instances import boundary_map, instance_map
 from featviz.generation import generate
+from featviz.inference import FastGenerator
 from featviz.networks.conditions import Conditions
 from featviz.sketches import read_sketches
+from featviz.training.estimate import estimate_run
 from featviz.training.loop import train
 from featviz.training.presets import preset
+from featviz.training.run import start_run
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,15 @@ def test_networks_trained_with_boundaries_take_them_as_their_fourth_channel(boun
 def test_a_mere_sketch_is_never_spread_over_the_other_channels(bounded):
     with pytest.raises(FeatvizError, match="takes 4 channels; a sketch has 3"):
         generate(load_generator(bounded).generator, np.full((32, 32), 255, np.uint8))
+    with pytest.raises(FeatvizError, match="takes 4 channels; expected 3"):
+        FastGenerator(load_generator(bounded).generator)
+
+
+def test_a_dry_run_counts_the_encoder_too(pairs):
+    config = preset("demo", size=32, width=2, boundaries=True, appearance_channels=1)
+    estimate = estimate_run(config, pairs, torch.device("cpu"))
+    encoder = start_run(config, torch.device("cpu")).models.encoder
+    assert estimate.parameters["encoder"] == sum(p.numel() for p in encoder.parameters())
 
 
 def test_generate_makes_boundaries_of_drawings_and_refuses_pixels(

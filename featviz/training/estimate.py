@@ -60,7 +60,9 @@ def estimate_run(config: TrainingConfig, pairs: PairSet, device: torch.device) -
     peak of this process (of the GPU's, on one).
     """
     run = start_run(config, device)
-    dataset = PairTensors(pairs.split("train"), config.size, config.augmentation, config.seed)
+    dataset = PairTensors(
+        pairs.split("train"), config.size, config.augmentation, config.seed, config.conditions
+    )
     batches = training_batches(dataset, config.batch_size, first_step=0, workers=0)
     loading, stepping = [], []
     for _ in range(1 + _MEASURED_STEPS):
@@ -76,6 +78,7 @@ def estimate_run(config: TrainingConfig, pairs: PairSet, device: torch.device) -
         ("generator", run.models.generator),
         ("discriminator", run.models.discriminator),
         ("VGG19, fixed", run.models.perceptual),
+        ("encoder", run.models.encoder),
     ]
     return Estimate(
         {name: parameter_count(network) for name, network in networks if network is not None},
