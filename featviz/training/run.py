@@ -3,6 +3,7 @@
 import copy
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,44 +15,44 @@ from featviz.faces.instances import INSTANCES
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
 from featviz.networks.encoder import EncoderArchitecture, FeatureEncoder
 from featviz.networks.generators import (
-    Generator,
     GeneratorArchitecture,
     LocalEnhancer,
     build_generator,
 )
-from featviz.networks.perceptual import load_vgg19
+from featviz.networks.perceptual import load_described_vgg19
+from featviz.training.adam import Adam
 from featviz.training.distributed import Processes, average_gradients, average_losses
 from featviz.training.pair import Pair
 from featviz.training.presets import DOWNSAMPLINGS, TrainingConfig
 from featviz.training.steps import LossSettings, Models, backward, compute_losses
 
 _EMA_WARM_UP = 10
+_AVERAGE = {"generator": "average", "encoder": "average_encoder"}
+"""What has a moving average, and the name of that in a training state."""
 
 
 @dataclass
 class Run:
     """Networks, optimisers and the step a run is at.
 
-    average: a copy of the generator whose weights are the moving average of its own (Karras et
-    al. 2018, arXiv 1710.10196, section 4), or None without one. average_encoder: the same of an
-    encoder, if there is one too.
+    averages: copies of the generator, and of the encoder if there is one, whose weights are the
+    moving averages of theirs (Karras et al. 2018, arXiv 1710.10196, section 4); empty without.
     """
 
     models: Models
     optimizers: dict[str, torch.optim.Optimizer]
-    average: Generator | None = None
-    average_encoder: FeatureEncoder | None = None
+    averages: dict[str, nn.Module] = field(default_factory=dict)
     step: int = 0
     seconds: float = 0.0
     recent: list[dict[str, float]] = field(default_factory=list)
     """Losses since the last line of the log."""
+    perceptual_weights: dict[str, str] | None = None
+    """Which VGG19 the perceptual loss sees with, or None without that loss."""
 
     @property
     def best(self) -> Models:
         """The networks to use and to keep: the averages where there are any."""
-        if self.average is None:
-            return self.models
-        return replace(self.models, generator=self.average, encoder=self.average_encoder)
+        return replace(self.models, **self.averages)  # type: ignore[arg-type]
 
     @property
     def learning(self) -> dict[str, nn.Module]:
@@ -64,22 +65,13 @@ class Run:
         }
         return {name: network for name, network in networks.items() if network is not None}
 
-    @property
-    def averages(self) -> dict[str, nn.Module]:
-        """The moving averages by the name of what they are the average of."""
-        networks = {"generator": self.average, "encoder": self.average_encoder}
-        return {name: network for name, network in networks.items() if network is not None}
-
     def state(self) -> dict[str, Any]:
         """Everything that a resume needs."""
         return {
             "step": self.step,
             "seconds": self.seconds,
             **{name: network.state_dict() for name, network in self.learning.items()},
-            "average": None if self.average is None else self.average.state_dict(),
-            "average_encoder": (
-                None if self.average_encoder is None else self.average_encoder.state_dict()
-            ),
+            **{_AVERAGE[name]: network.state_dict() for name, network in self.averages.items()},
             "optimizers": {key: value.state_dict() for key, value in self.optimizers.items()},
             "random_state": torch.get_rng_state(),
             "recent": self.recent,
@@ -91,17 +83,18 @@ class Run:
         self.recent = list(state["recent"])
         for name, network in self.learning.items():
             network.load_state_dict(state[name])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
-        if self.average_encoder is not None:
-            self.average_encoder.load_state_dict(state["average_encoder"])
+        for name, network in self.averages.items():
+            network.load_state_dict(state[_AVERAGE[name]])
         for key, value in self.optimizers.items():
             value.load_state_dict(state["optimizers"][key])
         torch.set_rng_state(state["random_state"].cpu())
 
 
-def start_run(config: TrainingConfig, device: torch.device) -> Run:
-    """Networks with fresh weights from the seed, and their optimisers."""
+def start_run(config: TrainingConfig, device: torch.device, vgg19: Path | None = None) -> Run:
+    """Networks with fresh weights from the seed, and their optimisers.
+
+    vgg19: weights of the perceptual loss instead of the asset's, such as torchvision's file.
+    """
     torch.manual_seed(config.seed)
     generator = build_generator(
         GeneratorArchitecture(
@@ -132,22 +125,24 @@ def start_run(config: TrainingConfig, device: torch.device) -> Run:
                 norm=config.norm,
             )
         )
-    perceptual = load_vgg19() if config.perceptual > 0 else None
+    perceptual, perceptual_weights = None, None
+    if config.perceptual > 0:
+        perceptual, perceptual_weights = load_described_vgg19(vgg19)
     networks = [n for n in (generator, discriminator, perceptual, encoder) if n is not None]
     for network in networks:
         network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     run = Run(Models(generator, discriminator, perceptual, encoder), {})
+    run.perceptual_weights = perceptual_weights
     run.optimizers = {
-        name: torch.optim.Adam(
-            network.parameters(), lr=config.learning_rate, betas=(0.5, 0.999), fused=True
-        )
+        name: Adam(network.parameters(), lr=config.learning_rate, betas=(0.5, 0.999), fused=True)
         for name, network in run.learning.items()
     }
     if config.ema > 0:
-        run.average = copy.deepcopy(generator).requires_grad_(False)
-        run.average_encoder = copy.deepcopy(encoder)
-        if run.average_encoder is not None:
-            run.average_encoder.requires_grad_(False)
+        run.averages = {
+            name: copy.deepcopy(network).requires_grad_(False)
+            for name, network in run.learning.items()
+            if name in _AVERAGE
+        }
     if config.compile:
         for network in networks:
             network.compile()

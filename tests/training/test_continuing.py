@@ -91,10 +91,10 @@ def test_the_average_is_what_its_recurrence_gives_and_is_what_is_saved(tmp_path,
         decay = min(0.6, (1 + step) / (10 + step))
         for key, value in run.models.generator.state_dict().items():
             expected[key] = decay * expected[key] + (1 - decay) * value
-    for key, value in run.average.state_dict().items():
+    for key, value in run.averages["generator"].state_dict().items():
         torch.testing.assert_close(value, expected[key])
     train(config, small_pairs, tmp_path / "run")
-    assert same(weights(tmp_path / "run"), dict(run.average.state_dict()))
+    assert same(weights(tmp_path / "run"), dict(run.averages["generator"].state_dict()))
     state = torch.load(tmp_path / "run" / "training_state.pt", weights_only=True)
     assert not same(weights(tmp_path / "run"), state["generator"])
 

@@ -22,7 +22,7 @@ def test_fixed_weights_do_not_move_by_a_bit_and_then_they_do(pairs, ema):
     batches = training_batches(PairTensors(pairs, 128), 1, 0, workers=0)
     fixed_prefixes = ("global_generator.", "enhancers.0.")
     for _ in range(6):
-        networks = [run.models.generator] + ([run.average] if ema else [])
+        networks = [run.models.generator] + ([run.averages["generator"]] if ema else [])
         before = [{k: v.clone() for k, v in net.state_dict().items()} for net in networks]
         train_step(run, config, next(batches), CPU)
         for network, old in zip(networks, before, strict=True):

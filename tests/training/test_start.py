@@ -127,7 +127,7 @@ def test_a_start_brings_the_discriminator_and_the_average_along(g1):
     run = start_run(finer(g1, enhancers=1, ema=0.9), CPU)
     taken = take_weights(run, g1)
     assert same(run.models.discriminator.state_dict(), weights(g1, "discriminator"))
-    assert same(run.average.state_dict(), run.models.generator.state_dict())
+    assert same(run.averages["generator"].state_dict(), run.models.generator.state_dict())
     assert (taken["name"], taken["step"], taken["discriminator"]) == ("g1", 2, True)
 
 
