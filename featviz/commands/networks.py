@@ -49,6 +49,8 @@ class Train:
     """Weight of the VGG19 loss; 0 leaves it out."""
     perceptual_scale: float | None = None
     """Size at which VGG19 sees the images, as a share of theirs."""
+    vgg19: Path | None = None
+    """VGG19 weights of the perceptual loss, such as torchvision's file; the asset unless given."""
     seed: int | None = None
     """Seed of the weights and the order of the pairs."""
     precision: Literal["bfloat16", "float32"] | None = None
@@ -144,6 +146,7 @@ class Train:
             resume=self.resume,
             extend=self.extend,
             start_from=self.start_from,
+            vgg19=self.vgg19,
             schedule=Schedule(
                 save_every=self.save_every, workers=self.workers, tensorboard=self.tensorboard
             ),

@@ -74,11 +74,13 @@ def train(
     resume: bool = False,
     extend: bool = False,
     start_from: str | Path | None = None,
+    vgg19: Path | None = None,
     schedule: Schedule | None = None,
 ) -> Path:
     """Train a generator on the train split of `pairs` and return the path of its checkpoint.
 
-    start_from: a checkpoint whose weights the run begins with instead of fresh ones. Refuses a
+    start_from: a checkpoint whose weights the run begins with instead of fresh ones. vgg19:
+    weights of the perceptual loss instead of the asset's. Refuses a
     folder that holds a run unless `resume`, and refuses to resume a run with other settings or
     data; with `extend`, `config.steps` may lie beyond the end planned before. Ctrl-C and SIGTERM
     end the step and save. A loss that is not finite stops the run; the last save stays. Started
@@ -92,6 +94,7 @@ def train(
             resume,
             extend,
             start_from,
+            vgg19,
             schedule or Schedule(),
             processes,
             device,
@@ -105,6 +108,7 @@ def _train(
     resume: bool,
     extend: bool,
     start_from: str | Path | None,
+    vgg19: Path | None,
     schedule: Schedule,
     processes: Processes,
     device: torch.device,
@@ -115,7 +119,13 @@ def _train(
     fingerprint = training.fingerprint()
     description = {"featviz_version": __version__, "data": fingerprint, **config.to_json()}
     before = _read_folder(out, description, resume, extend)
-    run = start_run(config, device)
+    run = start_run(config, device, vgg19)
+    description["perceptual_weights"] = run.perceptual_weights
+    seen_with = before.get("perceptual_weights", run.perceptual_weights)
+    if seen_with != run.perceptual_weights:
+        raise FeatvizError(
+            f"cannot resume {out} with other VGG19 weights: {seen_with} -> {run.perceptual_weights}"
+        )
     description["start"] = before.get("start")
     if (out / "training_state.pt").is_file():
         run.load_state(_read_state(out / "training_state.pt", device))
@@ -126,6 +136,7 @@ def _train(
     )
     details = {
         "training": config.to_json(),
+        "perceptual_weights": run.perceptual_weights,
         "start": description["start"],
         "data": {"fingerprint": fingerprint, "pairs": len(training)},
         "seed": config.seed,

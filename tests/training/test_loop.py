@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import hashlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from featviz.assets import asset_files
 from featviz.checkpoints import load_generator
 from featviz.errors import FeatvizError
 from featviz.training import loop
@@ -185,3 +187,29 @@ def test_a_run_from_before_a_setting_existed_resumes_at_its_default(tmp_path, sm
     path.write_text(json.dumps(settings))
     with pytest.raises(FeatvizError, match=r"other settings: ema: 0\.0 -> 0\.5"):
         train(small_config(steps=2, ema=0.5), small_pairs, tmp_path, resume=True)
+
+
+def test_a_checkpoint_says_which_vgg19_it_was_trained_with_and_a_resume_keeps_to_it(
+    tmp_path, small_pairs
+):
+    config = small_config(steps=1, perceptual=10.0, perceptual_scale=1.0)
+    train(config, small_pairs, tmp_path / "run")
+    weights = load_generator(tmp_path / "run").metadata["perceptual_weights"]
+    assert weights["weights"] == "vgg19-normalised"
+    file = asset_files("vgg19")["vgg_normalized.pth"]
+    assert weights["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    other = torch.load(file, weights_only=True)
+    other["0.bias"] = other["0.bias"] + 1
+    torch.save(other, tmp_path / "other.pth")
+    longer = small_config(steps=2, perceptual=10.0, perceptual_scale=1.0)
+    with pytest.raises(FeatvizError, match="with other VGG19 weights"):
+        train(
+            longer,
+            small_pairs,
+            tmp_path / "run",
+            resume=True,
+            extend=True,
+            vgg19=tmp_path / "other.pth",
+        )
+    train(small_config(steps=1), small_pairs, tmp_path / "without")
+    assert load_generator(tmp_path / "without").metadata["perceptual_weights"] is None
