@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
-from torch.nn import functional as F
 
 from featviz.errors import FeatvizError
 from featviz.generation import generate
-from featviz.inference import FastGenerator, _MergedConvolution
+from featviz.inference import FastGenerator
 from featviz.networks.generators import GeneratorArchitecture, build_generator
 
 
@@ -53,18 +51,6 @@ def test_the_generator_itself_stays_as_it_was(rng: np.random.Generator) -> None:
     assert generator.training and names == [name for name, _ in generator.named_modules()]
     for key, value in generator.state_dict().items():
         assert torch.equal(value, before[key])
-
-
-@pytest.mark.parametrize("merged", [1, 2, 4, 8])
-@pytest.mark.parametrize("kernel", [3, 7])
-def test_pixels_taken_together_give_the_same_convolution(merged: int, kernel: int) -> None:
-    torch.manual_seed(0)
-    convolution = nn.Conv2d(5, 3, kernel, dtype=torch.float64)
-    maps = torch.randn(1, 5, 24, 32, dtype=torch.float64)
-    padded = F.pad(maps, (kernel // 2,) * 4, mode="reflect")
-    expected = convolution(padded)
-    given = _MergedConvolution(convolution, merged)(maps)
-    torch.testing.assert_close(given, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_a_network_that_gives_nan_is_refused(rng: np.random.Generator) -> None:

@@ -176,7 +176,7 @@ class _Connection:
         networks = self.server.engine.networks
         for name in settings.checkpoints:
             if not networks.choice(name).generates:
-                raise StudioError("bad-request", f"checkpoint '{name}' is a front end; no faces")
+                raise StudioError("bad-request", f"checkpoint '{name}' makes no face of a sketch")
         start = None
         if settings.start is not None:
             start = await asyncio.to_thread(self.server.start_of, settings.start)

@@ -19,6 +19,7 @@ from featviz.checkpoints import (
 from featviz.drawing import CANVAS, PAPER
 from featviz.errors import FeatvizError
 from featviz.inference import FastGenerator
+from featviz.networks.conditions import SKETCH_CHANNELS
 from featviz.networks.generators import GeneratorArchitecture, GlobalGenerator, LocalEnhancer
 from featviz.studio.problems import StudioError
 
@@ -27,7 +28,7 @@ _LOADED = 4
 
 @dataclass(frozen=True)
 class Choice:
-    """A checkpoint that can be chosen. generates: False for a front end alone."""
+    """A checkpoint that can be chosen. generates: whether it makes a face of a sketch alone."""
 
     name: str
     source: str
@@ -93,8 +94,8 @@ class Networks:
         for name in names:
             if not self.choices[name].generates:
                 raise FeatvizError(
-                    f"'{name}' is a front end alone, which generates nothing; expected whole "
-                    f"generators such as {', '.join(self.generating)}"
+                    f"'{name}' makes no face of a sketch alone; expected whole generators such as "
+                    f"{', '.join(self.generating)}"
                 )
         return names
 
@@ -120,7 +121,7 @@ class Networks:
         """The face (512, 512, 3) of a picture (512, 512)."""
         if name not in self._fast:
             if not self.choice(name).generates:
-                raise StudioError("bad-request", f"checkpoint '{name}' is a front end; no faces")
+                raise StudioError("bad-request", f"checkpoint '{name}' makes no face of a sketch")
             self.loading(name)
             generator = self.load(name).generator
             # Its file may have been replaced by another kind since the server started.
@@ -159,7 +160,9 @@ def _choice(source: str) -> Choice:
         source=source if shipped else str(Path(source).absolute()),
         variant=str(metadata.get("variant") or ""),
         width=architecture.width,
-        generates=metadata.get("kind") == "generator",
+        # One that also wants boundaries or appearances cannot do with a sketch alone.
+        generates=metadata.get("kind") == "generator"
+        and architecture.input_channels in (1, SKETCH_CHANNELS),
         shipped=shipped,
         layers=tuple((f"L{n}", width * 2**n) for n in range(architecture.downsamplings + 1)),
     )
