@@ -24,6 +24,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import tyro
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from benchmarks.machine import describe_machine
 
@@ -53,7 +54,7 @@ def main(settings: Drawing) -> None:
         start = _get(address, cookie, f"/api/start/{settings.start}")
         with connect(
             address.replace("http", "ws") + "/api/live",
-            origin=address,
+            origin=Origin(address),
             additional_headers={"Cookie": cookie},
             max_size=None,
         ) as socket:
