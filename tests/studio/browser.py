@@ -68,18 +68,24 @@ def make_sketches(folder: Path) -> Path:
 class Server:
     """`featviz draw` as a process, that can be killed and started again at the same place."""
 
-    def __init__(self, folder: Path, token: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        token: str = "",
+        checkpoints: Sequence[str] = (),
+        sketches: Path | None = None,
+    ) -> None:
         self.folder, self.token = folder, token
         self.database = folder / "sketches.db"
-        self.checkpoints = make_checkpoints(folder)
-        self.sketches = make_sketches(folder / "set")
+        self.checkpoints = list(checkpoints) or list(map(str, make_checkpoints(folder)))
+        self.sketches = sketches or make_sketches(folder / "set")
         self.port = 0
         self.process: subprocess.Popen[str] | None = None
         self.start()
 
     def start(self) -> None:
         command = [sys.executable, "-m", "featviz", "draw", "--no-browser"]
-        command += ["--checkpoints", *map(str, self.checkpoints), "--port", str(self.port)]
+        command += ["--checkpoints", *self.checkpoints, "--port", str(self.port)]
         command += ["--database", str(self.database), "--sketches", str(self.sketches)]
         if self.token:
             command += ["--token", self.token]

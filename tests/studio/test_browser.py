@@ -306,7 +306,7 @@ def test_wheel_space_and_buttons_move_the_sheet_and_change_no_stroke(desk: Desk)
     assert desk.strokes() == before
 
 
-# Faces, differences, probe -------------------------------------------------------------------------
+# Faces, differences, probe -----------------------------------------------------------------------
 
 
 def test_each_checkpoint_makes_its_own_face_of_the_sketch_and_they_can_be_swapped(
@@ -315,9 +315,8 @@ def test_each_checkpoint_makes_its_own_face_of_the_sketch_and_they_can_be_swappe
     desk.start_on("G8/001")
     desk.drag(MOUTH)
     sketch = rasterize(desk.drawing())
-    faces = [
-        generate(load_generator(path).generator, sketch).astype(float) for path in server.checkpoints
-    ]
+    networks = [load_generator(path).generator for path in server.checkpoints]
+    faces = [generate(network, sketch).astype(float) for network in networks]
 
     def apart(slot: int, face: int) -> float:
         shown = desk.pixels(f"page.faces.slots[{slot}].canvas")[:, :, :3].astype(float)
@@ -588,6 +587,7 @@ def test_two_windows_of_one_person_keep_apart(browser: Browser, server: Server) 
     other = Desk(context, server.address)
     expect(other.page.locator(".toast")).to_contain_text("another window")
     other.drag(BROW)
+    one.page.bring_to_front()
     one.drag(LIP)
     for desk in (one, other):
         desk.wait_saved()

@@ -26,66 +26,12 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield server
 
 
-# For every visible text: its colour and what lies behind it, as the browser computed them.
-TEXTS = """() => {
-  const found = [];
-  const parse = (text) => {
-    const numbers = (text.match(/[\\d.]+/g) ?? []).map(Number);
-    if (text.startsWith("color(srgb")) return [...numbers.slice(0, 3).map((n) => n * 255), numbers[3] ?? 1];
-    return [...numbers.slice(0, 3), numbers[3] ?? 1];
-  };
-  const dialog = document.querySelector("dialog[open]");
-  for (const element of (dialog ?? document.body).querySelectorAll("*")) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    const control = element.matches("input:not([type=range], [type=radio]), select");
-    if (!own && !control) continue;
-    const box = element.getBoundingClientRect();
-    const style = getComputedStyle(element);
-    if (!box.width || style.visibility === "hidden" || element.closest(".unseen, noscript, option, [aria-disabled=true], :disabled")) continue;
-    const layers = [];
-    for (let at = element; at; at = at.parentElement) {
-      const color = parse(getComputedStyle(at).backgroundColor);
-      if (color[3] > 0) layers.push(color);
-      if (color[3] === 1) break;
-    }
-    found.push({
-      text: element.textContent.trim().slice(0, 40) || element.id, name: element.tagName + "." + element.className,
-      color: parse(style.color), layers, size: parseFloat(style.fontSize), weight: Number(style.fontWeight),
-      border: control || element.matches(".button:not(.primary), .chip") ? parse(style.borderTopColor) : null,
-    });
-  }
-  return found;
-}"""
+LOOKS = (Path(__file__).parent / "looks.js").read_text(encoding="utf-8")
 
-# Whatever is wider than its box, or sticks out of the page, or lies on its neighbour.
-CLIPPED = """() => {
-  const wrong = [];
-  const root = document.querySelector("dialog[open]") ?? document.body;
-  for (const element of root.querySelectorAll("button, a, p, span, h1, h2, h3, label, dt, dd, small, strong, li, output, code")) {
-    const box = element.getBoundingClientRect();
-    if (!box.width || !box.height || element.closest(".unseen, noscript, [data-may-clip]")) continue;
-    const style = getComputedStyle(element);
-    const name = `${element.tagName}.${element.className} ${element.textContent.trim().slice(0, 30)}`;
-    if (element.scrollWidth > element.clientWidth + 1 && element.clientWidth && style.display !== "inline") wrong.push(`wide: ${name}`);
-    if (box.right > innerWidth + 1 || box.left < -1) wrong.push(`outside: ${name}`);
-    const parent = element.parentElement.closest("button, .button, .chip");
-    if (parent) {
-      const around = parent.getBoundingClientRect();
-      if (box.right > around.right + 1 || box.bottom > around.bottom + 1) wrong.push(`sticks out: ${name}`);
-    }
-  }
-  const bars = [".top", ".options", ".actions", ".switches", ".tools", ".results-head", ".card-head", ".filters", ".probe-controls"];
-  for (const bar of root.querySelectorAll(bars.join(","))) {
-    const boxes = [...bar.children].map((child) => [child, child.getBoundingClientRect()]).filter(([, box]) => box.width && box.height);
-    boxes.forEach(([one, a], i) => boxes.slice(i + 1).forEach(([other, b]) => {
-      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
-      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-      if (across > 1 && down > 1) wrong.push(`overlap: ${one.id || one.className} and ${other.id || other.className}`);
-    }));
-  }
-  if (document.documentElement.scrollWidth > innerWidth) wrong.push(`page ${document.documentElement.scrollWidth} px wide`);
-  return wrong;
-}"""
+
+def look(desk: Desk, what: str) -> Any:
+    """One of the functions of looks.js, run in the page."""
+    return desk.page.evaluate(f"() => {LOOKS.strip()}.{what}()")
 
 
 def luminance(color: list[float]) -> float:
@@ -111,7 +57,7 @@ def behind(layers: list[list[float]]) -> list[float]:
 
 
 def check_contrast(desk: Desk, where: str) -> int:
-    texts: list[dict[str, Any]] = desk.page.evaluate(TEXTS)
+    texts: list[dict[str, Any]] = look(desk, "texts")
     for text in texts:
         background = behind(text["layers"])
         large = text["size"] >= 24 or (text["size"] >= 18.66 and text["weight"] >= 700)
@@ -157,11 +103,15 @@ def views(desk: Desk) -> Iterator[str]:
             page.locator("#gallery-panel .note").first.wait_for()
             yield "deleted"
         desk.keys("Escape")
-    desk.inside("page.outbox.trouble = { code: 'offline' }; page.outbox.queue.push({});"
-                "page.outbox.dispatchEvent(new CustomEvent('state'));")
+    desk.inside(
+        "page.outbox.trouble = { code: 'offline' }; page.outbox.queue.push({});"
+        "page.outbox.dispatchEvent(new CustomEvent('state'));"
+    )
     yield "offline"
-    desk.inside("page.outbox.trouble = null; page.outbox.queue.pop();"
-                "page.outbox.dispatchEvent(new CustomEvent('state'));")
+    desk.inside(
+        "page.outbox.trouble = null; page.outbox.queue.pop();"
+        "page.outbox.dispatchEvent(new CustomEvent('state'));"
+    )
 
 
 @pytest.mark.parametrize("language", LOCALES)
@@ -182,7 +132,7 @@ def test_nothing_is_clipped_and_contrast_is_enough(
             checked += check_contrast(desk, f"{language} {theme} {view}")
             for width, height in SIZES:
                 desk.page.set_viewport_size({"width": width, "height": height})
-                wrong = desk.page.evaluate(CLIPPED)
+                wrong = look(desk, "clipped")
                 assert wrong == [], f"{language} {theme} {view} {width}x{height}"
             desk.page.set_viewport_size({"width": LAPTOP[0], "height": LAPTOP[1]})
         assert checked > 300
@@ -221,12 +171,7 @@ def test_every_control_has_a_name_and_shows_its_focus(browser: Browser, server: 
         seen: list[str] = []
         for _ in range(40):
             page.keyboard.press("Tab")
-            focused = page.evaluate(
-                "() => { const e = document.activeElement, s = getComputedStyle(e.matches('.segments input')"
-                " ? e.nextElementSibling : e); return { name: e.id || e.dataset.tool || e.className || e.tagName,"
-                " outline: s.outlineStyle, width: parseFloat(s.outlineWidth),"
-                " label: e.ariaLabel || e.textContent.trim() || document.querySelector(`label[for='${e.id}']`)?.textContent } }"
-            )
+            focused = look(desk, "focus")
             if focused["name"] == "BODY" or focused["name"] == (seen or [""])[0]:
                 break
             seen.append(focused["name"])
@@ -237,12 +182,7 @@ def test_every_control_has_a_name_and_shows_its_focus(browser: Browser, server: 
             assert name in seen
         # The tools are one stop on the way of the Tab key.
         assert len({"pen", "select", "probe"} & set(seen)) == 1
-        unnamed = page.evaluate(
-            "() => [...document.querySelectorAll('button, input, select, canvas, [role=img]')]"
-            ".filter((e) => !e.ariaLabel && !e.textContent.trim() && !e.labels?.length)"
-            ".map((e) => e.outerHTML.slice(0, 80))"
-        )
-        assert unnamed == []
+        assert look(desk, "unnamed") == []
 
 
 def test_motion_is_reduced_when_asked_for(browser: Browser, server: Server) -> None:
@@ -251,11 +191,7 @@ def test_motion_is_reduced_when_asked_for(browser: Browser, server: Server) -> N
         desk.keys("Shift+Delete")
         toast = desk.page.locator(".toast").last
         assert toast.evaluate("(element) => getComputedStyle(element).animationName") == "none"
-        moving = desk.page.evaluate(
-            "() => [...document.querySelectorAll('*')].filter((e) => getComputedStyle(e).transitionDuration"
-            ".split(',').some((time) => parseFloat(time) > 0)).length"
-        )
-        assert moving == 0
+        assert look(desk, "moving") == 0
 
 
 def test_with_a_token_the_page_asks_for_it_and_hides_it(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def page() -> Iterator[Page]:
                 kind = "text/javascript" if name.endswith(".js") else "image/svg+xml"
                 route.fulfill(path=STATIC / name, content_type=kind)
             else:
-                route.fulfill(body="<!doctype html><title>modules</title>", content_type="text/html")
+                route.fulfill(body="<!doctype html>", content_type="text/html")
 
         page.route("http://modules/**", answer)
         page.goto("http://modules/")
@@ -52,7 +53,7 @@ def distances(points: NDArray[np.float64], line: NDArray[np.float64]) -> NDArray
     if len(line) == 1:
         return np.hypot(*(points - line[0]).T)
     best = np.full(len(points), np.inf)
-    for a, b in zip(line[:-1], line[1:], strict=True):
+    for a, b in pairwise(line):
         d = b - a
         length2 = float(d @ d)
         t = np.clip((points - a) @ d / length2, 0, 1) if length2 > 0 else np.zeros(len(points))
@@ -63,7 +64,7 @@ def distances(points: NDArray[np.float64], line: NDArray[np.float64]) -> NDArray
 def dense(line: NDArray[np.float64], step: float = 0.5) -> NDArray[np.float64]:
     """Points on a polyline, close to each other."""
     parts = [line[:1]]
-    for a, b in zip(line[:-1], line[1:], strict=True):
+    for a, b in pairwise(line):
         count = max(int(np.hypot(*(b - a)) / step), 1)
         parts.append(a + (b - a) * (np.arange(1, count + 1) / count)[:, None])
     return np.concatenate(parts)
@@ -74,9 +75,7 @@ point = st.tuples(coordinate, coordinate)
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    line=st.lists(point, min_size=2, max_size=12), a=point, b=point, radius=st.floats(1, 60)
-)
+@given(line=st.lists(point, min_size=2, max_size=12), a=point, b=point, radius=st.floats(1, 60))
 def test_cutting_leaves_what_lies_outside_and_only_that(
     page: Page,
     line: list[tuple[float, float]],
@@ -134,7 +133,9 @@ def test_smoothing_takes_the_jitter_out_and_keeps_the_shape(page: Page) -> None:
 
 
 def test_pressure_and_speed_do_not_matter_and_a_tap_is_one_point(page: Page) -> None:
-    script = "const i = new m.StrokeInput(); for (const [p, t] of a) i.add(p, t); return i.finish();"
+    script = (
+        "const i = new m.StrokeInput(); for (const [p, t] of a) i.add(p, t); return i.finish();"
+    )
     assert call(page, "smoothing", script, [[[30.004, 40.006], 0]]) == [[30, 40.01]]
     assert call(page, "smoothing", script, [[[30, 40], 0], [[30, 40], 5]]) == [[30, 40]]
     fast = call(page, "smoothing", script, [[[0, 0], 0], [[500, 300], 0], [[500, 301], 0]])
@@ -175,7 +176,8 @@ def test_a_history_replayed_from_its_events_is_the_same_with_all_its_undo(page: 
     """A random session; Python keeps its own stacks of states, the server's side is replayed."""
     script = """
       const { makeStroke, toWire, addStroke, eraseArea } = m;
-      const history = new m.History(m.startStrokes([{ part: "nose", points: [250, 240, 255, 330] }]));
+      const nose = { part: "nose", points: [250, 240, 255, 330] };
+      const history = new m.History(m.startStrokes([nose]));
       const all = history.base.map(toWire);
       const events = [{ id: "start", kind: "start", of: null, add: ["b0"], remove: [] }];
       const log = [];
@@ -183,8 +185,10 @@ def test_a_history_replayed_from_its_events_is_the_same_with_all_its_undo(page: 
       log.push(["start", ids()]);
       for (const [what, x] of a) {
         let event = null;
-        if (what === "draw") event = history.push(addStroke(history.now, "mouth", [[x, 0], [x, 500]]), "draw");
-        else if (what === "cut") event = history.push(eraseArea(history.now, [0, x], [511, x], 5), "cut");
+        const { now } = history;
+        const line = [[x, 0], [x, 500]];
+        if (what === "draw") event = history.push(addStroke(now, "mouth", line), "draw");
+        else if (what === "cut") event = history.push(eraseArea(now, [0, x], [511, x], 5), "cut");
         else if (what === "undo") event = history.undo();
         else event = history.redo();
         if (event) {
@@ -197,8 +201,9 @@ def test_a_history_replayed_from_its_events_is_the_same_with_all_its_undo(page: 
       const again = m.History.fromServer(all, events);
       const walk = (one) => {
         const states = [];
-        do { states.push(one.now.map(({ id, part, points }) => [id, part, points])); } while (one.undo());
-        while (one.redo()) states.push(one.now.map(({ id, part, points }) => [id, part, points]));
+        const note = () => states.push(one.now.map(({ id, part, points }) => [id, part, points]));
+        do note(); while (one.undo());
+        while (one.redo()) note();
         return states;
       };
       return { log, one: walk(history), other: walk(again), base: again.base.length };
@@ -258,19 +263,14 @@ def test_the_view_goes_to_the_screen_and_back_and_never_loses_the_sheet(
     script = """
       const view = new m.View();
       view.resize(700, 640);
-      const held = [];
       for (const [what, factor, move] of a) {
-        const at = [350 + move / 20, 320];
-        const under = view.toSketch(at);
-        const before = view.scale;
-        if (what === "zoom") {
-          view.zoom(factor, at);
-          held.push([under, view.toSketch(at), before, view.scale]);
-        } else if (what === "pan") view.pan(move, -move / 2);
+        if (what === "zoom") view.zoom(factor, [350 + move / 20, 320]);
+        else if (what === "pan") view.pan(move, -move / 2);
         else view.resize(500 + factor * 100, 600);
       }
       const corners = [view.toScreen([-0.5, -0.5]), view.toScreen([511.5, 511.5])];
-      return { held, back: view.toSketch(view.toScreen([12.5, 400])), corners, size: [view.width, view.height] };
+      const back = view.toSketch(view.toScreen([12.5, 400]));
+      return { back, corners, size: [view.width, view.height] };
     """
     result = call(page, "view", script, steps)
     np.testing.assert_allclose(result["back"], [12.5, 400], atol=1e-9)
@@ -280,6 +280,22 @@ def test_the_view_goes_to_the_screen_and_back_and_never_loses_the_sheet(
     assert min(bottom, height) - max(top, 0) >= 60
     assert right - left == pytest.approx(bottom - top)
     assert CANVAS == 512
+
+
+def test_zooming_keeps_what_lies_under_the_pointer(page: Page) -> None:
+    script = """
+      const view = new m.View();
+      view.resize(700, 640);
+      return a.map(([factor, at]) => {
+        const under = view.toSketch(at);
+        view.zoom(factor, at);
+        return [under, view.toSketch(at), view.scale];
+      });
+    """
+    steps = [[2, [300, 200]], [3, [350, 320]], [0.4, [310, 250]], [1.1, [200, 300]]]
+    for under, after, scale in call(page, "view", script, steps):
+        np.testing.assert_allclose(after, under, atol=1e-9)
+        assert scale > 0.5
 
 
 # Words -------------------------------------------------------------------------------------------
@@ -299,7 +315,11 @@ def test_both_languages_have_the_same_words_and_fill_in_the_same_values(page: Pa
         holes = re.compile(r"\{(\w+)\}")
         assert set(holes.findall(text)) == set(holes.findall(chinese[key])), key
         assert re.search(r"[一-鿿]", chinese[key]) or key in {
-            "faces.failed", "error.text", "live.latency", "language.other", "language.switch"
+            "faces.failed",
+            "error.text",
+            "live.latency",
+            "language.other",
+            "language.switch",
         }, key
 
 
@@ -313,7 +333,7 @@ def test_every_word_the_page_asks_for_is_in_the_table_and_none_is_idle(page: Pag
     text = "\n".join(sources.values())
     asked = set(re.findall(r'data-i18n(?:-label)?="([\w.-]+)"', text))
     # Keys that are put together: `tool.${id}` and the like.
-    families = {prefix for prefix in re.findall(r"`([a-z]+\.(?:[a-z]+-)?)\$\{", text)}
+    families = set(re.findall(r"`([a-z]+\.(?:[a-z]+-)?)\$\{", text))
     for literal in re.findall(r'"([a-z]+\.[a-z][\w-]*)"', text):
         if literal in english:
             asked.add(literal)
@@ -335,7 +355,13 @@ def _families(table: dict[str, str]) -> set[str]:
 def test_no_module_parses_markup_or_names_another_host() -> None:
     for path in STATIC.iterdir():
         text = path.read_text(encoding="utf-8")
-        for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        for forbidden in (
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+        ):
             assert forbidden not in text, f"{path.name}: {forbidden}"
         hosts = set(re.findall(r"https?://([\w.-]+)", text))
         assert hosts <= {"www.w3.org"}, path.name
@@ -346,7 +372,8 @@ def test_all_colours_come_from_the_tokens() -> None:
     rules = re.sub(r":root[^{]*\{[^}]*\}", "", style)
     allowed = {"#565b62", "#8fd3ff"}  # on paper and on the difference map, in every theme
     assert set(re.findall(r"#[0-9a-fA-F]{3,8}\b(?=[;\s])", rules)) - allowed == set()
-    dark = re.findall(r"(?:data-theme=\"dark\"\]|:root:not\(\[data-theme\]\)) \{(.*?)\}", style, re.S)
+    themes = r"(?:data-theme=\"dark\"\]|:root:not\(\[data-theme\]\)) \{(.*?)\}"
+    dark = re.findall(themes, style, re.DOTALL)
     assert len(dark) == 2
     # One dark theme, by the switch and by the system.
     assert dark[0].split() == dark[1].split()
