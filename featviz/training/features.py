@@ -14,7 +14,7 @@ from featviz.training.data import PairTensors
 from featviz.training.pair import batch_of
 
 CLUSTERS = 10
-MOST_PHOTOS = 2000
+MOST_PHOTOS = 1000
 """More photos would hardly move ten cluster centres, and take long on a CPU."""
 
 
