@@ -597,6 +597,80 @@ def test_two_windows_of_one_person_keep_apart(browser: Browser, server: Server) 
     context.close()
 
 
+def test_a_drawing_that_the_server_does_not_take_any_more_goes_on_as_a_new_one(
+    desk: Desk,
+) -> None:
+    desk.start_on("G8/001")
+    desk.drag(MOUTH)
+    desk.wait_saved()
+    before = desk.inside("return page.sheet.id;")
+    deleted = desk.inside(
+        "const answer = await fetch(`/api/drawings/${page.sheet.id}`, { method: 'DELETE' });"
+        "return answer.status;"
+    )
+    assert deleted == 200
+    desk.drag(LIP)
+    expect(desk.page.locator(".toast.bad")).to_contain_text("Kept as a new drawing")
+    desk.wait_saved()
+    assert desk.inside("return page.sheet.id;") != before
+    assert len(desk.strokes()) == len(start_drawing("G8/001").strokes) + 2
+    assert same(desk.stored(), desk.drawing())
+    # The browser notes the refusal too; nothing else may be wrong.
+    assert all("409" in complaint for complaint in desk.complaints), desk.complaints
+    desk.complaints.clear()
+
+
+def test_who_has_lost_the_session_gets_a_new_one_and_keeps_the_drawing(desk: Desk) -> None:
+    desk.drag(MOUTH)
+    desk.wait_saved()
+    desk.context.clear_cookies()
+    desk.drag(LIP)
+    expect(desk.page.locator(".toast.bad")).to_contain_text("Kept as a new drawing")
+    desk.wait_saved()
+    assert len(desk.strokes()) == 2
+    assert same(desk.stored(), desk.drawing())
+    desk.complaints.clear()  # 401, and 403 for what is somebody else's now
+
+
+@pytest.fixture(scope="module")
+def guarded(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that asks for a token, and one of whose checkpoints vanishes before it is used."""
+    with running_server(tmp_path_factory.mktemp("guarded"), token="a-shared-word") as server:
+        Path(server.checkpoints[1]).unlink()
+        yield server
+
+
+def test_with_a_token_the_page_asks_for_it_and_hides_it(browser: Browser, guarded: Server) -> None:
+    assert guarded.address.endswith("/#token=a-shared-word")
+    with open_desk(browser, guarded.address) as desk:
+        assert desk.page.url.endswith("/")  # the address can be shown around
+        desk.drag(MOUTH)
+        desk.wait_saved()
+    context = browser.new_context(locale="en-GB")
+    page = context.new_page()
+    page.goto(guarded.address.partition("#")[0])
+    page.fill("#session-token", "a guess")
+    page.keyboard.press("Enter")
+    expect(page.locator("#session-note")).to_contain_text("not the word")
+    page.fill("#session-token", "a-shared-word")
+    page.keyboard.press("Enter")
+    page.locator("html[data-ready]").wait_for(state="attached")
+    context.close()
+
+
+def test_a_checkpoint_that_has_vanished_is_named_and_the_other_goes_on(
+    browser: Browser, guarded: Server
+) -> None:
+    with open_desk(browser, guarded.address) as desk:
+        desk.drag(MOUTH)
+        covers = desk.page.locator(".face .cover")
+        expect(covers.nth(1)).to_contain_text("tiny-baseline")
+        expect(covers.nth(1)).not_to_contain_text("Waiting")
+        expect(covers.nth(0)).to_be_hidden()
+        desk.page.locator(".face select").nth(1).select_option("no-norm")
+        expect(covers.nth(1)).to_be_hidden()
+
+
 # Without a mouse ---------------------------------------------------------------------------------
 
 

@@ -192,24 +192,3 @@ def test_motion_is_reduced_when_asked_for(browser: Browser, server: Server) -> N
         toast = desk.page.locator(".toast").last
         assert toast.evaluate("(element) => getComputedStyle(element).animationName") == "none"
         assert look(desk, "moving") == 0
-
-
-def test_with_a_token_the_page_asks_for_it_and_hides_it(
-    browser: Browser, tmp_path: Path, server: Server
-) -> None:
-    with running_server(tmp_path, token="a-shared-word") as guarded:
-        assert guarded.address.endswith("/#token=a-shared-word")
-        with open_desk(browser, guarded.address) as desk:
-            assert desk.page.url.endswith("/")  # the address can be shown and shared
-            desk.drag([(100, 100), (200, 100)])
-            desk.wait_saved()
-        context = browser.new_context(locale="en-GB")
-        page = context.new_page()
-        page.goto(guarded.address.partition("#")[0])
-        page.fill("#session-token", "a guess")
-        page.keyboard.press("Enter")
-        expect(page.locator("#session-note")).to_contain_text("not the word")
-        page.fill("#session-token", "a-shared-word")
-        page.keyboard.press("Enter")
-        page.locator("html[data-ready]").wait_for(state="attached")
-        context.close()

@@ -311,6 +311,11 @@ function wireFaces() {
     faces.stale(detail !== "connected");
     showLive(detail);
   });
+  live.addEventListener("failed", async () => {
+    // Either the server is away, or it does not know us.
+    const known = await get("/api/session").catch(() => null);
+    if (known && !known.session) enterAgain();
+  });
   live.addEventListener("hello", () => showLive("connected"));
   live.addEventListener("loading", ({ detail }) => faces.loading(detail.checkpoint));
   live.addEventListener("error", ({ detail }) => {
@@ -416,25 +421,28 @@ function wireOutbox() {
     await page.sheet.moveOn();
     toast("moved-on", { message: error.message }, { kind: "bad", seconds: 15 });
   });
-  outbox.addEventListener("session", async () => {
-    if (page.entering) return;
-    page.entering = true;
-    try {
-      page.session = await enter();
-      outbox.flush();
-      page.live.connect();
-    } catch {
-      // The outbox asks again.
-    } finally {
-      page.entering = false;
-    }
-  });
+  outbox.addEventListener("session", enterAgain);
   addEventListener("online", () => outbox.flush());
   addEventListener("beforeunload", (event) => {
     // What the browser keeps is safe; what it cannot keep is worth a question.
     if (outbox.waiting && !outbox.lasting) event.preventDefault();
   });
   outbox.run();
+}
+
+/** The server does not know us any more: say again who draws, then go on where we were. */
+async function enterAgain() {
+  if (page.entering) return;
+  page.entering = true;
+  try {
+    page.session = await enter();
+    page.outbox.flush();
+    page.live.connect();
+  } catch {
+    // The outbox and the live connection try again.
+  } finally {
+    page.entering = false;
+  }
 }
 
 let troubled = null;

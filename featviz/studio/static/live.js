@@ -15,7 +15,7 @@ function strokeText(stroke) {
 }
 
 /**
- * Tells by DOM events: "state", "faces" (detail: {header, images}), and every text message under
+ * Tells by DOM events: "state", "failed" (it could not even be opened again), "faces" (detail: {header, images}), and every text message under
  * its own type ("probe", "probe_map", "error", ...).
  */
 export class Live extends EventTarget {
@@ -56,6 +56,7 @@ export class Live extends EventTarget {
     socket.onclose = () => {
       if (this.socket !== socket) return;
       this.#setState("disconnected");
+      if (this.failures > 0) this.dispatchEvent(new CustomEvent("failed"));
       this.timer = setTimeout(() => this.connect(), PAUSES[Math.min(this.failures, PAUSES.length - 1)]);
       this.failures += 1;
     };
