@@ -81,6 +81,7 @@ class Database:
         # One writer at a time is SQLite's rule. Waiting in line is fair and costs nothing;
         # SQLite's own way, trying again after a while, lets some starve when many save at once.
         self._line = threading.Lock() if self.is_sqlite else None
+        self._file: tuple[int, int] | None = None
         self.engine = self._connect()
         # The same connections; their transactions take the writer's place from the start.
         self._writing = self.engine.execution_options(writes=True)
@@ -123,9 +124,24 @@ class Database:
         if not self._line.acquire(timeout=self.busy_seconds):
             raise StudioError("busy", "the database is busy; what you draw is sent again")
         try:
+            self._require_file()
             return self._run(work, self._writing)
         finally:
             self._line.release()
+
+    def _require_file(self) -> None:
+        """What is written to a deleted file is gone when the last one closes it: refuse."""
+        try:
+            status = Path(str(self.url.database)).stat()
+        except OSError:
+            status = None
+        file = None if status is None else (status.st_dev, status.st_ino)
+        if self._file is None:
+            self._file = file
+        elif file != self._file:
+            raise StudioError(
+                "busy", "the database's file was moved or deleted; put it back, nothing is lost yet"
+            )
 
     def _run(self, work: Callable[[Session], T], engine: Engine) -> T:
         for attempt in range(_ATTEMPTS):

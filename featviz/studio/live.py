@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -109,9 +110,15 @@ class LiveServer:
             self.connections[author_id] -= 1
             self.connections += Counter()
 
-    async def work(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run something on the one thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+    async def work(self, function: Callable[[], T]) -> T:
+        """Run something on the one thread, while no probe computes."""
+
+        def alone() -> T:
+            with self.prober.computing:
+                return function()
+
+        with self.prober.paused():
+            return await asyncio.get_running_loop().run_in_executor(self._thread, alone)
 
 
 class _Connection:
@@ -199,8 +206,7 @@ class _Connection:
                         continue
                     seq = job.seq
                     settings = self.wanted.settings
-                    with self.server.prober.paused():
-                        answer = await self.server.work(self._compute, job)
+                    answer = await self.server.work(partial(self._compute, job))
                 # A slow reader must not keep the others waiting.
                 await self._deliver(answer)
                 if settings.probe is not None:
@@ -308,8 +314,7 @@ class _Connection:
             return self.server.prober.live(name, (x, y), layer, picture)
 
         async with self.server.turn:
-            with self.server.prober.paused():
-                place = await self.server.work(project)
+            place = await self.server.work(project)
         if place is not None:
             await self._send(
                 {

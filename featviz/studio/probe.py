@@ -6,7 +6,7 @@ background, by the same `extract` that makes feature tables; faces go first.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,6 +67,8 @@ class Prober:
         self.networks, self.starts = networks, starts
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="probe")
         self._lock = threading.Lock()
+        # Two networks at once would not be faster: their threads would wait for each other.
+        self.computing = threading.Lock()
         self._faces_done = threading.Event()
         self._faces_done.set()
         self._faces = 0
@@ -85,7 +87,7 @@ class Prober:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Faces are being made: no further sketch is begun meanwhile."""
+        """Faces are wanted: no further sketch is begun meanwhile."""
         with self._lock:
             self._faces += 1
             self._faces_done.clear()
@@ -188,19 +190,22 @@ class Prober:
         assert self.starts.sketches is not None
         index = self.starts.sketches.index
 
-        def images() -> Iterator[NDArray[np.uint8]]:
+        def images() -> Generator[NDArray[np.uint8], None, None]:
             for number, image in enumerate(self.starts.images()):
                 extraction.done = number
                 if extraction.wanted_by == 0:
                     raise _UnwantedError
                 self._faces_done.wait(_PATIENCE)
-                yield image
+                # The image is computed until the next one is asked for.
+                with self.computing:
+                    yield image
             extraction.done = extraction.total
 
+        source = images()
         try:
             table = extract(
                 self.networks.load(checkpoint).generator,
-                images(),
+                source,
                 [point],
                 [name for name, _ in self.networks.choice(checkpoint).layers],
                 names=index["sketch"],
@@ -213,6 +218,8 @@ class Prober:
                     self._tables.popitem(last=False)
             return table
         finally:
+            # Whatever happened, an image that was begun is over.
+            source.close()
             with self._lock:
                 self._extractions.pop(key, None)
 

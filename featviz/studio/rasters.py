@@ -13,45 +13,49 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from featviz.drawing import CANVAS, PAPER, STROKE_WIDTH, Drawing, Stroke, rasterize
+from featviz.drawing import CANVAS, INK, PAPER, STROKE_WIDTH, Drawing, Stroke, rasterize
 from featviz.studio.problems import StudioError
 
-_REMEMBERED = 20_000
+_REMEMBERED = 64_000_000
+"""Bytes of pixels and points that are remembered, about; a stroke takes some kilobytes."""
 _MOST_WORK = 60_000_000
 """Pixels that the rasteriser may look at for one drawing; a face takes some 100 000."""
 
 Points = tuple[float, ...]
-Window = tuple[int, int, NDArray[np.uint8]]
+Pixels = NDArray[np.int32]
+"""Numbers of pixels, counted row by row."""
 
 
 class Rasters:
     """The pixels of drawings, from any thread."""
 
     def __init__(self) -> None:
-        self._windows: OrderedDict[Points, Window] = OrderedDict()
+        self._ink: OrderedDict[Points, Pixels] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
 
     def picture(self, strokes: Iterable[Points]) -> NDArray[np.uint8]:
         """(512, 512) uint8, paper 255, ink 0. strokes: flat points [x0, y0, x1, y1, ...]."""
-        picture = np.full((CANVAS, CANVAS), PAPER, dtype=np.uint8)
+        picture = np.full(CANVAS * CANVAS, PAPER, dtype=np.uint8)
         for points in strokes:
-            top, left, pixels = self._window(points)
-            height, width = pixels.shape
-            window = picture[top : top + height, left : left + width]
-            np.minimum(window, pixels, out=window)
-        return picture
+            picture[self._ink_of(points)] = INK
+        return picture.reshape(CANVAS, CANVAS)
 
-    def _window(self, points: Points) -> Window:
+    def _ink_of(self, points: Points) -> Pixels:
         with self._lock:
-            if (known := self._windows.get(points)) is not None:
-                self._windows.move_to_end(points)
+            if (known := self._ink.get(points)) is not None:
+                self._ink.move_to_end(points)
                 return known
-        window = _rasterized(points)
+        pairs = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+        picture = rasterize(Drawing((Stroke("", pairs),)))
+        ink = np.flatnonzero(picture == INK).astype(np.int32)
         with self._lock:
-            self._windows[points] = window
-            while len(self._windows) > _REMEMBERED:
-                self._windows.popitem(last=False)
-        return window
+            if points not in self._ink:
+                self._ink[points] = ink
+                self._bytes += _bytes_of(points, ink)
+            while self._bytes > _REMEMBERED:
+                self._bytes -= _bytes_of(*self._ink.popitem(last=False))
+        return ink
 
 
 def require_little_work(strokes: Iterable[Points]) -> None:
@@ -79,10 +83,6 @@ def png(picture: NDArray[np.uint8], size: int = CANVAS) -> bytes:
     return file.getvalue()
 
 
-def _rasterized(points: Points) -> Window:
-    pairs = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-    picture = rasterize(Drawing((Stroke("", pairs),)))
-    reach = STROKE_WIDTH / 2 + 1
-    left, top = np.clip(np.floor(pairs.min(axis=0) - reach), 0, CANVAS).astype(int)
-    right, bottom = np.clip(np.ceil(pairs.max(axis=0) + reach) + 1, 0, CANVAS).astype(int)
-    return int(top), int(left), picture[top:bottom, left:right].copy()
+def _bytes_of(points: Points, ink: Pixels) -> int:
+    # A number in a tuple is a pointer and an object of 24 bytes.
+    return 32 * len(points) + ink.nbytes

@@ -145,6 +145,28 @@ def test_a_locked_database_is_busy_until_it_is_free(
         assert append(client, mine, None, step).json()["stored"] == 1
 
 
+def test_a_database_moved_away_under_the_server_takes_nothing_until_it_is_back(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "own.db"
+    database = Database(path)
+    store = Store(database)
+    me = store.begin_session("Mei", "")[0].id
+    drawing = str(uuid4())
+    path.rename(tmp_path / "moved.db")
+    for _ in range(2):
+        with pytest.raises(StudioError, match="moved or deleted") as caught:
+            store.create_drawing(me, drawing, None, "1")
+        assert caught.value.code == "busy"
+        path.touch()
+    (tmp_path / "moved.db").rename(path)
+    assert store.create_drawing(me, drawing, None, "1")[1]
+    database.close()
+    again = Database(path)
+    assert Store(again).drawing(me, drawing).drawing.revision == 0
+    again.close()
+
+
 def test_a_full_disk_is_told_and_everything_goes_on_when_there_is_room(
     start_server: Callable[..., Serving],
 ) -> None:
