@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -21,7 +22,7 @@ from featviz.errors import FeatvizError, one_line
 from featviz.faces.contours import contours
 from featviz.faces.importing import prepare_photo
 from featviz.faces.instances import INSTANCES, instance_map
-from featviz.faces.pairs import read_photo
+from featviz.faces.pairs import PHOTO_SIZE, read_photo
 from featviz.files import atomic_write
 from featviz.networks.encoder import FeatureEncoder
 
@@ -91,18 +92,20 @@ def choose_appearance(
 
 
 def photo_features(encoder: FeatureEncoder, path: Path, size: int) -> Vectors:
-    """What an encoder makes of a photo with a face, aligned to (size, size) as in training.
+    """What an encoder makes of a photo with a face, aligned and brought to (size, size) pixels.
 
     Raises FeatvizError, naming the file, if it cannot be read or has no face.
     """
     photo = read_photo(path)
     try:
-        photo, landmarks = prepare_photo(photo, size)
+        # As in training: aligned at the size of a data set, where small faces are still found.
+        photo, landmarks = prepare_photo(photo, PHOTO_SIZE)
     except FeatvizError as error:
         raise FeatvizError(f"{path}: {error}") from None
-    instances = torch.from_numpy(instance_map(contours(landmarks, size)))
+    small = Image.fromarray(photo).resize((size, size), Image.Resampling.LANCZOS)
+    instances = torch.from_numpy(instance_map(contours(landmarks, PHOTO_SIZE).scaled(size)))
     with torch.inference_mode():
-        vectors = encoder(encode_image(photo)[None], instances[None])[0]
+        vectors = encoder(encode_image(np.asarray(small))[None], instances[None])[0]
     return np.asarray(vectors.numpy())
 
 

@@ -188,12 +188,12 @@ def test_the_look_of_a_photo_is_nearest_to_what_training_saw_of_it(run, pairs):
     encoder = find_encoder(run)
     seen = []
     for index in range(len(pairs)):
-        photo = torch.from_numpy(pairs.photo(index, 256).copy()).permute(2, 0, 1)[None]
-        instances = torch.from_numpy(instance_map(pairs.contour(index, 256)))[None]
+        photo = torch.from_numpy(pairs.photo(index, 64).copy()).permute(2, 0, 1)[None]
+        instances = torch.from_numpy(instance_map(pairs.contour(index, 64)))[None]
         seen.append(encoder(photo / 127.5 - 1, instances)[0].detach().numpy())
     for index in range(3):
         path = pairs.folder / "photos" / pairs.names[index]
-        found = photo_features(encoder, path, 256)
+        found = photo_features(encoder, path, 64)
         distances = [np.abs(found - vectors).mean() for vectors in seen]
         assert np.argmin(distances) == index
     with pytest.raises(FeatvizError, match="no such photo"):
