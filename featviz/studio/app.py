@@ -50,7 +50,9 @@ from featviz.studio.probe import Prober
 from featviz.studio.problems import StudioError
 from featviz.studio.rasters import Rasters, png
 from featviz.studio.start_set import StartSet
-from featviz.studio.store import Contents, StartSketch, Store
+from featviz.studio.start_sketch import StartSketch
+from featviz.studio.steps import Contents
+from featviz.studio.store import Store
 from featviz.studio.tables import ID_PATTERN, Author, Sketch
 
 log = logging.getLogger("featviz.studio")

@@ -4,8 +4,8 @@ from typing import Any
 
 from featviz.studio.gallery import DrawingsPage, Facets, GalleryPage
 from featviz.studio.start_set import StartSet
-from featviz.studio.store import Contents, moment
-from featviz.studio.tables import Author, Drawing, Sketch
+from featviz.studio.steps import Contents
+from featviz.studio.tables import Author, Drawing, Sketch, moment
 
 
 def session_document(author: Author | None, token_required: bool) -> dict[str, Any]:

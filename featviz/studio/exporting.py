@@ -21,8 +21,9 @@ from featviz.errors import FeatvizError
 from featviz.files import atomic_write
 from featviz.sketches import INDEX, OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from featviz.studio.database import Database
-from featviz.studio.store import Contents, lines, moment
-from featviz.studio.tables import Author, Drawing, Event, Sketch, Stroke
+from featviz.studio.steps import Contents
+from featviz.studio.strokes import lines
+from featviz.studio.tables import Author, Drawing, Event, Sketch, Stroke, moment
 
 HISTORY = "history.jsonl"
 FORMAT = 1

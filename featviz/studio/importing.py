@@ -21,7 +21,7 @@ from featviz.progress import track
 from featviz.sketches import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, read_sketches
 from featviz.studio.database import Database
 from featviz.studio.exporting import FORMAT, HISTORY, file_of
-from featviz.studio.store import editable, lines
+from featviz.studio.strokes import editable, lines
 from featviz.studio.tables import Author, Drawing, Event, Group, Sketch, Stroke, now
 
 _SPACE = uuid.UUID("6a1f3a51-4a8e-5b3c-9d57-2f1f4b0a7c11")

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from featviz.studio.problems import StudioError
 from featviz.studio.rasters import require_little_work
-from featviz.studio.store import NewEvent, NewStroke
+from featviz.studio.steps import NewEvent, NewStroke
 from featviz.studio.tables import ID_PATTERN, ITEM_PATTERN, PART_PATTERN
 
 BODY_BYTES = 1_048_576

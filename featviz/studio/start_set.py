@@ -12,7 +12,8 @@ from featviz.drawing import CANVAS
 from featviz.errors import FeatvizError
 from featviz.sketches import SketchSet, read_sketches
 from featviz.studio.problems import StudioError
-from featviz.studio.store import StartSketch, editable
+from featviz.studio.start_sketch import StartSketch
+from featviz.studio.strokes import editable
 
 _DEFAULT = Path("sketches")
 

@@ -5,122 +5,27 @@ page, so what is there already is answered as it was the first time and stored o
 """
 
 import hashlib
-import re
 import secrets
-import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from featviz.drawing import Drawing as Lines
-from featviz.drawing import Stroke as Line
 from featviz.drawing import changed_parts
 from featviz.studio.database import Database
 from featviz.studio.problems import StudioError
-from featviz.studio.tables import PART, Author, Drawing, Event, Group, Sketch, Stroke, now
-
-KINDS = ("draw", "erase", "cut", "move", "clear", "undo", "redo", "start", "restore")
-
-START_EVENT = "start"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much is too much."""
-
-    strokes: int = 5_000
-    """Strokes that a drawing may ever have had."""
-    points: int = 100_000
-    """Points of all these."""
-    events: int = 20_000
-    """Events of a drawing."""
-    drawings: int = 5_000
-    """Drawings of an author."""
-    sketches: int = 20_000
-    """Sketches of an author."""
-
-
-@dataclass(frozen=True)
-class NewStroke:
-    """A stroke as it comes in; points: flat, rounded."""
-
-    id: str
-    part: str
-    order: float
-    points: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class NewEvent:
-    """A step as it comes in. add: new strokes, or ids of strokes taken away earlier."""
-
-    id: str
-    kind: str
-    add: tuple[NewStroke | str, ...]
-    remove: tuple[str, ...]
-    of: str | None = None
-
-    @property
-    def added(self) -> list[str]:
-        """The ids of what it adds."""
-        return [item if isinstance(item, str) else item.id for item in self.add]
-
-
-@dataclass(frozen=True)
-class State:
-    """Where a drawing stands; stored: how many events were new."""
-
-    revision: int
-    last: str | None
-    stored: int = 0
-
-
-@dataclass(frozen=True)
-class StartSketch:
-    """A sketch of the server's sketch set, as `use_start` takes it.
-
-    points of strokes are flat. base: the sketch it was made from, None if it is unedited itself.
-    """
-
-    label: str
-    group: str
-    file: str
-    edited_part: str
-    strokes: tuple[tuple[str, tuple[float, ...]], ...]
-    base: "StartSketch | None"
-
-    @property
-    def id(self) -> str:
-        """Made of the content, so that a set used twice is stored once."""
-        digest = hashlib.sha256(repr((self.label, self.strokes)).encode()).hexdigest()
-        return str(uuid.uuid5(_START_SPACE, digest))
-
-
-_START_SPACE = uuid.UUID("1f0c6f0e-6d0a-5a55-8a3f-0b6c7f9f5120")
-
-
-@dataclass(frozen=True)
-class Contents:
-    """A drawing with all its strokes (in order) and events (by number)."""
-
-    drawing: Drawing
-    strokes: list[Stroke]
-    events: list[Event]
-    base: Sketch | None
-    saved: list[Sketch] = field(default_factory=list)
-
-    def at(self, revision: int) -> list[Stroke]:
-        """The strokes that were there after so many events."""
-        present: set[str] = set()
-        for event in self.events[:revision]:
-            present.difference_update(event.removed)
-            present.update(event.added)
-        return [stroke for stroke in self.strokes if stroke.id in present]
+from featviz.studio.start_sketch import StartSketch, use_start
+from featviz.studio.steps import (
+    Contents,
+    Limits,
+    NewEvent,
+    NewStroke,
+    State,
+    append_steps,
+    same_step,
+)
+from featviz.studio.strokes import by_part, lines
+from featviz.studio.tables import Author, Drawing, Event, Group, Sketch, Stroke, now
 
 
 class Store:
@@ -228,7 +133,8 @@ class Store:
                     NewStroke(f"b{number}", item["part"], number, tuple(item["points"]))
                     for number, item in enumerate(source.strokes)
                 )
-                self._append(session, drawing, [NewEvent(START_EVENT, "start", strokes, ())])
+                first = NewEvent("start", "start", strokes, ())
+                append_steps(session, drawing, [first], self.limits)
                 session.flush()
             return self._contents(session, author_id, drawing_id), True
 
@@ -263,7 +169,7 @@ class Store:
                 )
             }
             for event in events:
-                if event.id in known and not _same(known[event.id], event):
+                if event.id in known and not same_step(known[event.id], event):
                     raise StudioError("exists", f"event {event.id} is another one already")
             new = [event for event in events if event.id not in known]
             if not new:
@@ -277,7 +183,7 @@ class Store:
                     last=drawing.last_event,
                     revision=drawing.revision,
                 )
-            self._append(session, drawing, new)
+            append_steps(session, drawing, new, self.limits)
             return State(drawing.revision, drawing.last_event, len(new))
 
         return self.database.write(work)
@@ -421,144 +327,6 @@ class Store:
         )
         return Contents(drawing, list(strokes), list(events), base, list(sketches))
 
-    def _append(self, session: Session, drawing: Drawing, events: Iterable[NewEvent]) -> None:
-        rows = session.execute(
-            select(Stroke.id, Stroke.present).where(Stroke.drawing_id == drawing.id)
-        )
-        present: dict[str, bool] = {row[0]: row[1] for row in rows}
-        changed: dict[str, bool] = {}
-        new: dict[str, Stroke] = {}
-        time = now()
-        for event in events:
-            for stroke_id in event.remove:
-                if not present.get(stroke_id, False):
-                    raise StudioError("bad-request", f"no stroke {stroke_id} to take away")
-                present[stroke_id] = changed[stroke_id] = False
-            for item in event.add:
-                stroke_id = item if isinstance(item, str) else item.id
-                if isinstance(item, str):
-                    if present.get(stroke_id, True):
-                        raise StudioError("bad-request", f"no stroke {stroke_id} to put back")
-                elif stroke_id in present:
-                    raise StudioError("exists", f"stroke {stroke_id} is another one already")
-                else:
-                    new[stroke_id] = Stroke(
-                        drawing_id=drawing.id,
-                        id=stroke_id,
-                        part=item.part,
-                        position=item.order,
-                        points=list(item.points),
-                        present=True,
-                    )
-                    drawing.strokes += 1
-                    drawing.points += len(item.points) // 2
-                present[stroke_id] = changed[stroke_id] = True
-            drawing.revision += 1
-            drawing.last_event = event.id
-            session.add(
-                Event(
-                    drawing_id=drawing.id,
-                    number=drawing.revision,
-                    id=event.id,
-                    kind=event.kind,
-                    of=event.of,
-                    added=event.added,
-                    removed=list(event.remove),
-                    time=time,
-                )
-            )
-        drawing.updated = time
-        for what in ("strokes", "points"):
-            count, most = getattr(drawing, what), getattr(self.limits, what)
-            if count > most:
-                raise StudioError("too-large", f"a drawing holds at most {most} {what}")
-        if drawing.revision > self.limits.events:
-            raise StudioError("too-large", f"a drawing has at most {self.limits.events} events")
-        for stroke_id, stroke in new.items():
-            stroke.present = present[stroke_id]
-            session.add(stroke)
-        old = [stroke_id for stroke_id in changed if stroke_id not in new]
-        for start in range(0, len(old), 500):
-            for stroke in session.scalars(
-                select(Stroke).where(
-                    Stroke.drawing_id == drawing.id, Stroke.id.in_(old[start : start + 500])
-                )
-            ):
-                stroke.present = present[stroke.id]
-
-
-def use_start(session: Session, start: StartSketch) -> Sketch:
-    """The database's copy of a sketch of the server's set; made, with its base, if need be."""
-    there = session.get(Sketch, start.id)
-    if there is not None:
-        return there
-    base_id = start.id if start.base is None else use_start(session, start.base).id
-    label, file = start.label, start.file
-    if session.scalar(select(Sketch.id).where(Sketch.label == label)) is not None:
-        # Another sketch of this name was saved or imported; both are to be kept apart.
-        label = f"{start.label}-{start.id[:8]}"
-        file = f"{start.group}/{label.rpartition('/')[2]}.svg"
-    sketch = Sketch(
-        id=start.id,
-        label=label,
-        group_name=start.group,
-        file=file,
-        base_id=base_id,
-        edited_part=start.edited_part,
-        author_id=None,
-        drawing_id=None,
-        revision=None,
-        page_version="",
-        saved=now(),
-        deleted=None,
-        place=0,
-        origin="start",
-        strokes=[{"part": part, "points": list(points)} for part, points in start.strokes],
-        original=None,
-        suffix=".svg",
-    )
-    session.add(sketch)
-    session.flush()
-    return sketch
-
-
-def editable(drawing: Lines) -> list[dict[str, Any]] | None:
-    """A drawing's strokes as they are stored and drawn on; None if the page could not hold them.
-
-    Coordinates are rounded to 0.01 px, as in the SVG files that featviz writes, and parts get names
-    that `edited_part` can list.
-    """
-    if any((np.abs(s.points - 256) > 768).any() for s in drawing.strokes):
-        return None
-    return by_part(
-        # Adding 0 turns -0.0 into 0.0.
-        (_part_name(stroke.part), (stroke.points.round(2) + 0.0).ravel().tolist())
-        for stroke in drawing.strokes
-    )
-
-
-def _part_name(text: str) -> str:
-    name = re.sub(r"[^\w.-]", "-", text.strip())[:40]
-    return name if PART.match(name) else f"part-{name}"[:40]
-
-
-def by_part(strokes: Iterable[tuple[str, Iterable[float]]]) -> list[dict[str, Any]]:
-    """Strokes as an SVG drawing holds them: part by part, in order of first appearance."""
-    parts: dict[str, list[dict[str, Any]]] = {}
-    for part, points in strokes:
-        parts.setdefault(part, []).append({"part": part, "points": list(points)})
-    return [stroke for part in parts.values() for stroke in part]
-
-
-def lines(strokes: Sequence[dict[str, Any]] | None) -> Lines:
-    """Stored strokes ({"part", "points": flat}) as a drawing."""
-    return Lines(
-        tuple(
-            Line(stroke["part"], np.array(stroke["points"], dtype=np.float64).reshape(-1, 2))
-            for stroke in strokes or ()
-        )
-    )
-
 
 def _own_drawing(session: Session, author_id: str, drawing_id: str, lock: bool = False) -> Drawing:
     drawing = session.get(Drawing, drawing_id, with_for_update=True if lock else None)
@@ -590,18 +358,5 @@ def _next_label(session: Session, group: str) -> tuple[str, int]:
             return label, row.last_number
 
 
-def _same(stored: Event, given: NewEvent) -> bool:
-    return (stored.kind, stored.added, stored.removed) == (
-        given.kind,
-        given.added,
-        list(given.remove),
-    )
-
-
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def moment(time: datetime) -> str:
-    """A time as the page gets it: 2026-01-31T12:00:00.123Z."""
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

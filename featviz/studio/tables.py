@@ -52,6 +52,11 @@ def now() -> datetime:
     return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
+def moment(time: datetime) -> str:
+    """A time as the page gets it: 2026-01-31T12:00:00.123Z."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class Table(DeclarativeBase):
     """What all tables have in common."""
 

@@ -21,7 +21,8 @@ from featviz.studio.guard import allowed_hosts
 from featviz.studio.networks import Networks
 from featviz.studio.server import uvicorn_settings
 from featviz.studio.start_set import open_start_set
-from featviz.studio.store import Limits, Store
+from featviz.studio.steps import Limits
+from featviz.studio.store import Store
 
 
 @dataclass

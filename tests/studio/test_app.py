@@ -22,7 +22,7 @@ from featviz.sketches import read_sketches
 from featviz.studio.app import STATIC, static_files
 from featviz.studio.guard import HEADERS, RateLimit
 from featviz.studio.messages import BODY_BYTES
-from featviz.studio.store import Limits
+from featviz.studio.steps import Limits
 from tests.studio.serving import Serving, append, draw, new_drawing, save, stroke
 
 REPOSITORY = Path(__file__).parents[2] / "sketches"

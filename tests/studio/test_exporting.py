@@ -11,7 +11,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from PIL import Image
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from featviz.drawing import rasterize, read_svg
 from featviz.errors import FeatvizError
@@ -20,7 +20,9 @@ from featviz.studio.database import Database
 from featviz.studio.exporting import HISTORY, export_sketches
 from featviz.studio.importing import import_sketches
 from featviz.studio.start_set import open_start_set
-from featviz.studio.store import NewEvent, NewStroke, Store
+from featviz.studio.steps import NewEvent, NewStroke
+from featviz.studio.store import Store
+from featviz.studio.strokes import lines
 from featviz.studio.tables import Author, Drawing, Event, Sketch, Stroke
 
 REPOSITORY = Path(__file__).parents[2] / "sketches"
@@ -153,8 +155,6 @@ def test_exported_sketches_have_the_pixels_that_were_drawn(drawn: Store, tmp_pat
     export_sketches(drawn.database, tmp_path / "out")
     sketches = read_sketches(tmp_path / "out")
     saved = {s["label"]: s for s in rows(drawn.database)["Sketch"]}
-    from featviz.studio.store import lines
-
     for number, label in enumerate(sketches.index["sketch"]):
         pixels = rasterize(lines(saved[label]["strokes"]))
         assert np.array_equal(sketches.image(number), pixels)
@@ -300,8 +300,6 @@ def test_an_export_that_fails_leaves_no_folder(
 def test_a_file_path_out_of_a_database_stays_inside_the_folder(
     drawn: Store, tmp_path: Path
 ) -> None:
-    from sqlalchemy import update
-
     escape = update(Sketch).where(Sketch.label == "jo's/002").values(file="../../escaped.svg")
     drawn.database.write(lambda session: session.execute(escape))
     with pytest.raises(FeatvizError, match="outside"):

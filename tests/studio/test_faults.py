@@ -18,7 +18,8 @@ from sqlalchemy import event
 
 from featviz.studio.database import Database
 from featviz.studio.problems import StudioError
-from featviz.studio.store import NewEvent, NewStroke, Store
+from featviz.studio.steps import NewEvent, NewStroke
+from featviz.studio.store import Store
 from tests.studio.serving import Serving, append, draw, new_drawing, save, stroke
 
 
@@ -207,7 +208,8 @@ import resource, sys
 from uuid import uuid4
 from featviz.studio.database import Database
 from featviz.studio.problems import StudioError
-from featviz.studio.store import NewEvent, NewStroke, Store
+from featviz.studio.steps import NewEvent, NewStroke
+from featviz.studio.store import Store
 store = Store(Database(sys.argv[1]))
 me = store.begin_session("Mei", "")[0].id
 drawing = str(uuid4())

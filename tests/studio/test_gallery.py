@@ -7,7 +7,9 @@ from sqlalchemy import select, update
 from featviz.studio.database import Database
 from featviz.studio.gallery import SketchFilter, facets, list_drawings, list_sketches
 from featviz.studio.problems import StudioError
-from featviz.studio.store import NewEvent, NewStroke, StartSketch, Store
+from featviz.studio.start_sketch import StartSketch
+from featviz.studio.steps import NewEvent, NewStroke
+from featviz.studio.store import Store
 from featviz.studio.tables import Sketch
 
 FACE = StartSketch(

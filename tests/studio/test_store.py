@@ -13,15 +13,10 @@ from featviz.drawing import rasterize, read_svg
 from featviz.errors import FeatvizError
 from featviz.studio.database import Database, database_url
 from featviz.studio.problems import StudioError
-from featviz.studio.store import (
-    Limits,
-    NewEvent,
-    NewStroke,
-    StartSketch,
-    Store,
-    editable,
-    lines,
-)
+from featviz.studio.start_sketch import StartSketch
+from featviz.studio.steps import Limits, NewEvent, NewStroke
+from featviz.studio.store import Store
+from featviz.studio.strokes import editable, lines
 from featviz.studio.tables import Schema
 
 LINE = (100.0, 200.0, 150.5, 210.25)
