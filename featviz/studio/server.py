@@ -12,7 +12,8 @@ from urllib.parse import quote
 import uvicorn
 
 from featviz.errors import FeatvizError
-from featviz.studio.app import Studio, create_app
+from featviz.studio.app import create_app
+from featviz.studio.context import Studio
 from featviz.studio.database import Database
 from featviz.studio.guard import allowed_hosts, is_loopback
 from featviz.studio.messages import MESSAGE_BYTES

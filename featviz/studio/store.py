@@ -61,6 +61,17 @@ class Store:
             return None
         return author
 
+    def end_session(self, secret: str) -> None:
+        """Make a secret worthless; what its author drew stays."""
+        digest = _digest(secret)
+
+        def work(session: Session) -> None:
+            author = session.scalar(select(Author).where(Author.secret_digest == digest))
+            if author is not None:
+                author.secret_digest = None
+
+        self.database.write(work)
+
     def rename(self, author_id: str, nickname: str) -> Author:
         """Give an author another nickname."""
 

@@ -15,7 +15,8 @@ import httpx
 import uvicorn
 from websockets.sync.client import ClientConnection, connect
 
-from featviz.studio.app import Studio, create_app
+from featviz.studio.app import create_app
+from featviz.studio.context import Studio
 from featviz.studio.database import Database
 from featviz.studio.guard import allowed_hosts
 from featviz.studio.networks import Networks

@@ -19,9 +19,9 @@ from PIL import Image
 
 from featviz.drawing import rasterize, read_svg
 from featviz.sketches import read_sketches
-from featviz.studio.app import STATIC, static_files
 from featviz.studio.guard import HEADERS, RateLimit
 from featviz.studio.messages import BODY_BYTES
+from featviz.studio.pages import STATIC, static_files
 from featviz.studio.steps import Limits
 from tests.studio.serving import Serving, append, draw, new_drawing, save, stroke
 
@@ -108,7 +108,11 @@ def test_a_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(server: S
         assert session["nickname"] == "梅"
         renamed = client.post("/api/session", json={"nickname": "Mei"}).json()["session"]
         assert (renamed["author"], renamed["nickname"]) == (session["author"], "Mei")
+        secret = client.cookies[f"featviz-{server.port}"]
         client.delete("/api/session")
+        assert client.get("/api/session").json()["session"] is None
+        # A copy of the cookie is worth nothing any more.
+        client.cookies.set(f"featviz-{server.port}", secret)
         assert client.get("/api/session").json()["session"] is None
         for nickname in ("", " ", "x" * 41, "a\u202eb", "a\nb", "\ud800"):
             # httpx itself writes no lone surrogate.

@@ -1,0 +1,67 @@
+"""Who draws."""
+
+import secrets
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from featviz.studio import documents, messages
+from featviz.studio.context import Here
+from featviz.studio.problems import StudioError
+
+routes = APIRouter()
+
+_YEAR = 365 * 24 * 3600
+
+
+@routes.get("/api/session")
+def get_session(studio: Here, request: Request) -> dict[str, Any]:
+    """Who one is, if anybody."""
+    try:
+        author = studio.author(request)
+    except StudioError as error:
+        if error.code != "session":
+            raise
+        author = None
+    return documents.session_document(author, bool(studio.token))
+
+
+@routes.post("/api/session")
+def begin_session(
+    studio: Here, request: Request, response: Response, wanted: messages.SessionRequest
+) -> dict[str, Any]:
+    """Begin a session, or rename its author; the answer sets the cookie."""
+    studio.new_sessions.take(request.client.host if request.client else "")
+    secret = request.cookies.get(studio.cookie, "")
+    try:
+        author = studio.author(request)
+    except StudioError as error:
+        if error.code != "session":
+            raise
+        given = (wanted.token or "").encode("utf-8", "surrogatepass")
+        if studio.token and not secrets.compare_digest(given, studio.token.encode()):
+            raise StudioError("token", "the token is missing or wrong") from None
+        author, secret = studio.store.begin_session(wanted.nickname or "anonymous", studio.token)
+    else:
+        if wanted.nickname is not None:
+            author = studio.store.rename(author.id, wanted.nickname)
+            studio.forget(secret)
+    response.set_cookie(
+        studio.cookie,
+        secret,
+        max_age=_YEAR,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return documents.session_document(author, bool(studio.token))
+
+
+@routes.delete("/api/session")
+def end_session(studio: Here, request: Request, response: Response) -> dict[str, Any]:
+    """End the session for good: its drawings belong to nobody who could change them."""
+    secret = request.cookies.get(studio.cookie, "")
+    studio.store.end_session(secret)
+    studio.forget(secret)
+    response.delete_cookie(studio.cookie, httponly=True, samesite="strict")
+    return documents.session_document(None, bool(studio.token))

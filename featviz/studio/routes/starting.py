@@ -1,0 +1,112 @@
+"""What there is: checkpoints, parts, the sketches to start from, the mean face."""
+
+from importlib.resources import files
+from typing import Any
+
+from fastapi import APIRouter, Depends, Response
+
+from featviz import __version__
+from featviz.drawing import CANVAS, STROKE_WIDTH
+from featviz.plots import group_styles
+from featviz.points import PROBE_POINT
+from featviz.studio import messages
+from featviz.studio.context import FOREVER, Here, Size, Studio, current_author
+from featviz.studio.rasters import png
+
+# Who asks does not matter here, only that there is a session.
+routes = APIRouter(dependencies=[Depends(current_author)])
+
+PAGE_VERSION = "1"
+PARTS = (
+    "face-shape",
+    "left-brow",
+    "right-brow",
+    "left-eye",
+    "right-eye",
+    "nose",
+    "mouth",
+    "hair",
+    "left-ear",
+    "right-ear",
+    "beard",
+    "wrinkles",
+    "other",
+)
+
+
+@routes.get("/api/config")
+def get_config(studio: Here) -> dict[str, Any]:
+    """Checkpoints, parts, groups, limits."""
+    return _config(studio)
+
+
+@routes.get("/api/mean-face.png")
+def get_mean_face() -> Response:
+    """The mean face, to draw on."""
+    data = files("featviz.studio").joinpath("mean-face.png").read_bytes()
+    return Response(data, media_type="image/png", headers=FOREVER)
+
+
+@routes.get("/api/start")
+def list_start_sketches(studio: Here) -> dict[str, Any]:
+    """The sketches to start from."""
+    return {"sketches": [studio.starts.entry(number) for number in range(len(studio.starts))]}
+
+
+@routes.get("/api/start/{number}")
+def get_start_sketch(studio: Here, number: int) -> dict[str, Any]:
+    """One of them, with its strokes."""
+    entry = studio.starts.entry(number)
+    strokes = studio.starts.strokes(number) or ()
+    return {
+        **entry,
+        "strokes": [{"part": part, "points": points} for part, points in strokes],
+    }
+
+
+@routes.get("/api/start/{number}/picture.png")
+def get_start_picture(studio: Here, number: int, size: Size = 128) -> Response:
+    """One of them as a picture."""
+    image = studio.starts.image(number)
+    return Response(png(image, size), media_type="image/png", headers=FOREVER)
+
+
+def _config(studio: Studio) -> dict[str, Any]:
+    limits, starts = studio.store.limits, studio.starts
+    styles = group_styles(starts.groups)
+    counts = {group: starts.sketch_groups.count(group) for group in starts.groups}
+    return {
+        "version": __version__,
+        "page_version": PAGE_VERSION,
+        "size": CANVAS,
+        "pen_width": STROKE_WIDTH,
+        "token_required": bool(studio.token),
+        "checkpoints": [choice.document() for choice in studio.networks.choices.values()],
+        "selected": studio.selected,
+        "parts": PARTS,
+        "probe_point": PROBE_POINT,
+        "start": {
+            "available": len(starts) > 0,
+            "count": len(starts),
+            "message": starts.message,
+            "groups": [
+                {
+                    "group": group,
+                    "count": counts[group],
+                    "color": style.color,
+                    "marker": style.marker,
+                }
+                for group, style in styles.items()
+            ],
+        },
+        "mean_face": "/api/mean-face.png",
+        "limits": {
+            "body_bytes": messages.BODY_BYTES,
+            "message_bytes": messages.MESSAGE_BYTES,
+            "strokes": limits.strokes,
+            "points": limits.points,
+            "events_per_request": messages.EVENTS_PER_REQUEST,
+            "events_per_drawing": limits.events,
+            "group_characters": messages.GROUP_CHARACTERS,
+        },
+    }
