@@ -11,7 +11,9 @@
     const root = document.querySelector("dialog[open]") ?? document.body;
     const found = [];
     for (const element of root.querySelectorAll("*")) {
-      const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+      const own = [...element.childNodes].some(
+        (node) => node.nodeType === 3 && node.textContent.trim(),
+      );
       const control = element.matches("input:not([type=range], [type=radio]), select");
       const style = getComputedStyle(element);
       if (!(own || control) || !element.getBoundingClientRect().width) continue;
@@ -48,24 +50,38 @@
       const block = element.clientWidth && getComputedStyle(element).display !== "inline";
       if (block && element.scrollWidth > element.clientWidth + 1) wrong.push(`wide: ${name}`);
       if (box.right > innerWidth + 1 || box.left < -1) wrong.push(`outside: ${name}`);
-      const around = element.parentElement.closest("button, .button, .chip")?.getBoundingClientRect();
+      const around = element.parentElement
+        .closest("button, .button, .chip")
+        ?.getBoundingClientRect();
       if (around && (box.right > around.right + 1 || box.bottom > around.bottom + 1)) {
         wrong.push(`sticks out: ${name}`);
       }
     }
     const bars = [
-      ".top", ".options", ".actions", ".switches", ".tools", ".foot", ".results-head", ".card-head",
-      ".filters", ".probe-controls",
+      ".top",
+      ".options",
+      ".actions",
+      ".switches",
+      ".tools",
+      ".foot",
+      ".results-head",
+      ".card-head",
+      ".filters",
+      ".probe-controls",
     ];
     for (const bar of root.querySelectorAll(bars.join(","))) {
       const boxes = [...bar.children]
         .map((child) => ({ name: child.id || child.className, box: child.getBoundingClientRect() }))
         .filter(({ box }) => box.width && box.height);
-      boxes.forEach((one, i) => boxes.slice(i + 1).forEach((other) => {
-        const across = Math.min(one.box.right, other.box.right) - Math.max(one.box.left, other.box.left);
-        const down = Math.min(one.box.bottom, other.box.bottom) - Math.max(one.box.top, other.box.top);
-        if (across > 1 && down > 1) wrong.push(`overlap: ${one.name} and ${other.name}`);
-      }));
+      boxes.forEach((one, i) =>
+        boxes.slice(i + 1).forEach((other) => {
+          const across =
+            Math.min(one.box.right, other.box.right) - Math.max(one.box.left, other.box.left);
+          const down =
+            Math.min(one.box.bottom, other.box.bottom) - Math.max(one.box.top, other.box.top);
+          if (across > 1 && down > 1) wrong.push(`overlap: ${one.name} and ${other.name}`);
+        }),
+      );
     }
     const { scrollWidth } = document.documentElement;
     if (scrollWidth > innerWidth) wrong.push(`the page is ${scrollWidth} px wide`);
@@ -88,13 +104,18 @@
   /** Controls and pictures without a name. */
   unnamed() {
     return [...document.querySelectorAll("button, input, select, canvas, [role=img]")]
-      .filter((element) => !element.ariaLabel && !element.textContent.trim() && !element.labels?.length)
+      .filter(
+        (element) => !element.ariaLabel && !element.textContent.trim() && !element.labels?.length,
+      )
       .map((element) => element.outerHTML.slice(0, 80));
   },
 
   /** How many elements would move by themselves. */
   moving() {
-    const times = (element) => getComputedStyle(element).transitionDuration.split(",").map(parseFloat);
-    return [...document.querySelectorAll("*")].filter((element) => times(element).some((time) => time > 0)).length;
+    const times = (element) =>
+      getComputedStyle(element).transitionDuration.split(",").map(parseFloat);
+    return [...document.querySelectorAll("*")].filter((element) =>
+      times(element).some((time) => time > 0),
+    ).length;
   },
-})
+});

@@ -26,12 +26,12 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield server
 
 
-LOOKS = (Path(__file__).parent / "looks.js").read_text(encoding="utf-8")
+LOOKS = (Path(__file__).parent / "looks.js").read_text(encoding="utf-8").rstrip().rstrip(";")
 
 
 def look(desk: Desk, what: str) -> Any:
     """One of the functions of looks.js, run in the page."""
-    return desk.page.evaluate(f"() => {LOOKS.strip()}.{what}()")
+    return desk.page.evaluate(f"() => {LOOKS}.{what}()")
 
 
 def luminance(color: list[float]) -> float:

@@ -31,10 +31,17 @@ export async function request(method, path, body = undefined, options = {}) {
     answer = await response.json();
   } catch {
     // A proxy's error page, or a server that died in the middle of an answer.
-    throw new ApiError(response.ok ? "offline" : "internal", `HTTP ${response.status}`, { status: response.status });
+    throw new ApiError(response.ok ? "offline" : "internal", `HTTP ${response.status}`, {
+      status: response.status,
+    });
   }
   if (response.ok) return answer;
-  const { code = "internal", message = `HTTP ${response.status}`, retry_after, ...detail } = answer.error ?? {};
+  const {
+    code = "internal",
+    message = `HTTP ${response.status}`,
+    retry_after,
+    ...detail
+  } = answer.error ?? {};
   throw new ApiError(code, message, { status: response.status, retryAfter: retry_after, detail });
 }
 

@@ -31,12 +31,17 @@ async function begin() {
   wireTheme();
   page.session = await enter();
   page.config = await get("/api/config");
-  page.outbox = await Outbox.open({ pageVersion: page.config.page_version, limits: page.config.limits });
+  page.outbox = await Outbox.open({
+    pageVersion: page.config.page_version,
+    limits: page.config.limits,
+  });
   page.sheet = new Sheet(page.outbox);
   page.board = new Board(find("#board"));
   page.faces = new Faces(find("#faces"), find("#difference"));
   page.probe = new Probe(find("#probe"));
-  page.live = new Live(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/live`);
+  page.live = new Live(
+    `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/live`,
+  );
   wireTools();
   wireSheet();
   wireFaces();
@@ -74,20 +79,50 @@ async function enter() {
 
 function askToken(nickname) {
   return new Promise((resolve) => {
-    const { dialog, body } = openDialog("session.title", { name: "session-dialog", closable: false });
-    const token = make("input", { id: "session-token", type: "password", autocomplete: "off", required: true, "aria-describedby": "session-note" });
-    const name = make("input", { id: "session-name", value: nickname ?? "", maxLength: 40, autocomplete: "nickname" });
+    const { dialog, body } = openDialog("session.title", {
+      name: "session-dialog",
+      closable: false,
+    });
+    const token = make("input", {
+      id: "session-token",
+      type: "password",
+      autocomplete: "off",
+      required: true,
+      "aria-describedby": "session-note",
+    });
+    const name = make("input", {
+      id: "session-name",
+      value: nickname ?? "",
+      maxLength: 40,
+      autocomplete: "nickname",
+    });
     const note = make("small", { id: "session-note", class: "error", role: "alert" });
-    const form = make("form", { noValidate: true },
+    const form = make(
+      "form",
+      { noValidate: true },
       make("p", { class: "intro", text: "session.intro" }),
-      make("div", { class: "fields" },
-        make("label", { htmlFor: "session-token", text: "session.token" }), token, note,
-        make("label", { htmlFor: "session-name", text: "save.nickname" }), name),
-      make("div", { class: "buttons" }, make("button", { type: "submit", class: "button primary", text: "session.enter" })));
+      make(
+        "div",
+        { class: "fields" },
+        make("label", { htmlFor: "session-token", text: "session.token" }),
+        token,
+        note,
+        make("label", { htmlFor: "session-name", text: "save.nickname" }),
+        name,
+      ),
+      make(
+        "div",
+        { class: "buttons" },
+        make("button", { type: "submit", class: "button primary", text: "session.enter" }),
+      ),
+    );
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       try {
-        const { session } = await post("/api/session", { token: token.value, nickname: name.value.trim() || undefined });
+        const { session } = await post("/api/session", {
+          token: token.value,
+          nickname: name.value.trim() || undefined,
+        });
         dialog.close();
         resolve(session);
       } catch (error) {
@@ -130,12 +165,17 @@ function wireTools() {
     opacity.disabled = !on;
     board.set("underlay", { visible: on });
   });
-  toggle("network-view", false, (on) => {
-    if (!on) board.network.image = null;
-    board.set("network", { visible: on });
-    showHint();
-    configure();
-  }, false);
+  toggle(
+    "network-view",
+    false,
+    (on) => {
+      if (!on) board.network.image = null;
+      board.set("network", { visible: on });
+      showHint();
+      configure();
+    },
+    false,
+  );
 
   find("#zoom-in").addEventListener("click", () => board.zoom(1.25));
   find("#zoom-out").addEventListener("click", () => board.zoom(0.8));
@@ -176,7 +216,10 @@ function chooseTool(tool) {
 function showHint() {
   const { board } = page;
   const waiting = board.network.visible && !board.network.image;
-  setText(find("#hint"), board.busy ? "loading" : waiting ? "network.waiting" : `hint.${board.tool}`);
+  setText(
+    find("#hint"),
+    board.busy ? "loading" : waiting ? "network.waiting" : `hint.${board.tool}`,
+  );
 }
 
 function undo() {
@@ -217,7 +260,11 @@ function wireSheet() {
     const { history } = sheet;
     board.show(sheet.strokes, history.base);
     live.draw(sheet.strokes);
-    page.toolbar.enable({ canUndo: history.canUndo, canRedo: history.canRedo, canClear: sheet.strokes.length > 0 });
+    page.toolbar.enable({
+      canUndo: history.canUndo,
+      canRedo: history.canRedo,
+      canClear: sheet.strokes.length > 0,
+    });
     labelBoard();
   });
   sheet.addEventListener("drawing", () => {
@@ -233,8 +280,17 @@ function labelBoard() {
   const chosen = board.strokes.filter((stroke) => board.selected.has(stroke.id));
   const parts = [...new Set(chosen.map((stroke) => partName(stroke.part)))].join(", ");
   if (chosen.length) {
-    setLabel(board.canvas, "board.label-selected", { count: board.strokes.length, selected: chosen.length, part: parts });
-    if (document.activeElement === board.canvas) announce("board.label-selected", { count: board.strokes.length, selected: chosen.length, part: parts });
+    setLabel(board.canvas, "board.label-selected", {
+      count: board.strokes.length,
+      selected: chosen.length,
+      part: parts,
+    });
+    if (document.activeElement === board.canvas)
+      announce("board.label-selected", {
+        count: board.strokes.length,
+        selected: chosen.length,
+        part: parts,
+      });
   } else {
     setLabel(board.canvas, "board.label", { count: board.strokes.length });
   }
@@ -249,9 +305,15 @@ function showStart() {
   } else {
     setText(name, "start.blank");
   }
-  setLabel(find("#start-button"), "start.button", { name: base ? base.label : { key: "start.blank" } });
+  setLabel(find("#start-button"), "start.button", {
+    name: base ? base.label : { key: "start.blank" },
+  });
   const thumb = find("#start-thumb");
-  thumb.replaceChildren(base ? drawStrokes(document.createElement("canvas"), page.sheet.history.base, 36) : icon("blank"));
+  thumb.replaceChildren(
+    base
+      ? drawStrokes(document.createElement("canvas"), page.sheet.history.base, 36)
+      : icon("blank"),
+  );
 }
 
 async function startOn(base) {
@@ -284,10 +346,15 @@ function wireFaces() {
   const { board, config, faces, live, probe } = page;
   const names = config.checkpoints.filter((one) => one.generates).map((one) => one.name);
   const wanted = recall("checkpoints", config.selected);
-  const chosen = [0, 1].map((i) => (names.includes(wanted[i]) ? wanted[i] : wanted[i] === null ? null : config.selected[i]));
+  const chosen = [0, 1].map((i) =>
+    names.includes(wanted[i]) ? wanted[i] : wanted[i] === null ? null : config.selected[i],
+  );
   faces.offer(names, chosen[0] === chosen[1] ? [chosen[0], null] : chosen);
   if (!names.length) faces.nothing();
-  probe.offer(config, recall("probe-checkpoint", config.selected[0] ?? config.checkpoints[0]?.name));
+  probe.offer(
+    config,
+    recall("probe-checkpoint", config.selected[0] ?? config.checkpoints[0]?.name),
+  );
   faces.addEventListener("choice", ({ detail }) => {
     remember("checkpoints", detail);
     configure();
@@ -367,7 +434,10 @@ function showLive(state) {
 function duration(milliseconds) {
   const long = milliseconds >= 1000;
   return number(long ? milliseconds / 1000 : milliseconds, {
-    style: "unit", unit: long ? "second" : "millisecond", unitDisplay: "short", maximumFractionDigits: long ? 1 : 0,
+    style: "unit",
+    unit: long ? "second" : "millisecond",
+    unitDisplay: "short",
+    maximumFractionDigits: long ? 1 : 0,
   });
 }
 
@@ -403,7 +473,11 @@ function wireOutbox() {
   const { outbox } = page;
   outbox.addEventListener("state", showSaveState);
   outbox.addEventListener("saved", ({ detail }) => {
-    toast("save.done", { label: detail.label }, { kind: "good", action: { key: "save.show", run: () => showGallery() } });
+    toast(
+      "save.done",
+      { label: detail.label },
+      { kind: "good", action: { key: "save.show", run: () => showGallery() } },
+    );
   });
   outbox.addEventListener("conflict", async ({ detail }) => {
     if (detail !== page.sheet.id) return;
@@ -414,7 +488,11 @@ function wireOutbox() {
   outbox.addEventListener("refused", async ({ detail: { item, error } }) => {
     const mine = item.drawing === page.sheet.id;
     // The same strokes again would be refused again: too many stay too many.
-    if (!mine || item.type === "save" || ["too-large", "too-many", "bad-request"].includes(error.code)) {
+    if (
+      !mine ||
+      item.type === "save" ||
+      ["too-large", "too-many", "bad-request"].includes(error.code)
+    ) {
       toast("refused", { message: error.message }, { kind: "bad", seconds: 15 });
       return;
     }
@@ -477,7 +555,11 @@ async function showSave() {
     // Without the server the name is typed; saving waits in the outbox.
   }
   openSave({
-    thumbnail: drawStrokes(make("canvas", { role: "img", label: "desk.label" }), sheet.strokes, 200),
+    thumbnail: drawStrokes(
+      make("canvas", { role: "img", label: "desk.label" }),
+      sheet.strokes,
+      200,
+    ),
     groups,
     group: recall("group", groups[0] ?? ""),
     nickname: recall("nickname", page.session?.nickname ?? ""),
@@ -489,9 +571,11 @@ async function showSave() {
       remember("group", group);
       if (nickname !== page.session?.nickname) {
         remember("nickname", nickname);
-        await post("/api/session", { nickname }).then((answer) => {
-          page.session = answer.session;
-        }).catch(() => {});
+        await post("/api/session", { nickname })
+          .then((answer) => {
+            page.session = answer.session;
+          })
+          .catch(() => {});
       }
       sheet.save({ id: makeId(), group });
       if (!(await settled(page.outbox))) toast("save.queued", { group });
@@ -541,7 +625,10 @@ function showGallery(view) {
 
 function showHistory() {
   page.board.settle();
-  openHistory({ history: page.sheet.history, restore: (state) => page.sheet.commit(state, "restore") });
+  openHistory({
+    history: page.sheet.history,
+    restore: (state) => page.sheet.commit(state, "restore"),
+  });
 }
 
 function wireTheme() {
@@ -559,7 +646,9 @@ function wireTheme() {
     remember("theme", order[(order.indexOf(recall("theme", "system")) + 1) % order.length]);
     show();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => page.board?.readColors());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+    page.board?.readColors(),
+  );
   show();
 }
 
@@ -569,7 +658,11 @@ function translatePage() {
     setText(element, element.dataset.i18n, JSON.parse(element.dataset.i18nValues ?? "null"));
   }
   for (const element of findAll("[data-i18n-label]")) {
-    setLabel(element, element.dataset.i18nLabel, JSON.parse(element.dataset.i18nLabelValues ?? "null"));
+    setLabel(
+      element,
+      element.dataset.i18nLabel,
+      JSON.parse(element.dataset.i18nLabelValues ?? "null"),
+    );
   }
   setText(find("title"), "page.title");
 }
@@ -579,21 +672,23 @@ function translatePage() {
 function wireKeys() {
   const { board } = page;
   const onBoard = (run) => (event) => {
-    if (document.activeElement !== board.canvas && document.activeElement !== document.body) return false;
+    if (document.activeElement !== board.canvas && document.activeElement !== document.body)
+      return false;
     return run(event);
   };
-  const arrow = (dx, dy) => onBoard((event) => {
-    const step = event.shiftKey ? 10 : 1;
-    if (board.tool === "select" && board.selected.size) {
-      board.nudge(dx * step, dy * step);
-    } else if (board.tool === "probe") {
-      const [x, y] = page.probe.point ?? page.config.probe_point;
-      moveProbe([clamp(x + dx * step, 0, SIZE - 1), clamp(y + dy * step, 0, SIZE - 1)]);
-    } else {
-      return false;
-    }
-    return true;
-  });
+  const arrow = (dx, dy) =>
+    onBoard((event) => {
+      const step = event.shiftKey ? 10 : 1;
+      if (board.tool === "select" && board.selected.size) {
+        board.nudge(dx * step, dy * step);
+      } else if (board.tool === "probe") {
+        const [x, y] = page.probe.point ?? page.config.probe_point;
+        moveProbe([clamp(x + dx * step, 0, SIZE - 1), clamp(y + dy * step, 0, SIZE - 1)]);
+      } else {
+        return false;
+      }
+      return true;
+    });
   const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const selecting = (run) => onBoard((event) => (board.tool === "select" ? run(event) : false));
   const click = (id) => () => find(`#${id}`).click();
@@ -658,6 +753,13 @@ begin().catch((error) => {
   const message = error instanceof ApiError ? errorText(error) : String(error.message ?? error);
   find("#banner").hidden = false;
   setText(find("#banner span"), "banner.no-canvas", { message });
-  find("#banner").append(make("button", { type: "button", class: "link", text: "retry", onclick: () => location.reload() }));
+  find("#banner").append(
+    make("button", {
+      type: "button",
+      class: "link",
+      text: "retry",
+      onclick: () => location.reload(),
+    }),
+  );
   if (!(error instanceof ApiError)) throw error;
 });

@@ -3,14 +3,29 @@
 import { SIZE, LINE, clamp, distanceToPolyline } from "./geometry.js";
 import { AXIS } from "./parts.js";
 import {
-  addStroke, boundsOfStrokes, deleteStrokes, eraseArea, eraseStrokes, moveStrokes, scaleStrokes,
+  addStroke,
+  boundsOfStrokes,
+  deleteStrokes,
+  eraseArea,
+  eraseStrokes,
+  moveStrokes,
+  scaleStrokes,
 } from "./sketch.js";
 import { StrokeInput } from "./smoothing.js";
 import { View } from "./view.js";
 
 export const LAYER_COLORS = ["#0d0887", "#6f00a8", "#b7318a", "#e87059", "#feba2c"];
 
-const HANDLES = [[0, 0], [0.5, 0], [1, 0], [1, 0.5], [1, 1], [0.5, 1], [0, 1], [0, 0.5]];
+const HANDLES = [
+  [0, 0],
+  [0.5, 0],
+  [1, 0],
+  [1, 0.5],
+  [1, 1],
+  [0.5, 1],
+  [0, 1],
+  [0, 0.5],
+];
 const CURSORS = ["nwse", "ns", "nesw", "ew", "nwse", "ns", "nesw", "ew"];
 /** Pointers may leave the sheet this far; the rest of a line that goes on is cut off. */
 const OUTSIDE = 60;
@@ -134,7 +149,8 @@ export class Board extends EventTarget {
     const ids = this.strokes.map((stroke) => stroke.id);
     if (!ids.length) return;
     const at = ids.findIndex((id) => this.selected.has(id));
-    const next = at < 0 ? (direction > 0 ? 0 : ids.length - 1) : (at + direction + ids.length) % ids.length;
+    const next =
+      at < 0 ? (direction > 0 ? 0 : ids.length - 1) : (at + direction + ids.length) % ids.length;
     this.settle();
     this.select([this.strokes[next].id]);
   }
@@ -148,7 +164,10 @@ export class Board extends EventTarget {
   #held(state, dx, dy) {
     const bounds = boundsOfStrokes(state, this.selected);
     if (!bounds) return [0, 0];
-    return [clamp(dx, -bounds[2], SIZE - 1 - bounds[0]), clamp(dy, -bounds[3], SIZE - 1 - bounds[1])];
+    return [
+      clamp(dx, -bounds[2], SIZE - 1 - bounds[0]),
+      clamp(dy, -bounds[3], SIZE - 1 - bounds[1]),
+    ];
   }
 
   // Pointers ---------------------------------------------------------------------------------
@@ -182,7 +201,9 @@ export class Board extends EventTarget {
   }
 
   #sketch(event) {
-    return this.view.toSketch(this.#at(event)).map((value) => clamp(value, -OUTSIDE, SIZE + OUTSIDE));
+    return this.view
+      .toSketch(this.#at(event))
+      .map((value) => clamp(value, -OUTSIDE, SIZE + OUTSIDE));
   }
 
   #down(event) {
@@ -222,7 +243,9 @@ export class Board extends EventTarget {
   }
 
   #pinch() {
-    const [one, other] = [...this.pointers.values()].filter((pointer) => pointer.touch).map((pointer) => pointer.at);
+    const [one, other] = [...this.pointers.values()]
+      .filter((pointer) => pointer.touch)
+      .map((pointer) => pointer.at);
     return {
       middle: [(one[0] + other[0]) / 2, (one[1] + other[1]) / 2],
       span: Math.max(Math.hypot(other[0] - one[0], other[1] - one[1]), 1),
@@ -354,9 +377,10 @@ export class Board extends EventTarget {
 
   #erase(gesture, point) {
     const before = this.strokes;
-    const after = gesture.kind === "erase-area"
-      ? eraseArea(before, gesture.last, point, this.radius, gesture.axis)
-      : eraseStrokes(before, gesture.last, point, this.#reach(4), gesture.axis);
+    const after =
+      gesture.kind === "erase-area"
+        ? eraseArea(before, gesture.last, point, this.radius, gesture.axis)
+        : eraseStrokes(before, gesture.last, point, this.#reach(4), gesture.axis);
     gesture.last = point;
     if (after !== before) {
       this.shown = after;
@@ -386,7 +410,14 @@ export class Board extends EventTarget {
     const handle = this.#handleAt(this.#at(event), event.pointerType === "touch" ? 22 : 11);
     const bounds = boundsOfStrokes(this.strokes, this.selected);
     if (handle !== null) {
-      return { kind: "scale", handle, bounds, ids: this.selected, start: point, before: this.strokes };
+      return {
+        kind: "scale",
+        handle,
+        bounds,
+        ids: this.selected,
+        start: point,
+        before: this.strokes,
+      };
     }
     const hit = this.#hit(point, event.pointerType === "touch" ? 18 : 8);
     const adds = event.shiftKey || event.ctrlKey || event.metaKey;
@@ -396,7 +427,12 @@ export class Board extends EventTarget {
       this.select(ids);
       return null;
     }
-    const inside = bounds && point[0] >= bounds[0] && point[0] <= bounds[2] && point[1] >= bounds[1] && point[1] <= bounds[3];
+    const inside =
+      bounds &&
+      point[0] >= bounds[0] &&
+      point[0] <= bounds[2] &&
+      point[1] >= bounds[1] &&
+      point[1] <= bounds[3];
     if (hit && !this.selected.has(hit.id)) this.select([hit.id]);
     else if (!hit && !inside) {
       if (!adds) this.select([]);
@@ -439,7 +475,8 @@ export class Board extends EventTarget {
     const [left, right] = [Math.min(start[0], end[0]), Math.max(start[0], end[0])];
     const [top, bottom] = [Math.min(start[1], end[1]), Math.max(start[1], end[1])];
     const inside = this.strokes.filter(({ points }) =>
-      points.every(([x, y]) => x >= left && x <= right && y >= top && y <= bottom));
+      points.every(([x, y]) => x >= left && x <= right && y >= top && y <= bottom),
+    );
     return [...adds, ...inside.map((stroke) => stroke.id)];
   }
 
@@ -479,7 +516,10 @@ export class Board extends EventTarget {
   #doubleClick(event) {
     if (this.tool !== "select") return;
     const hit = this.#hit(this.#sketch(event), 8);
-    if (hit) this.select(this.strokes.filter((stroke) => stroke.part === hit.part).map((stroke) => stroke.id));
+    if (hit)
+      this.select(
+        this.strokes.filter((stroke) => stroke.part === hit.part).map((stroke) => stroke.id),
+      );
   }
 
   // The view ---------------------------------------------------------------------------------
@@ -538,10 +578,14 @@ export class Board extends EventTarget {
 
   /** The pixel ratio changes when the page is zoomed or goes to another screen. */
   #watchRatio() {
-    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", () => {
-      this.#resize();
-      this.#watchRatio();
-    }, { once: true });
+    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener(
+      "change",
+      () => {
+        this.#resize();
+        this.#watchRatio();
+      },
+      { once: true },
+    );
   }
 
   #updateCursor(point = null) {
@@ -643,7 +687,14 @@ export class Board extends EventTarget {
       context.setLineDash([]);
     }
     const k = view.scale * ratio;
-    context.setTransform(k, 0, 0, k, (view.x + view.scale / 2) * ratio, (view.y + view.scale / 2) * ratio);
+    context.setTransform(
+      k,
+      0,
+      0,
+      k,
+      (view.x + view.scale / 2) * ratio,
+      (view.y + view.scale / 2) * ratio,
+    );
     context.lineCap = context.lineJoin = "round";
     context.lineWidth = LINE;
     const strokes = this.strokes;
@@ -678,7 +729,9 @@ export class Board extends EventTarget {
     const { context, view, probe } = this;
     if (!probe.point) return;
     // Large boxes first, so that small ones lie on top.
-    const boxes = probe.layers.map((layer, i) => ({ ...layer, color: LAYER_COLORS[i % LAYER_COLORS.length] })).reverse();
+    const boxes = probe.layers
+      .map((layer, i) => ({ ...layer, color: LAYER_COLORS[i % LAYER_COLORS.length] }))
+      .reverse();
     for (const { box, layer, color } of boxes) {
       if (!box) continue;
       const [left, top] = view.toScreen([box[0] - 0.5, box[1] - 0.5]);
@@ -693,7 +746,10 @@ export class Board extends EventTarget {
     }
     const [x, y] = view.toScreen(probe.point);
     context.beginPath();
-    for (const [dx, dy] of [[1, 0], [0, 1]]) {
+    for (const [dx, dy] of [
+      [1, 0],
+      [0, 1],
+    ]) {
       context.moveTo(x - 9 * dx, y - 9 * dy);
       context.lineTo(x + 9 * dx, y + 9 * dy);
     }

@@ -10,9 +10,22 @@ import { translate } from "./i18n.js";
 export function openDialog(titleKey, { wide = false, name = "", closable = true } = {}) {
   const title = make("h2", { text: titleKey, id: "dialog-title" });
   const body = make("div", { class: "dialog-body" });
-  const close = make("button", { type: "button", class: "quiet", label: "dialog.close", onclick: () => dialog.close() }, icon("close"));
+  const close = make(
+    "button",
+    { type: "button", class: "quiet", label: "dialog.close", onclick: () => dialog.close() },
+    icon("close"),
+  );
   const head = make("header", { class: "dialog-head" }, title, closable ? close : null);
-  const dialog = make("dialog", { class: `dialog${wide ? " wide" : ""} ${name}`, "aria-labelledby": "dialog-title", tabIndex: -1 }, head, body);
+  const dialog = make(
+    "dialog",
+    {
+      class: `dialog${wide ? " wide" : ""} ${name}`,
+      "aria-labelledby": "dialog-title",
+      tabIndex: -1,
+    },
+    head,
+    body,
+  );
   document.body.append(dialog);
   const opener = document.activeElement;
   dialog.addEventListener("close", () => {
@@ -32,17 +45,34 @@ export function openDialog(titleKey, { wide = false, name = "", closable = true 
 }
 
 /** A short message at the foot of the page; it stays while it is pointed at or has the focus. */
-export function toast(key, values = null, { action = null, kind = "", seconds = action ? 12 : 5 } = {}) {
+export function toast(
+  key,
+  values = null,
+  { action = null, kind = "", seconds = action ? 12 : 5 } = {},
+) {
   const box = find("#toasts");
   const item = make("div", { class: `toast ${kind}` }, make("span", { text: [key, values] }));
   const close = () => item.remove();
   if (action) {
-    item.append(make("button", { type: "button", class: "link", text: action.key, onclick: () => {
-      close();
-      action.run();
-    } }));
+    item.append(
+      make("button", {
+        type: "button",
+        class: "link",
+        text: action.key,
+        onclick: () => {
+          close();
+          action.run();
+        },
+      }),
+    );
   }
-  item.append(make("button", { type: "button", class: "quiet small", label: "dialog.close", onclick: close }, icon("close")));
+  item.append(
+    make(
+      "button",
+      { type: "button", class: "quiet small", label: "dialog.close", onclick: close },
+      icon("close"),
+    ),
+  );
   // A message over an open dialog has to lie in the dialog, or it could not be reached.
   (find("dialog[open]:last-of-type") ?? box.parentElement).append(box);
   box.append(item);

@@ -35,8 +35,11 @@ export function makeSvg(tag, attributes = {}, ...children) {
 }
 
 export function icon(name) {
-  return makeSvg("svg", { class: "icon", "aria-hidden": "true", viewBox: "0 0 24 24" },
-    makeSvg("use", { href: `/static/icons.svg#${name}` }));
+  return makeSvg(
+    "svg",
+    { class: "icon", "aria-hidden": "true", viewBox: "0 0 24 24" },
+    makeSvg("use", { href: `/static/icons.svg#${name}` }),
+  );
 }
 
 /** Text in the language of the page; it follows when the language changes. */
@@ -55,12 +58,17 @@ export function setLabel(element, key, values = null) {
   else delete element.dataset.i18nLabelValues;
   const text = translate(key, values);
   element.setAttribute("aria-label", text);
-  if (!element.matches("input, select, dialog, canvas, [role=img], [role=group], [role=toolbar], section, aside, main, nav")) {
+  if (
+    !element.matches(
+      "input, select, dialog, canvas, [role=img], [role=group], [role=toolbar], section, aside, main, nav",
+    )
+  ) {
     element.title = text + (element.dataset.key ? ` (${element.dataset.key})` : "");
   }
 }
 
-export const option = (value, text) => Object.assign(document.createElement("option"), { value, textContent: text });
+export const option = (value, text) =>
+  Object.assign(document.createElement("option"), { value, textContent: text });
 
 /** Replace the choices of a select, keeping what is chosen if it is still there. */
 export function setOptions(select, options, chosen = select.value) {

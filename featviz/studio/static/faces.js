@@ -18,24 +18,63 @@ export class Faces extends EventTarget {
   }
 
   #makeSlot(name, i) {
-    const select = make("select", { label: ["faces.choice", { name }], onchange: () => this.#choose(i) });
+    const select = make("select", {
+      label: ["faces.choice", { name }],
+      onchange: () => this.#choose(i),
+    });
     const canvas = make("canvas", { width: SIZE, height: SIZE, role: "img", class: "picture" });
     const cover = make("p", { class: "cover", hidden: true });
-    const card = make("article", { class: "card face" },
-      make("div", { class: "card-head" }, make("span", { class: "tag", textContent: name, "aria-hidden": "true" }), select),
-      make("div", { class: "frame" }, canvas, cover));
+    const card = make(
+      "article",
+      { class: "card face" },
+      make(
+        "div",
+        { class: "card-head" },
+        make("span", { class: "tag", textContent: name, "aria-hidden": "true" }),
+        select,
+      ),
+      make("div", { class: "frame" }, canvas, cover),
+    );
     const map = make("canvas", { width: SIZE, height: SIZE, role: "img", class: "picture" });
-    const overlay = makeSvg("svg", { class: "overlay", viewBox: `-0.5 -0.5 ${SIZE} ${SIZE}`, "aria-hidden": "true" });
+    const overlay = makeSvg("svg", {
+      class: "overlay",
+      viewBox: `-0.5 -0.5 ${SIZE} ${SIZE}`,
+      "aria-hidden": "true",
+    });
     const empty = make("p", { class: "cover" });
     const share = make("strong", { class: "share" });
     const words = make("span", { class: "share-words" });
     const bar = make("i");
     const detail = make("p", { class: "detail" });
-    const measure = make("div", { class: "measure", hidden: true },
-      make("p", {}, share, words), make("div", { class: "bar", "aria-hidden": "true" }, bar), detail);
-    const difference = make("article", { class: "card difference" }, make("div", { class: "frame" }, map, overlay, empty), measure);
+    const measure = make(
+      "div",
+      { class: "measure", hidden: true },
+      make("p", {}, share, words),
+      make("div", { class: "bar", "aria-hidden": "true" }, bar),
+      detail,
+    );
+    const difference = make(
+      "article",
+      { class: "card difference" },
+      make("div", { class: "frame" }, map, overlay, empty),
+      measure,
+    );
     return {
-      name, select, canvas, cover, card, map, overlay, empty, share, words, bar, detail, measure, difference, checkpoint: null,
+      name,
+      select,
+      canvas,
+      cover,
+      card,
+      map,
+      overlay,
+      empty,
+      share,
+      words,
+      bar,
+      detail,
+      measure,
+      difference,
+      checkpoint: null,
     };
   }
 
@@ -66,7 +105,9 @@ export class Faces extends EventTarget {
       other.select.value = before ?? "";
     }
     this.#mark();
-    this.dispatchEvent(new CustomEvent("choice", { detail: this.slots.map((one) => one.checkpoint) }));
+    this.dispatchEvent(
+      new CustomEvent("choice", { detail: this.slots.map((one) => one.checkpoint) }),
+    );
   }
 
   #mark() {
@@ -127,11 +168,13 @@ export class Faces extends EventTarget {
    */
   async show({ header, blob }, { blank, difference: why }) {
     const turn = (this.drawn += 1);
-    const pictures = await Promise.all(header.faces.map(async (face) => ({
-      face,
-      image: await picture(blob(face.image)),
-      map: face.difference ? await picture(blob(face.difference.image)) : null,
-    })));
+    const pictures = await Promise.all(
+      header.faces.map(async (face) => ({
+        face,
+        image: await picture(blob(face.image)),
+        map: face.difference ? await picture(blob(face.difference.image)) : null,
+      })),
+    );
     // Decoding may overtake: only the newest is shown.
     if (turn < this.drawn) return;
     for (const { face, image, map } of pictures) {
@@ -158,10 +201,16 @@ export class Faces extends EventTarget {
     slot.empty.hidden = true;
     slot.measure.hidden = false;
     slot.difference.dataset.outside = outside;
-    slot.share.textContent = number(outside, { style: "percent", maximumFractionDigits: outside < 0.1 ? 1 : 0 });
+    slot.share.textContent = number(outside, {
+      style: "percent",
+      maximumFractionDigits: outside < 0.1 ? 1 : 0,
+    });
     setText(slot.words, "difference.outside");
     slot.bar.style.width = `${100 * outside}%`;
-    setText(slot.detail, "difference.detail", { inside: number(inside, { maximumFractionDigits: 1 }), outside: number(beyond, { maximumFractionDigits: 1 }) });
+    setText(slot.detail, "difference.detail", {
+      inside: number(inside, { maximumFractionDigits: 1 }),
+      outside: number(beyond, { maximumFractionDigits: 1 }),
+    });
     slot.overlay.replaceChildren(...(edited ? outlineOf(edited, slot.name) : []));
   }
 
@@ -177,16 +226,34 @@ export class Faces extends EventTarget {
 
 /** The outline of everything within the margin of the polygons: a ring, by a mask. */
 function outlineOf({ polygons, margin }, name) {
-  const paths = (color, width) => polygons.map((flat) => {
-    const pairs = [];
-    for (let i = 0; i + 1 < flat.length; i += 2) pairs.push(`${flat[i]},${flat[i + 1]}`);
-    return makeSvg("polygon", { points: pairs.join(" "), fill: color, stroke: color, "stroke-width": width, "stroke-linejoin": "round" });
-  });
+  const paths = (color, width) =>
+    polygons.map((flat) => {
+      const pairs = [];
+      for (let i = 0; i + 1 < flat.length; i += 2) pairs.push(`${flat[i]},${flat[i + 1]}`);
+      return makeSvg("polygon", {
+        points: pairs.join(" "),
+        fill: color,
+        stroke: color,
+        "stroke-width": width,
+        "stroke-linejoin": "round",
+      });
+    });
   const id = `ring-${name}`;
   return [
-    makeSvg("mask", { id, maskUnits: "userSpaceOnUse", x: -0.5, y: -0.5, width: SIZE, height: SIZE },
-      ...paths("white", 2 * margin + 3), ...paths("black", 2 * margin - 3)),
-    makeSvg("rect", { x: -0.5, y: -0.5, width: SIZE, height: SIZE, class: "ring", mask: `url(#${id})` }),
+    makeSvg(
+      "mask",
+      { id, maskUnits: "userSpaceOnUse", x: -0.5, y: -0.5, width: SIZE, height: SIZE },
+      ...paths("white", 2 * margin + 3),
+      ...paths("black", 2 * margin - 3),
+    ),
+    makeSvg("rect", {
+      x: -0.5,
+      y: -0.5,
+      width: SIZE,
+      height: SIZE,
+      class: "ring",
+      mask: `url(#${id})`,
+    }),
   ];
 }
 

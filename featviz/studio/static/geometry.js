@@ -89,8 +89,11 @@ export function cutPolyline(points, a, b, radius) {
  * round a-b; null if there is none. A capsule is convex, so it is one interval.
  */
 function capsuleInterval(start, end, a, b, radius) {
-  const parts = [discInterval(start, end, a, radius), discInterval(start, end, b, radius),
-    bandInterval(start, end, a, b, radius)].filter(Boolean);
+  const parts = [
+    discInterval(start, end, a, radius),
+    discInterval(start, end, b, radius),
+    bandInterval(start, end, a, b, radius),
+  ].filter(Boolean);
   if (parts.length === 0) return null;
   return [Math.min(...parts.map((part) => part[0])), Math.max(...parts.map((part) => part[1]))];
 }
@@ -179,7 +182,12 @@ export function boundsOf(polylines) {
   for (const points of polylines) {
     for (const [x, y] of points) {
       bounds = bounds
-        ? [Math.min(bounds[0], x), Math.min(bounds[1], y), Math.max(bounds[2], x), Math.max(bounds[3], y)]
+        ? [
+            Math.min(bounds[0], x),
+            Math.min(bounds[1], y),
+            Math.max(bounds[2], x),
+            Math.max(bounds[3], y),
+          ]
         : [x, y, x, y];
     }
   }

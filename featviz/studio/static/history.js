@@ -13,24 +13,58 @@ export function openHistory({ history, restore }) {
     body.append(make("p", { class: "note", text: "history.empty" }));
     return;
   }
-  const canvas = make("canvas", { class: "history-picture", role: "img", label: "history.picture" });
+  const canvas = make("canvas", {
+    class: "history-picture",
+    role: "img",
+    label: "history.picture",
+  });
   const words = make("p", { class: "history-words", role: "status" });
-  const slider = make("input", { type: "range", min: 0, max: steps.length - 1, value: steps.length - 1, label: "history.slider", oninput: () => show() });
-  const back = make("button", { type: "button", class: "button primary", text: "history.restore", onclick: () => {
-    dialog.close();
-    restore(steps[Number(slider.value)].state);
-  } });
+  const slider = make("input", {
+    type: "range",
+    min: 0,
+    max: steps.length - 1,
+    value: steps.length - 1,
+    label: "history.slider",
+    oninput: () => show(),
+  });
+  const back = make("button", {
+    type: "button",
+    class: "button primary",
+    text: "history.restore",
+    onclick: () => {
+      dialog.close();
+      restore(steps[Number(slider.value)].state);
+    },
+  });
   const show = () => {
     const at = Number(slider.value);
     const { kind, time, state } = steps[at];
     drawStrokes(canvas, state, 320);
     setText(words, time === null ? "history.step-start" : "history.step", {
-      at, last: steps.length - 1, what: { key: `history.kind-${kind}` }, time: time === null ? "" : when(time),
+      at,
+      last: steps.length - 1,
+      what: { key: `history.kind-${kind}` },
+      time: time === null ? "" : when(time),
     });
     back.disabled = state === history.now;
   };
-  body.append(make("p", { class: "intro", text: "history.intro" }), canvas, words, slider,
-    make("div", { class: "buttons" }, make("button", { type: "button", class: "button", text: "dialog.cancel", onclick: () => dialog.close() }), back));
+  body.append(
+    make("p", { class: "intro", text: "history.intro" }),
+    canvas,
+    words,
+    slider,
+    make(
+      "div",
+      { class: "buttons" },
+      make("button", {
+        type: "button",
+        class: "button",
+        text: "dialog.cancel",
+        onclick: () => dialog.close(),
+      }),
+      back,
+    ),
+  );
   show();
   slider.focus();
 }

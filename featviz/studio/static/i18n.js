@@ -21,7 +21,8 @@ export function translate(key, values = null, missing = key) {
   });
 }
 
-export const number = (value, options = {}) => new Intl.NumberFormat(LOCALES[language], options).format(value);
+export const number = (value, options = {}) =>
+  new Intl.NumberFormat(LOCALES[language], options).format(value);
 
 /** A moment: the time if it is today, else the day too. */
 export function when(time) {

@@ -13,39 +13,83 @@ export const TOOLS = [
 ];
 
 const SHEET = [
-  ["help.tools", [...TOOLS.map(({ id, key }) => [[key], `tool.${id}`]), [["[", "]"], "help.radius"]]],
-  ["help.edit", [
-    [["Ctrl+Z"], "help.undo"], [["Ctrl+Shift+Z", "Ctrl+Y"], "help.redo"], [["Shift+Delete"], "tool.clear"],
-    [["M"], "symmetric.label"], [["Esc"], "help.escape"],
-  ]],
-  ["help.selection", [
-    [["]", "["], "help.next"], [["Ctrl+A"], "help.all"], [["←", "↑", "→", "↓"], "help.move"],
-    [[".", ","], "help.scale"], [["Delete"], "help.delete"],
-  ]],
-  ["help.view", [
-    [["+", "-", "0"], "help.zoom"], [["Space"], "help.hold"], [["U"], "underlay.label"], [["N"], "network.label"],
-    [["1", "2"], "help.tabs"],
-  ]],
-  ["help.page", [
-    [["B"], "start.title"], [["Ctrl+S"], "save.title"], [["G"], "gallery.title"], [["H"], "history.title"], [["?"], "help.button"],
-  ]],
+  [
+    "help.tools",
+    [...TOOLS.map(({ id, key }) => [[key], `tool.${id}`]), [["[", "]"], "help.radius"]],
+  ],
+  [
+    "help.edit",
+    [
+      [["Ctrl+Z"], "help.undo"],
+      [["Ctrl+Shift+Z", "Ctrl+Y"], "help.redo"],
+      [["Shift+Delete"], "tool.clear"],
+      [["M"], "symmetric.label"],
+      [["Esc"], "help.escape"],
+    ],
+  ],
+  [
+    "help.selection",
+    [
+      [["]", "["], "help.next"],
+      [["Ctrl+A"], "help.all"],
+      [["←", "↑", "→", "↓"], "help.move"],
+      [[".", ","], "help.scale"],
+      [["Delete"], "help.delete"],
+    ],
+  ],
+  [
+    "help.view",
+    [
+      [["+", "-", "0"], "help.zoom"],
+      [["Space"], "help.hold"],
+      [["U"], "underlay.label"],
+      [["N"], "network.label"],
+      [["1", "2"], "help.tabs"],
+    ],
+  ],
+  [
+    "help.page",
+    [
+      [["B"], "start.title"],
+      [["Ctrl+S"], "save.title"],
+      [["G"], "gallery.title"],
+      [["H"], "history.title"],
+      [["?"], "help.button"],
+    ],
+  ],
 ];
 
 export function openHelp() {
   const { body } = openDialog("help.title", { wide: true, name: "help-dialog" });
   body.append(
     make("p", { class: "intro", text: "help.intro" }),
-    make("div", { class: "help-sheet" },
-      ...SHEET.map(([title, rows]) => make("section", {},
-        make("h3", { text: title }),
-        make("dl", {}, ...rows.flatMap(([keys, words]) => [
-          make("dt", {}, ...keys.map((key) => make("kbd", { textContent: key }))),
-          make("dd", { text: words }),
-        ])))),
-      make("section", {},
+    make(
+      "div",
+      { class: "help-sheet" },
+      ...SHEET.map(([title, rows]) =>
+        make(
+          "section",
+          {},
+          make("h3", { text: title }),
+          make(
+            "dl",
+            {},
+            ...rows.flatMap(([keys, words]) => [
+              make("dt", {}, ...keys.map((key) => make("kbd", { textContent: key }))),
+              make("dd", { text: words }),
+            ]),
+          ),
+        ),
+      ),
+      make(
+        "section",
+        {},
         make("h3", { text: "help.pointer" }),
         make("p", { text: "help.wheel" }),
-        make("p", { text: "help.touch" }))));
+        make("p", { text: "help.touch" }),
+      ),
+    ),
+  );
 }
 
 /**

@@ -57,7 +57,10 @@ export class Live extends EventTarget {
       if (this.socket !== socket) return;
       this.#setState("disconnected");
       if (this.failures > 0) this.dispatchEvent(new CustomEvent("failed"));
-      this.timer = setTimeout(() => this.connect(), PAUSES[Math.min(this.failures, PAUSES.length - 1)]);
+      this.timer = setTimeout(
+        () => this.connect(),
+        PAUSES[Math.min(this.failures, PAUSES.length - 1)],
+      );
       this.failures += 1;
     };
   }
@@ -112,7 +115,9 @@ export class Live extends EventTarget {
     this.dirty = false;
     this.seq += 1;
     this.sent.set(this.seq, now);
-    this.socket.send(`{"type":"draw","seq":${this.seq},"strokes":[${this.strokes.map(strokeText).join(",")}]}`);
+    this.socket.send(
+      `{"type":"draw","seq":${this.seq},"strokes":[${this.strokes.map(strokeText).join(",")}]}`,
+    );
   }
 
   #send(message) {
@@ -129,7 +134,9 @@ export class Live extends EventTarget {
     const length = new DataView(data).getUint32(0);
     const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
     const body = 4 + length;
-    const blob = (image) => image && new Blob([new Uint8Array(data, body + image.offset, image.length)], { type: image.type });
+    const blob = (image) =>
+      image &&
+      new Blob([new Uint8Array(data, body + image.offset, image.length)], { type: image.type });
     const latency = this.#answered(header.seq);
     this.dispatchEvent(new CustomEvent("faces", { detail: { header, latency, blob } }));
   }

@@ -12,7 +12,8 @@ class Shelf {
     try {
       shelf.database = await new Promise((resolve, reject) => {
         const opening = indexedDB.open(name, 1);
-        opening.onupgradeneeded = () => opening.result.createObjectStore("queue", { keyPath: "key", autoIncrement: true });
+        opening.onupgradeneeded = () =>
+          opening.result.createObjectStore("queue", { keyPath: "key", autoIncrement: true });
         opening.onsuccess = () => resolve(opening.result);
         opening.onerror = () => reject(opening.error);
       });
@@ -86,7 +87,9 @@ export class Outbox extends EventTarget {
   }
 
   pendingOf(drawing) {
-    return this.queue.filter((item) => item.type === "event" && item.drawing === drawing).map((item) => item.event);
+    return this.queue
+      .filter((item) => item.type === "event" && item.drawing === drawing)
+      .map((item) => item.event);
   }
 
   add(item) {
@@ -148,7 +151,10 @@ export class Outbox extends EventTarget {
   async #sendHead() {
     const head = this.queue[0];
     if (!this.created.has(head.drawing)) {
-      await put(`/api/drawings/${head.drawing}`, { base: head.base, page_version: this.pageVersion });
+      await put(`/api/drawings/${head.drawing}`, {
+        base: head.base,
+        page_version: this.pageVersion,
+      });
       this.created.add(head.drawing);
     }
     if (head.type === "save") {
@@ -162,7 +168,8 @@ export class Outbox extends EventTarget {
     let bytes = 0;
     for (const item of this.queue) {
       bytes += JSON.stringify(item.event ?? "").length;
-      const fits = batch.length < this.limits.events_per_request && bytes < this.limits.body_bytes / 2;
+      const fits =
+        batch.length < this.limits.events_per_request && bytes < this.limits.body_bytes / 2;
       if (item.type !== "event" || item.drawing !== head.drawing || (batch.length && !fits)) break;
       batch.push(item);
     }

@@ -20,45 +20,83 @@ export class Probe extends EventTarget {
     this.styles = new Map();
     this.checkpoint = make("select", { label: "probe.checkpoint", onchange: () => this.#chosen() });
     this.layers = make("div", { class: "segments", role: "radiogroup", label: "probe.layer" });
-    this.chart = makeSvg("svg", { class: "scatter", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
+    this.chart = makeSvg("svg", {
+      class: "scatter",
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      role: "img",
+    });
     this.cover = make("p", { class: "cover" });
-    this.progress = make("progress", { max: 1, value: 0, hidden: true, label: "probe.progress-label" });
+    this.progress = make("progress", {
+      max: 1,
+      value: 0,
+      hidden: true,
+      label: "probe.progress-label",
+    });
     this.legend = make("ul", { class: "legend" });
     this.facts = make("p", { class: "facts" });
     panel.append(
       make("div", { class: "probe-controls" }, this.layers, this.checkpoint),
-      make("div", { class: "probe-body" },
+      make(
+        "div",
+        { class: "probe-body" },
         make("div", { class: "card plot" }, this.chart, this.cover, this.progress),
-        this.legend),
-      this.facts);
+        this.legend,
+      ),
+      this.facts,
+    );
   }
 
   /** config: as the server tells it. */
   offer(config, chosen) {
     this.config = config;
     const usable = config.checkpoints.filter((one) => one.layers?.length || one.generates);
-    setOptions(this.checkpoint, usable.map((one) => option(one.name, one.name)), chosen);
+    setOptions(
+      this.checkpoint,
+      usable.map((one) => option(one.name, one.name)),
+      chosen,
+    );
     this.styles = new Map(config.start.groups.map((group) => [group.group, group]));
-    this.legend.replaceChildren(...config.start.groups.map(({ group, color, marker }) => make("li", {},
-      makeSvg("svg", { viewBox: "-7 -7 14 14", class: "marker", "aria-hidden": "true" }, markerOf(marker, color)),
-      make("span", { textContent: group }))));
+    this.legend.replaceChildren(
+      ...config.start.groups.map(({ group, color, marker }) =>
+        make(
+          "li",
+          {},
+          makeSvg(
+            "svg",
+            { viewBox: "-7 -7 14 14", class: "marker", "aria-hidden": "true" },
+            markerOf(marker, color),
+          ),
+          make("span", { textContent: group }),
+        ),
+      ),
+    );
     this.#offerLayers();
     this.reset(config.start.available ? "probe.pick" : "probe.no-set");
   }
 
   #offerLayers() {
     const one = this.config.checkpoints.find(({ name }) => name === this.checkpoint.value);
-    const names = one?.layers?.length ? one.layers.map(({ layer }) => layer) : ["L0", "L1", "L2", "L3", "L4"];
+    const names = one?.layers?.length
+      ? one.layers.map(({ layer }) => layer)
+      : ["L0", "L1", "L2", "L3", "L4"];
     if (!names.includes(this.layer)) this.layer = names.at(-1);
-    this.layers.replaceChildren(...names.map((name, i) => {
-      const input = make("input", { type: "radio", name: "layer", value: name, checked: name === this.layer, onchange: () => {
-        this.layer = name;
-        this.#chosen();
-      } });
-      const swatch = make("i", { "aria-hidden": "true" });
-      swatch.style.background = LAYER_COLORS[i % LAYER_COLORS.length];
-      return make("label", {}, input, make("span", {}, swatch, name));
-    }));
+    this.layers.replaceChildren(
+      ...names.map((name, i) => {
+        const input = make("input", {
+          type: "radio",
+          name: "layer",
+          value: name,
+          checked: name === this.layer,
+          onchange: () => {
+            this.layer = name;
+            this.#chosen();
+          },
+        });
+        const swatch = make("i", { "aria-hidden": "true" });
+        swatch.style.background = LAYER_COLORS[i % LAYER_COLORS.length];
+        return make("label", {}, input, make("span", {}, swatch, name));
+      }),
+    );
   }
 
   #chosen() {
@@ -130,12 +168,24 @@ export class Probe extends EventTarget {
       setText(this.facts, "probe.at", { x: this.point[0], y: this.point[1] });
     } else {
       const [first, second] = this.map?.layer === this.layer ? this.map.explained : [];
-      const values = { x: this.point[0], y: this.point[1], layer: this.layer, size: field.extent[0], channels: field.channels };
+      const values = {
+        x: this.point[0],
+        y: this.point[1],
+        layer: this.layer,
+        size: field.extent[0],
+        channels: field.channels,
+      };
       const key = field.sees_whole_map ? "probe.facts-whole" : "probe.facts";
       setText(this.facts, key, values);
       if (first !== undefined) {
-        const percent = (value) => number(value ?? 0, { style: "percent", maximumFractionDigits: 0 });
-        this.facts.append(" ", make("span", { text: ["probe.explained", { first: percent(first), second: percent(second) }] }));
+        const percent = (value) =>
+          number(value ?? 0, { style: "percent", maximumFractionDigits: 0 });
+        this.facts.append(
+          " ",
+          make("span", {
+            text: ["probe.explained", { first: percent(first), second: percent(second) }],
+          }),
+        );
       }
     }
   }
@@ -161,12 +211,23 @@ export class Probe extends EventTarget {
     }
     if (this.live) {
       const [px, py] = place(this.live);
-      marks.push(makeSvg("g", { class: "live-point", transform: `translate(${px.toFixed(1)} ${py.toFixed(1)})` },
-        makeSvg("circle", { r: 9, class: "halo" }), makeSvg("circle", { r: 9 }), makeSvg("circle", { r: 2.5, class: "dot" })));
+      marks.push(
+        makeSvg(
+          "g",
+          { class: "live-point", transform: `translate(${px.toFixed(1)} ${py.toFixed(1)})` },
+          makeSvg("circle", { r: 9, class: "halo" }),
+          makeSvg("circle", { r: 9 }),
+          makeSvg("circle", { r: 2.5, class: "dot" }),
+        ),
+      );
     }
     this.chart.replaceChildren(...marks);
     this.chart.dataset.layer = layer;
-    setLabel(this.chart, this.live ? "probe.chart-live" : "probe.chart", { layer, count: points.length, groups: groups.length });
+    setLabel(this.chart, this.live ? "probe.chart-live" : "probe.chart", {
+      layer,
+      count: points.length,
+      groups: groups.length,
+    });
     this.#tellFacts();
   }
 }
@@ -174,8 +235,16 @@ export class Probe extends EventTarget {
 /** From the coordinates of the map to those of the chart, one scale on both axes. */
 function scaleOf(points) {
   const [xs, ys] = [points.map((p) => p[0]), points.map((p) => p[1])];
-  const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-  const scale = Math.min((WIDTH - 2 * PAD) / Math.max(right - left, 1e-9), (HEIGHT - 2 * PAD) / Math.max(high - low, 1e-9));
+  const [left, right, low, high] = [
+    Math.min(...xs),
+    Math.max(...xs),
+    Math.min(...ys),
+    Math.max(...ys),
+  ];
+  const scale = Math.min(
+    (WIDTH - 2 * PAD) / Math.max(right - left, 1e-9),
+    (HEIGHT - 2 * PAD) / Math.max(high - low, 1e-9),
+  );
   const [cx, cy] = [(left + right) / 2, (low + high) / 2];
   return ([x, y]) => [WIDTH / 2 + (x - cx) * scale, HEIGHT / 2 - (y - cy) * scale];
 }
@@ -196,6 +265,8 @@ const SHAPES = {
 
 /** One of Matplotlib's markers, about 10 units wide. */
 export function markerOf(marker, color) {
-  const shape = SHAPES[marker] ? makeSvg("path", { d: SHAPES[marker] }) : makeSvg("circle", { r: 4.2 });
+  const shape = SHAPES[marker]
+    ? makeSvg("path", { d: SHAPES[marker] })
+    : makeSvg("circle", { r: 4.2 });
   return makeSvg("g", { class: "spot", fill: color }, shape);
 }

@@ -21,25 +21,68 @@ export function openSave({ thumbnail, groups, group, nickname, base, parts, empt
     body.append(make("p", { class: "note", text: "save.empty" }));
     return;
   }
-  const known = make("datalist", { id: "known-groups" }, ...groups.map((name) => make("option", { value: name })));
-  const groupInput = make("input", { id: "save-group", value: group, maxLength: limit, autocomplete: "off", required: true, "aria-describedby": "save-group-note" });
+  const known = make(
+    "datalist",
+    { id: "known-groups" },
+    ...groups.map((name) => make("option", { value: name })),
+  );
+  const groupInput = make("input", {
+    id: "save-group",
+    value: group,
+    maxLength: limit,
+    autocomplete: "off",
+    required: true,
+    "aria-describedby": "save-group-note",
+  });
   // `list` is read-only as a property.
   groupInput.setAttribute("list", "known-groups");
   const note = make("small", { id: "save-group-note", text: "save.group-note" });
-  const nameInput = make("input", { id: "save-nickname", value: nickname, maxLength: 40, autocomplete: "nickname" });
-  const form = make("form", { class: "save-form", method: "dialog", noValidate: true },
+  const nameInput = make("input", {
+    id: "save-nickname",
+    value: nickname,
+    maxLength: 40,
+    autocomplete: "nickname",
+  });
+  const form = make(
+    "form",
+    { class: "save-form", method: "dialog", noValidate: true },
     make("div", { class: "save-picture" }, thumbnail),
-    make("div", { class: "fields" },
-      make("label", { htmlFor: "save-group", text: "save.group" }), groupInput, note, known,
-      make("label", { htmlFor: "save-nickname", text: "save.nickname" }), nameInput,
+    make(
+      "div",
+      { class: "fields" },
+      make("label", { htmlFor: "save-group", text: "save.group" }),
+      groupInput,
+      note,
+      known,
+      make("label", { htmlFor: "save-nickname", text: "save.nickname" }),
+      nameInput,
       make("small", { text: "save.nickname-note" }),
-      make("dl", {},
-        make("dt", { text: "save.base" }), make("dd", base ? { textContent: base } : { text: "start.blank" }),
+      make(
+        "dl",
+        {},
+        make("dt", { text: "save.base" }),
+        make("dd", base ? { textContent: base } : { text: "start.blank" }),
         make("dt", { text: "save.edited" }),
-        make("dd", parts.length ? { textContent: parts.map(partName).join(", ") } : { text: base ? "save.unchanged" : "save.scratch" }))),
-    make("div", { class: "buttons" },
-      make("button", { type: "button", class: "button", text: "dialog.cancel", onclick: () => dialog.close() }),
-      make("button", { type: "submit", class: "button primary", text: "save.confirm" })));
+        make(
+          "dd",
+          parts.length
+            ? { textContent: parts.map(partName).join(", ") }
+            : { text: base ? "save.unchanged" : "save.scratch" },
+        ),
+      ),
+    ),
+    make(
+      "div",
+      { class: "buttons" },
+      make("button", {
+        type: "button",
+        class: "button",
+        text: "dialog.cancel",
+        onclick: () => dialog.close(),
+      }),
+      make("button", { type: "submit", class: "button primary", text: "save.confirm" }),
+    ),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const name = groupInput.value.trim();

@@ -10,7 +10,9 @@ import { History, editedParts, startStrokes } from "./sketch.js";
 /** A start: null (blank), {start: n} or {sketch: id}; as the server wants it. */
 const wireBase = (base) => {
   if (!base) return null;
-  return base.start !== undefined && base.start !== null ? { start: base.start } : { sketch: base.sketch };
+  return base.start !== undefined && base.start !== null
+    ? { start: base.start }
+    : { sketch: base.sketch };
 };
 
 /** Tells "change" (the strokes are others) and "drawing" (it is another drawing). */
@@ -56,7 +58,13 @@ export class Sheet extends EventTarget {
 
   #send(event) {
     if (event) {
-      this.outbox.add({ type: "event", drawing: this.id, base: this.wireBase, after: this.last, event });
+      this.outbox.add({
+        type: "event",
+        drawing: this.id,
+        base: this.wireBase,
+        after: this.last,
+        event,
+      });
       this.last = event.id;
       this.#remember();
     }
@@ -64,7 +72,15 @@ export class Sheet extends EventTarget {
   }
 
   save({ id, group, replaces = null }) {
-    this.outbox.add({ type: "save", drawing: this.id, base: this.wireBase, id, group, revision: this.revision, replaces });
+    this.outbox.add({
+      type: "save",
+      drawing: this.id,
+      base: this.wireBase,
+      id,
+      group,
+      revision: this.revision,
+      replaces,
+    });
     this.#remember();
   }
 
@@ -72,7 +88,8 @@ export class Sheet extends EventTarget {
   async begin(base, id = makeId()) {
     let strokes = [];
     if (base) {
-      const path = base.start !== undefined ? `/api/start/${base.start}` : `/api/sketches/${base.sketch}`;
+      const path =
+        base.start !== undefined ? `/api/start/${base.start}` : `/api/sketches/${base.sketch}`;
       const answer = await get(path);
       strokes = startStrokes(answer.strokes);
     }
@@ -123,8 +140,19 @@ export class Sheet extends EventTarget {
     }
     const pending = this.outbox.pendingOf(before.id);
     if (pending.length) {
-      const start = { id: "start", kind: "start", of: null, add: this.history.base.map(({ id }) => id), remove: [] };
-      const known = this.history.base.map(({ id, part, order, points }) => ({ id, part, order, points: points.flat() }));
+      const start = {
+        id: "start",
+        kind: "start",
+        of: null,
+        add: this.history.base.map(({ id }) => id),
+        remove: [],
+      };
+      const known = this.history.base.map(({ id, part, order, points }) => ({
+        id,
+        part,
+        order,
+        points: points.flat(),
+      }));
       this.history = History.fromServer(known, this.base ? [start] : [], pending);
       this.last = pending.at(-1).id;
       this.#tellDrawing();
@@ -142,7 +170,10 @@ export class Sheet extends EventTarget {
     this.last = base ? "start" : null;
     this.base = base;
     this.history = new History(start);
-    this.commit(strokes.map((stroke) => stroke), "restore");
+    this.commit(
+      strokes.map((stroke) => stroke),
+      "restore",
+    );
     this.#tellDrawing();
   }
 

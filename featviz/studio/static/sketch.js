@@ -4,7 +4,15 @@
 // takes it out and puts others in. What leads from a state to the next is an event
 // {id, kind, of, add, remove}, and events are what the server stores.
 
-import { boundsOf, cutPolyline, mirror, polylineMeets, round, scale, translate } from "./geometry.js";
+import {
+  boundsOf,
+  cutPolyline,
+  mirror,
+  polylineMeets,
+  round,
+  scale,
+  translate,
+} from "./geometry.js";
 import { makeId } from "./ids.js";
 import { mirroredPart } from "./parts.js";
 
@@ -116,7 +124,12 @@ export class History {
       this.base = state;
       return;
     }
-    this.timeline.push({ id: event.id, kind: event.kind, time: Date.parse(event.time) || Date.now(), state });
+    this.timeline.push({
+      id: event.id,
+      kind: event.kind,
+      time: Date.parse(event.time) || Date.now(),
+      state,
+    });
     if (event.kind === "undo" && this.past.at(-1)?.id === event.of) {
       this.future.push(this.past.pop());
     } else if (event.kind === "redo" && this.future.at(-1)?.id === event.of) {
@@ -151,7 +164,11 @@ export function addStroke(state, part, points, axis = null) {
 
 const alsoMirrored = (a, b, axis) => {
   const paths = [[a, b]];
-  if (axis !== null) paths.push([[2 * axis - a[0], a[1]], [2 * axis - b[0], b[1]]]);
+  if (axis !== null)
+    paths.push([
+      [2 * axis - a[0], a[1]],
+      [2 * axis - b[0], b[1]],
+    ]);
   return paths;
 };
 
@@ -176,7 +193,8 @@ export function eraseArea(state, a, b, radius, axis = null) {
       if (cut === null) return stroke;
       const room = (before[i + 1]?.order ?? stroke.order + 1) - stroke.order;
       return cut.map((points, k) =>
-        makeStroke(stroke.part, points.map(round), stroke.order + (room * k) / cut.length));
+        makeStroke(stroke.part, points.map(round), stroke.order + (room * k) / cut.length),
+      );
     });
     if (pieces.some((piece, i) => piece !== before[i])) strokes = pieces.flat();
   }

@@ -78,13 +78,17 @@ export function curve(points) {
   for (let i = 1; i < points.length - 1; i++) {
     const control = points[i];
     const end = i === points.length - 2 ? points[i + 1] : middle(control, points[i + 1]);
-    const reach = Math.hypot(control[0] - start[0], control[1] - start[1])
-      + Math.hypot(end[0] - control[0], end[1] - control[1]);
+    const reach =
+      Math.hypot(control[0] - start[0], control[1] - start[1]) +
+      Math.hypot(end[0] - control[0], end[1] - control[1]);
     const steps = clamp(Math.ceil(reach / 1.5), 1, 24);
     for (let step = 1; step <= steps; step++) {
       const t = step / steps;
       const [a, b, c] = [(1 - t) * (1 - t), 2 * t * (1 - t), t * t];
-      result.push([a * start[0] + b * control[0] + c * end[0], a * start[1] + b * control[1] + c * end[1]]);
+      result.push([
+        a * start[0] + b * control[0] + c * end[0],
+        a * start[1] + b * control[1] + c * end[1],
+      ]);
     }
     start = end;
   }

@@ -24,8 +24,17 @@ export async function openStart({ config, current, choose }) {
     dialog.close();
     choose(base);
   };
-  const blank = make("button", { type: "button", class: "pick", onclick: () => pick(null), "aria-current": String(current === null) },
-    make("span", { class: "thumb blank" }, icon("blank")), make("span", { class: "pick-name", text: "start.blank" }));
+  const blank = make(
+    "button",
+    {
+      type: "button",
+      class: "pick",
+      onclick: () => pick(null),
+      "aria-current": String(current === null),
+    },
+    make("span", { class: "thumb blank" }, icon("blank")),
+    make("span", { class: "pick-name", text: "start.blank" }),
+  );
 
   if (!config.start.available) {
     grid.append(blank, make("p", { class: "note", textContent: config.start.message }));
@@ -40,22 +49,50 @@ export async function openStart({ config, current, choose }) {
     return;
   }
   const show = (group) => {
-    for (const chip of filter.children) chip.setAttribute("aria-pressed", String(chip.dataset.group === group));
+    for (const chip of filter.children)
+      chip.setAttribute("aria-pressed", String(chip.dataset.group === group));
     const shown = all.filter((one) => one.editable && (!group || one.group === group));
-    grid.replaceChildren(blank, ...shown.map((one) => make("button", {
-      type: "button", class: "pick", onclick: () => pick({ start: one.n, label: one.sketch }), "aria-current": String(current === one.n),
-    },
-    make("img", { class: "thumb", src: `/api/start/${one.n}/picture.png?size=128`, alt: "", loading: "lazy", width: 128, height: 128 }),
-    make("span", { class: "pick-name", textContent: one.sketch }),
-    make("span", { class: "pick-part", textContent: one.edited_part.split(" ").filter(Boolean).map(partName).join(", ") }))));
+    grid.replaceChildren(
+      blank,
+      ...shown.map((one) =>
+        make(
+          "button",
+          {
+            type: "button",
+            class: "pick",
+            onclick: () => pick({ start: one.n, label: one.sketch }),
+            "aria-current": String(current === one.n),
+          },
+          make("img", {
+            class: "thumb",
+            src: `/api/start/${one.n}/picture.png?size=128`,
+            alt: "",
+            loading: "lazy",
+            width: 128,
+            height: 128,
+          }),
+          make("span", { class: "pick-name", textContent: one.sketch }),
+          make("span", {
+            class: "pick-part",
+            textContent: one.edited_part.split(" ").filter(Boolean).map(partName).join(", "),
+          }),
+        ),
+      ),
+    );
   };
   // The unedited faces come first: most edits begin with one.
   const chip = (group, content) => {
-    const element = make("button", { type: "button", class: "chip", onclick: () => show(group) }, content);
+    const element = make(
+      "button",
+      { type: "button", class: "chip", onclick: () => show(group) },
+      content,
+    );
     element.dataset.group = group;
     return element;
   };
-  filter.append(chip("", make("span", { text: "start.all" })),
-    ...config.start.groups.map(({ group, count }) => chip(group, `${group} · ${count}`)));
+  filter.append(
+    chip("", make("span", { text: "start.all" })),
+    ...config.start.groups.map(({ group, count }) => chip(group, `${group} · ${count}`)),
+  );
   show("");
 }

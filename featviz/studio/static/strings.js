@@ -3,9 +3,9 @@
 export const STRINGS = {
   en: {
     "page.title": "featviz: the drawing page",
-    "loading": "Loading…",
-    "retry": "Try again",
-    "undo": "Undo",
+    loading: "Loading…",
+    retry: "Try again",
+    undo: "Undo",
     "language.other": "中文",
     "language.switch": "中文 (change the language)",
     "theme.system": "Colours: as the system (change)",
@@ -28,14 +28,16 @@ export const STRINGS = {
     "hint.pen": "Lines are 2 px wide, whatever the pressure.",
     "hint.erase-stroke": "Touched strokes disappear as a whole.",
     "hint.erase-area": "Only the ink under the circle disappears.",
-    "hint.select": "Click a stroke, or drag a frame round several. Double-click takes the whole part.",
+    "hint.select":
+      "Click a stroke, or drag a frame round several. Double-click takes the whole part.",
     "hint.probe": "Click a point to see what each layer sees there.",
     "hint.pan": "Drag the sheet. The wheel zooms.",
 
     "desk.label": "Sheet",
     "board.label": "Drawing sheet, {count} strokes",
     "board.label-selected": "Drawing sheet, {count} strokes, {selected} selected ({part})",
-    "board.help": "With the select tool (V): ] and [ go through the strokes, arrows move, . and , scale, Delete deletes. With the probe (O): arrows move the point.",
+    "board.help":
+      "With the select tool (V): ] and [ go through the strokes, arrows move, . and , scale, Delete deletes. With the probe (O): arrows move the point.",
     "option.part": "Part",
     "option.part-auto": "by place",
     "option.radius": "Width",
@@ -65,7 +67,8 @@ export const STRINGS = {
     "start.blank": "Blank sheet",
     "start.button": "Start sketch: {name}. Choose another",
     "start.title": "Choose a start sketch",
-    "start.intro": "Edits of one sketch can be compared: the page then shows what changed in the face, and where. Choosing opens a new drawing; the present one stays in the gallery.",
+    "start.intro":
+      "Edits of one sketch can be compared: the page then shows what changed in the face, and where. Choosing opens a new drawing; the present one stays in the gallery.",
     "start.groups": "Groups",
     "start.all": "All",
     "start.fresh": "New drawing on {name}. The one before is in the gallery under “My drawings”.",
@@ -91,7 +94,8 @@ export const STRINGS = {
     "difference.title": "Difference",
     "difference.picture": "Difference of {name}'s face to the face of the start sketch",
     "difference.waiting": "Waiting for a face…",
-    "difference.no-start": "Choose a start sketch: here appears how the face differs from that sketch's face.",
+    "difference.no-start":
+      "Choose a start sketch: here appears how the face differs from that sketch's face.",
     "difference.nothing": "No change yet. Draw, and see where the face changes.",
     "difference.outside": "of the change lies outside the edit",
     "difference.detail": "Mean change: {inside} inside, {outside} outside (of 255)",
@@ -103,13 +107,17 @@ export const STRINGS = {
     "probe.waiting": "Waiting for the server…",
     "probe.progress": "Reading the groups' sketches: {done} of {total}",
     "probe.progress-label": "Sketches read",
-    "probe.none": "PCA of what the layer holds at one point, for every sketch of the groups, and for yours.",
+    "probe.none":
+      "PCA of what the layer holds at one point, for every sketch of the groups, and for yours.",
     "probe.at": "At ({x}, {y}).",
-    "probe.facts": "{layer} at ({x}, {y}): {channels} channels; sees {size} px around, nothing else.",
-    "probe.facts-whole": "{layer} at ({x}, {y}): {channels} channels; its convolutions see {size} px around, its normalisation the whole sheet.",
+    "probe.facts":
+      "{layer} at ({x}, {y}): {channels} channels; sees {size} px around, nothing else.",
+    "probe.facts-whole":
+      "{layer} at ({x}, {y}): {channels} channels; its convolutions see {size} px around, its normalisation the whole sheet.",
     "probe.explained": "The axes show {first} and {second} of the variance.",
     "probe.chart": "PCA of layer {layer}: {count} sketches of {groups} groups",
-    "probe.chart-live": "PCA of layer {layer}: {count} sketches of {groups} groups and the present drawing, the ringed point",
+    "probe.chart-live":
+      "PCA of layer {layer}: {count} sketches of {groups} groups and the present drawing, the ringed point",
 
     "state.saved": "Saved",
     "state.saving": "Saving…",
@@ -119,10 +127,14 @@ export const STRINGS = {
     "state.waiting": "Waiting: kept in this browser ({count})",
     "state.memory": "Not saved: keep the page open ({count})",
     "state.label": "Every finished stroke is stored by itself.",
-    "banner.offline": "The server does not answer. You can go on drawing: all of it stays in this browser and is sent as soon as the server is back.",
-    "banner.busy": "The server cannot store anything at the moment. You can go on drawing: all of it stays in this browser and is sent later.",
-    "banner.full": "The server's disk is full. You can go on drawing: all of it stays in this browser and is sent once there is room.",
-    "banner.memory": "The server does not answer and this browser cannot keep what you draw. Please leave the page open.",
+    "banner.offline":
+      "The server does not answer. You can go on drawing: all of it stays in this browser and is sent as soon as the server is back.",
+    "banner.busy":
+      "The server cannot store anything at the moment. You can go on drawing: all of it stays in this browser and is sent later.",
+    "banner.full":
+      "The server's disk is full. You can go on drawing: all of it stays in this browser and is sent once there is room.",
+    "banner.memory":
+      "The server does not answer and this browser cannot keep what you draw. Please leave the page open.",
     "banner.no-canvas": "The page could not be started: {message}",
     "back.online": "The server is back; everything is saved.",
 
@@ -132,7 +144,8 @@ export const STRINGS = {
     "save.group-note": "Sketches that differ in one thing belong in one group, such as “smiles”.",
     "save.group-empty": "A sketch needs a group: type a name.",
     "save.group-long": "At most {most} characters, please.",
-    "save.group-forbidden": "A group's name has none of / \\ : * ? \" < > | and no dot or space at its ends.",
+    "save.group-forbidden":
+      "A group's name has none of / \\ : * ? \" < > | and no dot or space at its ends.",
     "save.nickname": "Your nickname",
     "save.nickname-note": "Shown beside your sketches.",
     "save.anonymous": "anonymous",
@@ -210,8 +223,9 @@ export const STRINGS = {
     "session.token": "Shared word",
     "session.wrong": "That is not the word. Please check it.",
     "session.enter": "Begin",
-    "conflict": "This drawing was also changed in another window. Both are kept, one after the other.",
-    "refused": "The server did not take it: {message}",
+    conflict:
+      "This drawing was also changed in another window. Both are kept, one after the other.",
+    refused: "The server did not take it: {message}",
     "moved-on": "Kept as a new drawing, since the server did not take the old one: {message}",
     "other-window": "Your last drawing is open in another window. This is a new sheet.",
     "error.text": "{text}",
@@ -221,7 +235,8 @@ export const STRINGS = {
     "error.too-many": "Too many requests. Please wait a moment.",
 
     "help.title": "Keyboard",
-    "help.intro": "Everything is reachable by keyboard: Tab goes through the page, the arrows through the tools.",
+    "help.intro":
+      "Everything is reachable by keyboard: Tab goes through the page, the arrows through the tools.",
     "help.tools": "Tools",
     "help.edit": "Edit",
     "help.selection": "Strokes (select tool, sheet focused)",
@@ -241,7 +256,8 @@ export const STRINGS = {
     "help.hold": "Hold and drag: move the sheet",
     "help.tabs": "Difference or probe",
     "help.wheel": "Wheel zooms, Shift and wheel moves sideways, the middle button drags.",
-    "help.touch": "One finger draws, two fingers move and zoom. A pen on the screen switches fingers off.",
+    "help.touch":
+      "One finger draws, two fingers move and zoom. A pen on the screen switches fingers off.",
 
     "part.face-shape": "face shape",
     "part.left-eyebrow": "left brow",
@@ -268,9 +284,9 @@ export const STRINGS = {
 
   zh: {
     "page.title": "featviz：绘图页面",
-    "loading": "加载中…",
-    "retry": "重试",
-    "undo": "撤销",
+    loading: "加载中…",
+    retry: "重试",
+    undo: "撤销",
     "language.other": "EN",
     "language.switch": "EN（切换语言）",
     "theme.system": "配色：跟随系统（切换）",
@@ -300,7 +316,8 @@ export const STRINGS = {
     "desk.label": "画纸",
     "board.label": "画纸，{count} 条笔画",
     "board.label-selected": "画纸，{count} 条笔画，已选 {selected} 条（{part}）",
-    "board.help": "选择工具（V）：] 与 [ 切换笔画，方向键移动，. 与 , 缩放，Delete 删除。探针（O）：方向键移动探测点。",
+    "board.help":
+      "选择工具（V）：] 与 [ 切换笔画，方向键移动，. 与 , 缩放，Delete 删除。探针（O）：方向键移动探测点。",
     "option.part": "部位",
     "option.part-auto": "按位置",
     "option.radius": "宽度",
@@ -330,7 +347,8 @@ export const STRINGS = {
     "start.blank": "空白画纸",
     "start.button": "起始草图：{name}。点击更换",
     "start.title": "选择起始草图",
-    "start.intro": "在同一草图上的修改可以相互比较：页面会显示人脸哪里变了、变了多少。选择后会新建一幅画，当前的画保留在画廊中。",
+    "start.intro":
+      "在同一草图上的修改可以相互比较：页面会显示人脸哪里变了、变了多少。选择后会新建一幅画，当前的画保留在画廊中。",
     "start.groups": "分组",
     "start.all": "全部",
     "start.fresh": "已在 {name} 上新建一幅画。之前的画在画廊的“我的画”里。",
@@ -371,7 +389,8 @@ export const STRINGS = {
     "probe.none": "各组每幅草图（以及你的画）在该点激活向量的 PCA。",
     "probe.at": "位于（{x}, {y}）。",
     "probe.facts": "{layer} 位于（{x}, {y}）：{channels} 个通道；只看到周围 {size} 像素。",
-    "probe.facts-whole": "{layer} 位于（{x}, {y}）：{channels} 个通道；卷积看到周围 {size} 像素，归一化看到整张画纸。",
+    "probe.facts-whole":
+      "{layer} 位于（{x}, {y}）：{channels} 个通道；卷积看到周围 {size} 像素，归一化看到整张画纸。",
     "probe.explained": "两轴分别占方差的 {first} 和 {second}。",
     "probe.chart": "{layer} 层的 PCA：{groups} 组共 {count} 幅草图",
     "probe.chart-live": "{layer} 层的 PCA：{groups} 组共 {count} 幅草图，带圈的点是当前的画",
@@ -397,7 +416,7 @@ export const STRINGS = {
     "save.group-note": "只有一处不同的草图放在同一组，例如“微笑”。",
     "save.group-empty": "草图需要一个分组：请输入名称。",
     "save.group-long": "最多 {most} 个字符。",
-    "save.group-forbidden": "组名不能含 / \\ : * ? \" < > |，首尾不能是点或空格。",
+    "save.group-forbidden": '组名不能含 / \\ : * ? " < > |，首尾不能是点或空格。',
     "save.nickname": "你的昵称",
     "save.nickname-note": "显示在你的草图旁边。",
     "save.anonymous": "匿名",
@@ -475,8 +494,8 @@ export const STRINGS = {
     "session.token": "口令",
     "session.wrong": "口令不对，请再检查一下。",
     "session.enter": "开始",
-    "conflict": "这幅画也在另一个窗口中改动过。两边的内容都已按先后保留。",
-    "refused": "服务器没有接受：{message}",
+    conflict: "这幅画也在另一个窗口中改动过。两边的内容都已按先后保留。",
+    refused: "服务器没有接受：{message}",
     "moved-on": "服务器没有接受旧画，已另存为新画：{message}",
     "other-window": "你上次的画正在另一个窗口中打开。这是一张新画纸。",
     "error.text": "{text}",

@@ -15,7 +15,12 @@ function rove(bar) {
     const all = buttons();
     const at = all.indexOf(document.activeElement);
     const to = {
-      ArrowDown: at + 1, ArrowRight: at + 1, ArrowUp: at - 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1,
+      ArrowDown: at + 1,
+      ArrowRight: at + 1,
+      ArrowUp: at - 1,
+      ArrowLeft: at - 1,
+      Home: 0,
+      End: all.length - 1,
     }[event.key];
     if (at < 0 || to === undefined) return;
     const next = all[(to + all.length) % all.length];
@@ -35,13 +40,37 @@ function rove(bar) {
 
 /** Tells by calls of `actions`: tool(id), undo(), redo(), clear(). */
 export function makeToolbar(bar, actions) {
-  const tools = new Map(TOOLS.map(({ id, key }) => [id, make("button", {
-    type: "button", class: "tool", "data-tool": id, "data-key": key, label: `tool.${id}`, "aria-pressed": "false",
-    onclick: () => actions.tool(id),
-  }, icon(id))]));
-  const command = (name, key, run) => make("button", {
-    type: "button", class: "tool", "data-command": name, "data-key": key, label: `tool.${name}`, onclick: run,
-  }, icon(name));
+  const tools = new Map(
+    TOOLS.map(({ id, key }) => [
+      id,
+      make(
+        "button",
+        {
+          type: "button",
+          class: "tool",
+          "data-tool": id,
+          "data-key": key,
+          label: `tool.${id}`,
+          "aria-pressed": "false",
+          onclick: () => actions.tool(id),
+        },
+        icon(id),
+      ),
+    ]),
+  );
+  const command = (name, key, run) =>
+    make(
+      "button",
+      {
+        type: "button",
+        class: "tool",
+        "data-command": name,
+        "data-key": key,
+        label: `tool.${name}`,
+        onclick: run,
+      },
+      icon(name),
+    );
   const undo = command("undo", "Ctrl+Z", actions.undo);
   const redo = command("redo", "Ctrl+Shift+Z", actions.redo);
   const clear = command("clear", "Shift+Delete", actions.clear);
@@ -56,7 +85,11 @@ export function makeToolbar(bar, actions) {
     },
     // A disabled button would lose the focus in the middle of undoing; these only say so.
     enable({ canUndo, canRedo, canClear }) {
-      for (const [button, can] of [[undo, canUndo], [redo, canRedo], [clear, canClear]]) {
+      for (const [button, can] of [
+        [undo, canUndo],
+        [redo, canRedo],
+        [clear, canClear],
+      ]) {
         button.setAttribute("aria-disabled", String(!can));
       }
     },
@@ -74,12 +107,19 @@ export class ToolOptions {
 
   show() {
     const { tool } = this.board;
-    const content = {
-      pen: () => this.#partChoice(),
-      "erase-area": () => this.#radiusChoice(),
-      select: () => this.#selection(),
-      probe: () => [this.#words(this.board.probe.point ? ["option.probe-at", { x: this.board.probe.point[0], y: this.board.probe.point[1] }] : ["option.probe-none"])],
-    }[tool]?.() ?? [];
+    const content =
+      {
+        pen: () => this.#partChoice(),
+        "erase-area": () => this.#radiusChoice(),
+        select: () => this.#selection(),
+        probe: () => [
+          this.#words(
+            this.board.probe.point
+              ? ["option.probe-at", { x: this.board.probe.point[0], y: this.board.probe.point[1] }]
+              : ["option.probe-none"],
+          ),
+        ],
+      }[tool]?.() ?? [];
     this.box.replaceChildren(...content);
   }
 
@@ -88,12 +128,23 @@ export class ToolOptions {
   }
 
   #partChoice() {
-    const select = make("select", { id: "part", onchange: () => {
-      this.part = select.value;
-      remember("part", this.part);
-    } },
-    make("option", { value: "", text: "option.part-auto" }),
-    ...this.parts.map((part) => Object.assign(document.createElement("option"), { value: part, textContent: partName(part) })));
+    const select = make(
+      "select",
+      {
+        id: "part",
+        onchange: () => {
+          this.part = select.value;
+          remember("part", this.part);
+        },
+      },
+      make("option", { value: "", text: "option.part-auto" }),
+      ...this.parts.map((part) =>
+        Object.assign(document.createElement("option"), {
+          value: part,
+          textContent: partName(part),
+        }),
+      ),
+    );
     select.value = this.part;
     return [make("label", { htmlFor: "part", class: "option-words", text: "option.part" }), select];
   }
@@ -101,13 +152,28 @@ export class ToolOptions {
   #radiusChoice() {
     const value = make("output", { class: "option-words" });
     const tell = () => setText(value, "option.radius-value", { size: 2 * this.board.radius });
-    const at = RADII.reduce((best, radius, i) => (Math.abs(radius - this.board.radius) < Math.abs(RADII[best] - this.board.radius) ? i : best), 0);
-    const slider = make("input", { type: "range", id: "radius", min: 0, max: RADII.length - 1, value: at, oninput: () => {
-      this.setRadius(RADII[slider.value]);
-      tell();
-    } });
+    const at = RADII.reduce(
+      (best, radius, i) =>
+        Math.abs(radius - this.board.radius) < Math.abs(RADII[best] - this.board.radius) ? i : best,
+      0,
+    );
+    const slider = make("input", {
+      type: "range",
+      id: "radius",
+      min: 0,
+      max: RADII.length - 1,
+      value: at,
+      oninput: () => {
+        this.setRadius(RADII[slider.value]);
+        tell();
+      },
+    });
     tell();
-    return [make("label", { htmlFor: "radius", class: "option-words", text: "option.radius" }), slider, value];
+    return [
+      make("label", { htmlFor: "radius", class: "option-words", text: "option.radius" }),
+      slider,
+      value,
+    ];
   }
 
   setRadius(radius) {
@@ -126,24 +192,38 @@ export class ToolOptions {
     const { board } = this;
     const count = board.selected.size;
     if (!count) {
-      return [this.#words(["option.selected-none"]),
-        make("button", { type: "button", class: "button small", text: "option.select-all", onclick: () => {
-          board.select(board.strokes.map((stroke) => stroke.id));
-        } })];
+      return [
+        this.#words(["option.selected-none"]),
+        make("button", {
+          type: "button",
+          class: "button small",
+          text: "option.select-all",
+          onclick: () => {
+            board.select(board.strokes.map((stroke) => stroke.id));
+          },
+        }),
+      ];
     }
     // The buttons stay while the selection changes under them, or they would lose the focus.
     if (this.box.querySelector("[data-selection]")) {
       setText(this.box.querySelector(".option-words"), "option.selected", { count });
       return [...this.box.children];
     }
-    const button = (key, name, run) => make("button", { type: "button", class: "quiet", label: key, "data-selection": "", onclick: run }, icon(name));
+    const button = (key, name, run) =>
+      make(
+        "button",
+        { type: "button", class: "quiet", label: key, "data-selection": "", onclick: run },
+        icon(name),
+      );
     const scaled = (factor) => () => {
       board.resizeSelection(factor);
       board.settle();
     };
-    return [this.#words(["option.selected", { count }]),
-      button("option.smaller", "smaller", scaled(1 / 1.05)), button("option.larger", "larger", scaled(1.05)),
-      button("option.delete", "clear", () => board.deleteSelection())];
+    return [
+      this.#words(["option.selected", { count }]),
+      button("option.smaller", "smaller", scaled(1 / 1.05)),
+      button("option.larger", "larger", scaled(1.05)),
+      button("option.delete", "clear", () => board.deleteSelection()),
+    ];
   }
 }
-
