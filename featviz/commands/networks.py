@@ -63,7 +63,7 @@ class Train:
     """Parts a batch is cut into to need less memory."""
     ema: float | None = None
     """Keep a moving average of the generator's weights with this decay, and save that."""
-    compile: bool | None = None
+    compile: bool = False
     """Compile the networks first; minutes, then faster steps."""
     start_from: Path | None = None
     """A checkpoint whose weights the run begins with instead of fresh ones. What it tells
@@ -117,7 +117,7 @@ class Train:
             "augment_rotation": self.augment_rotation,
             "accumulation": self.accumulation,
             "ema": self.ema,
-            "compile": self.compile,
+            "compile": self.compile or None,
             "seed": self.seed,
             "enhancers": self.enhancers,
             "fixed_steps": self.fixed_steps,

@@ -116,6 +116,12 @@ def _train(
     training, held_out = pairs.split("train"), pairs.split("test")
     if len(training) == 0:
         raise FeatvizError(f"{pairs.folder} has no pairs in its train split")
+    pairs_at_once = config.batch_size // processes.count
+    if pairs_at_once % config.accumulation:
+        raise FeatvizError(
+            f"a batch of {config.batch_size} shared by {processes.count} processes cannot be cut "
+            f"into {config.accumulation} equal parts each"
+        )
     fingerprint = training.fingerprint()
     description = {"featviz_version": __version__, "data": fingerprint, **config.to_json()}
     before = _read_folder(out, description, resume, extend)
