@@ -1,7 +1,6 @@
 """A database as the store uses it: short transactions that are on disk when they return."""
 
 import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.orm import Session
 
 from featviz.errors import FeatvizError, one_line
+from featviz.studio.line import Line
 from featviz.studio.problems import StudioError
 from featviz.studio.tables import SCHEMA_VERSION, Schema, Table
 
@@ -31,6 +31,8 @@ T = TypeVar("T")
 BUSY_SECONDS = 5.0
 """How long a transaction waits for others before it gives up."""
 
+_LINE_BUSY = 6
+"""How much longer somebody may stand in line, where things move on, than before a locked file."""
 _ATTEMPTS = 4
 _SCHEMA_LOCK = 5_120_512
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR")
@@ -80,7 +82,7 @@ class Database:
         self.busy_seconds = busy_seconds
         # One writer at a time is SQLite's rule. Waiting in line is fair and costs nothing;
         # SQLite's own way, trying again after a while, lets some starve when many save at once.
-        self._line = threading.Lock() if self.is_sqlite else None
+        self._line = Line() if self.is_sqlite else None
         self._file: tuple[int, int] | None = None
         self.engine = self._connect()
         # The same connections; their transactions take the writer's place from the start.
@@ -121,7 +123,7 @@ class Database:
         """
         if self._line is None:
             return self._run(work, self._writing)
-        if not self._line.acquire(timeout=self.busy_seconds):
+        if not self._line.acquire(_LINE_BUSY * self.busy_seconds):
             raise StudioError("busy", "the database is busy; what you draw is sent again")
         try:
             self._require_file()
