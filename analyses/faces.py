@@ -21,7 +21,7 @@ from featviz.figures import draw_caption, draw_image, draw_sketch, wrap_caption
 from featviz.generation import generate
 
 SIDE, GAP, EDGE, LABELS = 0.95, 0.06, 0.12, 0.75
-SHOWN = 160
+SHOWN = 128
 """Pixels of a shown image's side: noise compresses badly, and the figures are kept in git."""
 CHANGE_LIMIT = 64.0
 """Grey levels at which the colours of a change map end."""
@@ -40,7 +40,7 @@ class Sketch:
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """A cell with an image (H, W, 3) uint8; `label` is written into its lower left corner."""
+    """A cell with an image (H, W, 3) uint8."""
 
     pixels: Pixels
 

@@ -18,7 +18,7 @@ FOREHEAD = 75
 
 
 def draw(sources: Sources) -> Figure:
-    """Crops of six held-out faces by both generators, and where the two differ."""
+    """Crops of five held-out faces by both generators, and where the two differ."""
     pairs, chosen = held_out(sources, COUNT)
     sketches = [rasterize(pairs.contour(index)) for index in chosen]
     images = {name: faces_of(one, sketches) for name, one in load(NAMES).items()}
@@ -45,10 +45,8 @@ def draw(sources: Sources) -> Figure:
         "faces, evenly spaced. Detail is the mean absolute difference between neighbouring "
         "pixels, in grey levels: teeth raise it at the mouth, noise on the forehead."
     )
-    remark = " ".join(
-        f"Detail at the mouth and on the forehead: {name} {values[0]:.1f}, {values[1]:.1f}."
-        for name, values in sharpness.items()
-    )
+    facts = [f"{name} {at[0]:.1f} and {at[1]:.1f}" for name, at in sharpness.items()]
+    remark = f"Detail at the mouth and on the forehead: {', '.join(facts)}."
     return gallery(rows, text, remark=remark)
 
 
