@@ -9,9 +9,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -35,8 +42,17 @@ class Imported:
     known: int
 
 
+def _pairs(values: list[float]) -> list[float]:
+    if len(values) % 2:
+        raise ValueError("expected pairs of coordinates")
+    return values
+
+
+_Points = Annotated[list[float], Field(min_length=2), AfterValidator(_pairs)]
+
+
 class _Line(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class _AuthorLine(_Line):
@@ -49,7 +65,7 @@ class _StrokeLine(_Line):
     id: str
     part: str
     order: float
-    points: list[float]
+    points: _Points
     present: bool
 
 
@@ -76,7 +92,7 @@ class _DrawingLine(_Line):
 
 class _StoredStroke(_Line):
     part: str
-    points: list[float]
+    points: _Points
 
 
 class _HiddenSketch(_Line):
@@ -86,7 +102,8 @@ class _HiddenSketch(_Line):
     edited_part: str
     strokes: list[_StoredStroke] | None
     original: str | None
-    suffix: str
+    # A file is called so when the sketch is shown: a suffix and nothing else.
+    suffix: Annotated[str, Field(pattern=r"^\.[a-z0-9]{1,7}$")]
 
 
 class _SketchLine(_Line):
@@ -292,15 +309,48 @@ def _insert_history(session: Session, history: list[_HistoryLine]) -> None:
     session.flush()
     drawings: list[tuple[Drawing, _DrawingLine]] = []
     for line in history:
-        if line.drawing is not None and session.get(Drawing, line.drawing.id) is None:
-            drawing = _drawing_row(line.drawing)
-            session.add(drawing)
-            drawings.append((drawing, line.drawing))
+        if line.drawing is None:
+            continue
+        if (there := session.get(Drawing, line.drawing.id)) is not None:
+            _go_on(session, there, line.drawing)
+            continue
+        drawing = _drawing_row(line.drawing)
+        session.add(drawing)
+        drawings.append((drawing, line.drawing))
     session.flush()
     for drawing, told in drawings:
         if told.base and session.get(Sketch, told.base):
             drawing.base_id = told.base
         session.add_all(_steps(told))
+
+
+def _go_on(session: Session, drawing: Drawing, told: _DrawingLine) -> None:
+    """Add to a drawing that is here already what was drawn on it since."""
+    events = select(Event.id).where(Event.drawing_id == drawing.id).order_by(Event.number)
+    here = list(session.scalars(events))
+    ids = [event.id for event in told.events]
+    both = min(len(here), len(ids))
+    if drawing.author_id != told.author or here[:both] != ids[:both]:
+        raise FeatvizError(
+            f"drawing {drawing.id} went on differently in the database; import into another one"
+        )
+    if len(ids) == both:
+        return
+    strokes = {
+        stroke.id: stroke
+        for stroke in session.scalars(select(Stroke).where(Stroke.drawing_id == drawing.id))
+    }
+    for row in _steps(told):
+        if isinstance(row, Event):
+            if row.number > both:
+                session.add(row)
+        elif row.id in strokes:
+            strokes[row.id].present = row.present
+        else:
+            session.add(row)
+    after = _drawing_row(told)
+    for name in ("updated", "revision", "last_event", "strokes", "points"):
+        setattr(drawing, name, getattr(after, name))
 
 
 def _drawing_row(line: _DrawingLine) -> Drawing:
