@@ -28,9 +28,10 @@ class ExportSketches:
 
     def run(self) -> None:
         """Export and report."""
+        database = _open(self.database, must_exist=True)
+
         from featviz.studio.exporting import export_sketches
 
-        database = _open(self.database, must_exist=True)
         report = export_sketches(database, self.folder, self.group, self.everything)
         database.close()
         print(
@@ -60,9 +61,10 @@ class ImportSketches:
 
     def run(self) -> None:
         """Import and report."""
+        database = _open(self.database, must_exist=False)
+
         from featviz.studio.importing import import_sketches
 
-        database = _open(self.database, must_exist=False)
         report = import_sketches(self.folder, database)
         database.close()
         print(f"{database.name}: {report.new} sketches imported, {report.known} were there already")

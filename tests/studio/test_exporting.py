@@ -351,6 +351,83 @@ def test_the_commands_lead_from_a_database_to_feature_tables(
     assert not (tmp_path / "none.db").exists()
 
 
+def test_an_import_goes_on_with_drawings_that_an_earlier_one_brought(
+    drawn: Store, other: Database, tmp_path: Path
+) -> None:
+    export_sketches(drawn.database, tmp_path / "first")
+    import_sketches(tmp_path / "first", other)
+    child = next(
+        d for d in rows(drawn.database)["Drawing"] if d["last_event"] == "e1" and d["base_id"]
+    )
+    stroke = NewStroke("s9", "nose", 9, (1.0, 2.0, 3.0, 4.0))
+    later = NewEvent("e9", "draw", (stroke,), ("s1",))
+    drawn.append_events(child["author_id"], child["id"], "e1", [later])
+    drawn.save_sketch(child["author_id"], str(uuid4()), child["id"], child["revision"] + 1, "later")
+    export_sketches(drawn.database, tmp_path / "second")
+    assert import_sketches(tmp_path / "second", other).new == 1
+    export_sketches(other, tmp_path / "again")
+    assert tree(tmp_path / "again") == tree(tmp_path / "second")
+    # An older export has nothing to add.
+    before = rows(other)
+    assert import_sketches(tmp_path / "first", other).new == 0
+    assert rows(other) == before
+
+
+def test_drawings_that_went_different_ways_are_not_mixed(
+    drawn: Store, other: Database, tmp_path: Path
+) -> None:
+    export_sketches(drawn.database, tmp_path / "out", everything=True)
+    import_sketches(tmp_path / "out", other)
+    path = tmp_path / "out" / HISTORY
+    path.write_text(path.read_text().replace('"id":"e2"', '"id":"x2"'))
+    before = rows(other)
+    with pytest.raises(FeatvizError, match="went on differently"):
+        import_sketches(tmp_path / "out", other)
+    assert rows(other) == before
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now"),
+    [
+        ('"suffix":".svg"', '"suffix":"/../../../escaped"'),
+        ('"points":[100.25,', '"points":[1,100.25,'),
+        ('"points":[100.25,', '"points":[NaN,'),
+    ],
+)
+def test_a_history_made_up_by_somebody_is_refused(
+    was: str, is_now: str, drawn: Store, other: Database, tmp_path: Path
+) -> None:
+    export_sketches(drawn.database, tmp_path / "out", everything=True)
+    path = tmp_path / "out" / HISTORY
+    assert was in path.read_text()
+    path.write_text(path.read_text().replace(was, is_now))
+    with pytest.raises(FeatvizError, match="line"):
+        import_sketches(tmp_path / "out", other)
+    assert not any(rows(other).values())
+
+
+def test_without_the_extra_the_commands_say_what_to_install(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules.update(sqlalchemy=None, fastapi=None);"
+        "from featviz.cli import main; main(sys.argv[1:])"
+    )
+    (tmp_path / "own.db").touch()
+    for arguments in (
+        ["draw", "--no-browser"],
+        ["sketches", "export", "own.db", "out"],
+        ["sketches", "import", "set", "own.db"],
+    ):
+        failed = subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=120,
+        )
+        assert failed.returncode == 2, failed.stderr
+        assert "pip install 'featviz[draw]'" in failed.stderr and failed.stderr.count("\n") == 1
+
+
 def test_history_lines_are_json_of_one_thing_each(drawn: Store, tmp_path: Path) -> None:
     export_sketches(drawn.database, tmp_path / "out")
     kinds = [list(json.loads(line)) for line in (tmp_path / "out" / HISTORY).open()]
