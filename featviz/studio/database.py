@@ -87,6 +87,12 @@ class Database:
         self.engine = self._connect()
         # The same connections; their transactions take the writer's place from the start.
         self._writing = self.engine.execution_options(writes=True)
+        # SQLite reads one state by itself; PostgreSQL would read a newer one at each statement.
+        self._reading = (
+            self.engine
+            if self.is_sqlite
+            else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
         try:
             self._prepare()
         except (SQLAlchemyError, StudioError) as error:
@@ -113,7 +119,7 @@ class Database:
 
     def read(self, work: Callable[[Session], T]) -> T:
         """What `work` gives in a transaction that sees one state of the database."""
-        return self._run(work, self.engine)
+        return self._run(work, self._reading)
 
     def write(self, work: Callable[[Session], T]) -> T:
         """Run `work` and commit; it is on disk when this returns, or nothing of it is.

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -242,6 +242,11 @@ def _read_cursor(cursor: str, kind: str) -> tuple[str | datetime, str]:
         given, text, key = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         if given != kind or not isinstance(key, str) or not isinstance(text, str):
             raise ValueError
-        return (text if kind == "label" else datetime.fromisoformat(text)), key
-    except (ValueError, TypeError, RecursionError):
+        if b"\0" in (text + key).encode():
+            # PostgreSQL takes no such text.
+            raise ValueError
+        value: str | datetime
+        value = text if kind == "label" else datetime.fromisoformat(text).astimezone(UTC)
+        return value, key
+    except (ValueError, TypeError, RecursionError, OverflowError):
         raise StudioError("bad-request", "this cursor belongs to another list") from None

@@ -1,3 +1,5 @@
+import base64
+import json
 from datetime import timedelta
 from uuid import uuid4
 
@@ -150,7 +152,25 @@ def test_drawings_are_listed_to_their_author_latest_first(
 
 def test_a_cursor_of_another_list_is_refused(database: Database, people: dict[str, str]) -> None:
     cursor = list_sketches(database, SketchFilter(), "new", 2, None).next
-    for order, given in (("label", cursor), ("new", "nonsense"), ("new", "W10="), ("old", "é")):
+    made_up = [
+        base64.urlsafe_b64encode(json.dumps([kind, text, "id"]).encode()).decode()
+        for kind, text in (
+            ("label", "a\0b"),
+            ("label", "\ud800"),
+            ("new", "9999-12-31T23:59:59-14:00"),
+            ("new", "0001-01-01T00:00:00+14:00"),
+        )
+    ]
+    for order, given in (
+        ("label", cursor),
+        ("new", "nonsense"),
+        ("new", "W10="),
+        ("old", "é"),
+        ("label", made_up[0]),
+        ("label", made_up[1]),
+        ("new", made_up[2]),
+        ("new", made_up[3]),
+    ):
         with pytest.raises(StudioError, match="cursor"):
             list_sketches(database, SketchFilter(), order, 2, given)  # type: ignore[arg-type]
 

@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from featviz.drawing import rasterize, read_svg
 from featviz.errors import FeatvizError
@@ -17,7 +18,7 @@ from featviz.studio.start_sketch import StartSketch
 from featviz.studio.steps import Limits, NewEvent, NewStroke
 from featviz.studio.store import Store
 from featviz.studio.strokes import editable, lines
-from featviz.studio.tables import Schema
+from featviz.studio.tables import Event, Schema
 
 LINE = (100.0, 200.0, 150.5, 210.25)
 FACE = StartSketch(
@@ -402,3 +403,18 @@ def test_an_unreachable_postgresql_is_one_line_without_the_password() -> None:
     with pytest.raises(FeatvizError, match="cannot open the database") as caught:
         Database("postgresql://me:hidden@127.0.0.1:9/none", busy_seconds=1)
     assert "hidden" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_is_read_at_once_is_of_one_moment(store: Store) -> None:
+    me = author(store)
+    mine = drawing(store, me)
+    store.append_events(me, mine, None, [event("e1", stroke("s1"))])
+
+    def read(session: Session) -> list[int]:
+        count = select(func.count()).select_from(Event).where(Event.drawing_id == mine)
+        before = session.scalar(count)
+        store.append_events(me, mine, "e1", [event("e2", stroke("s2"))])
+        return [before or 0, session.scalar(count) or 0]
+
+    assert store.database.read(read) == [1, 1]
+    assert len(store.drawing(me, mine).events) == 2

@@ -28,6 +28,7 @@ from featviz.studio.context import (
 )
 from featviz.studio.exporting import export_sketches
 from featviz.studio.gallery import Order, SketchFilter, facets, list_sketches
+from featviz.studio.problems import StudioError
 from featviz.studio.rasters import png
 from featviz.studio.tables import Author, Sketch
 
@@ -145,4 +146,9 @@ def _summary(studio: Studio, sketch: Sketch, author: Author) -> dict[str, Any]:
 
 
 def _aware(time: datetime | None) -> datetime | None:
-    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
+    if time is None or time.tzinfo is None:
+        return time and time.replace(tzinfo=UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise StudioError("bad-request", "there is no such time in UTC") from None
