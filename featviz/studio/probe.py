@@ -35,6 +35,10 @@ _REMEMBERED = 200
 _PATIENCE = 0.5
 """Seconds for which a sketch of the background work lets faces go first, at most."""
 
+_UNWANTED = 3
+"""After so many sketches that nobody waits for, vectors are given up: who only chooses another
+layer asks for the same ones again at once."""
+
 Key = tuple[str, Point]
 
 
@@ -48,11 +52,14 @@ class ProbeMap:
 
 
 class Extraction:
-    """The start set's vectors at one point, on their way. done, total: sketches."""
+    """The start set's vectors at one point, on their way.
+
+    done, total: sketches. wanted_by: how many wait. unwanted: sketches since somebody did.
+    """
 
     def __init__(self, total: int) -> None:
         self.done, self.total = 0, total
-        self.wanted_by = 0
+        self.wanted_by = self.unwanted = 0
         self.future: Future[FeatureTable]
 
 
@@ -152,7 +159,7 @@ class Prober:
             with self._lock:
                 extraction.wanted_by -= 1
                 if extraction.wanted_by == 0 and extraction.future.cancel():
-                    self._extractions.pop(key, None)
+                    self._forget(key, extraction)
 
     def live(
         self, checkpoint: str, point: Point, layer: str, picture: NDArray[np.uint8]
@@ -193,8 +200,7 @@ class Prober:
         def images() -> Generator[NDArray[np.uint8], None, None]:
             for number, image in enumerate(self.starts.images()):
                 extraction.done = number
-                if extraction.wanted_by == 0:
-                    raise _UnwantedError
+                self._require_wanted(key, extraction)
                 self._faces_done.wait(_PATIENCE)
                 # The image is computed until the next one is asked for.
                 with self.computing:
@@ -221,7 +227,19 @@ class Prober:
             # Whatever happened, an image that was begun is over.
             source.close()
             with self._lock:
-                self._extractions.pop(key, None)
+                self._forget(key, extraction)
+
+    def _require_wanted(self, key: Key, extraction: Extraction) -> None:
+        with self._lock:
+            extraction.unwanted = 0 if extraction.wanted_by else extraction.unwanted + 1
+            if extraction.unwanted >= _UNWANTED:
+                # Who asks from now on gets new vectors, not these that are given up.
+                self._forget(key, extraction)
+                raise _UnwantedError
+
+    def _forget(self, key: Key, extraction: Extraction) -> None:
+        if self._extractions.get(key) is extraction:
+            del self._extractions[key]
 
     def _map(self, checkpoint: str, point: Point, layer: str) -> ProbeMap:
         with self._lock:

@@ -11,7 +11,7 @@ from featviz.extraction import extract
 from featviz.networks.generators import GeneratorArchitecture, build_generator
 from featviz.sketches import read_sketches
 from featviz.studio.networks import Networks
-from featviz.studio.probe import Prober
+from featviz.studio.probe import Extraction, Prober, _UnwantedError
 from featviz.studio.problems import StudioError
 from featviz.studio.start_set import open_start_set
 
@@ -82,3 +82,22 @@ def test_layers_and_checkpoints_that_are_not_there_are_refused(prober: Prober) -
         prober.describe("small", POINT, "L7")
     with pytest.raises(StudioError, match="unknown checkpoint"):
         prober.describe("none", POINT, "L0")
+
+
+def test_who_asks_for_vectors_that_were_just_given_up_gets_new_ones(prober: Prober) -> None:
+    key = ("small", POINT)
+    dying = prober._extractions[key] = Extraction(6)
+    dying.wanted_by = 1
+    for _ in range(10):
+        prober._require_wanted(key, dying)
+    # Who chooses another layer lets go for a moment only.
+    for wanted in (0, 1, 0, 0, 1):
+        dying.wanted_by = wanted
+        prober._require_wanted(key, dying)
+    dying.wanted_by = 0
+    with pytest.raises(_UnwantedError):
+        for _ in range(10):
+            prober._require_wanted(key, dying)
+    with prober.extraction(*key) as again:
+        assert again is not dying
+        assert len(again.future.result(60).rows) == 6
