@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from featviz.checkpoints import save_network
 from featviz.drawing import Drawing, Stroke
 from featviz.networks.generators import GeneratorArchitecture, build_generator
 
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = Path(shutil.which("chromium") or "/usr/bin/chromium")
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
