@@ -15,8 +15,9 @@ function strokeText(stroke) {
 }
 
 /**
- * Tells by DOM events: "state", "failed" (it could not even be opened again), "faces" (detail: {header, images}), and every text message under
- * its own type ("probe", "probe_map", "error", ...).
+ * Tells by DOM events: "state", "failed" (it could not even be opened again), "faces" (detail:
+ * {header, latency, blob}; blob(place) gives an image), and every text message under its own type
+ * ("probe", "probe_map", "error", ...).
  */
 export class Live extends EventTarget {
   constructor(url) {

@@ -133,8 +133,8 @@ export class Probe extends EventTarget {
     this.#tellFacts();
   }
 
-  showProgress({ point, done, total }) {
-    if (!this.#about(point)) return;
+  showProgress({ done, total, ...about }) {
+    if (!this.#about(about)) return;
     this.progress.hidden = false;
     this.progress.value = done / total;
     setText(this.cover, "probe.progress", { done, total });
@@ -142,7 +142,7 @@ export class Probe extends EventTarget {
   }
 
   showMap(message) {
-    if (!this.#about(message.point)) return;
+    if (!this.#about(message) || message.layer !== this.layer) return;
     this.map = message;
     this.live = null;
     this.progress.hidden = true;
@@ -151,13 +151,15 @@ export class Probe extends EventTarget {
   }
 
   showLive(message) {
-    if (!this.map || !this.#about(message.point) || message.layer !== this.map.layer) return;
+    if (!this.map || !this.#about(message) || message.layer !== this.map.layer) return;
     this.live = message.xy;
     this.#draw();
   }
 
-  #about(point) {
-    return this.point !== null && point[0] === this.point[0] && point[1] === this.point[1];
+  /** Whether a message is of the present point and checkpoint, and not a late one. */
+  #about({ point, checkpoint }) {
+    if (this.point === null || checkpoint !== this.checkpoint.value) return false;
+    return point[0] === this.point[0] && point[1] === this.point[1];
   }
 
   #tellFacts() {
