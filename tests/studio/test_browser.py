@@ -1,7 +1,9 @@
 """The drawing page in a real browser, on a real server."""
 
+import contextlib
 import io
 import re
+import sqlite3
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -435,6 +437,9 @@ def test_a_saved_sketch_is_in_the_gallery_with_base_part_and_name(desk: Desk) ->
     page.fill("#save-group", "a/b")
     page.keyboard.press("Enter")
     expect(page.locator("#save-group-note")).to_contain_text("none of")
+    page.fill("#save-group", "Con")
+    page.keyboard.press("Enter")
+    expect(page.locator("#save-group-note")).to_contain_text("reserved")
     page.fill("#save-group", "smiles")
     page.fill("#save-nickname", "Mei")
     page.keyboard.press("Enter")
@@ -580,6 +585,28 @@ def test_a_server_that_dies_under_the_page_costs_no_stroke(
         context.close()
 
 
+def test_while_the_database_is_locked_the_page_opens_and_goes_on(
+    desk: Desk, server: Server
+) -> None:
+    desk.drag(MOUTH)
+    desk.wait_saved()
+    with contextlib.closing(sqlite3.connect(server.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        desk.drag(LIP)
+        drawn = desk.drawing()
+        pause(0.3)
+        desk.load()
+        assert same(desk.drawing(), drawn)
+        expect(desk.page.locator("#banner")).to_contain_text("cannot store")
+        desk.drag(BROW)
+        other.execute("ROLLBACK")
+    desk.wait_saved()
+    assert len(desk.strokes()) == 3
+    assert same(desk.stored(), desk.drawing())
+    expect(desk.page.locator("#banner")).to_be_hidden()
+    desk.complaints.clear()  # 503
+
+
 def test_two_windows_of_one_person_keep_apart(browser: Browser, server: Server) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
     one = Desk(context, server.address)
@@ -630,6 +657,57 @@ def test_who_has_lost_the_session_gets_a_new_one_and_keeps_the_drawing(desk: Des
     assert len(desk.strokes()) == 2
     assert same(desk.stored(), desk.drawing())
     desk.complaints.clear()  # 401, and 403 for what is somebody else's now
+
+
+def test_who_has_become_somebody_else_begins_a_sheet_of_their_own(desk: Desk) -> None:
+    desk.start_on("G8/001")
+    desk.drag(MOUTH)
+    desk.wait_saved()
+    before = desk.inside("return page.sheet.id;")
+    desk.context.clear_cookies()
+    desk.load()
+    assert desk.inside("return page.sheet.id;") != before
+    assert desk.strokes() == []
+    desk.drag(LIP)
+    desk.wait_saved()
+    assert same(desk.stored(), desk.drawing())
+    desk.complaints.clear()  # 403 for what is somebody else's now
+
+
+def test_a_step_that_the_server_cannot_take_costs_no_stroke(desk: Desk) -> None:
+    desk.drag(MOUTH)
+    desk.wait_saved()
+    before = desk.inside("return page.sheet.id;")
+    # As after a drawing's last possible step.
+    event = {"id": "no-1", "kind": "erase", "add": [], "remove": ["no"]}
+    desk.inside(
+        "const { sheet, outbox } = page; const { id, last } = sheet;"
+        "outbox.add({ type: 'event', drawing: id, base: null, after: last, event: a });",
+        event,
+    )
+    expect(desk.page.locator(".toast.bad")).to_contain_text("Kept as a new drawing")
+    desk.drag(LIP)
+    desk.wait_saved()
+    assert desk.inside("return page.sheet.id;") != before
+    assert len(desk.strokes()) == 2
+    assert same(desk.stored(), desk.drawing())
+    desk.complaints.clear()  # 400
+
+
+def test_a_sketch_that_cannot_be_saved_takes_no_later_stroke_with_it(desk: Desk) -> None:
+    desk.drag(MOUTH)
+    desk.drag(BROW)
+    desk.wait_saved()
+    # No group can be called so; the stroke is taken away while that is on its way.
+    desk.inside(
+        "page.sheet.save({ id: crypto.randomUUID(), group: 'con' });"
+        "page.sheet.commit(page.sheet.strokes.slice(1), 'erase');"
+    )
+    expect(desk.page.locator(".toast.bad")).to_contain_text("did not take it")
+    desk.wait_saved()
+    assert len(desk.strokes()) == 1
+    assert same(desk.stored(), desk.drawing())
+    desk.complaints.clear()  # 400
 
 
 @pytest.fixture(scope="module")

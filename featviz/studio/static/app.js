@@ -2,7 +2,7 @@
 
 import { ApiError, get, post } from "./api.js";
 import { Board } from "./board.js";
-import { announce, errorText, keepToasts, openDialog, toast } from "./dialogs.js";
+import { announce, errorText, keepToasts, toast } from "./dialogs.js";
 import { find, findAll, icon, make, setLabel, setText } from "./dom.js";
 import { Faces, makeTabs, picture } from "./faces.js";
 import { openGallery } from "./gallery.js";
@@ -18,6 +18,7 @@ import { drawStrokes } from "./pictures.js";
 import { recall, remember } from "./preferences.js";
 import { Probe } from "./probe.js";
 import { openSave } from "./save.js";
+import { enter } from "./session.js";
 import { Sheet } from "./sheet.js";
 import { openStart } from "./start.js";
 import { ToolOptions, makeToolbar } from "./toolbar.js";
@@ -57,84 +58,6 @@ async function begin() {
   page.live.connect();
   showSaveState();
   document.documentElement.dataset.ready = "true";
-}
-
-// Who is drawing ---------------------------------------------------------------------------------
-
-async function enter() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token !== null) history.replaceState(null, "", location.pathname);
-  const now = await get("/api/session");
-  if (now.session) return now.session;
-  const nickname = recall("nickname", undefined);
-  if (token !== null || !now.token_required) {
-    try {
-      return (await post("/api/session", { nickname, token: token ?? undefined })).session;
-    } catch (error) {
-      if (error.status !== 401) throw error;
-    }
-  }
-  return askToken(nickname);
-}
-
-function askToken(nickname) {
-  return new Promise((resolve) => {
-    const { dialog, body } = openDialog("session.title", {
-      name: "session-dialog",
-      closable: false,
-    });
-    const token = make("input", {
-      id: "session-token",
-      type: "password",
-      autocomplete: "off",
-      required: true,
-      "aria-describedby": "session-note",
-    });
-    const name = make("input", {
-      id: "session-name",
-      value: nickname ?? "",
-      maxLength: 40,
-      autocomplete: "nickname",
-    });
-    const note = make("small", { id: "session-note", class: "error", role: "alert" });
-    const form = make(
-      "form",
-      { noValidate: true },
-      make("p", { class: "intro", text: "session.intro" }),
-      make(
-        "div",
-        { class: "fields" },
-        make("label", { htmlFor: "session-token", text: "session.token" }),
-        token,
-        note,
-        make("label", { htmlFor: "session-name", text: "save.nickname" }),
-        name,
-      ),
-      make(
-        "div",
-        { class: "buttons" },
-        make("button", { type: "submit", class: "button primary", text: "session.enter" }),
-      ),
-    );
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      try {
-        const { session } = await post("/api/session", {
-          token: token.value,
-          nickname: name.value.trim() || undefined,
-        });
-        dialog.close();
-        resolve(session);
-      } catch (error) {
-        if (error.status === 401) setText(note, "session.wrong");
-        else note.textContent = errorText(error);
-        token.setAttribute("aria-invalid", "true");
-        token.focus();
-      }
-    });
-    body.append(form);
-    token.focus();
-  });
 }
 
 // Tools and the sheet ----------------------------------------------------------------------------
@@ -487,12 +410,11 @@ function wireOutbox() {
   });
   outbox.addEventListener("refused", async ({ detail: { item, error } }) => {
     const mine = item.drawing === page.sheet.id;
-    // The same strokes again would be refused again: too many stay too many.
-    if (
-      !mine ||
-      item.type === "save" ||
-      ["too-large", "too-many", "bad-request"].includes(error.code)
-    ) {
+    // A drawing that has had too much goes on as a new one; what is refused as the first step of
+    // one would be refused again.
+    const first = item.after === null || item.after === "start";
+    const stays = first && ["too-large", "too-many", "bad-request"].includes(error.code);
+    if (!mine || item.type === "save" || stays) {
       toast("refused", { message: error.message }, { kind: "bad", seconds: 15 });
       return;
     }

@@ -7,6 +7,8 @@ const PAUSES = [500, 1000, 2000, 4000, 10000];
 
 /** A queue that survives the page: IndexedDB, or the memory where a browser refuses that. */
 class Shelf {
+  broken = false;
+
   static async open(name) {
     const shelf = new Shelf();
     try {
@@ -24,7 +26,7 @@ class Shelf {
   }
 
   get lasting() {
-    return this.database !== null;
+    return this.database !== null && !this.broken;
   }
 
   #run(mode, action) {
@@ -95,7 +97,13 @@ export class Outbox extends EventTarget {
   add(item) {
     this.queue.push(item);
     // Writes keep their order; the sender does not wait for them.
-    this.writes = this.writes.then(() => this.shelf.add(item)).catch(() => {});
+    this.writes = this.writes
+      .then(() => this.shelf.add(item))
+      .catch(() => {
+        // Its space is used up: what waits lives as long as the page, which says so.
+        this.shelf.broken = true;
+        this.#tell("state");
+      });
     this.#tell("state");
     this.run();
   }
@@ -103,8 +111,11 @@ export class Outbox extends EventTarget {
   /** Send what waits, now; resolves when the queue is empty or something keeps it. */
   async flush() {
     this.wake?.();
-    if (!this.running) await this.run();
-    while (this.queue.length && !this.trouble) await this.idle;
+    this.run();
+    while (this.queue.length && !this.trouble) {
+      const told = new Promise((go) => this.addEventListener("state", go, { once: true }));
+      await Promise.race([told, this.idle]);
+    }
     return !this.queue.length;
   }
 
@@ -195,8 +206,10 @@ export class Outbox extends EventTarget {
   /** What the server will never take leaves the queue, with all that builds on it. */
   async #giveUp(error) {
     const head = this.queue[0];
-    const lost = this.queue.filter((item) => item.drawing === head.drawing);
-    this.queue = this.queue.filter((item) => item.drawing !== head.drawing);
+    // Nothing builds on a saved sketch: what was drawn after it is still to be stored.
+    const goes = (item) => (head.type === "save" ? item === head : item.drawing === head.drawing);
+    const lost = this.queue.filter(goes);
+    this.queue = this.queue.filter((item) => !goes(item));
     await this.writes;
     await this.shelf.drop(lost.map((item) => item.key)).catch(() => {});
     this.trouble = null;

@@ -5,12 +5,14 @@ import { make, setText } from "./dom.js";
 import { partName, translate } from "./i18n.js";
 
 const FORBIDDEN = /[\\/:*?"<>|\u0000-\u001f]/;
+const RESERVED = /^(con|prn|aux|nul|(com|lpt)[1-9])(\.|$)/i;
 
 /** Why a group cannot have this name: a key of the table of strings, or null. */
 export function groupProblem(name, most) {
   if (!name) return "save.group-empty";
   if (name.length > most) return "save.group-long";
   if (FORBIDDEN.test(name) || /^[. ]|[. ]$/.test(name)) return "save.group-forbidden";
+  if (RESERVED.test(name)) return "save.group-reserved";
   return null;
 }
 

@@ -130,7 +130,14 @@ export class Sheet extends EventTarget {
       return "held";
     }
     await this.outbox.flush();
-    if (before.drawn && (await this.open(before.id))) return "resumed";
+    try {
+      if (before.drawn && (await this.open(before.id))) return "resumed";
+    } catch (error) {
+      if (error.status !== 403) throw error;
+      // This browser is somebody else by now, to whom that drawing does not belong.
+      await this.begin(null);
+      return "blank";
+    }
     // Nothing was drawn on it yet, or the server has not got it: the outbox may have all of it.
     try {
       await this.begin(before.base, before.id);
@@ -162,18 +169,13 @@ export class Sheet extends EventTarget {
 
   /** The server will not take this drawing: go on with the same strokes under a new name. */
   async moveOn() {
-    const { base } = this;
-    const strokes = this.history.now;
-    const start = this.history.base;
     await this.#hold(makeId());
+    // Only now: a stroke may have been finished meanwhile.
+    const { base: start, now: strokes } = this.history;
     this.id = this.holding;
-    this.last = base ? "start" : null;
-    this.base = base;
+    this.last = this.base ? "start" : null;
     this.history = new History(start);
-    this.commit(
-      strokes.map((stroke) => stroke),
-      "restore",
-    );
+    this.commit(strokes, "restore");
     this.#tellDrawing();
   }
 
