@@ -1,5 +1,7 @@
 """What stands before every request: whose it is, how large, how many; and what every answer has."""
 
+import asyncio
+import contextlib
 import ipaddress
 import json
 import logging
@@ -10,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -48,6 +49,7 @@ HEADERS = {
 
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_DRAIN_BYTES, _DRAIN_SECONDS = 16 * BODY_BYTES, 5
 
 
 def allowed_hosts(host: str, port: int, more: Iterable[str] = ()) -> frozenset[str]:
@@ -115,6 +117,8 @@ class Guard:
             await self.app(scope, limited, answer)
         except StudioError as error:
             if not started:
+                if error.code == "too-large":
+                    await _drain(receive)
                 await refuse(scope, answer, error)
         except Exception:
             # What went wrong is for the log, never for the page.
@@ -131,9 +135,7 @@ class Guard:
         if origin is None:
             if scope["type"] == "websocket" or scope["method"] not in _SAFE:
                 raise StudioError("forbidden", "a request that changes something needs an Origin")
-        elif urlsplit(origin).netloc.lower() != host or not origin.startswith(
-            ("http://", "https://")
-        ):
+        elif origin.lower() not in (f"http://{host}", f"https://{host}"):
             raise StudioError("forbidden", "requests from other origins are refused")
         site = headers.get("sec-fetch-site")
         if site not in (None, "same-origin", "none") and scope.get("path", "") != "/":
@@ -202,11 +204,24 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > BODY_BYTES:
+            await _drain(receive)
             # The one kind of exception that FastAPI lets through while it reads a body.
             raise HTTPException(413, f"a request has at most {BODY_BYTES} bytes")
         return message
 
     return limited
+
+
+async def _drain(receive: Receive) -> None:
+    """Read, up to a limit, what is still being sent: who sends does not listen to the answer."""
+    size = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while size < _DRAIN_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return
 
 
 def _headers(scope: MutableMapping[str, Any]) -> dict[str, str]:

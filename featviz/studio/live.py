@@ -129,6 +129,7 @@ class _Connection:
         self._limit = RateLimit(rate=200, burst=600)
         self._malformed = 0
         self._mapping: asyncio.Task[None] | None = None
+        self._probed: ProbeMessage | None = None
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
@@ -250,7 +251,11 @@ class _Connection:
 
     def _probe(self, probe: ProbeMessage | None) -> None:
         if self._mapping is not None:
+            if probe == self._probed and not self._mapping.done():
+                # Other settings changed; what is half computed goes on.
+                return
             self._mapping.cancel()
+        self._probed = probe
         self._mapping = None if probe is None else asyncio.create_task(self._map(probe))
 
     async def _map(self, probe: ProbeMessage) -> None:
@@ -264,6 +269,8 @@ class _Connection:
                 raise StudioError("not-found", prober.starts.message)
             with prober.extraction(name, (x, y)) as extraction:
                 future = asyncio.wrap_future(extraction.future)
+                # Nobody may be left to ask how it ended.
+                future.add_done_callback(lambda done: done.cancelled() or done.exception())
                 about = {"point": [x, y], "checkpoint": name}
                 told = -1
                 while not future.done():

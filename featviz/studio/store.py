@@ -61,6 +61,21 @@ class Store:
             return None
         return author
 
+    def renew_session(self, secret: str, token: str) -> Author | None:
+        """The author of a secret, known from now on by this token; None if it is nobody's.
+
+        For servers whose token has changed: who has both is who they were before.
+        """
+        digest = _digest(secret)
+
+        def work(session: Session) -> Author | None:
+            author = session.scalar(select(Author).where(Author.secret_digest == digest))
+            if author is not None:
+                author.token_digest = _digest(token) if token else ""
+            return author
+
+        return self.database.write(work)
+
     def end_session(self, secret: str) -> None:
         """Make a secret worthless; what its author drew stays."""
         digest = _digest(secret)

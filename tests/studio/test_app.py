@@ -92,9 +92,11 @@ def test_without_a_session_there_is_nothing_to_see(server: Serving) -> None:
             ("PUT", f"/api/drawings/{uuid4()}"),
             ("POST", f"/api/drawings/{uuid4()}/events"),
             ("DELETE", f"/api/sketches/{uuid4()}"),
+            ("GET", f"/api/drawings/{uuid4()}/picture.png"),
+            ("GET", f"/api/sketches/{uuid4()}/picture.png"),
         ):
             answer = client.request(method, path, json={} if method in ("PUT", "POST") else None)
-            assert answer.status_code in (400, 401), path
+            assert answer.status_code == 401 and code(answer) == "session", path
         client.cookies.set(f"featviz-{server.port}", "made up")
         assert code(client.get("/api/config")) == "session"
 
@@ -136,18 +138,24 @@ def test_with_a_token_nobody_begins_without_it(start_server: Callable[..., Servi
         assert client.post("/api/session", json={"nickname": "Jo"}).status_code == 200
 
 
-def test_a_session_outlives_the_server_but_not_its_token(
+def test_a_session_outlives_the_server_and_waits_for_a_new_token(
     start_server: Callable[..., Serving], tmp_path: Path
 ) -> None:
     database = tmp_path / "sketches.db"
     first = start_server(database=database, token="the first one")
     with first.client() as client:
         secret = client.cookies[f"featviz-{first.port}"]
+        mine = new_drawing(client)
     for token, status in (("the first one", 200), ("the second one", 401)):
         again = start_server(database=database, token=token)
         with again.anonymous() as other:
             other.cookies.set(f"featviz-{again.port}", secret)
             assert other.get("/api/config").status_code == status
+            if status == 401:
+                assert other.post("/api/session", json={}).status_code == 401
+                # Who knows the new token, too, is who they were before.
+                assert other.post("/api/session", json={"token": token}).status_code == 200
+                assert other.get(f"/api/drawings/{mine}").status_code == 200
 
 
 def test_other_hosts_and_origins_are_refused(server: Serving) -> None:
@@ -158,7 +166,14 @@ def test_other_hosts_and_origins_are_refused(server: Serving) -> None:
         for host in ("evil.example", f"evil.example:{server.port}", f"127.0.0.1:{server.port + 1}"):
             answer = client.get("/", headers={"Host": host})
             assert (answer.status_code, code(answer)) == (421, "host"), host
-        for origin in ("http://evil.example", "null", f"http://127.0.0.1:{server.port + 1}", "x"):
+        for origin in (
+            "http://evil.example",
+            "null",
+            f"http://127.0.0.1:{server.port + 1}",
+            f"http://127.0.0.1:{server.port}@evil.example",
+            "http://[",
+            "x",
+        ):
             for answer in (
                 client.get("/api/config", headers={"Origin": origin}),
                 client.post("/api/session", json={}, headers={"Origin": origin}),
@@ -171,7 +186,7 @@ def test_other_hosts_and_origins_are_refused(server: Serving) -> None:
         assert code(client.post("/api/session", json={})) == "forbidden"
 
 
-def test_what_is_too_large_is_refused_before_it_is_read(server: Serving) -> None:
+def test_what_is_too_large_is_refused_and_the_client_hears_it(server: Serving) -> None:
     with server.client() as client:
         mine = new_drawing(client)
 
@@ -250,8 +265,13 @@ def test_pictures_show_what_the_network_sees(server: Serving) -> None:
             assert np.array_equal(np.asarray(Image.open(BytesIO(answer.content))), expected), path
         now = client.get(f"/api/drawings/{mine}/picture.png?size=512")
         assert not np.array_equal(np.asarray(Image.open(BytesIO(now.content))), expected)
+        # Another set may stand behind the same numbers tomorrow.
+        assert client.get("/api/start/1/picture.png").headers["cache-control"] == "no-cache"
         small = Image.open(BytesIO(client.get("/api/start/1/picture.png").content))
         assert small.size == (128, 128) and np.asarray(small).min() < 100
+        for since in ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "never"):
+            answer = client.get("/api/sketches", params={"since": since})
+            assert code(answer) == "bad-request", since
         for size in ("0", "31", "513", "x", "1e9"):
             answer = client.get(f"/api/start/1/picture.png?size={size}")
             assert code(answer) == "bad-request"

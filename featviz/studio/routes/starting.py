@@ -1,4 +1,4 @@
-"""What there is: checkpoints, parts, the sketches to start from, the mean face."""
+"""What there is: checkpoints, the sketches to start from, the mean face."""
 
 from importlib.resources import files
 from typing import Any
@@ -17,26 +17,11 @@ from featviz.studio.rasters import png
 routes = APIRouter(dependencies=[Depends(current_author)])
 
 PAGE_VERSION = "1"
-PARTS = (
-    "face-shape",
-    "left-brow",
-    "right-brow",
-    "left-eye",
-    "right-eye",
-    "nose",
-    "mouth",
-    "hair",
-    "left-ear",
-    "right-ear",
-    "beard",
-    "wrinkles",
-    "other",
-)
 
 
 @routes.get("/api/config")
 def get_config(studio: Here) -> dict[str, Any]:
-    """Checkpoints, parts, groups, limits."""
+    """Checkpoints, groups, limits."""
     return _config(studio)
 
 
@@ -67,8 +52,9 @@ def get_start_sketch(studio: Here, number: int) -> dict[str, Any]:
 @routes.get("/api/start/{number}/picture.png")
 def get_start_picture(studio: Here, number: int, size: Size = 128) -> Response:
     """One of them as a picture."""
+    # Under the same number another set has another sketch.
     image = studio.starts.image(number)
-    return Response(png(image, size), media_type="image/png", headers=FOREVER)
+    return Response(png(image, size), media_type="image/png", headers={"cache-control": "no-cache"})
 
 
 def _config(studio: Studio) -> dict[str, Any]:
@@ -83,7 +69,6 @@ def _config(studio: Studio) -> dict[str, Any]:
         "token_required": bool(studio.token),
         "checkpoints": [choice.document() for choice in studio.networks.choices.values()],
         "selected": studio.selected,
-        "parts": PARTS,
         "probe_point": PROBE_POINT,
         "start": {
             "available": len(starts) > 0,
