@@ -87,7 +87,8 @@ def test_a_discriminator_comes_back_and_is_not_taken_for_a_generator(tmp_path):
         load_generator(path)
 
 
-GENERATORS, FRONT_ENDS = ("baseline", "modified", "no-norm"), ("paper-baseline", "paper-modified")
+GENERATORS = ("baseline", "modified", "no-norm", "augmented")
+FRONT_ENDS = ("paper-baseline", "paper-modified")
 
 
 def test_what_is_shipped_is_what_was_promised_and_fits_its_budget():
@@ -104,7 +105,10 @@ def test_every_shipped_checkpoint_loads_and_was_trained(name):
     loaded = load_generator(name)
     assert loaded.metadata["step"] > 0
     assert loaded.metadata["data"]["pairs"] >= 3000
-    assert loaded.metadata["variant"] == name.removeprefix("paper-")
+    variant = "modified" if name == "augmented" else name.removeprefix("paper-")
+    assert loaded.metadata["variant"] == variant
+    shift = loaded.metadata["training"].get("augment_shift", 0)
+    assert shift == (25 if name == "augmented" else 0)
     # The run is repeatable, so its first weights are known: training must have moved every layer.
     torch.manual_seed(loaded.metadata["seed"])
     fresh = build_generator(GeneratorArchitecture(**loaded.metadata["architecture"]))
@@ -118,11 +122,12 @@ def test_every_shipped_checkpoint_loads_and_was_trained(name):
         assert (after - before[key]).norm() > 0.05 * before[key].norm(), key
 
 
-def test_the_three_generators_saw_the_same_data_seed_and_steps():
+def test_all_generators_saw_the_same_data_seed_and_steps():
     facts = [load_generator(name).metadata for name in GENERATORS]
     shared = [(f["step"], f["seed"], f["data"], f["sketch_size"]) for f in facts]
     assert all(fact == shared[0] for fact in shared)
-    settings = [{k: v for k, v in f["training"].items() if k != "variant"} for f in facts]
+    own = {"variant", "augment_shift", "augment_rotation"}
+    settings = [{k: v for k, v in f["training"].items() if k not in own} for f in facts]
     assert all(setting == settings[0] for setting in settings)
     assert shared[0][3] == 512
 
