@@ -1,7 +1,8 @@
 """Pairs as tensors, in an order that depends on seed and step alone."""
 
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -144,8 +145,22 @@ def training_batches(
         pin_memory=torch.cuda.is_available(),
         # The order is decided above; the loader must not draw from the global random state.
         generator=torch.Generator().manual_seed(0),
+        worker_init_fn=_ignore_interrupts,
     )
-    return iter(loader)
+    return _with_plain_errors(loader)
+
+
+def _ignore_interrupts(_: int) -> None:
+    """Ctrl-C reaches all processes of a terminal; the run itself still wants its next batch."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _with_plain_errors(batches: Iterable[Pair]) -> Iterator[Pair]:
+    """The batches, and errors as they were raised: the loader puts a traceback before them."""
+    try:
+        yield from batches
+    except FeatvizError as error:
+        raise FeatvizError(str(error).strip().rpartition("FeatvizError: ")[2]) from None
 
 
 class _Batches(Sampler[list[Draw]]):

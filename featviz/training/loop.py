@@ -33,7 +33,7 @@ from featviz.faces.pairs import PairSet
 from featviz.files import atomic_write
 from featviz.progress import progress_bar
 from featviz.training.data import PairTensors, training_batches
-from featviz.training.distributed import Processes, any_process, joined_processes
+from featviz.training.distributed import Processes, any_process, joined_processes, wait_for_all
 from featviz.training.features import cluster_features, encode_photos
 from featviz.training.pair import Pair
 from featviz.training.presets import TrainingConfig, with_defaults
@@ -80,11 +80,11 @@ def train(
     """Train a generator on the train split of `pairs` and return the path of its checkpoint.
 
     start_from: a checkpoint whose weights the run begins with instead of fresh ones. vgg19:
-    weights of the perceptual loss instead of the asset's. Refuses a
-    folder that holds a run unless `resume`, and refuses to resume a run with other settings or
-    data; with `extend`, `config.steps` may lie beyond the end planned before. Ctrl-C and SIGTERM
-    end the step and save. A loss that is not finite stops the run; the last save stays. Started
-    by torchrun, all its processes train one model. Raises FeatvizError for all of these.
+    weights of the perceptual loss instead of the asset's. Refuses a folder that holds a run unless
+    `resume`, and refuses to resume a run with other settings or data; with `extend`,
+    `config.steps` may lie beyond the end planned before. Ctrl-C and SIGTERM end the step and save.
+    A loss that is not finite stops the run; the last save stays. Started by torchrun, all its
+    processes train one model. Raises FeatvizError for all of these.
     """
     with joined_processes() as (processes, device):
         return _train(
@@ -125,6 +125,8 @@ def _train(
     fingerprint = training.fingerprint()
     description = {"featviz_version": __version__, "data": fingerprint, **config.to_json()}
     before = _read_folder(out, description, resume, extend)
+    # The first process writes to the folder soon; the others must have seen it as it was.
+    wait_for_all(processes)
     run = start_run(config, device, vgg19)
     description["perceptual_weights"] = run.perceptual_weights
     seen_with = before.get("perceptual_weights", run.perceptual_weights)
@@ -133,10 +135,19 @@ def _train(
             f"cannot resume {out} with other VGG19 weights: {seen_with} -> {run.perceptual_weights}"
         )
     description["start"] = before.get("start")
+    if before and start_from is not None and description["start"] is None:
+        raise FeatvizError(
+            f"cannot resume {out} with --start-from {start_from}: it began with fresh weights"
+        )
     if (out / "training_state.pt").is_file():
         run.load_state(_read_state(out / "training_state.pt", device))
     elif start_from is not None:
         description["start"] = take_weights(run, start_from)
+    elif description["start"] is not None:
+        raise FeatvizError(
+            f"{out} ended before its first save; it begins again from "
+            f"'{description['start']['name']}' if --start-from names that too"
+        )
     dataset = PairTensors(
         training, config.size, config.augmentation, config.seed, config.conditions
     )
@@ -193,7 +204,7 @@ class _Writer:
         self.run, self.config, self.out, self.details = run, config, out, details
         self.dataset, self.samples, self.schedule = dataset, samples, schedule
         self.is_first, self.device = processes.is_first, device
-        self.saved = run.step
+        self.saved: int | None = None
         self.board: Any = None
 
     def begin(self, description: dict[str, Any]) -> None:
@@ -226,7 +237,8 @@ class _Writer:
             self._save()
 
     def finish(self) -> None:
-        if self.is_first and self.saved < self.run.step:
+        # A kill between the files of a save leaves some that are older than the state.
+        if self.is_first and self.saved != self.run.step:
             self._save()
         if self.board is not None:
             self.board.close()
@@ -272,7 +284,7 @@ def _read_folder(
         raise FeatvizError(f"{out} holds a run already; continue it with --resume")
     try:
         before = with_defaults(dict(json.loads(path.read_text())))
-    except ValueError:
+    except (TypeError, ValueError):
         raise FeatvizError(f"{path} cannot be read: not the settings of a run") from None
     changed = [
         f"{key}: {before.get(key)} -> {value}"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from featviz.errors import FeatvizError
 from featviz.faces.instances import INSTANCES
@@ -183,10 +184,8 @@ def train_step(
     for name, average in run.averages.items():
         # A young average forgets faster, or it would still hold the first weights.
         decay = min(config.ema, (1 + run.step) / (_EMA_WARM_UP + run.step))
-        with torch.no_grad():
-            torch._foreach_lerp_(
-                list(average.parameters()), list(run.learning[name].parameters()), 1 - decay
-            )
+        update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        update(list(average.parameters()), list(run.learning[name].parameters()), None)
     run.step += 1
     run.seconds += time.perf_counter() - started
     run.recent.append(losses)

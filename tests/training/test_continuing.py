@@ -11,11 +11,16 @@ from torch import nn
 
 from featviz.checkpoints import load_generator
 from featviz.errors import FeatvizError
+from featviz.training import loop
 from featviz.training.data import PairTensors, training_batches
 from featviz.training.loop import Schedule, train
 from featviz.training.run import start_run, train_step
 
 from .small import CPU, same, small_config, weights
+
+
+def kill(*_):
+    raise KeyboardInterrupt
 
 
 def batches(pairs, config):
@@ -70,6 +75,56 @@ def test_a_run_can_begin_with_another_ones_weights_and_says_whose(tmp_path, smal
         start_from=tmp_path / "first",
     )
     assert load_generator(tmp_path / "second").metadata["start"] == start
+
+
+def test_a_run_that_ended_before_its_first_save_never_begins_with_other_weights(
+    tmp_path, small_pairs, monkeypatch
+):
+    train(small_config(steps=1), small_pairs, tmp_path / "first")
+    config = small_config(steps=1, learning_rate=1e-12, seed=5)
+    arguments = {"config": config, "pairs": small_pairs, "out": tmp_path / "second"}
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "train_step", kill)
+        with pytest.raises(KeyboardInterrupt):
+            train(**arguments, start_from=tmp_path / "first")
+    with pytest.raises(FeatvizError, match="begins again from 'first' if --start-from names"):
+        train(**arguments, resume=True)
+    train(**arguments, resume=True, start_from=tmp_path / "first")
+    a, b = (weights(tmp_path / name) for name in ("first", "second"))
+    assert all(torch.allclose(a[key], b[key], atol=1e-9) for key in a)
+    with pytest.raises(FeatvizError, match="it began with fresh weights"):
+        train(
+            small_config(steps=1),
+            small_pairs,
+            tmp_path / "first",
+            resume=True,
+            start_from=tmp_path / "second",
+        )
+
+
+def test_a_kill_between_the_files_of_the_last_save_is_made_good_by_a_resume(
+    tmp_path, small_pairs, monkeypatch
+):
+    config = small_config(steps=3)
+    train(config, small_pairs, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "save_network", kill)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, small_pairs, tmp_path / "killed")
+    assert not (tmp_path / "killed" / "generator.safetensors").exists()
+    train(config, small_pairs, tmp_path / "killed", resume=True)
+    assert same(weights(tmp_path / "killed"), weights(tmp_path / "whole"))
+    losses = [load_generator(tmp_path / name).metadata["losses"] for name in ("whole", "killed")]
+    assert losses[0] == losses[1] != {}
+
+
+def test_a_line_of_losses_that_was_cut_off_is_left_out_by_a_resume(tmp_path, small_pairs):
+    train(small_config(steps=2), small_pairs, tmp_path)
+    path = tmp_path / "losses.csv"
+    whole = path.read_text()
+    path.write_text(whole + "1,0")
+    train(small_config(steps=2), small_pairs, tmp_path, resume=True)
+    assert path.read_text() == whole
 
 
 def test_weights_of_another_architecture_are_refused_naming_both(tmp_path, small_pairs):

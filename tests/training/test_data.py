@@ -1,3 +1,7 @@
+import dataclasses
+import multiprocessing
+import os
+import signal
 from itertools import islice
 
 import numpy as np
@@ -50,6 +54,16 @@ def test_loading_in_other_processes_gives_the_same_batches(pairs):
         assert torch.equal(a.photo, b.photo)
 
 
+def test_a_process_that_loads_pairs_survives_ctrl_c(pairs):
+    others = set(multiprocessing.active_children())
+    batches = training_batches(PairTensors(pairs, 32), 1, 0, workers=1)
+    next(batches)
+    (loader,) = set(multiprocessing.active_children()) - others
+    os.kill(loader.pid, signal.SIGINT)
+    # More than it has loaded ahead.
+    assert len(list(islice(batches, 6))) == 6
+
+
 def test_instances_of_the_sketch_move_with_it_and_those_of_the_photo_stay(pairs):
     conditions = Conditions(boundaries=True, appearance_channels=3)
     moved = PairTensors(pairs, 64, Augmentation(25, 7), seed=1, conditions=conditions)
@@ -72,3 +86,11 @@ def test_a_batch_is_cut_into_equal_parts_or_not_at_all(pairs):
         assert torch.equal(torch.cat([getattr(p, name) for p in parts]), getattr(batch, name))
     with pytest.raises(FeatvizError, match="4 pairs cannot be cut into 3 equal parts"):
         batch.parts(3)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_error_of_a_process_that_loads_pairs_has_no_traceback_in_it(tmp_path, pairs, workers):
+    empty = PairTensors(dataclasses.replace(pairs, folder=tmp_path), 32)
+    said = rf"^{tmp_path}: 6 photos in a row cannot be read; the last: .*: no such photo$"
+    with pytest.raises(FeatvizError, match=said):
+        next(training_batches(empty, 1, 0, workers))

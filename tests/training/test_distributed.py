@@ -90,3 +90,9 @@ def test_one_process_alone_joins_nothing_and_changes_no_gradient():
         average_gradients(layer, processes)
         assert not torch.distributed.is_initialized()
     assert torch.equal(layer.weight.grad, before)
+
+
+def test_a_network_that_does_not_learn_for_now_has_no_gradients_to_share():
+    layer = nn.Linear(2, 1).requires_grad_(False)
+    average_gradients(layer, Processes(0, 2))
+    assert layer.weight.grad is None
