@@ -254,6 +254,9 @@ def test_a_pth_is_converted_with_the_conditions_it_is_said_to_have(run, sketch, 
         with pytest.raises(SystemExit):
             main(command)
         assert "takes 5 channels, but is said to take" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["convert", "D.pth", "wrong.safetensors", "--discriminator", "--boundaries"])
+    assert "leave them out with --discriminator" in capsys.readouterr().err
     assert not Path("wrong.safetensors").exists()
 
 

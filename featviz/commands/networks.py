@@ -65,7 +65,7 @@ class Train:
     """Keep a moving average of the generator's weights with this decay, and save that."""
     compile: bool = False
     """Compile the networks first; minutes, then faster steps."""
-    start_from: Path | None = None
+    start_from: str | None = None
     """A checkpoint whose weights the run begins with instead of fresh ones. What it tells
     (variant, widths, residual blocks) need not be said again."""
     enhancers: int | None = None
@@ -128,6 +128,10 @@ class Train:
             given = {key: value for key, value in settings.items() if value is not None}
             settings = settings_of(self.start_from, self.enhancers, self.variant) | given
         config = preset(self.preset, **settings)
+        if self.vgg19 is not None and config.perceptual == 0:
+            raise FeatvizError(
+                "--vgg19 is for the perceptual loss, whose weight is 0; give --perceptual too"
+            )
         if self.threads is not None:
             if self.threads < 1:
                 raise FeatvizError(f"expected at least 1 thread; got {self.threads}")
@@ -137,7 +141,7 @@ class Train:
             from featviz.training.estimate import estimate_run
 
             device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-            print("\n".join(estimate_run(config, pairs, device).lines()))
+            print("\n".join(estimate_run(config, pairs, device, self.vgg19).lines()))
             return
         path = train(
             config,
@@ -190,6 +194,8 @@ class Generate:
 
         if not self.sketches:
             raise FeatvizError("generate takes one or more sketches; given none")
+        if self.size is not None and self.size < 1:
+            raise FeatvizError(f"expected a size of at least 1 px; got {self.size}")
         loaded = load_generator(self.checkpoint, self.variant)
         if loaded.metadata["kind"] == "front-end":
             raise FeatvizError(
@@ -239,8 +245,8 @@ class Generate:
 class Convert:
     """Convert a checkpoint between featviz (.safetensors) and pix2pixHD (.pth)."""
 
-    source: Positional[Path]
-    """A run folder, a .safetensors or a .pth."""
+    source: Positional[str]
+    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth."""
     out: Positional[Path]
     """The new file; its ending, .safetensors or .pth, says in which form."""
     discriminator: bool = False
@@ -262,6 +268,11 @@ class Convert:
         from featviz.networks.conditions import Conditions
 
         conditions = Conditions(self.boundaries, self.appearance_channels)
+        if self.discriminator and conditions.any:
+            raise FeatvizError(
+                "--boundaries and --appearance-channels tell of a generator; leave them out with "
+                "--discriminator"
+            )
         convert(
             self.source,
             self.out,

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -53,13 +54,16 @@ class Estimate:
         ]
 
 
-def estimate_run(config: TrainingConfig, pairs: PairSet, device: torch.device) -> Estimate:
+def estimate_run(
+    config: TrainingConfig, pairs: PairSet, device: torch.device, vgg19: Path | None = None
+) -> Estimate:
     """Take a few real steps on the train split and say what the whole run would take.
 
-    Writes nothing. The first step is not counted: it sets up what the others use. Memory is the
-    peak of this process (of the GPU's, on one).
+    vgg19: weights of the perceptual loss instead of the asset's. Writes nothing. The first step is
+    not counted: it sets up what the others use. Memory is the peak of this process (of the GPU's,
+    on one).
     """
-    run = start_run(config, device)
+    run = start_run(config, device, vgg19)
     dataset = PairTensors(
         pairs.split("train"), config.size, config.augmentation, config.seed, config.conditions
     )

@@ -7,6 +7,7 @@ from torch import nn
 
 from featviz.checkpoints import (
     LoadedGenerator,
+    find_checkpoint,
     load_discriminator,
     load_encoder,
     load_generator,
@@ -53,7 +54,7 @@ def settings_of(
             raise FeatvizError(f"an enhancer has half the width of {source}, and {width} is odd")
         size = loaded.metadata.get("sketch_size")
         settings |= {"width": width // 2, "size": None if size is None else 2 * size}
-    if (judge := _discriminator_of(source)) is not None:
+    if (judge := _beside(source, "discriminator.safetensors")) is not None:
         like = load_discriminator(judge).architecture
         settings |= {"discriminator_width": like.width, "discriminator_scales": like.scales}
     return settings
@@ -80,7 +81,7 @@ def take_weights(run: Run, source: str | Path) -> dict[str, Any]:
         _take(run.models.encoder, _encoder_of(source), source)
     for name, average in run.averages.items():
         average.load_state_dict(run.learning[name].state_dict())
-    judge = _discriminator_of(source)
+    judge = _beside(source, "discriminator.safetensors")
     if judge is not None:
         _take(run.models.discriminator, load_discriminator(judge), judge)
     return {
@@ -99,14 +100,19 @@ def _load(source: str | Path, variant: str | None) -> tuple[LoadedGenerator, Gen
     return loaded, loaded.generator
 
 
-def _discriminator_of(source: str | Path) -> Path | None:
-    path = Path(source) / "discriminator.safetensors"
-    return path if path.is_file() else None
+def _beside(source: str | Path, name: str) -> Path | None:
+    """A file of the run whose folder `source` is; None if it is no such folder or lacks the file.
+
+    A folder that has the name of a shipped checkpoint is not what that name means.
+    """
+    folder = find_checkpoint(source).parent
+    path = folder / name
+    return path if folder == Path(source) and path.is_file() else None
 
 
 def _encoder_of(source: str | Path) -> FeatureEncoder:
-    path = Path(source) / "encoder.safetensors"
-    if not path.is_file():
+    path = _beside(source, "encoder.safetensors")
+    if path is None:
         raise FeatvizError(
             f"cannot start from {source}: its generator needs the encoder it was trained with; "
             "expected the folder of a run that has one"

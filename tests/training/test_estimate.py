@@ -2,6 +2,7 @@ import time
 
 import pytest
 
+from featviz.assets import asset_files
 from featviz.checkpoints import load_generator
 from featviz.cli import main
 from featviz.training.estimate import duration, estimate_run
@@ -40,3 +41,12 @@ def test_a_dry_run_prints_what_it_takes_and_writes_nothing(tmp_path, pairs, caps
 )
 def test_a_duration_is_given_in_the_unit_one_plans_with(seconds, text):
     assert duration(seconds) == text
+
+
+def test_a_dry_run_takes_the_vgg19_it_is_given(tmp_path, pairs, capsys, monkeypatch):
+    file = asset_files("vgg19")["vgg_normalized.pth"]
+    monkeypatch.setenv("FEATVIZ_CACHE", str(tmp_path))
+    options = "--size 32 --width 2 --residual-blocks 1 --discriminator-width 2 --perceptual 10"
+    command = ["train", "--out", str(tmp_path / "run"), "--data", str(pairs.folder), "--dry-run"]
+    main([*command, *options.split(), "--perceptual-scale", "1", "--vgg19", str(file)])
+    assert "VGG19, fixed" in capsys.readouterr().out

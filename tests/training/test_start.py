@@ -1,6 +1,7 @@
 """Coarse to fine, and other runs that begin with the weights of one before."""
 
 import dataclasses
+import shutil
 
 import pytest
 import torch
@@ -160,3 +161,15 @@ def test_the_size_must_suit_all_levels_and_fixed_steps_need_an_enhancer():
         preset("demo", size=48, enhancers=1)
     with pytest.raises(FeatvizError, match="without an enhancer nothing would learn in 5"):
         preset("demo", fixed_steps=5)
+
+
+def test_the_name_of_a_shipped_checkpoint_brings_no_discriminator_of_a_folder_so_called(
+    tmp_path, g1, monkeypatch, capsys, pairs
+):
+    shutil.copytree(g1, tmp_path / "baseline")
+    monkeypatch.chdir(tmp_path)
+    assert "discriminator_width" not in settings_of("baseline")
+    assert settings_of("./baseline")["discriminator_width"] == 2
+    data = ["--data", str(pairs.folder), "--size", "32", "--steps", "1", "--threads", "1"]
+    main(["train", "--out", "run", "--start-from", "./baseline", *data])
+    assert load_generator("run").metadata["start"]["digest"] == load_generator(g1).digest
