@@ -106,6 +106,9 @@ def test_generate_reads_all_sketches_before_it_writes_the_first_face(capsys, her
     arguments = ["generate", "net.safetensors", "set/A/001.svg", "set/A/009.png"]
     assert_refused(capsys, here, arguments, "set/A/009.png", "not a readable image")
     assert_refused(capsys, here, ["generate", "net.safetensors", "gone.svg"], "gone.svg")
+    arguments = ["generate", "net.safetensors", "set/A/001.svg", "--size"]
+    assert_refused(capsys, here, [*arguments, "0"], "at least 1 px; got 0")
+    assert_refused(capsys, here, [*arguments, "16"], "16x16", "at least 32")
 
 
 def test_generate_refuses_a_front_end_before_it_looks_at_sketches(capsys, here):
@@ -232,6 +235,7 @@ def test_training_without_pairs(capsys, here):
         (["--perceptual-scale", "2"], "perceptual_scale must lie between 0 and 1"),
         (["--variant", "no-norm-first-9"], "leaves 9 layers"),
         (["--threads", "0"], "at least 1 thread"),
+        (["--vgg19", "vgg19.pth"], "whose weight is 0; give --perceptual too"),
     ],
 )
 def test_senseless_training_settings_make_no_run_folder(capsys, here, options, part):

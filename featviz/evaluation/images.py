@@ -64,9 +64,10 @@ def painter(loaded: LoadedGenerator, size: int | None = None) -> Painter:
     architecture = loaded.generator.architecture
     assert isinstance(architecture, GeneratorArchitecture)
     multiple = architecture.size_multiple
-    if size % multiple:
+    if size % multiple or size < 2 * multiple:
         raise FeatvizError(
-            f"'{loaded.name}' takes sketches whose sides are multiples of {multiple}; got {size}"
+            f"'{loaded.name}' takes sketches whose sides are at least {2 * multiple} px and "
+            f"multiples of {multiple}; got {size}"
         )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     generator = loaded.generator.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -49,6 +49,10 @@ def import_photos(
     source, out = Path(source), Path(out)
     if not source.is_dir():
         raise FeatvizError(f"{source}: no such folder of photos")
+    if source.resolve().is_relative_to((out / "photos").resolve()):
+        raise FeatvizError(
+            f"the data set would write its photos over those in {source}; expected another --out"
+        )
     if size < _SMALLEST_PHOTO or not 0 <= test_share < 1 or workers < 1:
         raise FeatvizError(
             f"the size must be at least {_SMALLEST_PHOTO}, the test share 0 or more and less than "
@@ -61,7 +65,7 @@ def import_photos(
     done = existing_pairs(out, size, origin)
     # What is missing here would be missing for each of thousands of photos.
     require_models()
-    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
+    paths = _photos_below(source, out / "photos")
     if not paths:
         raise FeatvizError(f"{source} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))})")
     named, skipped = _named(paths, source)
@@ -96,6 +100,16 @@ def import_photos(
             f"none of the {len(paths)} photos in {source} could be used; the first: {skipped[0]}"
         )
     return pairs(), sorted(skipped)
+
+
+def _photos_below(source: Path, ours: Path) -> list[Path]:
+    """The photos in a folder, without those that an earlier call wrote to `ours`."""
+    ours = ours.resolve()
+    return sorted(
+        path
+        for path in source.rglob("*")
+        if path.suffix.lower() in PHOTO_SUFFIXES and not path.resolve().is_relative_to(ours)
+    )
 
 
 @dataclass(frozen=True)

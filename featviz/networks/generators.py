@@ -47,7 +47,7 @@ class GeneratorArchitecture:
 
     @property
     def size_multiple(self) -> int:
-        """Input height and width must be a multiple of this."""
+        """Input height and width must be a multiple of this, and at least twice this."""
         return int(2 ** (self.downsamplings + self.enhancers))
 
 
@@ -100,7 +100,8 @@ class FrontEnd(nn.Sequential):
 class GlobalGenerator(nn.Module):
     """G1: front end, residual blocks, back end (Wang et al. 2018, section 3.1 and appendix).
 
-    (N, C_in, H, W) -> (N, C_out, H, W) in [-1, 1]; H and W multiples of 2 ** downsamplings.
+    (N, C_in, H, W) -> (N, C_out, H, W) in [-1, 1]; H and W multiples of 2 ** downsamplings, at
+    least twice that.
     """
 
     def __init__(self, architecture: GeneratorArchitecture) -> None:
@@ -336,8 +337,11 @@ def _output_block(inputs: int, outputs: int) -> nn.Sequential:
 def _check_size(sketch: Tensor, architecture: GeneratorArchitecture) -> None:
     height, width = sketch.shape[-2:]
     multiple = architecture.size_multiple
-    if height % multiple or width % multiple or not torch.is_floating_point(sketch):
+    # The deepest map is mirrored at its border, for which it needs two cells.
+    fits = all(side % multiple == 0 and side >= 2 * multiple for side in (height, width))
+    if not fits or not torch.is_floating_point(sketch):
         raise FeatvizError(
             f"a sketch of {width}x{height} ({sketch.dtype}) does not fit this generator; "
-            f"expected floating point and sides that are multiples of {multiple}"
+            f"expected floating point and sides that are at least {2 * multiple} and multiples of "
+            f"{multiple}"
         )

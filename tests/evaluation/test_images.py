@@ -27,6 +27,8 @@ def test_the_size_is_the_checkpoints_512_or_the_given_one(checkpoint, tmp_path):
     assert painter(loaded, 96).size == 96
     with pytest.raises(FeatvizError, match="multiples of 16; got 100"):
         painter(loaded, 100)
+    with pytest.raises(FeatvizError, match="at least 32 px and multiples of 16; got 16"):
+        painter(loaded, 16)
     export_pix2pixhd(loaded.generator, tmp_path / "net.pth")
     assert painter(load_whole_generator(tmp_path / "net.pth", "modified")).size == 512
 

@@ -144,3 +144,20 @@ def test_the_test_share_is_that_of_the_names():
     names = [f"{index:05d}.jpg" for index in range(4000)]
     held_out = sum(split_of(name, 0.25) == "test" for name in names) / len(names)
     assert held_out == pytest.approx(0.25, abs=0.03)
+
+
+def test_a_data_set_inside_the_folder_of_photos_is_not_imported_again(tmp_path):
+    Image.fromarray(skimage.data.astronaut()).save(tmp_path / "astronaut.png")
+    for _ in range(2):
+        pairs, skipped = import_photos(tmp_path, tmp_path / "out")
+        assert (pairs.names, skipped) == (("astronaut.jpg",), [])
+
+
+def test_photos_are_never_written_over_themselves(tmp_path):
+    original = tmp_path / "photos" / "astronaut.jpg"
+    original.parent.mkdir()
+    Image.fromarray(skimage.data.astronaut()).save(original)
+    before = original.read_bytes()
+    with pytest.raises(FeatvizError, match=r"over those in .*photos; expected another --out"):
+        import_photos(tmp_path / "photos", tmp_path)
+    assert original.read_bytes() == before

@@ -106,6 +106,8 @@ def test_an_unsuitable_size_is_refused_with_the_numbers():
     generator = GlobalGenerator(GeneratorArchitecture(width=2, residual_blocks=0))
     with pytest.raises(FeatvizError, match=r"500x512 .* multiples of 16"):
         generator(torch.zeros(1, 3, 512, 500))
+    with pytest.raises(FeatvizError, match=r"16x32 .* at least 32 and multiples of 16"):
+        generator(torch.zeros(1, 3, 32, 16))
 
 
 def test_an_unknown_norm_is_refused_with_the_known_ones():
