@@ -23,13 +23,12 @@ from pathlib import Path
 import torch
 import tyro
 from torch import Tensor
-from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import describe_machine, seconds, summary
 from benchmarks.reference import ReferenceSettings, check_checkout, load_reference
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, require_whole
 from featviz.faces.pairs import read_pairs
 from featviz.networks import pix2pixhd
 from featviz.training.data import PairTensors
@@ -207,7 +206,7 @@ def profile_step(once: Callable[[], None], device: torch.device) -> dict[str, fl
         once()
     times: dict[str, float] = {}
     for operator in profiler.key_averages():
-        if operator.device_type != DeviceType.CPU:
+        if operator.device_type.name != "CPU":
             continue  # a kernel, counted with the operator that launched it
         on_gpu = device.type == "cuda"
         own = operator.self_device_time_total if on_gpu else operator.self_cpu_time_total
@@ -288,6 +287,7 @@ def measure_losses(settings: Training) -> bool:
 
 
 def main(settings: Training) -> None:
+    require_whole(settings, 1, "runs")
     check_checkout(settings.reference)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)

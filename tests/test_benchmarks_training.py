@@ -60,6 +60,13 @@ def test_a_folder_that_is_no_checkout_is_refused_in_one_line(tmp_path):
     assert "models/models.py" in result.stderr
 
 
+def test_no_run_at_all_is_refused_before_anything_is_measured():
+    result = measured(STAND_IN, "--runs", "0")
+    assert result.returncode == 2
+    assert result.stderr == "runs must be a whole number, 1 or more; got 0\n"
+    assert result.stdout == ""
+
+
 def test_the_released_code_gives_our_losses():
     checkout = os.environ.get("FEATVIZ_PIX2PIXHD")
     if checkout is None:
