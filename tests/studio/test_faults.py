@@ -1,10 +1,12 @@
 """What goes wrong in the world: kills, locks, full disks. Nothing acknowledged is ever lost."""
 
+import contextlib
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +39,7 @@ def write_until_killed(path: Path, author: str, drawing: str, start: int, pipe: 
         number += 1
 
 
-def test_a_server_killed_fifty_times_amid_saves_loses_nothing_it_acknowledged(
+def test_a_store_killed_fifty_times_amid_writes_loses_nothing_it_acknowledged(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "sketches.db"
@@ -86,6 +88,80 @@ def test_a_server_killed_fifty_times_amid_saves_loses_nothing_it_acknowledged(
         stored = count
     assert stored >= 50
     with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+NURSERY = """
+import os, sys
+from pathlib import Path
+from featviz.studio.server import serve
+
+checkpoint, database, sketches = sys.argv[1:]
+for port in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        serve([checkpoint], "127.0.0.1", int(port), Path(database), "", Path(sketches), [],
+              lambda address, _: print(os.getpid(), address, flush=True))
+    os.waitpid(child, 0)
+"""
+"""Serves again and again: a fork of what is imported already starts at once."""
+
+
+def test_a_server_killed_fifty_times_amid_requests_loses_nothing_it_acknowledged(
+    checkpoints: tuple[Path, Path], small_set: Path, tmp_path: Path
+) -> None:
+    arguments = [str(checkpoints[0]), str(tmp_path / "own.db"), str(small_set)]
+    nursery = subprocess.Popen(
+        [sys.executable, "-c", NURSERY, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert nursery.stdin is not None and nursery.stdout is not None
+
+    def start(port: int) -> tuple[int, str]:
+        print(port, file=nursery.stdin, flush=True)
+        pid, address = nursery.stdout.readline().split()
+        return int(pid), address.rstrip("/")
+
+    pid, address = start(0)
+    port = int(address.rpartition(":")[2])
+    acknowledged: list[str] = []
+    try:
+        with httpx.Client(base_url=address, headers={"Origin": address}, timeout=60) as client:
+            client.post("/api/session", json={"nickname": "Mei"})
+            mine = new_drawing(client)
+            for kill in range(50):
+                victim = threading.Timer(0.003 * (kill % 20), os.kill, (pid, signal.SIGKILL))
+                victim.start()
+                sent = None
+                with contextlib.suppress(httpx.TransportError):
+                    while True:
+                        sent = draw(
+                            stroke("mouth", len(acknowledged), 1, 2, 3, order=len(acknowledged))
+                        )
+                        answer = append(
+                            client, mine, acknowledged[-1] if acknowledged else None, sent
+                        )
+                        assert answer.status_code == 200
+                        acknowledged.append(sent["id"])
+                victim.join()
+                pid, _ = start(port)
+                document = client.get(f"/api/drawings/{mine}").json()
+                stored = [s["points"][0] for s in document["strokes"]]
+                assert len(acknowledged) <= len(stored) <= len(acknowledged) + 1
+                if len(stored) > len(acknowledged):
+                    # Stored, and its answer was killed: sent again, it is not stored twice.
+                    answer = append(client, mine, acknowledged[-1] if acknowledged else None, sent)
+                    assert (answer.status_code, answer.json()["stored"]) == (200, 0)
+                    acknowledged.append(sent["id"])
+                assert stored == list(range(len(stored)))
+            assert len(acknowledged) > 50
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        nursery.stdin.close()
+        nursery.wait(30)
+    with sqlite3.connect(tmp_path / "own.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
