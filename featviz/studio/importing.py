@@ -7,27 +7,25 @@ import hashlib
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-)
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from featviz.drawing import from_svg, to_svg
-from featviz.errors import FeatvizError, one_line
+from featviz.errors import FeatvizError
 from featviz.progress import track
 from featviz.sketches import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, read_sketches
 from featviz.studio.database import Database
-from featviz.studio.exporting import FORMAT, HISTORY, file_of
+from featviz.studio.exporting import HISTORY, file_of
+from featviz.studio.history_file import (
+    DrawingLine,
+    HiddenSketch,
+    HistoryLine,
+    SketchLine,
+    read_history,
+)
 from featviz.studio.strokes import editable, lines
 from featviz.studio.tables import Author, Drawing, Event, Group, Sketch, Stroke, now
 
@@ -40,93 +38,6 @@ class Imported:
 
     new: int
     known: int
-
-
-def _pairs(values: list[float]) -> list[float]:
-    if len(values) % 2:
-        raise ValueError("expected pairs of coordinates")
-    return values
-
-
-_Points = Annotated[list[float], Field(min_length=2), AfterValidator(_pairs)]
-
-
-class _Line(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class _AuthorLine(_Line):
-    id: str
-    nickname: str
-    created: datetime
-
-
-class _StrokeLine(_Line):
-    id: str
-    part: str
-    order: float
-    points: _Points
-    present: bool
-
-
-class _EventLine(_Line):
-    id: str
-    kind: str
-    of: str | None
-    add: list[str]
-    remove: list[str]
-    time: datetime
-
-
-class _DrawingLine(_Line):
-    id: str
-    author: str
-    base: str | None
-    page_version: str
-    created: datetime
-    updated: datetime
-    deleted: datetime | None
-    strokes: list[_StrokeLine]
-    events: list[_EventLine]
-
-
-class _StoredStroke(_Line):
-    part: str
-    points: _Points
-
-
-class _HiddenSketch(_Line):
-    label: str
-    group: str
-    file: str
-    edited_part: str
-    strokes: list[_StoredStroke] | None
-    original: str | None
-    # A file is called so when the sketch is shown: a suffix and nothing else.
-    suffix: Annotated[str, Field(pattern=r"^\.[a-z0-9]{1,7}$")]
-
-
-class _SketchLine(_Line):
-    id: str
-    label: str
-    base: str | None
-    author: str | None
-    drawing: str | None
-    revision: int | None
-    page_version: str
-    saved: datetime
-    deleted: datetime | None
-    place: int
-    origin: str
-    sha256: str
-    hidden: _HiddenSketch | None = None
-
-
-class _HistoryLine(_Line):
-    format: int | None = None
-    author: _AuthorLine | None = None
-    drawing: _DrawingLine | None = None
-    sketch: _SketchLine | None = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +70,7 @@ def import_sketches(folder: Path, database: Database) -> Imported:
     read or if the database has other sketches of the same names.
     """
     contents = list(_read(folder))
-    history = _read_history(folder / HISTORY)
+    history = read_history(folder / HISTORY)
     return database.write(lambda session: _insert(session, contents, history))
 
 
@@ -176,24 +87,7 @@ def _read(folder: Path) -> Iterator[_Content]:
         yield _Content(label, group, file, base, part, data, strokes, number)
 
 
-def _read_history(path: Path) -> list[_HistoryLine]:
-    if not path.is_file():
-        return []
-    adapter = TypeAdapter(_HistoryLine)
-    lines_read = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                lines_read.append(adapter.validate_json(line))
-            except (ValidationError, UnicodeDecodeError, RecursionError) as error:
-                raise FeatvizError(f"{path}, line {number}: {one_line(error)}") from None
-    given = lines_read[0].format if lines_read else None
-    if given != FORMAT:
-        raise FeatvizError(f"{path} is of format {given}; expected {FORMAT}")
-    return lines_read
-
-
-def _insert(session: Session, contents: list[_Content], history: list[_HistoryLine]) -> Imported:
+def _insert(session: Session, contents: list[_Content], history: list[HistoryLine]) -> Imported:
     told = {line.sketch.label: line.sketch for line in history if line.sketch is not None}
     links: list[tuple[Sketch, str | None, str | None]] = []
     ids: dict[str, str] = {}
@@ -248,7 +142,7 @@ def _id(content: _Content) -> str:
     return str(uuid.uuid5(_SPACE, f"{content.label}\n{content.group}\n{content.digest}"))
 
 
-def _sketch(content: _Content, entry: _SketchLine | None, sketch_id: str) -> Sketch:
+def _sketch(content: _Content, entry: SketchLine | None, sketch_id: str) -> Sketch:
     return Sketch(
         id=sketch_id,
         label=content.label,
@@ -270,7 +164,7 @@ def _sketch(content: _Content, entry: _SketchLine | None, sketch_id: str) -> Ske
     )
 
 
-def _hidden(entry: _SketchLine, hidden: _HiddenSketch) -> Sketch:
+def _hidden(entry: SketchLine, hidden: HiddenSketch) -> Sketch:
     return Sketch(
         id=entry.id,
         label=hidden.label,
@@ -294,7 +188,7 @@ def _hidden(entry: _SketchLine, hidden: _HiddenSketch) -> Sketch:
     )
 
 
-def _insert_history(session: Session, history: list[_HistoryLine]) -> None:
+def _insert_history(session: Session, history: list[HistoryLine]) -> None:
     for line in history:
         if line.author is not None and session.get(Author, line.author.id) is None:
             session.add(
@@ -307,7 +201,7 @@ def _insert_history(session: Session, history: list[_HistoryLine]) -> None:
                 )
             )
     session.flush()
-    drawings: list[tuple[Drawing, _DrawingLine]] = []
+    drawings: list[tuple[Drawing, DrawingLine]] = []
     for line in history:
         if line.drawing is None:
             continue
@@ -324,7 +218,7 @@ def _insert_history(session: Session, history: list[_HistoryLine]) -> None:
         session.add_all(_steps(told))
 
 
-def _go_on(session: Session, drawing: Drawing, told: _DrawingLine) -> None:
+def _go_on(session: Session, drawing: Drawing, told: DrawingLine) -> None:
     """Add to a drawing that is here already what was drawn on it since."""
     events = select(Event.id).where(Event.drawing_id == drawing.id).order_by(Event.number)
     here = list(session.scalars(events))
@@ -353,7 +247,7 @@ def _go_on(session: Session, drawing: Drawing, told: _DrawingLine) -> None:
         setattr(drawing, name, getattr(after, name))
 
 
-def _drawing_row(line: _DrawingLine) -> Drawing:
+def _drawing_row(line: DrawingLine) -> Drawing:
     return Drawing(
         id=line.id,
         author_id=line.author,
@@ -369,7 +263,7 @@ def _drawing_row(line: _DrawingLine) -> Drawing:
     )
 
 
-def _steps(line: _DrawingLine) -> Iterable[Stroke | Event]:
+def _steps(line: DrawingLine) -> Iterable[Stroke | Event]:
     for stroke in line.strokes:
         yield Stroke(
             drawing_id=line.id,

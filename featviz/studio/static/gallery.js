@@ -226,32 +226,28 @@ function showSaved(panel, draw) {
   list.load();
 }
 
-function savedCard(sketch, refresh, draw) {
-  const { id, label, nickname, saved, base, edited_part: edited, mine } = sketch;
-  const erase = async () => {
+/** What deletes the thing at `address`, shows it, and offers to take it back. */
+function eraser(address, doneKey, values, refresh) {
+  const failed = (error) => toast("error.text", { text: errorText(error) }, { kind: "bad" });
+  const restore = async () => {
+    await post(`${address}/restore`).catch(failed);
+    refresh(true);
+  };
+  return async () => {
     try {
-      await remove(`/api/sketches/${id}`);
+      await remove(address);
     } catch (error) {
-      toast("error.text", { text: errorText(error) }, { kind: "bad" });
+      failed(error);
       return;
     }
     refresh(true);
-    toast(
-      "gallery.deleted-toast",
-      { label },
-      {
-        action: {
-          key: "undo",
-          run: async () => {
-            await post(`/api/sketches/${id}/restore`).catch((error) =>
-              toast("error.text", { text: errorText(error) }, { kind: "bad" }),
-            );
-            refresh(true);
-          },
-        },
-      },
-    );
+    toast(doneKey, values, { action: { key: "undo", run: restore } });
   };
+}
+
+function savedCard(sketch, refresh, draw) {
+  const { id, label, nickname, saved, base, edited_part: edited, mine } = sketch;
+  const erase = eraser(`/api/sketches/${id}`, "gallery.deleted-toast", { label }, refresh);
   return make(
     "article",
     { class: "sketch-card", "data-sketch": id, "aria-label": label },
@@ -319,26 +315,7 @@ function showDrawings(panel, open, current) {
     makeCard: (drawing, refresh) => {
       const { id, updated, base, revision } = drawing;
       const name = when(updated);
-      const erase = async () => {
-        try {
-          await remove(`/api/drawings/${id}`);
-        } catch (error) {
-          toast("error.text", { text: errorText(error) }, { kind: "bad" });
-          return;
-        }
-        refresh(true);
-        toast("gallery.drawing-deleted", null, {
-          action: {
-            key: "undo",
-            run: async () => {
-              await post(`/api/drawings/${id}/restore`).catch((error) =>
-                toast("error.text", { text: errorText(error) }, { kind: "bad" }),
-              );
-              refresh(true);
-            },
-          },
-        });
-      };
+      const erase = eraser(`/api/drawings/${id}`, "gallery.drawing-deleted", null, refresh);
       return make(
         "article",
         { class: "sketch-card", "data-drawing": id, "aria-label": name },
