@@ -250,11 +250,18 @@ def test_malformed_messages_are_answered_with_errors_and_nothing_else_happens(
 def test_a_huge_message_ends_its_connection_alone(server: Serving) -> None:
     with server.client() as client, server.live(client) as other:
         other.send(settings())
-        with server.live(client) as socket, pytest.raises(ConnectionClosed) as caught:
-            socket.send("x" * (MESSAGE_BYTES + 1))
-            while True:
-                socket.recv(timeout=30)
-        assert caught.value.rcvd is not None and caught.value.rcvd.code == 1009
+        told_why = None
+        for _ in range(10):
+            with server.live(client) as socket, pytest.raises(ConnectionClosed) as caught:
+                socket.send("x" * (MESSAGE_BYTES + 1))
+                while True:
+                    socket.recv(timeout=30)
+            # What is still on its way when the server closes can reset the line before the reason
+            # is read; the connection ends every time all the same.
+            told_why = caught.value.rcvd
+            if told_why is not None:
+                break
+        assert told_why is not None and told_why.code == 1009
         other.send(show(3, []))
         next_faces(other, 3)
 
