@@ -6,10 +6,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from featviz.embedding import embed, group_distances, join
+from featviz.embedding import embed, join
 from featviz.errors import FeatvizError
 from featviz.plots import distances, embedding_figure
 from featviz.points import PROBE_POINT
+from featviz.structure import group_distances
 from featviz.tables import FeatureTable, read_features
 
 ROOT = Path(__file__).parent.parent

@@ -9,9 +9,10 @@ import tyro
 from featviz.commands.assets import Assets
 from featviz.commands.draw import Draw
 from featviz.commands.evaluate import Evaluate
+from featviz.commands.extract import Extract
 from featviz.commands.faces import Faces
-from featviz.commands.features import Extract, Plot
 from featviz.commands.networks import Convert, Generate, Train
+from featviz.commands.plot import Plot
 from featviz.commands.sketches import Sketches
 from featviz.errors import FeatvizError
 

@@ -14,11 +14,11 @@ from analyses import __main__ as analyses
 from analyses import figure_3_2, figure_3_3, figure_3_4, figure_3_5, figure_3_6, figure_3_8
 from analyses.study import ROOT, SAME_EYES, Sources
 from featviz.checkpoints import load_generator
-from featviz.embedding import group_distances
 from featviz.extraction import extract
 from featviz.faces.pairs import PairSet, read_pairs, write_pairs
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture
 from featviz.sketches import SketchSet, read_sketches
+from featviz.structure import group_distances
 from featviz.tables import read_features, write_features
 
 PER_GROUP = 5

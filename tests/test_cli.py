@@ -14,9 +14,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from featviz import cli, extraction
+from featviz import cli
 from featviz.checkpoints import read_metadata, save_network
 from featviz.drawing import write_svg
+from featviz.extraction import checkpoints as extraction
 from featviz.extraction import extract
 from featviz.networks.generators import GeneratorArchitecture, build_generator
 from featviz.sketches import read_sketches

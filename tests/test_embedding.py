@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist, pdist
 from sklearn.datasets import load_iris
 
-from featviz import embedding
 from featviz.embedding import (
     COLUMNS,
     EmbeddingTable,
     effective_perplexity,
     embed,
     fit_projection,
-    group_distances,
     join,
     merge_ties,
     read_embedding,
+    t_sne,
     write_embedding,
 )
 from featviz.errors import FeatvizError
+from featviz.structure import group_distances
 from featviz.tables import FeatureTable
 
 
@@ -257,7 +257,7 @@ def test_more_vectors_than_the_limit_are_mapped_by_interpolation_and_it_says_so(
     iris: FeatureTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exact = embed(iris, "tsne")
-    monkeypatch.setattr(embedding, "EXACT_LIMIT", 148)
+    monkeypatch.setattr(t_sne, "EXACT_LIMIT", 148)
     quick = embed(iris, "tsne")
     assert [exact.panels[0]["repulsion"], quick.panels[0]["repulsion"]] == ["exact", "interpolated"]
     # Both minimise the same divergence.

@@ -1,4 +1,4 @@
-"""Extraction: images x layers x points -> feature table.
+"""Images x layers x points -> feature table.
 
 The dense engine runs the network up to the last wanted layer and keeps nothing of each map but
 the wanted cells. It is the plain computation that any faster engine has to agree with.
@@ -6,8 +6,7 @@ the wanted cells. It is the plain computation that any faster engine has to agre
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import chain, islice
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,21 +22,16 @@ from featviz.activations import (
     require_finite_weights,
     truncated_forward,
 )
-from featviz.appearances import find_appearances
-from featviz.checkpoints import LoadedGenerator, load_generator, shipped_checkpoints
-from featviz.conditioning import ConditionedSketches
 from featviz.encoding import Image, encode_image, input_channels
 from featviz.errors import FeatvizError
+from featviz.extraction.cells import Placing, boxes, cell_reader, place_cells, side
 from featviz.inputs import Input, LabelledImages, read_inputs
 from featviz.points import PROBE_POINT, Point, check_point, whole_pair
 from featviz.progress import track
-from featviz.receptive_field import Geometry, Position, trace_geometry
-from featviz.sketches import SketchSet
-from featviz.tables import FeatureTable, write_features
+from featviz.receptive_field import trace_geometry
+from featviz.tables import FeatureTable
 
 FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
-
-Placing = Literal["computed", "proportional"] | Mapping[str, Sequence[Position]]
 
 
 def extract(
@@ -101,7 +95,8 @@ def extract(
         check_point(point, (width, height))
     geometries = trace_geometry(model, layers, (width, height), first.tensor.shape[0], stage)
     cells = {
-        layer: _cells(layer, geometry, points, positions) for layer, geometry in geometries.items()
+        layer: place_cells(layer, geometry, points, positions)
+        for layer, geometry in geometries.items()
     }
 
     total = len(sketches) if isinstance(sketches, Sized) else None
@@ -112,7 +107,7 @@ def extract(
     with (
         torch.inference_mode(),
         evaluating(model),
-        truncated_forward(model, layers, stage, keep=_cell_reader(cells)) as forward,
+        truncated_forward(model, layers, stage, keep=cell_reader(cells)) as forward,
     ):
         for batch in _batches(progress, 1 if device.type == "cpu" else batch_size):
             _require_one_size(batch, first)
@@ -136,95 +131,18 @@ def extract(
             "points": [list(point) for point in points],
             "positions": {layer: [list(cell) for cell in cells[layer]] for layer in layers},
             "position_rule": positions if isinstance(positions, str) else "given",
-            "receptive_fields": {layer: _side(geometries[layer].extent) for layer in layers},
+            "receptive_fields": {layer: side(geometries[layer].extent) for layer in layers},
             "receptive_field_boxes": {
-                layer: _boxes(geometries[layer], cells[layer]) for layer in layers
+                layer: boxes(geometries[layer], cells[layer]) for layer in layers
             },
             "sees_whole_map": {layer: geometries[layer].sees_whole_map for layer in layers},
             "engine": "dense",
             "version": __version__,
             "torch": torch.__version__,
             "sketches": sketches.folder.name if isinstance(sketches, LabelledImages) else None,
-            "size": _side((width, height)),
+            "size": side((width, height)),
         },
     )
-
-
-def provenance(loaded: LoadedGenerator) -> dict[str, Any]:
-    """What a feature table records of the checkpoint it comes from."""
-    return {
-        "checkpoint": loaded.name,
-        "digest": loaded.digest,
-        "variant": loaded.metadata.get("variant"),
-        "architecture": loaded.metadata.get("architecture"),
-        "step": loaded.metadata.get("step"),
-    }
-
-
-def extract_checkpoints(
-    sources: Sequence[str | Path],
-    sketches: SketchSet,
-    out: Path,
-    points: Sequence[Point] = (PROBE_POINT,),
-    layers: Sequence[str] = FRONT_END_LAYERS,
-    stage: Stage = "activation",
-    variant: str | None = None,
-) -> Iterator[tuple[Path, FeatureTable]]:
-    """Extract from checkpoints one after the other; yield each table and the file it went to.
-
-    A generator with conditions beside the sketch is given them: boundaries made from the drawings,
-    and of each part's appearances the most common one.
-    The file is `out`/NAME.parquet, NAME being the checkpoint's. Everything that can be told
-    beforehand is told before the first file is written: checkpoints that cannot be read, layers
-    they lack, names that would share a file. variant: see `load_generator`.
-    """
-    if not sources:
-        names = ", ".join(shipped_checkpoints()) or "none"
-        raise FeatvizError(f"no checkpoint given; the shipped ones are {names}")
-    named: dict[str, str | Path] = {}
-    for source in sources:
-        loaded = load_generator(source, variant)
-        find_layers(loaded.generator, layers, stage)
-        require_finite_weights(loaded.generator, loaded.name)
-        _with_conditions(sketches, loaded, source)
-        if loaded.name in named:
-            raise FeatvizError(
-                f"checkpoints {named[loaded.name]} and {source} are both called '{loaded.name}', "
-                f"so both would be written to {out / loaded.name}.parquet; extract them one by "
-                "one with different --out"
-            )
-        named[loaded.name] = source
-    for source in sources:
-        loaded = load_generator(source, variant)
-        table = extract(
-            loaded.generator,
-            _with_conditions(sketches, loaded, source),
-            points,
-            layers,
-            stage,
-            provenance=provenance(loaded),
-        )
-        path = out / f"{loaded.name}.parquet"
-        write_features(table, path)
-        yield path, table
-
-
-def _with_conditions(
-    sketches: SketchSet, loaded: LoadedGenerator, source: str | Path
-) -> SketchSet | ConditionedSketches:
-    conditions = loaded.conditions
-    if not conditions.any:
-        return sketches
-    pixels = [file for file in sketches.index["file"] if not file.lower().endswith(".svg")]
-    if pixels:
-        raise FeatvizError(
-            f"'{loaded.name}' needs the named parts of SVG drawings beside the sketch; sketch "
-            f"{pixels[0]} is made of pixels"
-        )
-    appearance = None
-    if conditions.appearance_channels:
-        appearance = find_appearances(source).most_common()
-    return ConditionedSketches(sketches, conditions, appearance)
 
 
 def _require_one_size(batch: Sequence[Input], first: Input) -> None:
@@ -249,52 +167,6 @@ def _home(model: nn.Module) -> tuple[torch.device, torch.dtype]:
     return torch.device("cpu"), torch.float32
 
 
-def _cells(
-    layer: str, geometry: Geometry, points: Sequence[Point], positions: Placing
-) -> tuple[Position, ...]:
-    size = geometry.map_size
-    if size is None:
-        raise FeatvizError(
-            f"layer '{layer}' gives no maps: {geometry.reason}; choose one with output (N, C, H, W)"
-        )
-    if positions == "computed":
-        if not geometry.known:
-            raise FeatvizError(
-                f"where a point lies in layer '{layer}' cannot be computed: {geometry.reason}; "
-                f"give its cells, positions={{'{layer}': [(column, row), ...]}}, or take the cell "
-                "at the same share of the map, positions='proportional'"
-            )
-        return tuple(geometry.position(point) for point in points)
-    if positions == "proportional":
-        (width, height), (columns, rows) = geometry.image_size, size
-        return tuple((x * columns // width, y * rows // height) for x, y in points)
-    given = tuple(whole_pair(cell, "position") for cell in positions.get(layer, ()))
-    if len(given) != len(points):
-        raise FeatvizError(
-            f"layer '{layer}' has {len(given)} given positions; expected {len(points)}, one a point"
-        )
-    for column, row in given:
-        if not (0 <= column < size[0] and 0 <= row < size[1]):
-            raise FeatvizError(
-                f"position ({column}, {row}) is not on the map of layer '{layer}', which has "
-                f"{size[0]}x{size[1]} cells"
-            )
-    return given
-
-
-def _cell_reader(cells: Mapping[str, Sequence[Position]]) -> Callable[[str, Tensor], Tensor]:
-    """Keep (N, points, C) float32 of a map (N, C, H, W)."""
-    columns = {layer: [column for column, _ in entry] for layer, entry in cells.items()}
-    rows = {layer: [row for _, row in entry] for layer, entry in cells.items()}
-
-    def keep(layer: str, output: Tensor) -> Tensor:
-        # Indexing by lists copies, so neither the map nor a view of it survives the hook.
-        vectors = output[:, :, rows[layer], columns[layer]]
-        return vectors.transpose(1, 2).to("cpu", torch.float32).contiguous()
-
-    return keep
-
-
 def _require_finite(
     values: Tensor, layer: str, batch: Sequence[Input], points: Sequence[Point]
 ) -> None:
@@ -305,14 +177,3 @@ def _require_finite(
             f"layer '{layer}' gives NaN or infinity for sketch {batch[item].name} at point "
             f"{points[point]}; expected finite activations"
         )
-
-
-def _boxes(geometry: Geometry, cells: Sequence[Position]) -> list[list[int]] | None:
-    return [list(geometry.box(cell)) for cell in cells] if geometry.known else None
-
-
-def _side(size: tuple[int, int] | None) -> int | list[int] | None:
-    """One number for a square, (width, height) otherwise."""
-    if size is None:
-        return None
-    return size[0] if size[0] == size[1] else list(size)
