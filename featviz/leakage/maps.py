@@ -1,0 +1,112 @@
+"""Leakage maps: what the edits of a group changed at every position, small enough to ship.
+
+The file is a compressed .npz without pickles. Its arrays are called
+
+    change|MODE|GROUP|LAYER   float16 (h, w), mean over the group's edits of the relative change
+    reach|GROUP|LAYER         uint8 (h, w), 1 where the convolutions of any edit reach
+    metadata                  JSON text: checkpoint, digest, modes, groups, layers, edits (GROUP ->
+                              how many), point and `map_sizes` (LAYER -> width, height before
+                              they were made smaller)
+
+h and w are those of the layer's map, divided by the least power of 2 that makes them 128 or less:
+changes are averaged, reach is 1 if any cell is.
+"""
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featviz.errors import FeatvizError, one_line
+from featviz.files import atomic_write
+
+MOST_CELLS = 128
+"""The longest side of a map in a file."""
+
+_LEAST = float(np.finfo(np.float16).smallest_subnormal)
+_SEPARATOR = "|"
+
+Change = NDArray[np.float32]
+Reach = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class LeakageMaps:
+    """Mean leakage maps of one checkpoint.
+
+    changes: (mode, group, layer) -> (h, w) float32, mean relative change over the group's edits,
+    exactly 0 where no edit changed anything. reach: (group, layer) -> (h, w) bool, the union of
+    the edits' convolutional reach. metadata: as in the file, see the module.
+    """
+
+    changes: Mapping[tuple[str, str, str], Change]
+    reach: Mapping[tuple[str, str], Reach]
+    metadata: dict[str, Any]
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes that have maps, "free" first."""
+        return tuple(dict.fromkeys(mode for mode, _, _ in self.changes))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups, in order."""
+        return tuple(dict.fromkeys(group for _, group, _ in self.changes))
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers, from the first to the image."""
+        return tuple(dict.fromkeys(layer for _, _, layer in self.changes))
+
+
+def shrink(values: NDArray[Any], most: int = MOST_CELLS) -> NDArray[Any]:
+    """Halve a map (H, W) until its sides are at most `most`: means of numbers, any of booleans.
+
+    A side that cannot be halved evenly is filled up with its last cells.
+    """
+    while max(values.shape) > most:
+        padded = np.pad(values, [(0, side % 2) for side in values.shape], mode="edge")
+        height, width = padded.shape
+        cells = padded.reshape(height // 2, 2, width // 2, 2)
+        pool = np.any if values.dtype == bool else np.mean
+        values = np.asarray(pool(cells, axis=(1, 3)))
+    return values
+
+
+def write_maps(maps: LeakageMaps, path: Path) -> None:
+    """Write maps as .npz, complete or not at all; what is not 0 is not 0 in the file either."""
+    arrays: dict[str, NDArray[Any]] = {"metadata": np.array(json.dumps(maps.metadata))}
+    for key, change in maps.changes.items():
+        # Half precision would turn what is tiny into "nothing", which is another finding.
+        kept = np.where(change == 0, 0, np.maximum(change, _LEAST)).astype(np.float16)
+        arrays[_SEPARATOR.join(("change", *key))] = kept
+    for place, reach in maps.reach.items():
+        arrays[_SEPARATOR.join(("reach", *place))] = reach.astype(np.uint8)
+    with atomic_write(Path(path)) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_maps(path: Path) -> LeakageMaps:
+    """Read maps; raises FeatvizError if the file is missing or holds something else."""
+    path = Path(path)
+    if not path.is_file():
+        raise FeatvizError(f"{path}: no such leakage maps; `featviz leakage` writes them")
+    changes: dict[tuple[str, str, str], Change] = {}
+    reach: dict[tuple[str, str], Reach] = {}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            metadata = json.loads(str(file["metadata"]))
+            for name in file.files:
+                match name.split(_SEPARATOR):
+                    case ["change", mode, group, layer]:
+                        changes[mode, group, layer] = file[name].astype(np.float32)
+                    case ["reach", group, layer]:
+                        reach[group, layer] = file[name].astype(bool)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise FeatvizError(f"{path} holds no leakage maps: {one_line(error)}") from None
+    return LeakageMaps(changes, reach, metadata)
