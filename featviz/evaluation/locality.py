@@ -112,17 +112,17 @@ def measure_locality(
     for number, base_number in track(edits_of(sketches, most), description):
         name, group = sketches.index[["sketch", "group"]].iloc[number]
         if base_number != loaded:
-            base, loaded = _image_of(sketches, base_number, size), base_number
-            base_painted, base_eyes = paint(base), _eyes(sketches, base_number, size)
+            base, loaded = image_of(sketches, base_number, size), base_number
+            base_painted, base_eyes = paint(base), ink_of_eyes(sketches, base_number, size)
             around_eyes = near(base_eyes, margin)
-        sketch = _image_of(sketches, number, size)
+        sketch = image_of(sketches, number, size)
         area = edited_area(sketch, base, margin)
         if not area.any() or area.all():
             reason = "equals its base" if not area.any() else "is edited everywhere"
             skipped.append(f"sketch {name} {reason} at {size} px")
             continue
         change = absolute_change(paint(sketch), base_painted)
-        eyes_edited = not np.array_equal(_eyes(sketches, number, size), base_eyes)
+        eyes_edited = not np.array_equal(ink_of_eyes(sketches, number, size), base_eyes)
         at_eyes = change[around_eyes & ~area]
         rows[number] = (
             str(name),
@@ -179,10 +179,10 @@ def check_edits(sketches: SketchSet, sizes: Iterable[int], most: int | None = No
     edits = edits_of(sketches, most)
     for size in sizes:
         for number in sorted({number for edit in edits for number in edit}):
-            _image_of(sketches, number, size)
+            image_of(sketches, number, size)
 
 
-def _image_of(sketches: SketchSet, number: int, size: int) -> Sketch:
+def image_of(sketches: SketchSet, number: int, size: int) -> Sketch:
     """A sketch at any size if it is a drawing, at its own if it is made of pixels."""
     file = sketches.index["file"].iloc[number]
     path = sketches.folder / file
@@ -191,7 +191,7 @@ def _image_of(sketches: SketchSet, number: int, size: int) -> Sketch:
     return read_sketch(path, size, name=f"sketch {file}")
 
 
-def _eyes(sketches: SketchSet, number: int, size: int) -> Mask:
+def ink_of_eyes(sketches: SketchSet, number: int, size: int) -> Mask:
     """The ink of a drawing's eyes; nothing for a sketch that is made of pixels."""
     file = sketches.folder / sketches.index["file"].iloc[number]
     if file.suffix.lower() != ".svg":
