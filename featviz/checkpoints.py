@@ -94,8 +94,6 @@ def load_generator(source: str | Path, variant: str | None = None) -> LoadedGene
     it cannot be read or its weights do not fit, and for a variant other than the file's own.
     """
     path = find_checkpoint(source)
-    is_run = path.name == "generator.safetensors"
-    name = path.resolve().parent.name if is_run else path.stem
     if path.suffix in {".pth", ".pt"}:
         generator, metadata = _import_pix2pixhd(path, variant or "baseline")
     else:
@@ -106,7 +104,13 @@ def load_generator(source: str | Path, variant: str | None = None) -> LoadedGene
             )
         generator = _build(path, metadata)
         _load_strictly(generator, _read_tensors(path), path)
-    return LoadedGenerator(name, generator.eval(), metadata, sha256_of(path))
+    return LoadedGenerator(checkpoint_name(path), generator.eval(), metadata, sha256_of(path))
+
+
+def checkpoint_name(path: Path) -> str:
+    """How people call the checkpoint in a file: by the file's name, or its run folder's."""
+    is_run = path.name == "generator.safetensors"
+    return path.resolve().parent.name if is_run else path.stem
 
 
 def find_checkpoint(source: str | Path) -> Path:
