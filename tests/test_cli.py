@@ -230,6 +230,7 @@ def test_training_without_pairs(capsys, here):
         (["--size", "100"], "size must be a multiple of 16"),
         (["--size", "16"], "at least 32; got 16"),
         (["--save-every", "0"], "at least 1 step between saves"),
+        (["--keep-every", "0"], "at least 1 step between kept generators; got 0"),
         (["--workers", "-1"], "no fewer than 0 workers"),
         (["--learning-rate", "nan"], "learning_rate must be positive"),
         (["--perceptual", "-3"], "perceptual must not be negative"),

@@ -88,6 +88,9 @@ class Train:
     """Processes that load pairs; 0 loads in the training process."""
     save_every: int = 500
     """Steps between saves."""
+    keep_every: int | None = None
+    """Keep the generator every so many steps, and at the first and the last one, in OUT/steps, to
+    see later how it came to be; see `featviz trajectory`."""
 
     def run(self) -> None:
         """Train and report."""
@@ -152,7 +155,10 @@ class Train:
             start_from=self.start_from,
             vgg19=self.vgg19,
             schedule=Schedule(
-                save_every=self.save_every, workers=self.workers, tensorboard=self.tensorboard
+                save_every=self.save_every,
+                workers=self.workers,
+                tensorboard=self.tensorboard,
+                keep_every=self.keep_every,
             ),
         )
         if int(os.environ.get("RANK", "0")) == 0:  # torchrun starts several; one speaks for all

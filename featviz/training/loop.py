@@ -6,6 +6,7 @@ RUN/discriminator.safetensors
 RUN/encoder.safetensors, RUN/appearances.safetensors    if there is an encoder
 RUN/training_state.pt         everything a resume needs, complete by itself
 RUN/losses.csv                mean losses of every `LOG_EVERY` steps
+RUN/steps/RUN-000500.safetensors    the generator as it was along the way, if asked for
 RUN/samples/                  held-out sketches, generated faces, photos
 RUN/tensorboard/              the same for TensorBoard, if asked for
 """
@@ -51,18 +52,25 @@ class Schedule:
 
     save_every, sample_every: steps between saves and between sample pictures. workers: processes
     that load pairs; 0 loads in the training process. tensorboard: log for TensorBoard too.
+    keep_every: steps between generators that are kept for good, those of the first and the last
+    step among them; None keeps none.
     """
 
     save_every: int = 500
     sample_every: int = 250
     workers: int = 0
     tensorboard: bool = False
+    keep_every: int | None = None
 
     def __post_init__(self) -> None:
         if self.save_every < 1 or self.sample_every < 1 or self.workers < 0:
             raise FeatvizError(
                 "expected at least 1 step between saves and between samples and no fewer than 0 "
                 f"workers; got {self.save_every}, {self.sample_every}, {self.workers}"
+            )
+        if self.keep_every is not None and self.keep_every < 1:
+            raise FeatvizError(
+                f"expected at least 1 step between kept generators; got {self.keep_every}"
             )
 
 
@@ -216,6 +224,8 @@ class _Writer:
         with atomic_write(self.out / "config.json") as temporary:
             temporary.write_text(json.dumps(description, indent=2) + "\n")
         self.log = LossLog(self.out / "losses.csv", self.run.step)
+        if self.schedule.keep_every is not None and self.run.step == 0:
+            self._keep()
 
     def after_step(self, losses: dict[str, float]) -> None:
         if not self.is_first:
@@ -233,6 +243,8 @@ class _Writer:
             write_picture(picture, self.out / "samples" / f"step_{run.step:06d}.png")
             if self.board is not None:
                 self.board.add_image("held-out", picture, run.step, dataformats="HWC")
+        if schedule.keep_every is not None and (run.step % schedule.keep_every == 0 or last):
+            self._keep()
         if run.step % schedule.save_every == 0 or last:
             self._save()
 
@@ -244,9 +256,15 @@ class _Writer:
             self.board.close()
 
     def _save(self) -> None:
-        data = self.details["data"] | {"skipped": list(self.dataset.skipped)}
-        save_run(self.run, self.out, self.details | {"data": data}, self.log.last)
+        save_run(self.run, self.out, self._details(), self.log.last)
         self.saved = self.run.step
+
+    def _keep(self) -> None:
+        keep_generator(self.run, self.out, self._details(), self.log.last)
+
+    def _details(self) -> dict[str, Any]:
+        data = self.details["data"] | {"skipped": list(self.dataset.skipped)}
+        return self.details | {"data": data}
 
 
 def save_run(run: Run, out: Path, details: dict[str, Any], losses: dict[str, float]) -> None:
@@ -257,16 +275,37 @@ def save_run(run: Run, out: Path, details: dict[str, Any], losses: dict[str, flo
     """
     for name, network in run.learning.items():
         require_finite_weights(network, name)
-    described = details | {
+    described = _described(run, details, losses)
+    save_pickle(run.state(), out / "training_state.pt")
+    for kind, network in (run.learning | run.averages).items():
+        save_network(network, out / f"{kind}.safetensors", kind, described, torch.float32)  # type: ignore[arg-type]
+
+
+def keep_generator(run: Run, out: Path, details: dict[str, Any], losses: dict[str, float]) -> Path:
+    """Write the generator of this step, its average if there is one, to stay; return its file.
+
+    The file is `out`/steps/RUN-000500.safetensors with the name of the folder and the step, so
+    that feature tables of several steps and runs have names of their own. A run that does some
+    steps again after a kill writes the same weights again. Raises FeatvizError, and writes
+    nothing, if a weight is not finite.
+    """
+    generator = run.best.generator
+    require_finite_weights(generator, "generator")
+    path = out / "steps" / f"{out.resolve().name}-{run.step:06d}.safetensors"
+    described = _described(run, details, losses)
+    save_network(generator, path, "generator", described, torch.float32)
+    return path
+
+
+def _described(run: Run, details: dict[str, Any], losses: dict[str, float]) -> dict[str, Any]:
+    """What a checkpoint tells of the step it was written at."""
+    return details | {
         "step": run.step,
         "seconds": round(run.seconds, 1),
         "losses": losses,
         "torch_version": torch.__version__,
         "machine": platform.machine(),
     }
-    save_pickle(run.state(), out / "training_state.pt")
-    for kind, network in (run.learning | run.averages).items():
-        save_network(network, out / f"{kind}.safetensors", kind, described, torch.float32)  # type: ignore[arg-type]
 
 
 def _read_folder(
