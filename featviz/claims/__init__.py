@@ -1,0 +1,31 @@
+"""The source study's claims: each with statistics, tests, thresholds fixed in advance, a verdict.
+
+Feature tables in, verdicts out; statistics are taken on the vectors, never on a map of them.
+"""
+
+from featviz.claims.claim import (
+    Claim,
+    Claims,
+    Definition,
+    Finding,
+    Part,
+    Verdict,
+    read_claims,
+    write_claims,
+)
+from featviz.claims.definitions import DEFINITIONS
+from featviz.claims.study import STUDY, Study
+
+__all__ = [
+    "DEFINITIONS",
+    "STUDY",
+    "Claim",
+    "Claims",
+    "Definition",
+    "Finding",
+    "Part",
+    "Study",
+    "Verdict",
+    "read_claims",
+    "write_claims",
+]

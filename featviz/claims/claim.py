@@ -1,0 +1,183 @@
+"""Claims: what is said, how it was to be judged, what was found, and the verdict; as JSON too."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from featviz.errors import FeatvizError
+from featviz.files import atomic_write
+
+Verdict = Literal["holds", "does not hold", "cannot be judged"]
+Bound = Literal["at least", "at most"]
+
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+FORMAT = "featviz claims 1"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """How one part of a claim is judged. Fixed in code before the features it judges were seen.
+
+    claim, part: its name, such as C4 and "relative". says: in words. statistic: the number that
+    is compared with `threshold`, `bound` says on which side it has to lie. reason: why there.
+    test: the p-value's test, "" if none makes sense. decides: whether the claim's verdict hangs on
+    this part, or it is told beside it.
+    """
+
+    claim: str
+    part: str
+    says: str
+    statistic: str
+    bound: Bound
+    threshold: float
+    reason: str
+    test: str = ""
+    decides: bool = True
+
+    def met_by(self, value: float) -> bool:
+        """Whether a statistic lies on the asked side of the threshold, or on it."""
+        if self.bound == "at least":
+            return value >= self.threshold
+        return value <= self.threshold
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was measured of one part.
+
+    value: the statistic, None if it could not be measured, with the reason in `missing`.
+    effect: a size of effect beside it, `effect_name` says which. p_value: one-sided, before
+    correction; None without a test. details: further numbers by name, fit for JSON.
+    """
+
+    value: float | None = None
+    effect: float | None = None
+    effect_name: str = ""
+    p_value: float | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A definition with what was found, the p-value after correction, and the verdict on it."""
+
+    definition: Definition
+    finding: Finding
+    p_adjusted: float | None
+    verdict: Verdict
+    why: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim and its parts. The deciding parts have to hold all for the claim to hold."""
+
+    name: str
+    says: str
+    parts: tuple[Part, ...]
+    verdict: Verdict
+    why: str
+
+    def part(self, name: str) -> Part:
+        """The part of this name; raises FeatvizError if there is none."""
+        for part in self.parts:
+            if part.definition.part == name:
+                return part
+        there = ", ".join(part.definition.part for part in self.parts)
+        raise FeatvizError(f"unknown part '{name}' of {self.name}; there are {there}")
+
+
+@dataclass(frozen=True)
+class Claims:
+    """All claims, in order, and what it takes to judge them again (fit for JSON)."""
+
+    claims: tuple[Claim, ...]
+    metadata: dict[str, Any]
+
+    def __getitem__(self, name: str) -> Claim:
+        for claim in self.claims:
+            if claim.name == name:
+                return claim
+        there = ", ".join(claim.name for claim in self.claims)
+        raise FeatvizError(f"unknown claim '{name}'; there are {there}")
+
+
+def write_claims(claims: Claims, path: Path) -> None:
+    """Write claims as JSON, complete or not at all."""
+    content = {
+        "format": FORMAT,
+        "metadata": claims.metadata,
+        "claims": [_claim_to_json(claim) for claim in claims.claims],
+    }
+    # Strict JSON has no NaN and no infinity; a browser reads this.
+    text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
+    with atomic_write(Path(path)) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_claims(path: Path) -> Claims:
+    """Read what `write_claims` wrote; raises FeatvizError naming the file if it is no such."""
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FeatvizError(
+            f"{path}: no such file; `featviz claims FEATURES... --json FILE` writes it"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise FeatvizError(f"{path}: not readable as JSON ({error})") from None
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        given = content.get("format") if isinstance(content, dict) else None
+        raise FeatvizError(f"{path}: not claims of featviz: format {given!r}, expected {FORMAT!r}")
+    try:
+        claims = tuple(_claim_from_json(entry) for entry in content["claims"])
+        return Claims(claims, dict(content["metadata"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise FeatvizError(f"{path}: not claims of featviz: {error!r}") from None
+
+
+def finite(value: float | None) -> float | None:
+    """A number that JSON can hold, or None for NaN and infinity."""
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _claim_to_json(claim: Claim) -> dict[str, Any]:
+    return {
+        "claim": claim.name,
+        "says": claim.says,
+        "verdict": claim.verdict,
+        "why": claim.why,
+        "parts": [
+            {
+                **asdict(part.definition),
+                **asdict(part.finding),
+                "p_adjusted": part.p_adjusted,
+                "verdict": part.verdict,
+                "why": part.why,
+            }
+            for part in claim.parts
+        ],
+    }
+
+
+def _claim_from_json(entry: Mapping[str, Any]) -> Claim:
+    parts = tuple(_part_from_json(part) for part in entry["parts"])
+    verdict = _verdict(entry["verdict"])
+    return Claim(entry["claim"], entry["says"], parts, verdict, entry["why"])
+
+
+def _part_from_json(entry: Mapping[str, Any]) -> Part:
+    definition = Definition(**{one.name: entry[one.name] for one in fields(Definition)})
+    finding = Finding(**{one.name: entry[one.name] for one in fields(Finding)})
+    return Part(definition, finding, entry["p_adjusted"], _verdict(entry["verdict"]), entry["why"])
+
+
+def _verdict(given: str) -> Verdict:
+    for verdict in VERDICTS:
+        if given == verdict:
+            return verdict
+    raise ValueError(f"unknown verdict {given!r}")
