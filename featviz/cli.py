@@ -9,6 +9,7 @@ import tyro
 from featviz.commands.assets import Assets
 from featviz.commands.draw import Draw
 from featviz.commands.evaluate import Evaluate
+from featviz.commands.export import Export
 from featviz.commands.extract import Extract
 from featviz.commands.faces import Faces
 from featviz.commands.networks import Convert, Generate, Train
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "convert": Convert,
     "extract": Extract,
     "plot": Plot,
+    "export": Export,
     "draw": Draw,
     "sketches": Sketches,
     "assets": Assets,

@@ -1,0 +1,64 @@
+"""`featviz export`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from featviz.errors import FeatvizError
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write feature tables for other programs: NumPy, TensorBoard's projector, text."""
+
+    features: Positional[tuple[Path, ...]]
+    """Feature tables that `featviz extract` wrote."""
+    out: Path
+    """The folder to make; it must not hold anything."""
+    to: Literal["npy", "projector", "csv"] = "npy"
+    """npy: an array a layer, rows.csv and metadata.json, for NumPy or rsatoolbox. projector: for
+    `tensorboard --logdir OUT`. csv: a table a layer, a column a channel."""
+    layers: tuple[str, ...] = ()
+    """Which layers; all if none is given."""
+    point: tuple[int, int] | None = None
+    """Which point, if the tables hold several."""
+    sketches: Path | None = None
+    """Folder of the sketch set: pictures for the projector, and columns base and edited_part."""
+
+    def run(self) -> None:
+        """Export and say where to."""
+        from featviz.export import export_features
+        from featviz.sketches import SketchSet, read_sketches
+        from featviz.tables import read_features
+
+        if not self.features:
+            raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
+        tables = {}
+        for path in self.features:
+            if path.stem in tables:
+                raise FeatvizError(
+                    f"two feature tables are called '{path.stem}' ({path}), so both would be "
+                    f"written to {self.out / path.stem}; rename one"
+                )
+            tables[path.stem] = read_features(path).select(
+                layers=self.layers or None, points=None if self.point is None else [self.point]
+            )
+        sketches: dict[str, SketchSet] = {}
+        if self.sketches is not None:
+            for name, table in tables.items():
+                size = table.metadata.get("size")
+                if not isinstance(size, int):
+                    raise FeatvizError(
+                        f"{name} was made from images of size {size}; a sketch set is square, so "
+                        "leave out --sketches"
+                    )
+                sketches[name] = read_sketches(self.sketches, size)
+        export_features(tables, self.to, self.out, sketches)
+        for name, table in tables.items():
+            print(f"{self.out / name}: {len(table)} rows, {', '.join(table.layers)}")
+        if self.to == "projector":
+            if self.sketches is None:
+                print("without pictures; --sketches FOLDER adds them")
+            print(f"tensorboard --logdir {self.out}")
