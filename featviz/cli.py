@@ -12,6 +12,7 @@ from featviz.commands.evaluate import Evaluate
 from featviz.commands.export import Export
 from featviz.commands.extract import Extract
 from featviz.commands.faces import Faces
+from featviz.commands.leakage import Leakage
 from featviz.commands.networks import Convert, Generate, Train
 from featviz.commands.plot import Plot
 from featviz.commands.sketches import Sketches
@@ -33,6 +34,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "convert": Convert,
     "extract": Extract,
     "plot": Plot,
+    "leakage": Leakage,
     "export": Export,
     "draw": Draw,
     "sketches": Sketches,

@@ -77,8 +77,8 @@ def edits_of(sketches: SketchSet, most: int | None = None) -> list[tuple[int, in
     edits = index[(index["base"] != "") & (index["base"] != index["sketch"])]
     if len(edits) == 0:
         raise FeatvizError(
-            f"{sketches.folder} holds no edit: no sketch has a base in its index; edit locality "
-            "needs one (leave it out with --measures quality robustness)"
+            f"{sketches.folder} holds no edit: no sketch has a base in its index, so nothing "
+            "can be measured of edits"
         )
     if missing := [base for base in edits["base"] if base not in row_of]:
         raise FeatvizError(

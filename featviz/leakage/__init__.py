@@ -5,15 +5,34 @@ Convolutions carry an edit only as far as their receptive field. Both are measur
 apart by holding the statistics at the values that they have for the base sketch.
 """
 
+from featviz.leakage.change import relative_change
 from featviz.leakage.maps import LeakageMaps, read_maps, write_maps
+from featviz.leakage.measure import Leakage, measure_leakage
+from featviz.leakage.modes import default_modes
+from featviz.leakage.reach import reach
+from featviz.leakage.single import edit_changes, edit_reach
+from featviz.leakage.statistics import Statistics, hold_statistics, record_statistics
+from featviz.leakage.summary import summarize, summary
 from featviz.leakage.table import LeakageTable, join_leakage, read_leakage, write_leakage
 
 __all__ = [
+    "Leakage",
     "LeakageMaps",
     "LeakageTable",
+    "Statistics",
+    "default_modes",
+    "edit_changes",
+    "edit_reach",
+    "hold_statistics",
     "join_leakage",
+    "measure_leakage",
+    "reach",
     "read_leakage",
     "read_maps",
+    "record_statistics",
+    "relative_change",
+    "summarize",
+    "summary",
     "write_leakage",
     "write_maps",
 ]

@@ -80,7 +80,7 @@ def shrink(values: NDArray[Any], most: int = MOST_CELLS) -> NDArray[Any]:
 
 def write_maps(maps: LeakageMaps, path: Path) -> None:
     """Write maps as .npz, complete or not at all; what is not 0 is not 0 in the file either."""
-    arrays: dict[str, NDArray[Any]] = {"metadata": np.array(json.dumps(maps.metadata))}
+    arrays: dict[str, Any] = {"metadata": np.array(json.dumps(maps.metadata))}
     for key, change in maps.changes.items():
         # Half precision would turn what is tiny into "nothing", which is another finding.
         kept = np.where(change == 0, 0, np.maximum(change, _LEAST)).astype(np.float16)

@@ -22,7 +22,7 @@ IMAGE = "image"
 """The layer that is the output of the whole model."""
 
 _NAMES = ("checkpoint", "sketch", "group", "base", "layer", "mode")
-_NUMBERS = (
+NUMBERS = (
     "at_point",
     "inside_reach",
     "outside_reach",
@@ -33,7 +33,9 @@ _NUMBERS = (
     "eyes",
     "eyes_in_reach",
 )
-COLUMNS = (*_NAMES, *_NUMBERS, "point_in_reach")
+"""The columns that hold numbers."""
+
+COLUMNS = (*_NAMES, *NUMBERS, "point_in_reach")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,92 @@
+"""`featviz leakage`: what edits change where they cannot reach, and which way it came."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from featviz.errors import FeatvizError
+from featviz.points import PROBE_POINT
+
+_SKETCHES = Path("sketches")
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """Measure what edits change outside their convolutional reach, and how it got there."""
+
+    checkpoints: Positional[tuple[str, ...]]
+    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD."""
+    sketches: Path = _SKETCHES
+    """Folder of the sketch set; its index says which sketch is an edit of which base."""
+    size: int = 512
+    """Width and height of the sketches in pixels."""
+    point: tuple[int, int] = PROBE_POINT
+    """The pixel, x to the right and y down, at whose cell each layer's change is told."""
+    layers: tuple[str, ...] = ()
+    """Layers by name or unique ending, "image" for the output; the front end and the image if none
+    is given."""
+    hold: tuple[str, ...] = ()
+    """Whose statistics to hold at those of the base sketch, a run for each: all, front-end,
+    residual, back-end, or a layer; each that makes a difference if none is given."""
+    edits_per_group: int | Literal["all"] = 3
+    """At most so many edits of a group, evenly spaced."""
+    margin: float = 16.0
+    """Pixels (at 512) around an edit that count as edited."""
+    variant: str | None = None
+    """For .pth of pix2pixHD: which layers have no norm."""
+    threads: int | None = None
+    """CPU threads; all cores unless given."""
+    out: Path = Path("leakage")
+    """Folder for two files a checkpoint: NAME.parquet, the table, and NAME-maps.npz."""
+
+    def run(self) -> None:
+        """Measure, write, print."""
+        import torch
+
+        from featviz.leakage.checkpoints import leakage_of_checkpoints
+        from featviz.leakage.maps import write_maps
+        from featviz.leakage.summary import summary
+        from featviz.leakage.table import join_leakage, write_leakage
+        from featviz.sketches import read_sketches
+
+        if self.sketches == _SKETCHES and not _SKETCHES.exists():
+            raise FeatvizError(
+                f"there is no folder '{_SKETCHES}' here; name yours with --sketches FOLDER, or "
+                "run this in featviz's repository, whose folder of that name holds the study's "
+                "groups"
+            )
+        most = None if self.edits_per_group == "all" else self.edits_per_group
+        if most is not None and most < 1:
+            raise FeatvizError(f"expected at least 1 edit per group, or all; got {most}")
+        if not 0 <= self.margin < float("inf"):
+            raise FeatvizError(f"the margin must be 0 px or more; got {self.margin}")
+        if self.threads is not None:
+            if self.threads < 1:
+                raise FeatvizError(f"expected at least 1 thread; got {self.threads}")
+            torch.set_num_threads(self.threads)
+        tables, told = [], set()
+        for name, leakage in leakage_of_checkpoints(
+            self.checkpoints,
+            read_sketches(self.sketches, self.size),
+            self.layers or None,
+            self.hold or None,
+            self.point,
+            self.size,
+            self.margin,
+            most,
+            self.variant,
+        ):
+            for sketch in leakage.unchanged:
+                if sketch not in told:
+                    print(f"left out {sketch}: equals its base", file=sys.stderr)
+                told.add(sketch)
+            tables.append(leakage.table)
+            write_leakage(leakage.table, self.out / f"{name}.parquet")
+            write_maps(leakage.maps, self.out / f"{name}-maps.npz")
+            print(self.out / f"{name}.parquet")
+            print(self.out / f"{name}-maps.npz")
+        print()
+        print(summary(join_leakage(tables)))
