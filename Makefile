@@ -9,7 +9,7 @@ CHECKPOINTS := paper-baseline paper-modified
 .PHONY: report test lint types assets clean
 
 report: $(VENV)/installed
-	$(BIN)/featviz extract $(CHECKPOINTS) --out features
+	$(BIN)/featviz extract $(CHECKPOINTS) --out features --overwrite
 	$(BIN)/python -m analyses --features features --out figures
 
 test: lint types assets

@@ -22,12 +22,13 @@ from featviz.cli import main
 from featviz.conditioning import encode_drawing, generator_input
 from featviz.drawing import write_svg
 from featviz.errors import FeatvizError
-from featviz.extraction import extract_checkpoints
+from featviz.extraction import Settings, extract_checkpoints
 from featviz.faces.instances import INSTANCES, instance_map
 from featviz.faces.pairs import PairSet
 from featviz.generation import generate
 from featviz.networks.conditions import Conditions
 from featviz.sketches import read_sketches
+from featviz.tables import read_features
 from featviz.training import loop
 from featviz.training.loop import train
 from featviz.training.presets import preset
@@ -203,7 +204,8 @@ def test_the_look_of_a_photo_is_nearest_to_what_training_saw_of_it(run, pairs):
 def test_extraction_takes_the_most_common_look(run, sketch, tmp_path):
     write_svg(sketch, Path("set/G1/0.svg"))
     drawings = read_sketches(Path("set"), 32)
-    ((_, table),) = extract_checkpoints([run], drawings, tmp_path, [(10, 12)])
+    (result,) = extract_checkpoints([run], drawings, tmp_path, Settings(((10, 12),)))
+    table = read_features(result.path)
     loaded = load_generator(run)
     given = generator_input(sketch, loaded.conditions, find_appearances(run).most_common())
     with torch.inference_mode():

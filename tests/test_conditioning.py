@@ -10,12 +10,13 @@ from featviz.cli import main
 from featviz.conditioning import encode_drawing, read_generator_input
 from featviz.drawing import read_svg, write_svg
 from featviz.errors import FeatvizError
-from featviz.extraction import extract_checkpoints
+from featviz.extraction import Settings, extract_checkpoints
 from featviz.faces.instances import boundary_map, instance_map
 from featviz.generation import generate
 from featviz.inference import FastGenerator
 from featviz.networks.conditions import Conditions
 from featviz.sketches import read_sketches
+from featviz.tables import read_features
 from featviz.training.estimate import estimate_run
 from featviz.training.loop import train
 from featviz.training.presets import preset
@@ -98,14 +99,15 @@ def test_generate_makes_boundaries_of_drawings_and_refuses_pixels(
 
 
 def test_extraction_gives_such_a_generator_its_boundaries(bounded, sketches, tmp_path):
-    ((_, table),) = extract_checkpoints(
-        [bounded], read_sketches(sketches, 32), tmp_path, [(10, 12)]
+    (result,) = extract_checkpoints(
+        [bounded], read_sketches(sketches, 32), tmp_path, Settings(((10, 12),))
     )
+    table = read_features(result.path)
     encoded = encode_drawing(read_svg(sketches / "G1" / "1.svg"), boundaries=True)
     generator = load_generator(bounded).generator
     with torch.inference_mode():
         expected = generator.front_end.L0(encoded[None])[0, :, 12, 10]
-    assert torch.equal(torch.from_numpy(table.vectors["L0"][1]), expected)
+    assert torch.equal(torch.from_numpy(table.vectors["L0"][1].copy()), expected)
 
 
 def test_a_drawing_is_brought_to_the_size_of_the_faces(sketches):
@@ -117,5 +119,5 @@ def test_extraction_refuses_pixels_before_it_writes_anything(bounded, sketches, 
     Image.new("L", (32, 32), 255).save(sketches / "G1" / "9.png")
     drawings = read_sketches(sketches, 32)
     with pytest.raises(FeatvizError, match=r"needs the named parts .* G1/9.png is made of pixels"):
-        list(extract_checkpoints([bounded], drawings, tmp_path / "out", [(10, 12)]))
+        list(extract_checkpoints([bounded], drawings, tmp_path / "out", Settings(((10, 12),))))
     assert not (tmp_path / "out").exists()

@@ -13,7 +13,7 @@ from featviz.activations import record_activations
 from featviz.checkpoints import save_network
 from featviz.encoding import encode_image, input_channels
 from featviz.errors import FeatvizError
-from featviz.extraction import FRONT_END_LAYERS, extract, extract_checkpoints
+from featviz.extraction import FRONT_END_LAYERS, Settings, extract, extract_checkpoints
 from featviz.networks.generators import (
     FrontEnd,
     GeneratorArchitecture,
@@ -325,9 +325,10 @@ def test_each_checkpoint_gives_one_file_with_its_provenance(tmp_path):
     front = write_checkpoint(tmp_path / "front.safetensors", network=generator().front_end)
     sketches = Folder(tmp_path / "drawn", small())
     out = tmp_path / "features"
-    results = list(extract_checkpoints([whole.parent, front], sketches, out, [(5, 6)]))
-    assert [path for path, _ in results] == [out / "run.parquet", out / "front.parquet"]
-    assert sorted(path.name for path in out.iterdir()) == ["front.parquet", "run.parquet"]
+    results = list(extract_checkpoints([whole.parent, front], sketches, out, Settings(((5, 6),))))
+    assert [result.path for result in results] == [out / "run.parquet", out / "front.parquet"]
+    names = ["front.parquet", "manifest.json", "run.parquet"]
+    assert sorted(path.name for path in out.iterdir()) == names
     table = read_features(out / "run.parquet")
     assert table.rows["group"].tolist() == ["G1", "G2", "G1", "G2"]
     kept = {key: table.metadata[key] for key in ("checkpoint", "variant", "step", "sketches")}
@@ -337,7 +338,8 @@ def test_each_checkpoint_gives_one_file_with_its_provenance(tmp_path):
     direct = extract(generator("modified"), small(), [(5, 6)])
     assert table.vectors["L4"].tobytes() == direct.vectors["L4"].tobytes()
     baseline = extract(generator(), small(), [(5, 6)])
-    assert results[1][1].vectors["L4"].tobytes() == baseline.vectors["L4"].tobytes()
+    front_table = read_features(out / "front.parquet")
+    assert front_table.vectors["L4"].tobytes() == baseline.vectors["L4"].tobytes()
 
 
 def test_what_is_wrong_with_the_last_checkpoint_is_told_before_anything_is_written(tmp_path):
@@ -356,9 +358,9 @@ def test_what_is_wrong_with_the_last_checkpoint_is_told_before_anything_is_writt
         ("nowhere", "no checkpoint 'nowhere'"),
     ]:
         with pytest.raises(FeatvizError, match=message):
-            list(extract_checkpoints([good, last], sketches, out, [(5, 6)]))
+            list(extract_checkpoints([good, last], sketches, out, Settings(((5, 6),))))
     with pytest.raises(FeatvizError, match="unknown layer 'L9'"):
-        list(extract_checkpoints([good], sketches, out, [(5, 6)], ["L9"]))
+        list(extract_checkpoints([good], sketches, out, Settings(((5, 6),), ("L9",))))
     assert not out.exists()
 
 

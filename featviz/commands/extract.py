@@ -1,14 +1,18 @@
 """`featviz extract`."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 from tyro.conf import Positional
 
 from featviz.errors import FeatvizError
 from featviz.points import PROBE_POINT
+
+if TYPE_CHECKING:
+    from featviz.extraction import Extracted, Settings
 
 _SKETCHES = Path("sketches")
 _LAYERS = ("L0", "L1", "L2", "L3", "L4")
@@ -35,11 +39,17 @@ class Extract:
     variant: str | None = None
     """Which layers of a .pth have normalisation, which the file does not tell."""
     out: Path = Path("features")
-    """Folder for one parquet file a checkpoint."""
+    """Folder for one parquet file a checkpoint, and manifest.json: what came from what. A table
+    that is there and was made from the same files with the same settings is kept, so that a call
+    that was stopped goes on when it is repeated."""
+    overwrite: bool = False
+    """Replace tables that were made from other files or with other settings."""
+    skip_bad: bool = False
+    """Leave out sketches that cannot be read, and say which; otherwise they are an error."""
 
     def run(self) -> None:
         """Extract and report."""
-        from featviz.extraction import extract_checkpoints
+        from featviz.extraction import Settings, extract_checkpoints
         from featviz.sketches import read_sketches
 
         if not self.checkpoints and self.layers != _LAYERS:
@@ -54,11 +64,31 @@ class Extract:
                 "groups"
             )
         sketches = read_sketches(self.sketches, self.size)
-        points = self.point or (PROBE_POINT,)
-        for path, table in extract_checkpoints(
-            self.checkpoints, sketches, self.out, points, self.layers, self.stage, self.variant
+        settings = Settings(
+            points=self.point or (PROBE_POINT,),
+            layers=self.layers,
+            stage=self.stage,
+            variant=self.variant,
+            skip_bad=self.skip_bad,
+        )
+        skipped: tuple[str, ...] = ()
+        for result in extract_checkpoints(
+            self.checkpoints, sketches, self.out, settings, self.overwrite
         ):
+            print(_line(result, settings), flush=True)
+            skipped = result.skipped
+        if skipped:
             print(
-                f"{path}: {len(table.rows)} rows ({len(sketches)} sketches, {len(points)} "
-                f"point{'s' if len(points) > 1 else ''}), {', '.join(table.layers)}"
+                f"{len(skipped)} of {len(sketches)} sketches could not be read and are left out: "
+                f"{', '.join(skipped)}",
+                file=sys.stderr,
             )
+
+
+def _line(result: "Extracted", settings: "Settings") -> str:
+    points = len(settings.points)
+    line = (
+        f"{result.path}: {result.rows} rows ({result.rows // points} sketches, {points} "
+        f"point{'s' if points > 1 else ''}), {', '.join(result.layers)}"
+    )
+    return f"{line}; was there already" if result.kept else line

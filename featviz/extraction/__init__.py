@@ -1,6 +1,15 @@
 """Extraction: what the layers of a network compute at points of sketches, as feature tables."""
 
-from featviz.extraction.checkpoints import extract_checkpoints, provenance
+from featviz.extraction.checkpoints import extract_checkpoints
+from featviz.extraction.jobs import Extracted, provenance
 from featviz.extraction.reading import FRONT_END_LAYERS, extract
+from featviz.extraction.settings import Settings
 
-__all__ = ["FRONT_END_LAYERS", "extract", "extract_checkpoints", "provenance"]
+__all__ = [
+    "FRONT_END_LAYERS",
+    "Extracted",
+    "Settings",
+    "extract",
+    "extract_checkpoints",
+    "provenance",
+]

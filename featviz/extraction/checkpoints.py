@@ -1,92 +1,126 @@
-"""Checkpoints x sketches -> one feature table each, on disk."""
+"""Checkpoints x sketches -> one feature table each, on disk.
 
+Tables are made one after the other and each is complete on disk at once, so a call that is
+stopped, killed or run beside another one never leaves less than whole tables, and the next call
+makes those that are missing.
+"""
+
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from featviz.activations import Stage, find_layers, require_finite_weights
-from featviz.appearances import find_appearances
-from featviz.checkpoints import LoadedGenerator, load_generator, shipped_checkpoints
-from featviz.conditioning import ConditionedSketches
-from featviz.errors import FeatvizError
-from featviz.extraction.reading import FRONT_END_LAYERS, extract
-from featviz.points import PROBE_POINT, Point
+from featviz.checkpoints import LoadedGenerator
+from featviz.extraction.fingerprint import fingerprint
+from featviz.extraction.jobs import (
+    Extracted,
+    Job,
+    clear_remains,
+    finished,
+    job_details,
+    load_for,
+    making_way,
+    plan_jobs,
+    with_conditions,
+)
+from featviz.extraction.locks import table_lock
+from featviz.extraction.manifest import update_manifest
+from featviz.extraction.rasters import Rasters, read_rasters
+from featviz.extraction.reading import extract
+from featviz.extraction.settings import Settings
+from featviz.inputs import LabelledImages
 from featviz.sketches import SketchSet
-from featviz.tables import FeatureTable, write_features
-
-
-def provenance(loaded: LoadedGenerator) -> dict[str, Any]:
-    """What a feature table records of the checkpoint it comes from."""
-    return {
-        "checkpoint": loaded.name,
-        "digest": loaded.digest,
-        "variant": loaded.metadata.get("variant"),
-        "architecture": loaded.metadata.get("architecture"),
-        "step": loaded.metadata.get("step"),
-    }
+from featviz.tables import TableDescription, write_features
 
 
 def extract_checkpoints(
     sources: Sequence[str | Path],
-    sketches: SketchSet,
+    sketches: LabelledImages,
     out: Path,
-    points: Sequence[Point] = (PROBE_POINT,),
-    layers: Sequence[str] = FRONT_END_LAYERS,
-    stage: Stage = "activation",
-    variant: str | None = None,
-) -> Iterator[tuple[Path, FeatureTable]]:
-    """Extract from checkpoints one after the other; yield each table and the file it went to.
+    settings: Settings | None = None,
+    overwrite: bool = False,
+) -> Iterator[Extracted]:
+    """Make the tables of checkpoints one after the other; yield each when it is on disk.
 
-    A generator with conditions beside the sketch is given them: boundaries made from the drawings,
-    and of each part's appearances the most common one.
-    The file is `out`/NAME.parquet, NAME being the checkpoint's. Everything that can be told
-    beforehand is told before the first file is written: checkpoints that cannot be read, layers
-    they lack, names that would share a file. variant: see `load_generator`.
+    The table is `out`/NAME.parquet, NAME being the checkpoint's, and `out`/manifest.json lists
+    what came from what. Sketches are rasterised once for all checkpoints. A generator with
+    conditions beside the sketch is given them, see `with_conditions`.
+
+    A table that is there and has been made from the same file, sketches and settings is kept. One
+    that was made otherwise is an error, or replaced if `overwrite`. Several calls may share the
+    work: each table is made by one of them, and who finds only tables that others are making
+    waits for them.
+
+    Everything that can be told beforehand is told before the first file is written: checkpoints
+    that cannot be read, layers they lack, names that would share a file, sketches that cannot be
+    read.
     """
-    if not sources:
-        names = ", ".join(shipped_checkpoints()) or "none"
-        raise FeatvizError(f"no checkpoint given; the shipped ones are {names}")
-    named: dict[str, str | Path] = {}
-    for source in sources:
-        loaded = load_generator(source, variant)
-        find_layers(loaded.generator, layers, stage)
-        require_finite_weights(loaded.generator, loaded.name)
-        _with_conditions(sketches, loaded, source)
-        if loaded.name in named:
-            raise FeatvizError(
-                f"checkpoints {named[loaded.name]} and {source} are both called '{loaded.name}', "
-                f"so both would be written to {out / loaded.name}.parquet; extract them one by "
-                "one with different --out"
-            )
-        named[loaded.name] = source
-    for source in sources:
-        loaded = load_generator(source, variant)
+    settings = settings or Settings()
+    jobs = plan_jobs(sources, out, settings, fingerprint(sketches))
+    there = {job.name: finished(job, settings, overwrite) for job in jobs}
+    loaded: LoadedGenerator | None = None
+    for job in jobs:
+        if there[job.name] is None:
+            loaded = load_for(job, settings)
+            with_conditions(sketches, loaded, job.source)
+    images: LabelledImages = sketches
+    if loaded is not None and isinstance(sketches, SketchSet):
+        images = read_rasters(sketches, settings.skip_bad)
+
+    busy: list[Job] = []
+    for job in jobs:
+        if (described := there[job.name]) is not None:
+            yield kept(job, described)
+            continue
+        # A single checkpoint, as that of most calls, is not loaded twice.
+        at_hand = loaded if len(jobs) == 1 else None
+        result = _make(job, images, settings, overwrite, wait=False, loaded=at_hand)
+        if result is None:
+            busy.append(job)
+        else:
+            yield result
+    for job in busy:
+        result = _make(job, images, settings, overwrite, wait=True)
+        assert result is not None
+        yield result
+    if loaded is None:
+        update_manifest(out)
+
+
+def kept(job: Job, described: TableDescription) -> Extracted:
+    """The result of a job whose table was there."""
+    skipped = tuple(described.metadata.get("skipped") or ())
+    return Extracted(job.path, True, described.rows, described.layers, skipped)
+
+
+def _make(
+    job: Job,
+    images: LabelledImages,
+    settings: Settings,
+    overwrite: bool,
+    wait: bool,
+    loaded: LoadedGenerator | None = None,
+) -> Extracted | None:
+    """Make one table under its lock; None if another call holds it and we do not wait."""
+    with table_lock(job.path, wait) as held:
+        if not held:
+            return None
+        clear_remains(job.path)
+        # Another call may have made it since we looked.
+        if (described := finished(job, settings, overwrite)) is not None:
+            return kept(job, described)
+        start = time.perf_counter()
+        loaded = loaded or load_for(job, settings)
+        skipped = images.skipped if isinstance(images, Rasters) else ()
         table = extract(
             loaded.generator,
-            _with_conditions(sketches, loaded, source),
-            points,
-            layers,
-            stage,
-            provenance=provenance(loaded),
+            with_conditions(images, loaded, job.source),
+            settings.points,
+            settings.layers,
+            settings.stage,
+            provenance={**job_details(job, loaded, settings), "skipped": list(skipped)},
         )
-        path = out / f"{loaded.name}.parquet"
-        write_features(table, path)
-        yield path, table
-
-
-def _with_conditions(
-    sketches: SketchSet, loaded: LoadedGenerator, source: str | Path
-) -> SketchSet | ConditionedSketches:
-    conditions = loaded.conditions
-    if not conditions.any:
-        return sketches
-    pixels = [file for file in sketches.index["file"] if not file.lower().endswith(".svg")]
-    if pixels:
-        raise FeatvizError(
-            f"'{loaded.name}' needs the named parts of SVG drawings beside the sketch; sketch "
-            f"{pixels[0]} is made of pixels"
-        )
-    appearance = None
-    if conditions.appearance_channels:
-        appearance = find_appearances(source).most_common()
-    return ConditionedSketches(sketches, conditions, appearance)
+        with making_way(job.path):
+            write_features(table, job.path)
+        seconds = time.perf_counter() - start
+    update_manifest(job.path.parent, job.name, seconds)
+    return Extracted(job.path, False, len(table), table.layers, skipped, seconds)

@@ -1,0 +1,92 @@
+"""The list of a folder's feature tables: what came from what.
+
+Everything but the seconds is taken from the tables' own metadata, so the list never tells another
+story than they do, and a lost one is made again.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from featviz.errors import FeatvizError
+from featviz.extraction.locks import table_lock
+from featviz.files import atomic_write
+from featviz.tables import describe_features
+
+MANIFEST = "manifest.json"
+
+_FROM_METADATA = (
+    "source",
+    "digest",
+    "variant",
+    "step",
+    "sketches",
+    "sketches_fingerprint",
+    "skipped",
+    "points",
+    "stage",
+    "engine",
+    "device",
+    "precision",
+    "version",
+    "torch",
+)
+
+
+def update_manifest(folder: Path, name: str | None = None, seconds: float | None = None) -> None:
+    """Write the list of the folder's tables; `seconds` is what the table `name` took."""
+    path = folder / MANIFEST
+    if name is None and _same(read_manifest(folder), derive_manifest(folder)):
+        return
+    with table_lock(path):
+        before, now = read_manifest(folder), derive_manifest(folder)
+        for table, entry in now.items():
+            old = before.get(table, {})
+            if table == name:
+                entry["seconds"] = None if seconds is None else round(seconds, 3)
+            elif _same({table: old}, {table: entry}):
+                entry["seconds"] = old["seconds"]
+        text = json.dumps({"format": 1, "tables": now}, indent=1, ensure_ascii=False)
+        with atomic_write(path) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _same(one: dict[str, dict[str, Any]], other: dict[str, dict[str, Any]]) -> bool:
+    """Whether two lists tell of the same tables, whatever those took."""
+    first, second = (
+        {name: {**entry, "seconds": None} for name, entry in entries.items()}
+        for entries in (one, other)
+    )
+    return first == second
+
+
+def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    """The entries of a folder's list by the tables' names; none if it is missing or damaged."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        tables: dict[str, dict[str, Any]] = content["tables"]
+        return {name: {"seconds": None, **entry} for name, entry in tables.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def derive_manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    """The entries as the tables' own metadata tell them; seconds are unknown.
+
+    Files of a folder that are no feature tables are no part of it.
+    """
+    entries = {}
+    for path in sorted(folder.glob("[!.]*.parquet")):
+        try:
+            described = describe_features(path)
+        except FeatvizError:
+            continue
+        metadata = described.metadata
+        entries[path.stem] = {
+            "file": path.name,
+            **{key: metadata.get(key) for key in _FROM_METADATA},
+            "layers": list(described.layers),
+            "rows": described.rows,
+            "seconds": None,
+        }
+    return entries
