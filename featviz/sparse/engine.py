@@ -1,0 +1,136 @@
+"""The exact-sparse engine: activation vectors of sketches, each distinct window computed once.
+
+A map is held as row numbers and a table of distinct rows. A convolution multiplies each distinct
+window once; instance normalisation takes its mean and variance from the rows and how often each
+occurs. Nothing is left out and nothing is approximated.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from featviz.sparse.images import pixel_map
+from featviz.sparse.local import LocalVector
+from featviz.sparse.operations import Convolution, InstanceNorm, Pointwise
+from featviz.sparse.plan import Plan
+from featviz.sparse.shared import SharedChain
+from featviz.sparse.windows import (
+    BACKGROUND,
+    PADDING,
+    NumberMap,
+    distinct_windows,
+    windows_at,
+)
+
+Cells = Sequence[tuple[int, int]]
+
+
+class SparseReader:
+    """Reads vectors of one plan at given cells, for one image after the other.
+
+    cells: for each layer of the plan the cells (column, row).
+    """
+
+    def __init__(self, plan: Plan, cells: Mapping[str, Cells]) -> None:
+        self._plan = plan
+        width, height = plan.image_size
+        local_end = plan.local_end
+        self._local = {
+            layer: [
+                LocalVector(plan.operations[:position], cell, (height, width))
+                for cell in cells[layer]
+            ]
+            for layer, position in plan.targets.items()
+            if position <= local_end
+        }
+        self._mapped: dict[int, list[str]] = {}
+        for layer, position in plan.targets.items():
+            if position > local_end:
+                self._mapped.setdefault(position, []).append(layer)
+        self._cells = {
+            layer: (np.array([row for _, row in entry]), np.array([column for column, _ in entry]))
+            for layer, entry in cells.items()
+        }
+        self._first_is_convolution = bool(plan.operations) and isinstance(
+            plan.operations[0], Convolution
+        )
+        convolutions = sum(isinstance(step, Convolution) for step in plan.operations[:local_end])
+        # One convolution alone costs less than looking up what is known.
+        self._shares = self._first_is_convolution and convolutions > 1
+        self._chains: dict[int, SharedChain] = {}
+        self._folded = plan.operations[0].folded() if self._first_is_convolution else None
+
+    def __call__(self, image: Tensor) -> dict[str, Tensor]:
+        """(C, H, W) in the plan's dtype -> for each layer (cells, channels)."""
+        vectors = {
+            layer: torch.stack([vector(image) for vector in entry])
+            for layer, entry in self._local.items()
+        }
+        if self._mapped:
+            self._read_maps(image, vectors)
+        return {layer: vectors[layer] for layer in self._plan.targets}
+
+    def share(self, image: Tensor) -> float:
+        """Multiplications for this image as a share of those for whole maps."""
+        if not self._mapped:
+            return 0.0
+        current = pixel_map(image, fold=self._first_is_convolution).map
+        done = whole = 0
+        for operation in self._plan.operations:
+            if isinstance(operation, Convolution):
+                _, current = distinct_windows(current, operation.window)
+                done += current.rows * operation.weight.numel()
+                whole += current.numbers.size * operation.weight.numel()
+        return done / whole if whole else 0.0
+
+    def _read_maps(self, image: Tensor, vectors: dict[str, Tensor]) -> None:
+        start = pixel_map(image, fold=self._first_is_convolution)
+        folds = start.pixels.shape[1] < self._plan.channels
+        operations = list(self._plan.operations)
+        if folds and self._folded is not None:
+            operations[0] = self._folded
+        position = 0
+        current, rows = start.map, start.pixels
+        if self._shares:
+            position = self._plan.local_end
+            current, rows = self._chain(operations, rows.shape[1]).run(start)
+        while position < len(operations):
+            operation = operations[position]
+            position += 1
+            if isinstance(operation, Convolution):
+                rows[PADDING] = operation.padding_value
+                if position == len(operations):
+                    # Behind the last convolution nobody asks for the rest of the map.
+                    self._read_windows(operation, current, rows, position, vectors)
+                    return
+                windows, current = distinct_windows(current, operation.window)
+                source, rows = rows, rows.new_zeros(current.rows, operation.outputs)
+                operation.rows(source, torch.from_numpy(windows), out=rows[BACKGROUND:])
+            elif isinstance(operation, InstanceNorm):
+                operation.apply(rows[BACKGROUND:], torch.from_numpy(current.counts[BACKGROUND:]))
+            else:
+                rows = operation.function(rows)
+            for layer in self._mapped.get(position, ()):
+                places = current.numbers[self._cells[layer]]
+                vectors[layer] = rows[torch.from_numpy(places.astype(np.int64))]
+
+    def _read_windows(
+        self,
+        convolution: Convolution,
+        current: NumberMap,
+        rows: Tensor,
+        position: int,
+        vectors: dict[str, Tensor],
+    ) -> None:
+        for layer in self._mapped[position]:
+            windows = windows_at(current, convolution.window, *self._cells[layer])
+            vectors[layer] = convolution.rows(rows, torch.from_numpy(windows))
+
+    def _chain(self, operations: Sequence[object], channels: int) -> SharedChain:
+        if channels not in self._chains:
+            end = self._plan.local_end
+            local = [step for step in operations[:end] if isinstance(step, Convolution | Pointwise)]
+            self._chains[channels] = SharedChain(local, channels, self._plan.dtype, 0.0)
+        return self._chains[channels]

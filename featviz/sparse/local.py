@@ -1,0 +1,123 @@
+"""Vectors that depend on the pixels around a cell and on nothing else.
+
+Before the first statistic over the whole map a vector follows from its receptive field alone. It
+is computed from just that, always in the same shapes, and remembered by its pixels: sketches with
+the same surroundings get the same vector, to the last bit.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from featviz.sparse.images import has_equal_channels
+from featviz.sparse.operations import Convolution, Operation, Pointwise
+from featviz.sparse.windows import Window
+
+_REMEMBERED = 4096
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """One convolution around one cell.
+
+    sources: for both axes (outputs, taps) the places among the cells at hand, -1 for padding.
+    """
+
+    convolution: Convolution
+    sources: tuple[Indices, Indices]
+
+
+class LocalVector:
+    """The vector of one cell (column, row) behind `operations`, for images (height, width)."""
+
+    def __init__(
+        self, operations: Sequence[Operation], cell: tuple[int, int], size: tuple[int, int]
+    ) -> None:
+        sizes = [size]
+        for operation in operations:
+            last = sizes[-1]
+            is_window = isinstance(operation, Convolution)
+            sizes.append(operation.window.size(*last) if is_window else last)
+        needed = (np.array([cell[1]]), np.array([cell[0]]))
+        self._steps: list[_Step | Pointwise] = []
+        for operation, before in zip(reversed(operations), reversed(sizes[:-1]), strict=True):
+            if isinstance(operation, Convolution):
+                axes = [_sources(operation.window, axis, needed[axis], before) for axis in (0, 1)]
+                needed = tuple(np.unique(places[places >= 0]) for places in axes)
+                places = tuple(
+                    np.where(axis >= 0, np.searchsorted(cells, axis), -1)
+                    for axis, cells in zip(axes, needed, strict=True)
+                )
+                self._steps.insert(0, _Step(operation, places))
+            else:
+                assert isinstance(operation, Pointwise)
+                self._steps.insert(0, operation)
+        self._rows, self._columns = (torch.from_numpy(axis) for axis in needed)
+        self._known: OrderedDict[tuple[bytes, int], Tensor] = OrderedDict()
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """(C, H, W) -> (channels,)."""
+        crop = image[:, self._rows[:, None], self._columns]
+        first = self._steps[0] if self._steps else None
+        folds = isinstance(first, _Step) and has_equal_channels(crop)
+        if folds:
+            crop = crop[:1]
+        key = (crop.contiguous().numpy().tobytes(), len(crop))
+        if key in self._known:
+            self._known.move_to_end(key)
+            return self._known[key]
+        vector = self._compute(crop, folds)
+        self._known[key] = vector
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return vector
+
+    def _compute(self, crop: Tensor, folds: bool) -> Tensor:
+        shape = crop.shape[1:]
+        rows = crop.flatten(1).T.contiguous()
+        for index, step in enumerate(self._steps):
+            if isinstance(step, Pointwise):
+                rows = step.function(rows)
+                continue
+            convolution = step.convolution.folded() if folds and index == 0 else step.convolution
+            rows, shape = _convolve(rows, shape, convolution, step.sources)
+        return rows[0].clone()
+
+
+def _convolve(
+    rows: Tensor, shape: Sequence[int], convolution: Convolution, sources: tuple[Indices, Indices]
+) -> tuple[Tensor, tuple[int, int]]:
+    """Rows of cells at hand -> rows of the cells whose windows have these sources."""
+    down, across = sources
+    # (rows, columns, taps down, taps across), the cell behind the last one being padding.
+    place = down[:, None, :, None] * shape[1] + across[None, :, None, :]
+    outside = (down < 0)[:, None, :, None] | (across < 0)[None, :, None, :]
+    place = np.where(outside, len(rows), place).reshape(len(down) * len(across), -1)
+    padding = rows.new_full((1, rows.shape[1]), convolution.padding_value)
+    table = torch.cat([rows, padding])
+    return convolution.rows(table, torch.from_numpy(place)), (len(down), len(across))
+
+
+def _sources(window: Window, axis: int, outputs: Indices, size: tuple[int, int]) -> Indices:
+    """(outputs, taps) cells along one axis that outputs draw on, -1 for constant padding."""
+    before = window.padding[2 - 2 * axis]
+    taps = np.arange(window.kernel[axis]) * window.dilation[axis]
+    cells = outputs[:, None] * window.stride[axis] + taps - before
+    length = size[axis]
+    match window.mode:
+        case "constant":
+            return np.where((cells >= 0) & (cells < length), cells, -1)
+        case "reflect":
+            mirrored = np.abs(cells)
+            return np.where(mirrored >= length, 2 * (length - 1) - mirrored, mirrored)
+        case "replicate":
+            return cells.clip(0, length - 1)
+        case "circular":
+            return cells % length
