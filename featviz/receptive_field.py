@@ -50,9 +50,9 @@ class Geometry:
     map_size, image_size: (width, height) in cells and pixels. x, y: the axes; None if the layer
     holds no map whose cells have places in the image, or an operation before it is not understood;
     `reason` says which. extent: (width, height) of the convolutional receptive field in pixels, of
-    a cell far from the edges; None if unknown. sees_whole_map: a normalisation over the whole map
-    or another global statistic lies before or at the layer, so that the true receptive field is
-    the image.
+    a cell far from the edges; None if unknown. sees_whole_map: whether a normalisation over the
+    whole map or another global statistic lies before or at the layer, so that the true receptive
+    field is the image; None if that is unknown, as behind an operation that is not understood.
     """
 
     image_size: tuple[int, int]
@@ -60,7 +60,7 @@ class Geometry:
     x: Axis | None
     y: Axis | None
     extent: tuple[int, int] | None
-    sees_whole_map: bool
+    sees_whole_map: bool | None
     reason: str = ""
 
     @property
@@ -127,9 +127,8 @@ def _geometry(
     field: Trace, image_size: tuple[int, int], extent: tuple[int, int] | None
 ) -> Geometry:
     if isinstance(field, Placeless):
-        return Geometry(
-            image_size, field.map_size, None, None, None, field.is_statistic, field.reason
-        )
+        whole = True if field.is_statistic else None
+        return Geometry(image_size, field.map_size, None, None, None, whole, field.reason)
     return Geometry(image_size, field.size, field.x, field.y, extent, field.sees_whole_map)
 
 

@@ -47,7 +47,7 @@ def as_map(trace: Trace | None, tensor: Tensor) -> Trace:
     size = (tensor.shape[-1], tensor.shape[-2]) if tensor.ndim == 4 else None
     if trace is None:
         return Placeless("it does not depend on the image", map_size=size)
-    if isinstance(trace, Field) and tensor.ndim != 4:
+    if tensor.ndim != 4 and not (isinstance(trace, Placeless) and trace.is_statistic):
         return Placeless(f"its output has shape {tuple(tensor.shape)}, not (N, C, H, W)")
     return replace(trace, map_size=size) if isinstance(trace, Placeless) else trace
 

@@ -417,3 +417,30 @@ def test_a_cell_off_the_map_is_refused():
     found = trace_geometry(FrontEnd(GeneratorArchitecture(width=1)), ["L2"], (64, 64))["L2"]
     with pytest.raises(FeatvizError, match=r"cell \(16, 0\) is not on the map of 16x16"):
         found.box((16, 0))
+
+
+class Attention(nn.Module):
+    """Patches that attend to each other, as a map again."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(1, 8, 4, stride=4)
+        self.tokens = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.map = nn.Unflatten(2, (4, 4))
+
+    def forward(self, x):
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        return self.map(self.tokens(tokens).transpose(1, 2))
+
+
+def test_whether_attention_sees_the_whole_map_is_unknown_and_not_denied():
+    found = trace_geometry(Attention(), ["patches", "map"], (16, 16), 1)
+    assert found["patches"].sees_whole_map is False
+    assert found["map"].sees_whole_map is None
+    assert not found["map"].known
+
+
+def test_tokens_are_no_map_and_the_reason_is_their_shape():
+    found = geometry(Attention(), "tokens", (16, 16))
+    assert found.map_size is None
+    assert found.reason == "its output has shape (1, 16, 8), not (N, C, H, W)"
