@@ -16,6 +16,7 @@ from featviz.commands.leakage import Leakage
 from featviz.commands.networks import Convert, Generate, Train
 from featviz.commands.plot import Plot
 from featviz.commands.sketches import Sketches
+from featviz.commands.structure import Structure
 from featviz.errors import FeatvizError
 
 
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "convert": Convert,
     "extract": Extract,
     "plot": Plot,
+    "structure": Structure,
     "leakage": Leakage,
     "export": Export,
     "draw": Draw,

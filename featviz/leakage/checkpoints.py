@@ -3,20 +3,21 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from featviz.activations import find_layers, require_finite_weights
 from featviz.appearances import find_appearances
 from featviz.checkpoints import LoadedGenerator, load_generator, shipped_checkpoints
-from featviz.conditioning import generator_input
+from featviz.conditioning import read_generator_input
 from featviz.drawing import CANVAS
+from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
 from featviz.evaluation.locality import MARGIN, edits_of
 from featviz.leakage.edits import Read, reader
 from featviz.leakage.measure import Leakage, measure_leakage
 from featviz.leakage.modes import held_norms
 from featviz.leakage.table import FREE, IMAGE
+from featviz.networks.generators import GeneratorArchitecture
 from featviz.points import PROBE_POINT, Point
 from featviz.sketches import SketchSet
 
@@ -80,7 +81,9 @@ def leakage_of_checkpoints(
 
 def default_layers(loaded: LoadedGenerator) -> tuple[str, ...]:
     """All of a generator's front end, L0, L1, ..., and its image if it makes one."""
-    front_end = range(loaded.generator.architecture.downsamplings + 1)  # type: ignore[union-attr]
+    architecture = loaded.generator.architecture
+    assert isinstance(architecture, GeneratorArchitecture)
+    front_end = range(architecture.downsamplings + 1)
     whole = (IMAGE,) if loaded.metadata["kind"] == "generator" else ()
     return (*(f"L{number}" for number in front_end), *whole)
 
@@ -115,8 +118,8 @@ def _reader(loaded: LoadedGenerator, source: str | Path) -> Read:
         appearance = find_appearances(source).most_common()
 
     def read(sketches: SketchSet, number: int, size: int) -> Tensor:
-        drawing = sketches.drawing(number)
-        drawing = drawing if drawing.size == size else drawing.scaled(size)
-        return torch.unsqueeze(generator_input(drawing, conditions, appearance), 0)
+        path = sketches.folder / sketches.index["file"].iloc[number]
+        given = read_generator_input(path, size, conditions, appearance)
+        return encode_image(given, conditions.channels)[None]
 
     return read

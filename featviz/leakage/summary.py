@@ -63,20 +63,19 @@ def summary(table: LeakageTable) -> str:
 
 def _by_layer(name: str, found: pd.DataFrame) -> str:
     head = ["in reach", "out of reach", "exactly 0 there", "point", "eyes"]
-    free = found[found["mode"] == FREE].set_index("layer")
-    held = found[found["mode"] == ALL].set_index("layer")
-    lines = [[name, *head] + (["eyes, all held", "through statistics"] if len(held) else [])]
-    for layer, row in free.iterrows():
+    held = {row["layer"]: row for _, row in found[found["mode"] == ALL].iterrows()}
+    lines = [[name, *head] + (["eyes, all held", "through statistics"] if held else [])]
+    for _, row in found[found["mode"] == FREE].iterrows():
         cells = [
-            str(layer),
+            row["layer"],
             number(row["inside_reach"]),
             number(row["outside_reach"]),
             percent(row["zero_share_outside"]),
             number(row["at_point"]),
             number(row["eyes"]),
         ]
-        if len(held):
-            of_held = held.loc[layer]
+        if held:
+            of_held = held[row["layer"]]
             cells += [number(of_held["eyes"]), percent(of_held["through_statistics"])]
         lines.append(cells)
     return aligned(lines)
