@@ -3,7 +3,8 @@
 Two layouts are read:
 
     FOLDER/index.csv            columns sketch, group, file and, optionally, base, edited_part
-    FOLDER/G1/001.png ...       no index: a folder a group, an image a sketch
+    FOLDER/G1/001.png ...       no index: a folder a group, an image a sketch; one called `base`
+                                is the unedited sketch that the others of its group come from
 
 Images are SVG drawings (see `featviz.drawing`) or PNG and JPEG files with dark lines on white.
 """
@@ -23,6 +24,8 @@ from featviz.errors import FeatvizError, one_line
 from featviz.ordering import natural_key
 
 INDEX = "index.csv"
+BASE = "base"
+"""What the unedited sketch of a group is called, without its suffix, if there is no index."""
 REQUIRED_COLUMNS = ("sketch", "group", "file")
 OPTIONAL_COLUMNS = ("base", "edited_part")
 PIXEL_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -112,9 +115,9 @@ def read_sketches(folder: Path, size: int = CANVAS) -> SketchSet:
     """Read a sketch set, with or without an index; images are read later.
 
     Without an index the groups are the folders and the sketches their images, both in natural
-    order (G1, G2, ..., G10); the id of G8/003.png is "G8/003". Raises FeatvizError if there is
-    no sketch, if a file is missing, lies outside the folder or is of another kind, and if two
-    sketches share an id.
+    order (G1, G2, ..., G10); the id of G8/003.png is "G8/003"; G8/base.png, if there is one, is
+    the base of all of G8. Raises FeatvizError if there is no sketch, if a file is missing, lies
+    outside the folder or is of another kind, and if two sketches share an id.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -154,12 +157,16 @@ def _list_groups(folder: Path) -> pd.DataFrame:
         raise FeatvizError(
             f"{stray[0]} is in no group; expected {folder}/GROUP/{stray[0].name} or an {INDEX}"
         )
-    rows = [
-        (f"{group.name}/{path.stem}", group.name, f"{group.name}/{path.name}", "", "")
-        for group in _visible(folder)
-        if group.is_dir()
-        for path in _visible(group)
-    ]
+    rows = []
+    for group in _visible(folder):
+        if not group.is_dir():
+            continue
+        paths = _visible(group)
+        base = f"{group.name}/{BASE}" if BASE in {path.stem for path in paths} else ""
+        rows += [
+            (f"{group.name}/{path.stem}", group.name, f"{group.name}/{path.name}", base, "")
+            for path in paths
+        ]
     return pd.DataFrame(rows, columns=[*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS], dtype=str)
 
 

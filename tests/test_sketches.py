@@ -245,6 +245,19 @@ def test_groups_and_sketches_are_in_natural_order(tmp_path) -> None:
     assert read.groups == ("G1", "G2", "G10", "other")
 
 
+def test_a_sketch_called_base_is_the_base_of_its_group(tmp_path) -> None:
+    for name in ("A/1.png", "A/base.png", "B/1.png", "B/database.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (8, 8), 255).save(tmp_path / name)
+    index = read_sketches(tmp_path, size=8).index
+    assert dict(zip(index["sketch"], index["base"], strict=True)) == {
+        "A/1": "A/base",
+        "A/base": "A/base",
+        "B/1": "",
+        "B/database": "",
+    }
+
+
 def test_grey_pixels_become_ink_below_mid_grey(tmp_path) -> None:
     ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8)[::-1], (64, 1))
     png(tmp_path, "G/ramp.png", ramp)

@@ -15,7 +15,7 @@ from featviz.errors import FeatvizError
 from featviz.evaluation.estimates import Estimate, mean_estimate, mean_of, ratio_estimate
 from featviz.evaluation.table import ALL_GROUPS, row
 from featviz.progress import track
-from featviz.sketches import SketchSet, read_sketch
+from featviz.sketches import BASE, INDEX, SketchSet, read_sketch
 
 Sketch = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -77,8 +77,8 @@ def edits_of(sketches: SketchSet, most: int | None = None) -> list[tuple[int, in
     edits = index[(index["base"] != "") & (index["base"] != index["sketch"])]
     if len(edits) == 0:
         raise FeatvizError(
-            f"{sketches.folder} holds no edit: no sketch has a base in its index, so nothing "
-            "can be measured of edits"
+            f"{sketches.folder} holds no edit: no sketch has a base, so nothing can be measured of "
+            f"edits; name bases in {INDEX}, or call each group's unedited sketch '{BASE}'"
         )
     if missing := [base for base in edits["base"] if base not in row_of]:
         raise FeatvizError(
