@@ -14,6 +14,7 @@ from featviz.claims.claim import (
     write_claims,
 )
 from featviz.claims.definitions import DEFINITIONS
+from featviz.claims.judging import judge
 from featviz.claims.study import STUDY, Study
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Part",
     "Study",
     "Verdict",
+    "judge",
     "read_claims",
     "write_claims",
 ]

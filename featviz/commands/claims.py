@@ -1,0 +1,178 @@
+"""`featviz claims`."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tyro.conf import Positional
+
+from featviz.errors import FeatvizError
+
+if TYPE_CHECKING:
+    from featviz.claims.images import Findings
+    from featviz.claims.study import Study
+    from featviz.sketches import SketchSet
+    from featviz.tables import FeatureTable
+
+_SKETCHES = Path("sketches")
+_DATA = Path("data/faces")
+_ROLES = ("baseline", "modified", "no-norm", "augmented")
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Judge the source study's claims C1 to C14, by thresholds fixed in advance."""
+
+    features: Positional[tuple[Path, ...]] = ()
+    """Feature tables of a baseline and a modified network, in any order; `featviz extract` writes
+    them. C1 to C9 are judged on these."""
+    baseline: Path | None = None
+    """The baseline's feature table, where its metadata does not tell that it is one."""
+    modified: Path | None = None
+    """The modified network's feature table, likewise."""
+    point: tuple[int, int] | None = None
+    """Which point of the tables, if they hold more than one."""
+    images: bool = False
+    """Also generate images and judge C10 to C14 on them: about three minutes on two cores."""
+    generators: tuple[tuple[str, str], ...] = tuple(zip(_ROLES, _ROLES, strict=True))
+    """Roles and checkpoints by turns: baseline runs/a modified runs/b. Whole generators; what
+    needs one that is not given cannot be judged."""
+    data: Path = _DATA
+    """Folder of pairs whose test split is used for C10, C11, C12 and C14."""
+    count: int = 40
+    """Pairs."""
+    sketches: Path = _SKETCHES
+    """Folder of the sketch set: tells which sketch is whose base; its edits are painted for C13."""
+    edits_per_group: int = 10
+    """At most so many edits a group are painted, evenly spaced."""
+    unchanged: tuple[str, ...] | None = None
+    """Groups whose sketches are all the same around the point; the study's unless given."""
+    changed: tuple[str, ...] | None = None
+    """Groups whose sketches differ around the point."""
+    together: tuple[str, ...] | None = None
+    """Unchanged groups that are the same around the point among each other too: G8+G11."""
+    shallow: tuple[str, ...] | None = None
+    """Layers before the first normalisation of the modified network, in order."""
+    deep: tuple[str, ...] | None = None
+    """Layers behind it, in order."""
+    permutations: int = 9999
+    """Permutations of each test."""
+    seed: int = 0
+    """Of the permutations, of which pairs are taken and how they are moved."""
+    threads: int | None = None
+    """CPU threads; all cores unless given."""
+    json: Path | None = None
+    """Write everything, definitions and provenance included, to this file."""
+    markdown: Path | None = None
+    """Write the table to this file as Markdown."""
+
+    def run(self) -> None:
+        """Judge, print, write."""
+        from featviz.claims.claim import write_claims
+        from featviz.claims.judging import judge
+        from featviz.claims.table import markdown_table, print_claims
+        from featviz.files import atomic_write
+
+        if not (self.features or self.baseline or self.modified or self.images):
+            raise FeatvizError(
+                "claims takes feature tables, --images, or both; given neither "
+                "(`featviz extract paper-baseline paper-modified` writes tables)"
+            )
+        if self.permutations < 1:
+            raise FeatvizError(f"expected at least 1 permutation; got {self.permutations}")
+        study = self._study()
+        tables = self._tables()
+        findings, metadata = None, None
+        if self.images:
+            findings, metadata = self._measure(study)
+        claims = judge(
+            tables,
+            study,
+            bases=self._bases(tables),
+            images=findings,
+            images_metadata=metadata,
+            permutations=self.permutations,
+            seed=self.seed,
+        )
+        print_claims(claims)
+        if self.json is not None:
+            write_claims(claims, self.json)
+            print(self.json)
+        if self.markdown is not None:
+            with atomic_write(self.markdown) as temporary:
+                temporary.write_text(markdown_table(claims), encoding="utf-8")
+            print(self.markdown)
+
+    def _study(self) -> "Study":
+        from dataclasses import replace
+
+        from featviz.claims.study import STUDY
+
+        given = {
+            name: getattr(self, name)
+            for name in ("unchanged", "changed", "shallow", "deep")
+            if getattr(self, name) is not None
+        }
+        if self.together is not None:
+            given["together"] = tuple(tuple(unit.split("+")) for unit in self.together)
+        elif self.unchanged is not None:
+            given["together"] = ()
+        return replace(STUDY, **given)
+
+    def _tables(self) -> "dict[str, FeatureTable]":
+        from featviz.claims.judging import assign_roles
+        from featviz.tables import read_features
+
+        roles = assign_roles([self._at_point(read_features(path)) for path in self.features])
+        for role, path in (("baseline", self.baseline), ("modified", self.modified)):
+            if path is None:
+                continue
+            if role in roles:
+                raise FeatvizError(f"two feature tables of {role}: --{role} {path} and another")
+            roles[role] = self._at_point(read_features(path))
+        return roles
+
+    def _at_point(self, table: "FeatureTable") -> "FeatureTable":
+        return table if self.point is None else table.select(points=[self.point])
+
+    def _bases(self, tables: "dict[str, FeatureTable]") -> dict[str, str] | None:
+        """The base of each sketch, if the sketch set is there and is that of the tables."""
+        if not self.sketches.exists():
+            if self.sketches != _SKETCHES:
+                raise FeatvizError(f"{self.sketches}: no such folder of sketches")
+            return None
+        index = self._read_sketches().index
+        bases = dict(zip(index["sketch"], index["base"], strict=True))
+        known = [set(table.rows["sketch"]) <= set(bases) for table in tables.values()]
+        return bases if all(known) and any(bases.values()) else None
+
+    def _read_sketches(self) -> "SketchSet":
+        from featviz.sketches import read_sketches
+
+        return read_sketches(self.sketches)
+
+    def _measure(self, study: "Study") -> "tuple[Findings, dict[str, object]]":
+        import torch
+
+        from featviz.claims.images import image_findings
+        from featviz.claims.measuring import ImageSettings, measure_images
+        from featviz.faces.pairs import read_pairs
+
+        if self.threads is not None:
+            if self.threads < 1:
+                raise FeatvizError(f"expected at least 1 thread; got {self.threads}")
+            torch.set_num_threads(self.threads)
+        generators = dict(self.generators)
+        if len(generators) < len(self.generators):
+            raise FeatvizError("a role is given two generators with --generators")
+        settings = ImageSettings(count=self.count, edits=self.edits_per_group, seed=self.seed)
+        has_pairs = self.data != _DATA or (_DATA / "landmarks.parquet").is_file()
+        pairs = read_pairs(self.data) if has_pairs else "no pairs: --data FOLDER"
+        sketches = (
+            self._read_sketches() if self.sketches.exists() else "no sketches: --sketches FOLDER"
+        )
+        measures = measure_images(generators, settings, pairs, sketches, study)
+        for kind, reason in measures.missing.items():
+            print(f"no images of {kind}: {reason}", file=sys.stderr)
+        return image_findings(measures, self.permutations, self.seed), measures.metadata
