@@ -7,6 +7,7 @@ from typing import Protocol
 import tyro
 
 from featviz.commands.assets import Assets
+from featviz.commands.claims import Claims
 from featviz.commands.draw import Draw
 from featviz.commands.evaluate import Evaluate
 from featviz.commands.export import Export
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "convert": Convert,
     "extract": Extract,
     "plot": Plot,
+    "claims": Claims,
     "structure": Structure,
     "leakage": Leakage,
     "export": Export,
