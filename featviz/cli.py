@@ -16,6 +16,7 @@ from featviz.commands.faces import Faces
 from featviz.commands.leakage import Leakage
 from featviz.commands.networks import Convert, Generate, Train
 from featviz.commands.plot import Plot
+from featviz.commands.report import Report
 from featviz.commands.sketches import Sketches
 from featviz.commands.structure import Structure
 from featviz.errors import FeatvizError
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "extract": Extract,
     "plot": Plot,
     "claims": Claims,
+    "report": Report,
     "structure": Structure,
     "leakage": Leakage,
     "export": Export,

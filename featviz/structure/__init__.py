@@ -13,11 +13,14 @@ from featviz.structure.distances import (
     mean_distances,
     summarize_distances,
 )
+from featviz.structure.group_tests import GroupTest, energy_test, permanova, permdisp
 from featviz.structure.permutation import PermutationTest, permutation_test, sign_flip_test
+from featviz.structure.separation import distinct_count, neighbour_purity, silhouettes
 
 __all__ = [
     "METRICS",
     "GroupDistances",
+    "GroupTest",
     "Metric",
     "PermutationTest",
     "activation_scale",
@@ -25,10 +28,16 @@ __all__ = [
     "distance_matrix",
     "distance_ratio",
     "distances_of_groups",
+    "distinct_count",
+    "energy_test",
     "group_distances",
     "holm",
     "mean_distances",
+    "neighbour_purity",
+    "permanova",
+    "permdisp",
     "permutation_test",
     "sign_flip_test",
+    "silhouettes",
     "summarize_distances",
 ]

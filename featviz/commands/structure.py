@@ -1,0 +1,53 @@
+"""`featviz structure`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from featviz.errors import FeatvizError
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Measure how groups of vectors lie: distances, silhouettes, neighbours, permutation tests."""
+
+    features: Positional[tuple[Path, ...]]
+    """Feature tables that `featviz extract` wrote."""
+    layers: tuple[str, ...] = ()
+    """Which layers; all of each table if none is given."""
+    point: tuple[int, int] | None = None
+    """Which point, if the tables hold several."""
+    merge: tuple[str, ...] = ()
+    """Groups to count as others, such as G11=G8 G10=G9."""
+    permutations: int = 4999
+    """Permutations of each test; 0 leaves the tests out."""
+    seed: int = 0
+    """Seed of the permutations."""
+    out: Path | None = None
+    """Write all numbers to this .csv or .parquet, or what is printed to this .md."""
+
+    def run(self) -> None:
+        """Measure, print, write."""
+        from featviz.structure.groups import parse_merge
+        from featviz.structure.measure import measure_structure
+        from featviz.structure.summary import summary
+        from featviz.structure.table import check_format, write_structure
+        from featviz.tables import read_features
+
+        if not self.features:
+            raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
+        if self.out is not None:
+            check_format(self.out)
+        points = None if self.point is None else [self.point]
+        table = measure_structure(
+            [read_features(path).select(points=points) for path in self.features],
+            self.layers or None,
+            merge=parse_merge(self.merge),
+            permutations=self.permutations,
+            seed=self.seed,
+        )
+        print(summary(table))
+        if self.out is not None:
+            write_structure(table, self.out)
+            print(self.out)
