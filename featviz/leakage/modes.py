@@ -16,11 +16,14 @@ def held_norms(model: nn.Module, mode: str) -> tuple[str, ...]:
     """The names of the norms that a mode holds; none in "free".
 
     mode: "free", "all", "front-end", "residual", "back-end", or any layer of the model. Raises
-    FeatvizError for a layer that is not there or has no instance norm.
+    FeatvizError for a layer that is not there or has no instance norm, and for a model without.
     """
     if mode == FREE:
         return ()
-    return tuple(instance_norms(model, None if mode == ALL else [PARTS.get(mode, mode)]))
+    norms = tuple(instance_norms(model, None if mode == ALL else [PARTS.get(mode, mode)]))
+    if not norms:
+        raise FeatvizError(f"mode '{mode}' holds nothing: this model has no instance norm")
+    return norms
 
 
 def default_modes(model: nn.Module, layers: Sequence[str]) -> tuple[str, ...]:
