@@ -11,29 +11,35 @@ from featviz.leakage.table import IMAGE
 Change = NDArray[np.float64]
 
 
-def change_of(layer: str, activation: Tensor, base: Tensor) -> Change:
-    """The change of a layer's map (1, C, H, W), or of the image, against the base's: (H, W).
+def scale_of(layer: str, base: Tensor) -> float:
+    """What the changes of a layer are relative to; of the image, [-1, 1], its range.
 
-    Of a layer see `relative_change`. Of the image, in [-1, 1]: the mean absolute difference of
-    the channels as a share of the range from black to white, so 1/255 is a grey level.
+    Root mean square length of the base's vectors over the whole map (1, C, H, W), one number a
+    layer: at single positions a ReLU often leaves nothing, and a change from nothing would have no
+    size.
     """
     if layer == IMAGE:
-        return absolute_change(activation, base) / 255
-    return relative_change(activation, base)
+        return 2.0
+    lengths = torch.linalg.vector_norm(base, dim=1, dtype=torch.float64)
+    return float(lengths.square().mean().sqrt())
 
 
-def relative_change(activation: Tensor, base: Tensor) -> Change:
-    """Length of the difference of the vectors at each position, relative to the layer's scale.
+def change_of(layer: str, activation: Tensor, base: Tensor, scale: float) -> Change:
+    """The change of a layer's map, or of the image, against the base's: (1, C, H, W) -> (H, W).
 
-    Maps (1, C, H, W) -> (H, W) float64. The scale is the root mean square length of the base's
-    vectors over the whole map, one number a layer: at single positions a ReLU often leaves
-    nothing, and a change from nothing would have no size. 0 means equal to the last bit. In a
-    layer that is dead for the base, whose scale is 0, any change is infinite.
+    scale: `scale_of` the base. Of a layer the length of the difference of the vectors at each
+    position, of the image the mean absolute difference of the channels, so 1 is from black to
+    white and 1/255 a grey level; float64. 0 means equal to the last bit. In a layer that is dead
+    for the base, whose scale is 0, any change is infinite.
     """
+    if layer == IMAGE:
+        return absolute_change(activation, base) / (127.5 * scale)
     # In double precision: squares of tiny differences would vanish in single.
     length = torch.linalg.vector_norm(activation - base, dim=1, dtype=torch.float64)[0]
-    scale = torch.linalg.vector_norm(base, dim=1, dtype=torch.float64).square().mean().sqrt()
     changes = np.asarray(length.cpu().numpy())
-    if scale == 0:
-        return np.where(changes == 0, 0.0, np.inf)
-    return np.asarray(changes / float(scale))
+    return np.asarray(changes / scale) if scale else np.where(changes == 0, 0.0, np.inf)
+
+
+def relative_change(layer: str, activation: Tensor, base: Tensor) -> Change:
+    """`change_of` a layer with the scale of the base."""
+    return change_of(layer, activation, base, scale_of(layer, base))

@@ -14,7 +14,7 @@ from featviz import __version__
 from featviz.drawing import CANVAS
 from featviz.errors import FeatvizError
 from featviz.evaluation.locality import MARGIN, edits_of
-from featviz.leakage.change import Change, change_of
+from featviz.leakage.change import Change, change_of, scale_of
 from featviz.leakage.edits import Edit, Read, read_edits, reader
 from featviz.leakage.maps import LeakageMaps, shrink
 from featviz.leakage.modes import default_modes, held_norms
@@ -92,10 +92,11 @@ def measure_leakage(
         with reading(model, layers) as activations, holding(model, statistics, mode):
             # The base in every mode, so that a held network is compared with itself.
             before = activations(base)
+            scales = {layer: scale_of(layer, before[layer]) for layer in layers}
             for edit in edits:
                 after = activations(edit.image)
                 for layer in layers:
-                    change = change_of(layer, after[layer], before[layer])
+                    change = change_of(layer, after[layer], before[layer], scales[layer])
                     row = (name, edit.sketch, edit.group, edit.base, layer, mode)
                     row += _numbers(change, edit, layer, points[layer])
                     rows.setdefault((edit.sketch, modes.index(mode)), []).append(row)

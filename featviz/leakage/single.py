@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from featviz.activations import evaluating, truncated_forward
 from featviz.errors import FeatvizError
-from featviz.leakage.change import Change, change_of
+from featviz.leakage.change import Change, relative_change
 from featviz.leakage.modes import held_norms
 from featviz.leakage.reach import Mask, reach
 from featviz.leakage.statistics import Statistics, hold_statistics, record_statistics
@@ -33,7 +33,7 @@ def edit_changes(
         # The base too, so that a network whose statistics are held is compared with itself.
         before = activations(base)
         after = activations(edited)
-    return {layer: change_of(layer, after[layer], before[layer]) for layer in layers}
+    return {layer: relative_change(layer, after[layer], before[layer]) for layer in layers}
 
 
 def edit_reach(
