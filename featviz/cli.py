@@ -17,6 +17,7 @@ from featviz.commands.leakage import Leakage
 from featviz.commands.networks import Convert, Generate, Train
 from featviz.commands.plot import Plot
 from featviz.commands.report import Report
+from featviz.commands.similarity import Similarity
 from featviz.commands.sketches import Sketches
 from featviz.commands.structure import Structure
 from featviz.errors import FeatvizError
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "claims": Claims,
     "report": Report,
     "structure": Structure,
+    "similarity": Similarity,
     "leakage": Leakage,
     "export": Export,
     "draw": Draw,

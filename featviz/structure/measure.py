@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import featviz
 from featviz.errors import FeatvizError
+from featviz.panels import checkpoint_names, require_one_point
 from featviz.progress import track
 from featviz.structure.corrections import holm
 from featviz.structure.distances import (
@@ -105,26 +106,6 @@ def measure_structure(
             },
         },
     )
-
-
-def checkpoint_names(tables: Sequence[FeatureTable]) -> list[str]:
-    """What the tables' checkpoints are called; raises FeatvizError on none, or two of one name."""
-    if not tables:
-        raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
-    names = [str(table.metadata.get("checkpoint") or "model") for table in tables]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise FeatvizError(f"'{twice[0]}' is given more than once")
-    return names
-
-
-def require_one_point(table: FeatureTable, name: str) -> None:
-    """Raise FeatvizError unless all vectors of a table were read at one point."""
-    if len(table.points) != 1:
-        given = ", ".join(f"({x}, {y})" for x, y in table.points) or "none"
-        raise FeatvizError(
-            f"the feature table of '{name}' holds {len(table.points)} points: {given}; expected "
-            "one (choose it with --point)"
-        )
 
 
 def _layer_rows(

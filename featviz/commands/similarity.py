@@ -1,0 +1,58 @@
+"""`featviz similarity`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from featviz.errors import FeatvizError
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Compare layers and checkpoints: a heat map of CKA or RSA between all of them."""
+
+    features: Positional[tuple[Path, ...]]
+    """Feature tables of the same sketches, that `featviz extract` wrote."""
+    measure: Literal["cka", "rsa"] = "cka"
+    """cka: debiased linear CKA; rsa: Spearman correlation of distances."""
+    layers: tuple[str, ...] = ()
+    """Which layers; all of each table if none is given."""
+    point: tuple[int, int] | None = None
+    """Which point, if the tables hold several."""
+    metric: Literal["euclidean", "cosine"] = "euclidean"
+    """Distances of RSA."""
+    out: Path | None = None
+    """The figure, .png, .pdf or .svg; default: named after tables and measure, in this folder."""
+    save_table: Path | None = None
+    """Write the numbers to this .csv or .parquet too."""
+
+    def run(self) -> None:
+        """Compare, draw and print where the figure is and its caption."""
+        from featviz.figures import figure_format, save_figure, style
+        from featviz.similarity.compare import check_format, compare, write_similarity
+        from featviz.similarity.plots import caption, similarity_figure
+        from featviz.tables import read_features
+
+        if not self.features:
+            raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
+        out = self.out or Path(f"{'_'.join(p.stem for p in self.features)}-{self.measure}.png")
+        figure_format(out)
+        if self.save_table is not None:
+            check_format(self.save_table)
+        points = None if self.point is None else [self.point]
+        table = compare(
+            [read_features(path).select(points=points) for path in self.features],
+            self.measure,
+            self.layers or None,
+            metric=self.metric,
+        )
+        with style():
+            figure = similarity_figure(table)
+        if self.save_table is not None:
+            write_similarity(table, self.save_table)
+            print(self.save_table)
+        save_figure(figure, out)
+        print(out)
+        print(caption(table))

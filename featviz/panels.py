@@ -1,0 +1,41 @@
+"""Feature tables side by side: what they are called, and that they can be compared."""
+
+from collections.abc import Sequence
+
+from featviz.errors import FeatvizError
+from featviz.tables import FeatureTable
+
+
+def checkpoint_names(tables: Sequence[FeatureTable]) -> list[str]:
+    """What the tables' checkpoints are called; raises FeatvizError on none, or two of one name."""
+    if not tables:
+        raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
+    names = [str(table.metadata.get("checkpoint") or "model") for table in tables]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise FeatvizError(f"'{twice[0]}' is given more than once")
+    return names
+
+
+def require_one_point(table: FeatureTable, name: str) -> None:
+    """Raise FeatvizError unless all vectors of a table were read at one point."""
+    if len(table.points) != 1:
+        given = ", ".join(f"({x}, {y})" for x, y in table.points) or "none"
+        raise FeatvizError(
+            f"the feature table of '{name}' holds {len(table.points)} points: {given}; expected "
+            "one (choose it with --point)"
+        )
+
+
+def require_same_sketches(tables: Sequence[FeatureTable], names: Sequence[str]) -> None:
+    """Raise FeatvizError unless all tables hold the same sketches in the same order."""
+    first = tables[0].rows["sketch"].to_list()
+    for table, name in zip(tables[1:], names[1:], strict=True):
+        sketches = table.rows["sketch"].to_list()
+        if sketches == first:
+            continue
+        odd = sorted(set(sketches) ^ set(first))
+        what = f"such as '{odd[0]}', that only one of them has" if odd else "in another order"
+        raise FeatvizError(
+            f"the feature tables of '{names[0]}' and '{name}' hold {len(first)} and "
+            f"{len(sketches)} sketches, {what}; expected the same (extract both from one set)"
+        )
