@@ -64,6 +64,14 @@ class SketchSet:
         rows = self.index[self.index["group"].isin(groups)].reset_index(drop=True)
         return replace(self, index=rows)
 
+    def number(self, sketch: str) -> int:
+        """The row of the index of the sketch with this id; raises FeatvizError if there is none."""
+        numbers = np.flatnonzero(self.index["sketch"] == sketch)
+        if len(numbers) == 0:
+            first = ", ".join(self.index["sketch"].iloc[:3])
+            raise FeatvizError(f"no sketch '{sketch}' in {self.folder}; there are {first}, ...")
+        return int(numbers[0])
+
     def image(self, number: int) -> NDArray[np.uint8]:
         """Pixels of sketch `number` (a row of the index): (size, size) uint8, paper 255, ink 0.
 

@@ -325,6 +325,13 @@ def test_some_groups_of_a_set_keep_their_order() -> None:
         shipped().of_groups("G1", "G12")
 
 
+def test_a_sketch_is_found_by_its_id() -> None:
+    number = shipped().number("G8/003")
+    assert shipped().index["sketch"].iloc[number] == "G8/003"
+    with pytest.raises(FeatvizError, match=r"no sketch 'G8/99' in .* G1/001, G1/002, G1/003"):
+        shipped().number("G8/99")
+
+
 def test_memory_stays_flat_while_images_are_read(tmp_path) -> None:
     blank = np.full((512, 512), 255, np.uint8)
     for group, count in (("few", 3), ("many", 40)):
