@@ -8,8 +8,16 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 from scipy.spatial.distance import cdist
 
-from analyses.study import MEANINGS, MODIFIED, SEED, Sources, load_features, vector_name
-from featviz.embedding import embed
+from analyses.study import (
+    MEANINGS,
+    MODIFIED,
+    SEEDS,
+    Sources,
+    load_features,
+    random_starts,
+    vector_name,
+)
+from featviz.embedding import seed_spread
 from featviz.plots import GROUP_STYLE, embedding_figure
 from featviz.tables import FeatureTable
 
@@ -20,12 +28,12 @@ PAIRS = (("G8", "G11"), ("G9", "G10"))
 def draw(sources: Sources) -> Figure:
     """All 11 groups, `modified`; a hull around each pair of groups with equal eyes."""
     features = load_features(sources, MODIFIED)
-    table = embed(features, "tsne", (LAYER,), seed=SEED)
+    table = seed_spread(features, (LAYER,), SEEDS)
     figure = embedding_figure(
         table,
         titles={(MODIFIED, LAYER): f"{vector_name(MODIFIED, LAYER)} · modified"},
         meanings=MEANINGS,
-        remarks=_partners(features),
+        remarks=f"{_partners(features)} {random_starts([features], [LAYER])}",
         panel_inches=4.8,
     )
     for pair in PAIRS:

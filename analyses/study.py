@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from featviz.embedding import embed, join
+from featviz.embedding import embed_all, spread_all, spread_table
 from featviz.errors import FeatvizError
 from featviz.plots import distances, embedding_figure
 from featviz.points import PROBE_POINT
@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 SAMPLES = Path(__file__).parent / "samples"
 POINT = PROBE_POINT
 SEED = 0
+SEEDS = range(10)
 
 MODIFIED, BASELINE = "paper-modified", "paper-baseline"
 
@@ -71,7 +72,13 @@ def chapter_3_figure(
 ) -> Figure:
     """Maps of v_k (modified) and v'_k (baseline) of some layers and groups (default: all)."""
     features = {name: load_features(sources, name).select(groups=groups) for name in checkpoints}
-    table = join(embed(one, method, layers, seed=SEED) for one in features.values())
+    tables = list(features.values())
+    remarks = "" if groups else _within_same_eyes(features, layers)
+    if method == "tsne":
+        table = spread_all(tables, layers, SEEDS)
+        remarks = f"{random_starts(tables, layers)} {remarks}".strip()
+    else:
+        table = embed_all(tables, method, layers, seed=SEED)
     titles = {
         (
             name,
@@ -80,8 +87,19 @@ def chapter_3_figure(
         for name in checkpoints
         for layer in layers
     }
-    remarks = "" if groups else _within_same_eyes(features, layers)
     return embedding_figure(table, titles=titles, meanings=MEANINGS, remarks=remarks)
+
+
+def random_starts(tables: Sequence[FeatureTable], layers: Sequence[str]) -> str:
+    """How far the maps of t-SNE agree where nothing but chance decides the start."""
+    rows = spread_table(spread_all(tables, layers, SEEDS, start="random"))
+    facts = ", ".join(
+        f"{vector_name(name, layer)} {spread:.3f}"
+        for name, layer, spread in zip(
+            rows["checkpoint"], rows["layer"], rows["spread"], strict=True
+        )
+    )
+    return f"Spread of {len(SEEDS)} random starts: {facts}."
 
 
 def _within_same_eyes(features: Mapping[str, FeatureTable], layers: Sequence[str]) -> str:

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 FONT_SIZE = 6.5
 
 _DIRECTIONS = ((1, 0), (0, 1), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
-_REACHES = (7.0, 12.0, 18.0, 26.0)
+_REACHES = (7.0, 12.0, 18.0, 26.0, 36.0)
 _PLACES = tuple(product(range(len(_REACHES)), _DIRECTIONS))
-_POINT_REACH, _OBSTACLE_REACH = 5.5, 3.5
+_POINT_REACH, _OBSTACLE_REACH = 5.5, 4.0
+_COVERING = 4.0
+"""What covering weighs: a label goes a step farther rather than touch a marker's edge."""
 
 
 def draw_labels(
@@ -48,7 +50,7 @@ def draw_labels(
         size = np.array([width, 1.25 * FONT_SIZE]) * pixels
         boxes = [_box(at, size, way, _REACHES[step] * pixels) for step, way in _PLACES]
         costs = [
-            sum(_overlap(box, other) for other in taken)
+            _COVERING * sum(_overlap(box, other) for other in taken)
             + 3 * _outside(box, frame)
             + 0.06 * step * size.prod()
             + 0.3 * _crossings(at, box, taken) * size.prod()

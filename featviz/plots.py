@@ -9,17 +9,31 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from featviz.embedding import EmbeddingTable
+from featviz.captions import caption
+from featviz.embedding import METHODS, EmbeddingTable
+from featviz.embedding.table import SEED_PLACES
 from featviz.errors import FeatvizError
 from featviz.figures import GREY, LINE, STYLE, draw_caption, wrap_caption
 from featviz.labels import draw_labels, text_width
 from featviz.ordering import natural_key
+
+__all__ = [
+    "GROUP_STYLE",
+    "GroupStyle",
+    "caption",
+    "distances",
+    "draw_embedding",
+    "draw_legend",
+    "embedding_figure",
+    "group_styles",
+]
 
 _MARKER_AREA = 20.0
 _RING_AREA = 75.0
@@ -75,13 +89,15 @@ def draw_embedding(
 ) -> Axes:
     """Scatter one panel: each distinct vector once, a ring and `xn` where n > 1 sketches tie.
 
-    PCA is drawn in units of the panel's scale, the root mean square distance of a vector to their
-    mean, so panels of different layers and networks can be compared; t-SNE has no unit and gets no
-    ticks. half_width: half the side of the square shown, in these units (default: fits).
+    PCA, MDS and Isomap are drawn in units of the panel's scale, the root mean square distance of a
+    vector to their mean, so panels of different layers and networks can be compared; other maps
+    have no unit and get no ticks. From `seed_spread`, thin lines lead to the places of other seeds.
+    half_width: half the side of the square shown, in these units (default: fits).
     """
     if len(table.panels) != 1:
         raise FeatvizError(f"an axes shows one panel; given {len(table.panels)}: use .panel()")
-    panel, method = table.panels[0], table.metadata["method"]
+    panel, name = table.panels[0], table.metadata["method"]
+    method = METHODS[name]
     points = _points(table)
     centre, needed = _extent(points)
     half_width = half_width or needed
@@ -98,8 +114,8 @@ def draw_embedding(
     # A few turns through the groups: no group lies on top of another everywhere.
     turn = points.groupby("group", sort=False).cumcount() % 4
     for depth, part in product(range(int(rank.max()) + 1), range(4)):
-        for name, look in styles.items():
-            of = (points["group"] == name) & (rank == depth) & (turn == part)
+        for group, look in styles.items():
+            of = (points["group"] == group) & (rank == depth) & (turn == part)
             if of.any():
                 ax.scatter(
                     points.loc[of, "x"],
@@ -111,16 +127,20 @@ def draw_embedding(
                     edgecolors=_edge(look.color),
                     zorder=3 + depth,
                 )
+    _draw_seeds(points, styles, ax)
     _draw_ties(points, ax)
-    if method == "pca":
+    labels = [f"{method.label} 1", f"{method.label} 2"]
+    if name == "pca":
         ratios = panel["explained_variance_ratio"]
-        ax.set_xlabel(f"PC 1 ({100 * ratios[0]:.1f} %)", labelpad=2)
-        ax.set_ylabel(f"PC 2 ({100 * ratios[1]:.1f} %)", labelpad=1)
+        labels = [f"PC {i} ({100 * ratio:.1f} %)" for i, ratio in enumerate(ratios, 1)]
+    ax.set_xlabel(labels[0], labelpad=2)
+    ax.set_ylabel(labels[1], labelpad=1)
+    if method.has_unit:
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         ax.grid(color="#E6E6E6", linewidth=0.5)
     else:
-        ax.set(xticks=[], yticks=[], xlabel=f"{_NAMES[method]} 1", ylabel=f"{_NAMES[method]} 2")
+        ax.set(xticks=[], yticks=[])
     heading = title or f"{panel['checkpoint']} · {panel['layer']}"
     ax.set_title(heading, loc="left", pad=13, fontweight="bold")
     ax.annotate(
@@ -135,9 +155,6 @@ def draw_embedding(
     return ax
 
 
-_NAMES = {"pca": "PCA", "tsne": "t-SNE"}
-
-
 def embedding_figure(
     table: EmbeddingTable,
     *,
@@ -148,16 +165,17 @@ def embedding_figure(
 ) -> Figure:
     """A grid of panels, checkpoints down and layers across, one legend, one caption.
 
-    PCA panels share one scale. titles: (checkpoint, layer) -> title of that panel. meanings:
-    group -> what changes in it. remarks: sentences to put before the caption.
+    Panels of PCA, MDS and Isomap share one scale. titles: (checkpoint, layer) -> title of that
+    panel. meanings: group -> what changes in it. remarks: sentences to put before the caption.
     """
     rows, columns = table.checkpoints, table.layers
     panels = {(row, column): table.panel(row, column) for row in rows for column in columns}
     half_width = None
-    if table.metadata["method"] == "pca":
+    has_unit = METHODS[table.metadata["method"]].has_unit
+    if has_unit:
         half_width = max(_extent(_points(panel))[1] for panel in panels.values())
     left, right, top, gap_x, gap_y, below = 0.5, 0.12, 0.42, 0.55, 0.85, 0.5
-    if table.metadata["method"] != "pca":
+    if not has_unit:
         left, gap_x, gap_y, below = 0.3, 0.35, 0.7, 0.35
     width = left + len(columns) * panel_inches + (len(columns) - 1) * gap_x + right
     width = max(width, 4.6)
@@ -230,53 +248,10 @@ def draw_legend(
 _TIES = "×n: n equal vectors"
 
 
-def caption(table: EmbeddingTable) -> str:
-    """What a reader must know about an embedding: method, settings, checkpoints, ties, scale."""
-    metadata, panels = table.metadata, table.panels
-    checkpoints = ", ".join(
-        dict.fromkeys(
-            panel["checkpoint"] + (f" ({panel['digest'][:8]})" if panel["digest"] else "")
-            for panel in panels
-        )
-    )
-    sentences = []
-    if metadata["method"] == "tsne":
-        asked = metadata["parameters"]["perplexity"]
-        exact = all(panel["repulsion"] == "exact" for panel in panels)
-        sentences.append(
-            f"t-SNE of the distinct vectors, perplexity {asked:g}, {'exact, ' if exact else ''}PCA "
-            f"start, seed {metadata['seed']}; distances between clusters and the size of a panel "
-            "have no unit."
-        )
-        facts = []
-        for panel in panels:
-            effective = panel["effective_perplexity"]
-            lowered = f"perplexity {effective:.1f}, " if effective < asked else ""
-            repulsion = "" if panel["repulsion"] == "exact" else "repulsion interpolated, "
-            facts.append(
-                f"{panel['checkpoint']} {panel['layer']}: {lowered}{repulsion}"
-                f"KL {panel['kl_divergence']:.3f}"
-            )
-        lowered_any = any(panel["effective_perplexity"] < asked for panel in panels)
-        why = " (a perplexity was lowered where ties leave too few distinct vectors)"
-        sentences.append("; ".join(facts) + (why if lowered_any else "") + ".")
-    else:
-        sentences.append(
-            "PCA of each panel by itself, ties counted. One unit is the root mean square distance "
-            "of the panel's vectors to their mean; all panels have the same scale."
-        )
-    sentences.append(
-        "Within, between: mean distance of two sketches of one group and of two groups, measured "
-        "on the vectors."
-    )
-    sentences.append(f"Checkpoints: {checkpoints}.")
-    return " ".join(sentences)
-
-
 def _points(table: EmbeddingTable) -> pd.DataFrame:
     """One row per distinct point x group, in drawing units, with the multiplicity of the point."""
     panel = table.panels[0]
-    unit = panel["scale"] if table.metadata["method"] == "pca" else 1.0
+    unit = panel["scale"] if METHODS[table.metadata["method"]].has_unit else 1.0
     frame = table.frame.assign(x=table.frame["x"] / unit, y=table.frame["y"] / unit)
     frame = frame.drop_duplicates(["x", "y", "group"])
     order = {name: i for i, name in enumerate(sorted(table.groups, key=natural_key))}
@@ -286,8 +261,31 @@ def _points(table: EmbeddingTable) -> pd.DataFrame:
 def _extent(points: pd.DataFrame) -> tuple[NDArray[np.float64], float]:
     """Centre of the bounding box and half the side of a square around it, with a margin."""
     places = points[["x", "y"]].to_numpy(dtype=np.float64)
+    if SEED_PLACES in points:
+        places = np.concatenate([places, _seed_places(points).reshape(-1, 2)])
     low, high = places.min(axis=0), places.max(axis=0)
     return (low + high) / 2, float((high - low).max()) / 2 * 1.15
+
+
+def _seed_places(points: pd.DataFrame) -> NDArray[np.float64]:
+    """(points, seeds, 2)."""
+    return np.stack(points[SEED_PLACES].to_list()).reshape(len(points), -1, 2)
+
+
+def _draw_seeds(points: pd.DataFrame, styles: Mapping[str, GroupStyle], ax: Axes) -> None:
+    if SEED_PLACES not in points:
+        return
+    once = points.drop_duplicates(["x", "y"])
+    places = _seed_places(once)
+    here = np.broadcast_to(once[["x", "y"]].to_numpy()[:, None], places.shape)
+    lines = np.stack([here, places], axis=2)
+    colors = np.repeat([styles[name].color for name in once["group"]], places.shape[1])
+    ax.add_collection(
+        LineCollection(
+            list(lines.reshape(-1, 2, 2)), colors=colors, linewidths=0.5, alpha=0.3, zorder=2
+        ),
+        autolim=False,
+    )
 
 
 def _draw_ties(points: pd.DataFrame, ax: Axes) -> None:

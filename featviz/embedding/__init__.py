@@ -7,10 +7,13 @@ same vector" is the finding, not a detail.
 A map is for looking. Distances are measured on the vectors, and each panel's metadata holds them.
 """
 
-from featviz.embedding.mapping import METHODS, embed
+from featviz.embedding.mapping import embed, embed_all
+from featviz.embedding.methods import METHODS
 from featviz.embedding.orientation import orient
 from featviz.embedding.projection import Projection, fit_projection
-from featviz.embedding.settings import PERPLEXITY, Settings
+from featviz.embedding.quality import neighbourhood_quality
+from featviz.embedding.seeds import seed_spread, spread_all, spread_table
+from featviz.embedding.settings import PERPLEXITY, Method, Settings
 from featviz.embedding.t_sne import effective_perplexity
 from featviz.embedding.table import (
     COLUMNS,
@@ -26,15 +29,21 @@ __all__ = [
     "METHODS",
     "PERPLEXITY",
     "EmbeddingTable",
+    "Method",
     "Projection",
     "Settings",
     "Ties",
     "effective_perplexity",
     "embed",
+    "embed_all",
     "fit_projection",
     "join",
     "merge_ties",
+    "neighbourhood_quality",
     "orient",
     "read_embedding",
+    "seed_spread",
+    "spread_all",
+    "spread_table",
     "write_embedding",
 ]

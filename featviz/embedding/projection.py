@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featviz.embedding.orientation import orientation
-from featviz.embedding.settings import Map, Settings
+from featviz.embedding.settings import Map, Places, Settings
 from featviz.embedding.ties import Ties, merge_ties
 
 
@@ -42,13 +42,13 @@ def fit_projection(
     return replace(fitted, axes=signs[:, None] * fitted.axes)
 
 
-def pca(ties: Ties, settings: Settings) -> Map:
+def pca(ties: Ties, settings: Settings, shared: Places | None = None) -> Map:
     """Principal components of all sketches, ties counted as often as they occur.
 
     The coordinate along a component points to where its largest loading is positive. With one
     channel, or two distinct vectors, the second coordinate is 0.
     """
-    del settings
+    del settings, shared
     plane = principal_plane(ties)
     ratios = [float(ratio) for ratio in plane.explained_variance_ratio]
     return Map(plane(ties.vectors), {"explained_variance_ratio": ratios})

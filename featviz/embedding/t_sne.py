@@ -1,60 +1,177 @@
-"""t-SNE of the distinct vectors."""
+"""t-SNE, and SNE with its Gaussian kernel, of the distinct vectors."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from featviz.embedding.projection import pca
-from featviz.embedding.settings import Map, Settings
+from featviz.embedding.objective import exact_objective, gaussian, student
+from featviz.embedding.settings import Map, Places, Settings
+from featviz.embedding.starts import starting_places
 from featviz.embedding.ties import Ties
 from featviz.errors import FeatvizError
+from featviz.progress import progress_bar
 
 MINIMUM_PERPLEXITY = 2.0
 """t-SNE lowers a perplexity down to this because of ties, not further."""
 LARGEST_PERPLEXITY = 1e6
 """Far beyond any use; it keeps infinity and slips of the hand out."""
 EXACT_LIMIT = 1000
-"""The most distinct vectors whose repulsion t-SNE computes exactly; the time grows with N**2."""
+"""The most distinct vectors of which t-SNE compares all pairs; the time grows with N**2."""
+REDUCED_CHANNELS = 50
+"""Beyond EXACT_LIMIT neighbours are looked for in this many principal components."""
+
+_STEPS = (250, 500)
+_SHOWN_EVERY = 10
 
 
-def tsne(ties: Ties, settings: Settings) -> Map:
-    """t-SNE (van der Maaten and Hinton 2008) of the distinct vectors.
+def tsne(ties: Ties, settings: Settings, shared: Places | None) -> Map:
+    """t-SNE (van der Maaten and Hinton 2008) of the distinct vectors, by openTSNE.
 
-    Started from PCA, with exact neighbours and, up to EXACT_LIMIT vectors, exact repulsion
-    (theta = 0); beyond, repulsion is interpolated on a grid (FIt-SNE, Linderman et al. 2019), and
-    the metadata says so. The map ignores the scale of the vectors. A Gaussian neighbourhood of
-    perplexity p reaches over about 3 p vectors, so 3 p <= D - 1 must hold: if only ties make D too
-    small, p is lowered and the effective value is in the metadata; if the sketches themselves are
-    too few, that is an error.
+    Up to EXACT_LIMIT vectors, neighbours and repulsion are exact. Beyond, neighbours are found by
+    Annoy in the first REDUCED_CHANNELS principal components, and repulsion is interpolated on a
+    grid (FIt-SNE, Linderman et al. 2019), on all cores; the metadata says so. The map ignores the
+    scale of the vectors. A Gaussian neighbourhood of perplexity p reaches over about 3 p vectors,
+    so 3 p <= D - 1 must hold: if only ties make D too small, p is lowered and the effective value
+    is in the metadata; if the sketches themselves are too few, that is an error.
     """
-    perplexity = effective_perplexity(
-        settings.perplexity, int(ties.multiplicity.sum()), len(ties.vectors)
+    perplexity = _perplexity(ties, settings)
+    if len(ties.vectors) <= EXACT_LIMIT:
+        places, divergence = _descend(
+            _unit(ties.vectors),
+            starting_places(ties, settings, shared),
+            perplexity,
+            settings.seed,
+            exact_objective(student),
+        )
+        facts: dict[str, Any] = {"repulsion": "exact", "neighbours": "exact"}
+    else:
+        vectors, facts = _reduce(ties.vectors)
+        few = Ties(vectors, ties.multiplicity, ties.index)
+        places, divergence = _descend_many(
+            _unit(vectors), starting_places(few, settings, shared), perplexity, settings.seed
+        )
+        facts = {"repulsion": "interpolated", "neighbours": "approximate (Annoy)", **facts}
+    return Map(places, {"effective_perplexity": perplexity, "kl_divergence": divergence, **facts})
+
+
+def sne(ties: Ties, settings: Settings, shared: Places | None) -> Map:
+    """Symmetric SNE (Hinton and Roweis 2002, made symmetric by Cook et al. 2007), exact.
+
+    t-SNE's probabilities and openTSNE's optimiser, and a Gaussian instead of Student's t on the
+    map: what separates the two maps is the kernel alone. Perplexity as for `tsne`.
+    """
+    perplexity = _perplexity(ties, settings)
+    places, divergence = _descend(
+        _unit(ties.vectors),
+        starting_places(ties, settings, shared),
+        perplexity,
+        settings.seed,
+        exact_objective(gaussian),
     )
+    return Map(places, {"effective_perplexity": perplexity, "kl_divergence": divergence})
+
+
+def _descend(
+    vectors: NDArray[np.float64], start: Places, perplexity: float, seed: int, objective: Any
+) -> tuple[Places, float]:
     import openTSNE
-    from openTSNE import initialization
+    from openTSNE.affinity import PerplexityBasedNN
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    centred = ties.vectors - ties.vectors.mean(axis=0)
-    vectors = centred / np.sqrt((centred**2).sum(axis=1).mean())
-    # Ties are drawn once, so the start ignores multiplicity as t-SNE itself does.
-    start = pca(Ties(vectors, np.ones_like(ties.multiplicity), ties.index), settings).coordinates
-    start = initialization.rescale(start)
-    start = initialization.jitter(start, random_state=settings.seed)
-    exact = len(vectors) <= EXACT_LIMIT
     with threadpool_limits(1):
+        result = openTSNE.TSNE(negative_gradient_method=objective, n_jobs=1, random_state=seed).fit(
+            affinities=PerplexityBasedNN(
+                vectors, perplexity, method="exact", n_jobs=1, random_state=seed
+            ),
+            initialization=_small(start, seed),
+        )
+    return np.asarray(result, dtype=np.float64), float(result.kl_divergence)
+
+
+def _descend_many(
+    vectors: NDArray[np.float64], start: Places, perplexity: float, seed: int
+) -> tuple[Places, float]:
+    import openTSNE
+    from openTSNE.affinity import PerplexityBasedNN
+    from threadpoolctl import threadpool_limits
+
+    jobs = os.cpu_count() or 1
+    with threadpool_limits(1), _steps_shown(len(vectors)) as callbacks:
+        # Trees built by several threads would depend on their number.
+        affinities = PerplexityBasedNN(
+            vectors, perplexity, method="annoy", n_jobs=1, random_state=seed
+        )
         result = openTSNE.TSNE(
-            perplexity=perplexity,
-            initialization=start,
-            negative_gradient_method="bh" if exact else "fft",
-            theta=0,
-            neighbors="exact",
-            n_jobs=1,
-            random_state=settings.seed,
-        ).fit(vectors)
-    metadata = {
-        "effective_perplexity": perplexity,
-        "kl_divergence": float(result.kl_divergence),
-        "repulsion": "exact" if exact else "interpolated",
-    }
-    return Map(np.asarray(result, dtype=np.float64), metadata)
+            negative_gradient_method="fft",
+            n_jobs=jobs,
+            random_state=seed,
+            early_exaggeration_iter=_STEPS[0],
+            n_iter=_STEPS[1],
+            callbacks=callbacks,
+            callbacks_every_iters=_SHOWN_EVERY,
+        ).fit(affinities=affinities, initialization=_small(start, seed))
+    return np.asarray(result, dtype=np.float64), float(result.kl_divergence)
+
+
+@contextmanager
+def _steps_shown(count: int) -> Iterator[Any]:
+    """Callbacks that move a bar, or None where nobody watches."""
+    with progress_bar() as progress:
+        if progress is None:
+            yield None
+            return
+        name = f"t-SNE of {count} vectors"
+        task = progress.add_task(f"{name}: neighbours", total=sum(_STEPS))
+
+        def advance(_step: int, _divergence: float, _map: object) -> None:
+            progress.update(task, advance=_SHOWN_EVERY, description=name)
+
+        yield [advance]
+
+
+def _perplexity(ties: Ties, settings: Settings) -> float:
+    return effective_perplexity(
+        settings.perplexity, int(ties.multiplicity.sum()), len(ties.vectors)
+    )
+
+
+def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    centred = vectors - vectors.mean(axis=0)
+    return np.asarray(centred / np.sqrt((centred**2).sum(axis=1).mean()))
+
+
+def _small(start: Places, seed: int) -> Places:
+    """The start as t-SNE wants it: so small that all points repel all, no two in one place."""
+    from openTSNE import initialization
+
+    return np.asarray(
+        initialization.jitter(initialization.rescale(start.copy()), random_state=seed)
+    )
+
+
+def _reduce(vectors: NDArray[np.float64]) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    """The first principal components, and how much of the variance they keep."""
+    from threadpoolctl import threadpool_limits
+
+    if vectors.shape[1] <= REDUCED_CHANNELS:
+        return vectors, {}
+    mean = vectors.mean(axis=0)
+    with threadpool_limits(1):
+        # In pieces: a centred copy of all vectors would double the memory.
+        covariance = np.zeros((vectors.shape[1],) * 2)
+        for part in np.array_split(vectors, len(vectors) // 4096 + 1):
+            covariance += (part - mean).T @ (part - mean)
+        values, axes = np.linalg.eigh(covariance)
+        axes = axes[:, ::-1][:, :REDUCED_CHANNELS]
+        reduced = np.concatenate(
+            [(part - mean) @ axes for part in np.array_split(vectors, len(vectors) // 4096 + 1)]
+        )
+    kept = float(values[::-1][:REDUCED_CHANNELS].sum() / values.sum())
+    return reduced, {"reduced_channels": REDUCED_CHANNELS, "kept_variance": kept}
 
 
 def effective_perplexity(perplexity: float, sketches: int, distinct: int) -> float:

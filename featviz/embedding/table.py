@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write
 
+SEED_PLACES = "seed_places"
 COLUMNS = ("sketch", "group", "checkpoint", "variant", "layer", "x", "y", "multiplicity")
 
 
@@ -21,12 +22,16 @@ class EmbeddingTable:
     """Maps of one or more feature tables and layers, made by one method with one setting.
 
     frame: one row per sketch x checkpoint x layer with columns sketch, group, checkpoint, variant,
-    layer, x, y, multiplicity (how many sketches lie at exactly this place).
+    layer, x, y, multiplicity (how many sketches lie at exactly this place), and, from
+    `seed_spread`, seed_places (x, y of each seed in turn).
     metadata: method, parameters, seed, version and `panels`: one dictionary per checkpoint x layer
     with checkpoint, digest, variant, layer, channels, sketches, distinct, scale,
     within_group_distance, between_group_distance (see `group_distances`; the unit of x and y for
-    PCA too) and what the method adds: explained_variance_ratio; effective_perplexity,
-    kl_divergence, repulsion ("exact" or "interpolated").
+    PCA, MDS and Isomap too; of distances_sampled sketches where there are too many),
+    trustworthiness, continuity, quality_neighbours (see `neighbourhood_quality`) and what the
+    method adds: explained_variance_ratio; effective_perplexity, kl_divergence, repulsion ("exact"
+    or "interpolated"), neighbours ("exact" or how they were found), reduced_channels,
+    kept_variance; stress; effective_neighbours, pieces; seeds (see `seed_spread`).
     """
 
     frame: pd.DataFrame
@@ -92,7 +97,8 @@ def join(tables: Iterable[EmbeddingTable]) -> EmbeddingTable:
 
 def write_embedding(table: EmbeddingTable, path: Path) -> None:
     """Write an embedding as parquet, the metadata as JSON text under the key `featviz`."""
-    arrow = pa.Table.from_pandas(table.frame[list(COLUMNS)], preserve_index=False)
+    columns = [*COLUMNS, *([SEED_PLACES] if SEED_PLACES in table.frame else [])]
+    arrow = pa.Table.from_pandas(table.frame[columns], preserve_index=False)
     arrow = arrow.replace_schema_metadata({b"featviz": json.dumps(table.metadata).encode()})
     with atomic_write(Path(path)) as temporary:
         pq.write_table(arrow, temporary, compression="zstd")
@@ -112,4 +118,5 @@ def read_embedding(path: Path) -> EmbeddingTable:
     if missing or text is None:
         lacks = f"columns {', '.join(missing)}" if missing else "featviz metadata"
         raise FeatvizError(f"{path} is not an embedding: it lacks {lacks}")
-    return EmbeddingTable(arrow.to_pandas()[list(COLUMNS)], json.loads(text))
+    columns = [*COLUMNS, *([SEED_PLACES] if SEED_PLACES in arrow.column_names else [])]
+    return EmbeddingTable(arrow.to_pandas()[columns], json.loads(text))

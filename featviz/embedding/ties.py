@@ -21,7 +21,7 @@ class Ties:
     index: NDArray[np.int64]
 
 
-def merge_ties(vectors: NDArray[np.float64]) -> Ties:
+def merge_ties(vectors: NDArray[np.floating]) -> Ties:
     """Merge exactly equal vectors (N, C); raise FeatvizError on no, constant or NaN features."""
     if len(vectors) == 0:
         raise FeatvizError("there are no sketches to map")
@@ -36,4 +36,8 @@ def merge_ties(vectors: NDArray[np.float64]) -> Ties:
             f"the features are constant: all {len(vectors)} sketches have one and the same vector; "
             "a map needs at least 2 distinct ones"
         )
-    return Ties(distinct, multiplicity.astype(np.int64), index.reshape(-1).astype(np.int64))
+    return Ties(
+        distinct.astype(np.float64),
+        multiplicity.astype(np.int64),
+        index.reshape(-1).astype(np.int64),
+    )
