@@ -6,8 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from featviz.claims.comparing import Randomness
+from featviz.claims.study import BASELINE, MODIFIED, Study
 from featviz.errors import FeatvizError
-from featviz.structure import activation_scale, distance_matrix, mean_distances
+from featviz.structure import (
+    activation_scale,
+    distance_matrix,
+    distinct_count,
+    mean_distances,
+    silhouettes,
+)
 from featviz.tables import FeatureTable
 
 NO_BASE = -1
@@ -63,9 +71,7 @@ class Evidence:
 
     def distinct(self, layer: str, groups: Sequence[str]) -> int:
         """How many exactly different vectors some groups have together."""
-        # Adding 0 turns -0.0 into 0.0, which is the same number.
-        vectors = self.layer(layer).vectors[self.rows(groups)] + 0.0
-        return len(np.unique(vectors, axis=0))
+        return distinct_count(self.layer(layer).vectors[self.rows(groups)])
 
     def within(self, layer: str, groups: Sequence[str]) -> dict[str, float]:
         """Of each group, the mean distance of two of its sketches."""
@@ -145,3 +151,69 @@ def require_alike(first: Evidence, second: Evidence) -> None:
             f"sketch {first.sketches[row]} is of group {first.groups[row]} in the table of "
             f"{first.role} and of {second.groups[row]} in that of {second.role}"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """What C1 to C9 are judged on: the two networks' evidence, None where there is no table."""
+
+    study: Study
+    randomness: Randomness
+    baseline_or_none: Evidence | None
+    modified_or_none: Evidence | None
+
+    def __post_init__(self) -> None:
+        if self.baseline_or_none is not None and self.modified_or_none is not None:
+            require_alike(self.baseline_or_none, self.modified_or_none)
+
+    @property
+    def baseline(self) -> Evidence:
+        """The baseline's evidence; NotJudgeableError without its table."""
+        if self.baseline_or_none is None:
+            raise NotJudgeableError(f"no feature table of {BASELINE}")
+        return self.baseline_or_none
+
+    @property
+    def modified(self) -> Evidence:
+        """The modified network's evidence; NotJudgeableError without its table."""
+        if self.modified_or_none is None:
+            raise NotJudgeableError(f"no feature table of {MODIFIED}")
+        return self.modified_or_none
+
+    @property
+    def both(self) -> tuple[Evidence, Evidence]:
+        """Baseline and modified."""
+        return self.baseline, self.modified
+
+
+def mean_within(network: Evidence, layer: str, groups: tuple[str, ...], relative: bool) -> float:
+    """The mean over groups of the mean distance of two sketches, in units of the scale or not."""
+    if not groups:
+        raise NotJudgeableError("no unchanged groups")
+    mean = float(np.mean(list(network.within(layer, groups).values())))
+    return mean / network.scale(layer) if relative else mean
+
+
+def mean_between(network: Evidence, layer: str, study: Study) -> float:
+    """The mean over pairs of units of the mean distance of a sketch of one to one of the other."""
+    rows = network.rows(study.unchanged)
+    units = [study.unit_of(group) for group in network.groups[rows]]
+    names, means = mean_distances(network.layer(layer).distances[np.ix_(rows, rows)], units)
+    between = means[np.triu_indices(len(names), 1)]
+    if len(between) == 0:
+        raise NotJudgeableError("fewer than two units of unchanged groups")
+    if between.mean() == 0:
+        raise NotJudgeableError(f"all units of {network.role} are one point at {layer}")
+    return float(between.mean())
+
+
+def silhouettes_of_units(
+    network: Evidence, layer: str, study: Study
+) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+    """(n,) the silhouettes of the sketches of units, and (n,) their units."""
+    if len(study.units) < 2:
+        raise NotJudgeableError("fewer than two units of unchanged groups")
+    rows = network.rows(study.unchanged)
+    units = np.array([study.unit_of(group) for group in network.groups[rows]])
+    distances = network.layer(layer).distances[np.ix_(rows, rows)]
+    return silhouettes(distances, units), units

@@ -9,8 +9,8 @@ from featviz import __version__
 from featviz.claims.claim import Claim, Claims, Definition, Finding, Part, Verdict, finite
 from featviz.claims.comparing import Randomness
 from featviz.claims.definitions import ALPHA, DEFINITIONS, SAYS
-from featviz.claims.evidence import Evidence, lay_out
-from featviz.claims.features import Tables, feature_findings
+from featviz.claims.evidence import Evidence, Tables, lay_out
+from featviz.claims.features import feature_findings
 from featviz.claims.study import BASELINE, MODIFIED, STUDY, Study
 from featviz.errors import FeatvizError
 from featviz.structure import holm

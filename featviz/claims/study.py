@@ -32,6 +32,10 @@ class Study:
     deep: tuple[str, ...] = ("L2", "L3", "L4")
 
     def __post_init__(self) -> None:
+        for name in ("unchanged", "shallow", "deep"):
+            if not getattr(self, name):
+                kind = "groups" if name == "unchanged" else "layers"
+                raise FeatvizError(f"the claims take one or more {name} {kind}; given none")
         if both := [group for group in self.unchanged if group in self.changed]:
             raise FeatvizError(f"group '{both[0]}' cannot be both unchanged and changed")
         joined = [group for groups in self.together for group in groups]

@@ -1,44 +1,64 @@
 """Claims as text: a table for the terminal, and one in Markdown for documents."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
 
-from featviz.claims.claim import Claim, Claims, Part
+from featviz.claims.claim import Claims, Part
 from featviz.claims.judging import number
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 COLUMNS = ("claim", "part", "statistic", "asked for", "effect", "p", "verdict")
 
+_NUMBERS = {"statistic", "asked for", "p"}
+_WIDTHS = {"part": 20, "statistic": 9, "asked for": 9, "effect": 35, "p": 7, "verdict": 16}
 _COLORS = {"holds": "green", "does not hold": "red", "cannot be judged": "yellow"}
 
 
 def print_claims(claims: Claims) -> None:
     """Print every claim with its parts: statistic, threshold, effect, p, verdict."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.markup import escape
 
     console = Console(highlight=False)
     if not console.is_terminal:
         # A pipe tells no width; lines are not to be cut there.
         console = Console(highlight=False, width=110)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=True)
-    for name in COLUMNS:
-        right = name in {"statistic", "asked for", "p"}
-        table.add_column(name, justify="right" if right else "left", no_wrap=right)
+    console.print(_grid([list(COLUMNS[1:])], dim=True))
     for claim in claims.claims:
-        color = _COLORS[claim.verdict]
-        table.add_row(
-            f"[bold]{claim.name}[/]", "", "", "", "", "", f"[bold {color}]{claim.verdict}[/]"
-        )
-        for part in claim.parts:
-            cells = _cells(part)
-            cells[-1] = f"[{_COLORS[part.verdict]}]{cells[-1]}[/]"
-            table.add_row("", *cells)
-    for claim in claims.claims:
-        console.print(f"[bold]{claim.name}[/] {claim.says}", soft_wrap=True)
-    console.print()
-    console.print(table)
+        verdict = f"[bold {_COLORS[claim.verdict]}]{claim.verdict}[/]"
+        console.print(f"[bold]{claim.name}[/] {verdict}: {escape(claim.says)}", soft_wrap=True)
+        reasons = {part.finding.missing for part in claim.parts}
+        if len(reasons) == 1 and (reason := reasons.pop()):
+            console.print(f"  [dim]{escape(reason)}[/]", soft_wrap=True)
+        else:
+            console.print(_grid([_colored(part) for part in claim.parts]))
+            for part in claim.parts:
+                if part.finding.missing:
+                    reason = f"{part.definition.part}: {part.finding.missing}"
+                    console.print(f"    [dim]{escape(reason)}[/]", soft_wrap=True)
     console.print()
     for line in _remarks(claims):
-        console.print(line, soft_wrap=True)
+        console.print(escape(line), soft_wrap=True)
+
+
+def _grid(rows: list[list[str]], dim: bool = False) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1), expand=False)
+    for name in COLUMNS[1:]:
+        # All claims share their columns.
+        justify: Literal["left", "right"] = "right" if name in _NUMBERS else "left"
+        table.add_column(justify=justify, width=_WIDTHS[name], style="dim" if dim else "")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _colored(part: Part) -> list[str]:
+    *cells, verdict = map(str, _cells(part))
+    return [f"  {cells[0]}", *cells[1:], f"[{_COLORS[part.verdict]}]{verdict}[/]"]
 
 
 def markdown_table(claims: Claims) -> str:
@@ -49,7 +69,9 @@ def markdown_table(claims: Claims) -> str:
     ]
     for claim in claims.claims:
         lines.append(f"| **{claim.name}** | | | | | | **{claim.verdict}** |")
-        lines += [f"| | {' | '.join(_cells(part))} |" for part in claim.parts]
+        for part in claim.parts:
+            missing = f": {part.finding.missing}" if part.finding.missing else ""
+            lines.append(f"| | {' | '.join(_cells(part))}{missing} |")
     return "\n".join([*lines, "", *(f"- {line}" for line in _remarks(claims)), ""])
 
 
@@ -58,15 +80,12 @@ def _cells(part: Part) -> list[str]:
     name = definition.part if definition.decides else f"({definition.part})"
     asked = f"{'>=' if definition.bound == 'at least' else '<='} {definition.threshold:g}"
     if finding.value is None:
-        return [name, "-", asked, "-", "-", f"{part.verdict}: {finding.missing}"]
+        return [name, "-", asked, "-", "-", part.verdict]
     effect = "-"
     if finding.effect is not None:
         effect = f"{number(finding.effect)} {finding.effect_name}"
     p = "-" if part.p_adjusted is None else f"{part.p_adjusted:.2g}"
-    verdict: str = part.verdict
-    if verdict == "cannot be judged":
-        verdict += ": not told from chance"
-    return [name, number(finding.value), asked, effect, p, verdict]
+    return [name, number(finding.value), asked, effect, p, part.verdict]
 
 
 def _remarks(claims: Claims) -> Iterator[str]:
@@ -91,8 +110,3 @@ def _source(facts: dict[str, object]) -> str:
     if (step := facts.get("step")) is not None:
         name += f", step {step}"
     return name
-
-
-def verdict_line(claim: Claim) -> str:
-    """One claim as a line: its name, the verdict, and why."""
-    return f"{claim.name} {claim.verdict}: {claim.why}"

@@ -50,8 +50,8 @@ class Claims:
     """Groups whose sketches are all the same around the point; the study's unless given."""
     changed: tuple[str, ...] | None = None
     """Groups whose sketches differ around the point."""
-    together: tuple[str, ...] | None = None
-    """Unchanged groups that are the same around the point among each other too: G8+G11."""
+    merge: tuple[str, ...] | None = None
+    """Unchanged groups that are the same around the point among each other too: G11=G8 G10=G9."""
     shallow: tuple[str, ...] | None = None
     """Layers before the first normalisation of the modified network, in order."""
     deep: tuple[str, ...] | None = None
@@ -108,14 +108,18 @@ class Claims:
         from dataclasses import replace
 
         from featviz.claims.study import STUDY
+        from featviz.structure.groups import parse_merge
 
         given = {
             name: getattr(self, name)
             for name in ("unchanged", "changed", "shallow", "deep")
             if getattr(self, name) is not None
         }
-        if self.together is not None:
-            given["together"] = tuple(tuple(unit.split("+")) for unit in self.together)
+        if self.merge is not None:
+            units: dict[str, list[str]] = {}
+            for source, target in parse_merge(self.merge).items():
+                units.setdefault(target, [target]).append(source)
+            given["together"] = tuple(map(tuple, units.values()))
         elif self.unchanged is not None:
             given["together"] = ()
         return replace(STUDY, **given)
