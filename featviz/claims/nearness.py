@@ -14,7 +14,7 @@ from featviz.claims.evidence import (
     silhouettes_of_units,
 )
 from featviz.claims.study import Study
-from featviz.structure import permutation_test
+from featviz.structure import neighbour_purity, permutation_test
 
 
 def closeness(tables: Tables, relative: bool) -> Finding:
