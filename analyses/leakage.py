@@ -1,0 +1,242 @@
+"""`python -m analyses.leakage`: the figures and the tables of docs/leakage.md.
+
+Tables of `featviz leakage` that are there and fit (same weights, same edits) are used again.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import tyro
+from matplotlib.figure import Figure
+
+from analyses.study import ROOT
+from featviz.checkpoints import load_generator
+from featviz.encoding import encode_image
+from featviz.errors import FeatvizError
+from featviz.evaluation.table import ALL_GROUPS
+from featviz.figures import save_figure, style
+from featviz.files import atomic_write
+from featviz.leakage import (
+    LeakageTable,
+    edit_changes,
+    edit_reach,
+    join_leakage,
+    read_leakage,
+    summarize,
+    write_leakage,
+    write_maps,
+)
+from featviz.leakage.checkpoints import leakage_of_checkpoints
+from featviz.leakage.plots import MapRow, maps_figure, paths_figure
+from featviz.leakage.summary import number, percent
+from featviz.leakage.table import ALL, FREE, IMAGE
+from featviz.sketches import SketchSet, read_sketches
+
+WHOLE = ("baseline", "modified", "no-norm", "augmented")
+FRONT_ENDS = ("paper-baseline", "paper-modified")
+AWAY_FROM_EYES = ("G8", "G9", "G10", "G11")
+"""The groups that edit mouth or nose; claim C13 is about them."""
+SHOWN_EDIT = ("G8/001", "G8/014")
+"""A base and an edit of its mouth, for the maps."""
+LAYERS = ("L0", "L1", "L2", "L3", "L4", IMAGE)
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure the leakage of the shipped checkpoints; write figures and the page's tables."""
+
+    edits_per_group: int | Literal["all"] = 3
+    """At most so many edits of a group, evenly spaced."""
+    tables: Path = ROOT / "leakage"
+    """Folder of the leakage tables and maps."""
+    sketches: Path = ROOT / "sketches"
+    """Folder of the sketch set."""
+    out: Path = ROOT / "figures"
+    """Folder the figures go to."""
+    page: Path = ROOT / "docs" / "leakage.md"
+    """The page whose tables are written anew."""
+
+
+def measured(options: Options, sketches: SketchSet, name: str) -> LeakageTable:
+    """The table of a checkpoint, from its file if that is of these weights and edits."""
+    path = options.tables / f"{name}.parquet"
+    if path.is_file():
+        table = read_leakage(path)
+        known = table.metadata["checkpoints"].get(name, {})
+        same_edits = table.metadata["edits_a_group"] == options.edits_per_group
+        if known.get("digest") == load_generator(name).digest and same_edits:
+            return table
+    most = None if options.edits_per_group == "all" else options.edits_per_group
+    (_, leakage), *_ = leakage_of_checkpoints([name], sketches, most=most)
+    write_leakage(leakage.table, path)
+    write_maps(leakage.maps, options.tables / f"{name}-maps.npz")
+    return leakage.table
+
+
+def draw_maps(sketches: SketchSet) -> Figure:
+    """Where one edit of the mouth changes what, by baseline and modified, free and held."""
+    names = list(sketches.index["sketch"])
+    base, edited = (sketches.image(names.index(sketch)) for sketch in SHOWN_EDIT)
+    inputs = encode_image(base)[None], encode_image(edited)[None]
+    rows = []
+    for name in ("baseline", "modified"):
+        model = load_generator(name).generator
+        reach = edit_reach(model, *inputs, LAYERS)
+        for mode, title in ((FREE, name), (ALL, f"{name},\nall held")):
+            changes = edit_changes(model, *inputs, LAYERS, mode)
+            rows.append(MapRow(title, changes, reach))
+    text = (
+        f"Relative change at every position by one edit of the mouth ({SHOWN_EDIT[1]} against "
+        f"{SHOWN_EDIT[0]}; orange: added, blue: taken away). Green: what convolutions reach from "
+        "the changed pixels. Out: mean change out of reach. Held: every instance norm uses the "
+        "mean and variance of the base sketch. Light blue is exactly 0, to the last bit; 1 is a "
+        "typical vector of the layer, at the image from black to white."
+    )
+    return maps_figure(rows, edited, base, text)
+
+
+def draw_paths(found: pd.DataFrame, edits: int) -> Figure:
+    """How much of the change at the eyes is left when statistics are held."""
+    text = (
+        f"Change at the eyes by {edits} edits of mouth and nose ({', '.join(AWAY_FROM_EYES)}); "
+        "means over groups. Above: layer by layer, as the network is and with the statistics of "
+        "all its instance norms held at the base's. Below: at the image, with the statistics of "
+        "some norms held; the line is the network as it is, the percentage the difference to it."
+    )
+    return paths_figure(found, WHOLE, text)
+
+
+def tables(found: pd.DataFrame, table: LeakageTable) -> str:
+    """The measured part of the page, in Markdown."""
+    digests = ", ".join(
+        f"`{name}` ({facts['digest'][:8]})" for name, facts in table.metadata["checkpoints"].items()
+    )
+    edits = len(table.rows["sketch"].drop_duplicates())
+    head = (
+        f"Of {digests}; {edits} edits of {', '.join(AWAY_FROM_EYES)} (mouth and nose), means over "
+        f"groups, point {tuple(table.metadata['point'])}, {table.metadata['size']} px."
+    )
+    return "\n\n".join([head, _by_layer(found), _by_mode(found), _by_group(found)])
+
+
+def _by_layer(found: pd.DataFrame) -> str:
+    """One row for every checkpoint and layer."""
+    lines = [
+        [
+            *("checkpoint", "layer", "reach", "in reach", "out of reach", "exactly 0 out of reach"),
+            *("at the point", "eyes", "eyes, all held", "through statistics"),
+        ]
+    ]
+    overall = found[found["group"] == ALL_GROUPS]
+    for (name, layer), rows in overall.groupby(["checkpoint", "layer"], sort=False):
+        of = {row["mode"]: row for _, row in rows.iterrows()}
+        free, held = of[FREE], of.get(ALL)
+        lines.append(
+            [
+                str(name),
+                str(layer),
+                percent(free["reach_share"]),
+                number(free["inside_reach"]),
+                number(free["outside_reach"]),
+                percent(free["zero_share_outside"]),
+                number(free["at_point"]),
+                number(free["eyes"]),
+                "no norm" if held is None else number(held["eyes"]),
+                "-" if held is None else percent(held["through_statistics"]),
+            ]
+        )
+    return _markdown("Layer by layer:", lines)
+
+
+def _by_mode(found: pd.DataFrame) -> str:
+    """At the image: one row for whose statistics are held, one column a checkpoint."""
+    rows = found[(found["group"] == ALL_GROUPS) & (found["layer"] == IMAGE)]
+    names = list(rows["checkpoint"].drop_duplicates())
+    place = rows.set_index(["mode", "checkpoint"])
+    lines = [["held", *names]]
+    for mode in dict.fromkeys(rows["mode"]):
+        cells = []
+        for name in names:
+            if (mode, name) not in place.index:
+                cells.append("no norm")
+                continue
+            row = place.loc[(mode, name)]
+            share = "" if mode == FREE else f" ({percent(row['through_statistics'])})"
+            cells.append(f"{255 * row['eyes']:.2f}{share}")
+        lines.append(["nothing" if mode == FREE else str(mode), *cells])
+    for label, column in (("inside the edited area", "inside_area"), ("outside", "outside_area")):
+        for mode, told in ((FREE, "nothing held"), (ALL, "all held")):
+            values = [f"{255 * place.loc[(mode, name)][column]:.2f}" for name in names]
+            lines.append([f"{label}, {told}", *values])
+    return _markdown(
+        "At the image, grey levels of 255: change at the eyes (in brackets the share that is gone "
+        "when these statistics are held), and inside and outside of the edited area:",
+        lines,
+    )
+
+
+def _by_group(found: pd.DataFrame) -> str:
+    """At the image: the eyes' change of every group, free and with all held."""
+    rows = found[(found["group"] != ALL_GROUPS) & (found["layer"] == IMAGE)]
+    names = list(rows["checkpoint"].drop_duplicates())
+    place = rows.set_index(["checkpoint", "group", "mode"])
+    lines = [["group", "eyes in reach", *names]]
+    for group in dict.fromkeys(rows["group"]):
+        cells = []
+        for name in names:
+            free, held = (float(place.loc[(name, group, m)]["eyes"]) for m in (FREE, ALL))
+            share = percent(float(place.loc[(name, group, ALL)]["through_statistics"]))
+            cells.append(f"{255 * free:.2f}, held {255 * held:.2f} ({share})")
+        reach = percent(float(place.loc[(names[0], group, FREE)]["eyes_in_reach"]))
+        lines.append([str(group), reach, *cells])
+    return _markdown("Group by group, change at the eyes of the image, grey levels:", lines)
+
+
+def _markdown(title: str, lines: Sequence[Sequence[str]]) -> str:
+    head, *body = ["| " + " | ".join(cells) + " |" for cells in lines]
+    return "\n".join([title, "", head, "|" + "---|" * len(lines[0]), *body])
+
+
+def rewrite(page: str, text: str) -> str:
+    """The page with the text between its two marks replaced; raises FeatvizError without them."""
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
+        raise FeatvizError(f"the page has no place for tables; expected {BEGIN} and {END}")
+    pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+    return pattern.sub(lambda _: f"{BEGIN}\n{text}\n{END}", page)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, draw, write; exit 2 with one line on stderr if the input is at fault."""
+    options = tyro.cli(Options, prog="python -m analyses.leakage", args=arguments)
+    try:
+        sketches = read_sketches(options.sketches)
+        page = options.page.read_text(encoding="utf-8")
+        rewrite(page, "")
+        joined = join_leakage(measured(options, sketches, name) for name in WHOLE + FRONT_ENDS)
+        away = joined.rows["group"].isin(AWAY_FROM_EYES)
+        table = LeakageTable(joined.rows[away].reset_index(drop=True), joined.metadata)
+        found = summarize(table)
+        with style():
+            figures = {
+                "leakage-maps": draw_maps(sketches),
+                "leakage-paths": draw_paths(found, table.rows["sketch"].nunique()),
+            }
+        for name, figure in figures.items():
+            save_figure(figure, options.out / f"{name}.png")
+            print(options.out / f"{name}.png")
+        with atomic_write(options.page) as temporary:
+            temporary.write_text(rewrite(page, tables(found, table)), encoding="utf-8")
+        print(options.page)
+    except (FeatvizError, OSError) as error:
+        print(f"analyses.leakage: error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
