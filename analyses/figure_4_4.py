@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from analyses.faces import Cell, Change, Face, Sketch, change, faces_of, gallery, held_out, load
 from analyses.study import Sources
+from featviz.claims.pictures import FOREHEAD, detail
 from featviz.drawing import rasterize
 from featviz.faces.pairs import PairSet
 
@@ -13,8 +14,6 @@ NAMES = ("baseline", "modified")
 COUNT = 5
 SIDE = 128
 """Pixels of a crop's side."""
-FOREHEAD = 75
-"""Pixels from the middle of the brows up to the middle of the crop."""
 
 
 def draw(sources: Sources) -> Figure:
@@ -71,9 +70,3 @@ def crop(pixels: NDArray[np.uint8], corner: tuple[int, int]) -> NDArray[np.uint8
     """The part of a picture at a corner."""
     x, y = corner
     return pixels[y : y + SIDE, x : x + SIDE]
-
-
-def detail(pixels: NDArray[np.uint8]) -> float:
-    """Mean absolute difference between neighbouring pixels, both directions, grey levels."""
-    grey = pixels.astype(float).mean(axis=2)
-    return float(np.mean([np.abs(np.diff(grey, axis=axis)).mean() for axis in (0, 1)]))

@@ -1,11 +1,10 @@
 """Figure 5.1: what generators make of a badly drawn sketch."""
 
-import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from analyses.faces import Cell, Change, Face, Sketch, change, faces_of, gallery, held_out, load
 from analyses.study import Sources
+from featviz.claims.deformation import deform
 from featviz.drawing import rasterize
 
 NAMES = ("baseline", "modified")
@@ -39,17 +38,3 @@ def draw(sources: Sources) -> Figure:
     titles = [f"{amount:.0%} deformed" for amount in AMOUNTS]
     remark = f"Mean change by the worst drawing: {', '.join(facts)} grey levels."
     return gallery(rows, text, titles, remark)
-
-
-def deform(landmarks: NDArray[np.float32], amount: float) -> NDArray[np.float32]:
-    """Landmarks (68, 2) of a 512 photo as a clumsy hand draws them; amount 0 leaves them."""
-    points = landmarks.astype(np.float64)
-    eye, mouth, jaw = slice(36, 42), slice(48, 68), slice(2, 8)
-    middle = points[eye].mean(axis=0)
-    points[eye] = middle + (points[eye] - middle) * (1 + 0.6 * amount) + [-6 * amount, 22 * amount]
-    middle, angle = points[mouth].mean(axis=0), np.radians(14 * amount)
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    points[mouth] = middle + (points[mouth] - middle) @ turn + [26 * amount, 6 * amount]
-    bulge = np.sin(np.linspace(0, np.pi, jaw.stop - jaw.start + 2))[1:-1]
-    points[jaw, 0] -= 38 * amount * bulge
-    return points.astype(np.float32)
