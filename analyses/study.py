@@ -6,6 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from featviz.claims.study import STUDY
 from featviz.embedding import embed_all, spread_all, spread_table
 from featviz.errors import FeatvizError
 from featviz.plots import distances, embedding_figure
@@ -36,7 +37,7 @@ MEANINGS = {
 }
 """What changes inside each group."""
 
-SAME_EYES = ("G1", "G2", "G3", "G4", "G8", "G9", "G10", "G11")
+SAME_EYES = STUDY.unchanged
 """The groups whose sketches all have the same eyes; claims C4 to C7 are about them."""
 
 
