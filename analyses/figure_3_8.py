@@ -14,7 +14,6 @@ from analyses.study import (
     SEEDS,
     Sources,
     load_features,
-    random_starts,
     vector_name,
 )
 from featviz.embedding import seed_spread
@@ -33,7 +32,7 @@ def draw(sources: Sources) -> Figure:
         table,
         titles={(MODIFIED, LAYER): f"{vector_name(MODIFIED, LAYER)} · modified"},
         meanings=MEANINGS,
-        remarks=f"{_partners(features)} {random_starts([features], [LAYER])}",
+        remarks=_partners(features),
         panel_inches=4.8,
     )
     for pair in PAIRS:

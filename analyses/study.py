@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from featviz.claims.study import STUDY
-from featviz.embedding import embed_all, spread_all, spread_table
+from featviz.embedding import embed_all, spread_all
 from featviz.errors import FeatvizError
 from featviz.plots import distances, embedding_figure
 from featviz.points import PROBE_POINT
@@ -77,7 +77,6 @@ def chapter_3_figure(
     remarks = "" if groups else _within_same_eyes(features, layers)
     if method == "tsne":
         table = spread_all(tables, layers, SEEDS)
-        remarks = f"{random_starts(tables, layers)} {remarks}".strip()
     else:
         table = embed_all(tables, method, layers, seed=SEED)
     titles = {
@@ -89,18 +88,6 @@ def chapter_3_figure(
         for layer in layers
     }
     return embedding_figure(table, titles=titles, meanings=MEANINGS, remarks=remarks)
-
-
-def random_starts(tables: Sequence[FeatureTable], layers: Sequence[str]) -> str:
-    """How far the maps of t-SNE agree where nothing but chance decides the start."""
-    rows = spread_table(spread_all(tables, layers, SEEDS, start="random"))
-    facts = ", ".join(
-        f"{vector_name(name, layer)} {spread:.3f}"
-        for name, layer, spread in zip(
-            rows["checkpoint"], rows["layer"], rows["spread"], strict=True
-        )
-    )
-    return f"Spread of {len(SEEDS)} random starts: {facts}."
 
 
 def _within_same_eyes(features: Mapping[str, FeatureTable], layers: Sequence[str]) -> str:

@@ -87,9 +87,10 @@ def _panels(table: EmbeddingTable) -> list[str]:
         many = f"{least}" if least == most else f"{least} to {most}"
         sentences.append(f"Trustworthiness, continuity: {many} neighbours, 1 is perfect.")
     if any("seeds" in panel for panel in panels):
+        differ = "" if parameters["start"] == "random" else ", which differ in the start's jitter"
         sentences.append(
-            f"Seeds {_range(table.metadata['seed'])}: the map with the median KL is shown, thin "
-            "lines lead to where the other seeds put a vector (Procrustes). Spread: root mean "
+            f"Seeds {_range(table.metadata['seed'])}{differ}: the map with the median KL is shown, "
+            "thin lines lead to where the others put a vector (Procrustes). Spread: root mean "
             "square distance of a vector's places to their mean, in radii of the map."
         )
     return sentences

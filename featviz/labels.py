@@ -51,7 +51,7 @@ def draw_labels(
         boxes = [_box(at, size, way, _REACHES[step] * pixels) for step, way in _PLACES]
         costs = [
             _COVERING * sum(_overlap(box, other) for other in taken)
-            + 3 * _outside(box, frame)
+            + 5 * _COVERING * _outside(box, frame)
             + 0.06 * step * size.prod()
             + 0.3 * _crossings(at, box, taken) * size.prod()
             for (step, _), box in zip(_PLACES, boxes, strict=True)
