@@ -6,6 +6,7 @@ occurs. Nothing is left out and nothing is approximated.
 """
 
 from collections.abc import Mapping, Sequence
+from threading import Lock
 
 import numpy as np
 import torch
@@ -60,6 +61,7 @@ class SparseReader:
         # One convolution alone costs less than looking up what is known.
         self._shares = self._first_is_convolution and convolutions > 1
         self._chains: dict[int, SharedChain] = {}
+        self._lock = Lock()
         self._folded = plan.operations[0].folded() if self._first_is_convolution else None
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
@@ -129,8 +131,9 @@ class SparseReader:
             vectors[layer] = convolution.rows(rows, torch.from_numpy(windows))
 
     def _chain(self, operations: Sequence[object], channels: int) -> SharedChain:
-        if channels not in self._chains:
-            end = self._plan.local_end
-            local = [step for step in operations[:end] if isinstance(step, Convolution | Pointwise)]
-            self._chains[channels] = SharedChain(local, channels, self._plan.dtype, 0.0)
-        return self._chains[channels]
+        with self._lock:
+            if channels not in self._chains:
+                local = operations[: self._plan.local_end]
+                steps = [step for step in local if isinstance(step, Convolution | Pointwise)]
+                self._chains[channels] = SharedChain(steps, channels, self._plan.dtype, 0.0)
+            return self._chains[channels]

@@ -8,6 +8,7 @@ the same surroundings get the same vector, to the last bit.
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import torch
@@ -60,6 +61,7 @@ class LocalVector:
                 assert isinstance(operation, Pointwise)
                 self._steps.insert(0, operation)
         self._rows, self._columns = (torch.from_numpy(axis) for axis in needed)
+        self._lock = Lock()
         self._known: OrderedDict[tuple[bytes, int], Tensor] = OrderedDict()
 
     def __call__(self, image: Tensor) -> Tensor:
@@ -70,14 +72,16 @@ class LocalVector:
         if folds:
             crop = crop[:1]
         key = (crop.contiguous().numpy().tobytes(), len(crop))
-        if key in self._known:
-            self._known.move_to_end(key)
-            return self._known[key]
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
         vector = self._compute(crop, folds)
-        self._known[key] = vector
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        return vector
+        with self._lock:
+            self._known.setdefault(key, vector)
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+            return self._known.get(key, vector)
 
     def _compute(self, crop: Tensor, folds: bool) -> Tensor:
         shape = crop.shape[1:]

@@ -4,15 +4,17 @@ Before the first statistic over the whole map the same window gives the same row
 """
 
 from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from featviz.sparse.numbering import Numbering
 from featviz.sparse.operations import Convolution, Pointwise
 from featviz.sparse.images import PixelMap
-from featviz.sparse.windows import BACKGROUND, PADDING, NumberMap, Numbers, distinct_windows
+from featviz.sparse.windows import BACKGROUND, PADDING, NumberMap, distinct_windows
 
 # Matrix products round differently in different shapes. In products of one shape, with as many
 # columns as vector units like, a row does not depend on the rows that are computed with it.
@@ -49,7 +51,7 @@ class SharedRows:
 
     def clear(self) -> None:
         """Forget all rows; their numbers are void."""
-        self._numbers: dict[int, int] = {}
+        self._numbers = Numbering()
         self._windows = np.zeros((1, self._padded.window.taps), np.int32)
         self.table = self._padded.weight.new_full((1, self._outputs), self._padding_value)
         self._count = 1
@@ -57,29 +59,29 @@ class SharedRows:
     def __len__(self) -> int:
         return self._count
 
-    def numbers(self, windows: Numbers, source: Tensor) -> NDArray[np.int64]:
+    def numbers(self, windows: NDArray[np.int64], source: Tensor) -> NDArray[np.int64]:
         """(n, taps) different windows of rows of `source` -> their numbers in `table`."""
         # A sum of products tells windows apart but for one chance in 2 ** 64; the comparison
         # rules that out as well.
-        keys = windows.astype(np.int64) @ _MULTIPLIERS[: windows.shape[1]]
-        keys = (keys ^ (keys >> 29)).tolist()
-        found = np.fromiter((self._numbers.get(key, PADDING) for key in keys), np.int64, len(keys))
+        keys = windows @ np.resize(_MULTIPLIERS, windows.shape[1])
+        keys ^= keys >> 32
+        found = self._numbers.get(keys)
         known = (found != PADDING) & (self._windows[found] == windows).all(axis=1)
         fresh = np.flatnonzero(~known)
         if len(fresh):
-            first = self._count
+            unheard = fresh[found[fresh] == PADDING]
+            found[fresh] = self._count + np.arange(len(fresh))
             self._add(windows[fresh], source)
-            found[fresh] = np.arange(first, self._count)
-            self._numbers.update((keys[place], int(found[place])) for place in fresh.tolist())
+            self._numbers.put(keys[unheard], found[unheard])
         return found
 
-    def _add(self, windows: Numbers, source: Tensor) -> None:
+    def _add(self, windows: NDArray[np.int64], source: Tensor) -> None:
         count = len(windows)
         self._reserve(self._count + count)
         self._windows[self._count : self._count + count] = windows
         blocks = -(-count // _BLOCK_ROWS)
         places = torch.zeros(blocks * _BLOCK_ROWS, windows.shape[1], dtype=torch.int64)
-        places[:count] = torch.from_numpy(windows.astype(np.int64))
+        places[:count] = torch.from_numpy(windows)
         out = source.new_empty(_BLOCK_ROWS, self._padded.outputs)
         for block in range(blocks):
             start = block * _BLOCK_ROWS
@@ -144,19 +146,24 @@ class SharedChain:
             for layer in zip(convolutions, behind, [*values[1:], padding_value], strict=True)
         ]
         self._windows = [step.window for step in convolutions]
+        # Images are read in several threads; numbers are good until all is forgotten.
+        self._lock = Lock()
 
     def run(self, image: PixelMap) -> tuple[NumberMap, Tensor]:
         """The map behind the last of the operations and its own copy of the rows."""
-        if any(len(layer) > _MOST_ROWS for layer in self._layers):
-            for layer in self._layers:
-                layer.clear()
-        current = image.map
-        shared = np.zeros(image.map.rows, np.int64)
-        shared[BACKGROUND:] = self._pixels.numbers(image.pixels[BACKGROUND:])
-        source = self._pixels.table
-        for window, layer in zip(self._windows, self._layers, strict=True):
+        current, found = image.map, []
+        for window in self._windows:
             windows, current = distinct_windows(current, window)
-            numbers = layer.numbers(shared[windows], source)
-            shared = np.concatenate([[PADDING], numbers])
-            source = layer.table
-        return current, source.index_select(0, torch.from_numpy(shared))
+            found.append(windows)
+        with self._lock:
+            if any(len(layer) > _MOST_ROWS for layer in self._layers):
+                for layer in self._layers:
+                    layer.clear()
+            pixels = self._pixels.numbers(image.pixels[BACKGROUND:])
+            source = self._pixels.table
+            shared = np.concatenate([[PADDING], pixels])
+            for windows, layer in zip(found, self._layers, strict=True):
+                numbers = layer.numbers(shared[windows], source)
+                shared = np.concatenate([[PADDING], numbers])
+                source = layer.table
+            return current, source.index_select(0, torch.from_numpy(shared))

@@ -6,6 +6,7 @@ alone, exactly, and a convolution has to look at each distinct window only once.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -80,46 +81,60 @@ def distinct_windows(source: NumberMap, window: Window) -> tuple[NDArray[np.int6
     nothing but background (0 being the padding of the next convolution).
     """
     padded = _pad(source.numbers, window)
-    (down, across), (tall, wide) = window.stride, window.kernel
+    flat, (tall, wide) = padded.ravel(), window.kernel
     rows, columns = window.size(*source.numbers.shape)
     # Windows are merged along x first, so that overlapping ones share the work, then along y.
-    inked = padded != BACKGROUND
-    width = padded.shape[1]
-    touched = _any_of(inked, 1, wide, window.dilation[1], across, columns)
+    strip_starts, window_starts, corners = _starts(window, padded.shape)
+    touched = _any_of(padded != BACKGROUND, 1, wide, window.dilation[1], window.stride[1], columns)
     places = np.flatnonzero(touched)
-    starts = (places // columns) * width + (places % columns) * across
-    flat = padded.ravel()
-    codes, _ = merge(
-        (flat[starts + tap * window.dilation[1]] for tap in range(wide)), source.rows
-    )
-    strips = np.zeros(touched.shape, np.int32)
-    strips.ravel()[places] = codes + 1
-    strip_count = int(codes.max(initial=-1)) + 2
+    starts = strip_starts.take(places)
+    steps = range(0, wide * window.dilation[1], window.dilation[1])
+    codes, count = merge((flat.take(starts + step) for step in steps), source.rows)
+    strips = np.zeros(touched.size, np.int32)
+    strips[places] = codes + 1
 
-    active = _any_of(touched, 0, tall, window.dilation[0], down, rows)
+    active = _any_of(touched, 0, tall, window.dilation[0], window.stride[0], rows)
     places = np.flatnonzero(active)
-    row, column = places // columns, places % columns
-    starts = row * down * columns + column
-    flat_strips = strips.ravel()
+    starts = window_starts.take(places)
+    below = window.dilation[0] * columns
     codes, count = merge(
-        (flat_strips[starts + tap * window.dilation[0] * columns] for tap in range(tall)),
-        strip_count,
+        (strips.take(starts + step) for step in range(0, tall * below, below)), count + 1
     )
 
     examples = np.empty(count, np.int64)
-    examples[codes] = row * down * width + column * across
-    taps = (
-        np.arange(tall)[:, None] * (window.dilation[0] * width)
-        + np.arange(wide) * window.dilation[1]
-    ).ravel()
-    windows = np.full((count + 1, window.taps), BACKGROUND, np.int64)
-    windows[1:] = flat[examples[:, None] + taps]
+    examples[codes] = corners.take(places)
+    windows = np.empty((count + 1, window.taps), np.int64)
+    windows[0] = BACKGROUND
+    windows[1:] = flat.take(examples[:, None] + _taps(window, padded.shape[1]))
     numbers = np.full(rows * columns, BACKGROUND, np.int32)
     numbers[places] = codes + (BACKGROUND + 1)
     counts = np.empty(count + 2, np.int64)
     counts[PADDING], counts[BACKGROUND] = 0, rows * columns - len(places)
     counts[BACKGROUND + 1 :] = np.bincount(codes, minlength=count)
     return windows, NumberMap(numbers.reshape(rows, columns), counts)
+
+
+@lru_cache(maxsize=64)
+def _starts(window: Window, padded: tuple[int, int]) -> tuple[Numbers, Numbers, Numbers]:
+    """Where windows begin, by cell of the map that they begin on.
+
+    Of strips, windows one row high, on the padded map; of windows on the map of strips, and on
+    the padded map.
+    """
+    (height, width), (down, across) = padded, window.stride
+    (tall, wide), (below, right) = window.kernel, window.dilation
+    rows = np.arange((height - below * (tall - 1) - 1) // down + 1)[:, None] * down
+    columns = np.arange((width - right * (wide - 1) - 1) // across + 1)
+    strips = np.arange(height)[:, None] * width + columns * across
+    windows = rows * len(columns) + columns
+    corners = rows * width + columns * across
+    return strips.ravel(), windows.ravel(), corners.ravel()
+
+
+def _taps(window: Window, width: int) -> NDArray[np.int64]:
+    """Where the cells of a window lie behind its first, on a map of this width."""
+    (tall, wide), (below, right) = window.kernel, window.dilation
+    return (np.arange(tall)[:, None] * (below * width) + np.arange(wide) * right).ravel()
 
 
 def windows_at(
