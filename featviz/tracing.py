@@ -86,7 +86,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         inputs = [*_tensors(args), *_tensors(kwargs.values())]
         traces = [trace for trace in map(self.get, inputs) if trace is not None]
-        output = func(*args, **kwargs)
+        output = _run(func, args, kwargs)
         if not traces or func.overloadpacket in _CONSTANTS:
             return output
         # A number handed to Python: from here on it may be in anything.
@@ -116,6 +116,15 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.put(other, trace)
         else:
             self._spoilt[storage] = Placeless("a part of a map is overwritten in place")
+
+
+def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if func.overloadpacket is torch.ops.aten.native_batch_norm and args[0].is_meta:
+        # Its shapes are known; PyTorch would load its compiler (over a second) to find them.
+        images = args[0]
+        statistics = images.new_empty(images.shape[1], dtype=torch.float32)
+        return torch.empty_like(images), statistics, torch.empty_like(statistics)
+    return func(*args, **kwargs)
 
 
 def _storage(tensor: Tensor) -> int:

@@ -287,7 +287,8 @@ def halve(images: Tensor) -> Tensor:
 
 def initialize(module: nn.Module) -> None:
     """pix2pixHD's initialisation: convolution weights from N(0, 0.02), biases zero."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+    # Without memory there is nothing to fill, and torch would import its compiler to find out.
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and not module.weight.is_meta:
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
