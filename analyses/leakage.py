@@ -73,7 +73,8 @@ def measured(options: Options, sketches: SketchSet, name: str) -> LeakageTable:
         if known.get("digest") == load_generator(name).digest and same_edits:
             return table
     most = None if options.edits_per_group == "all" else options.edits_per_group
-    (_, leakage), *_ = leakage_of_checkpoints([name], sketches, most=most)
+    modes = (ALL,) if name in FRONT_ENDS else None
+    (_, leakage), *_ = leakage_of_checkpoints([name], sketches, modes=modes, most=most)
     write_leakage(leakage.table, path)
     write_maps(leakage.maps, options.tables / f"{name}-maps.npz")
     return leakage.table

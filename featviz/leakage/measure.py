@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from featviz import __version__
 from featviz.drawing import CANVAS
@@ -81,6 +81,7 @@ def measure_leakage(
     points = _point_cells(geometries, point)
     rows: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
     means = _MeanMaps()
+    free: dict[tuple[str, str], Tensor] = {}
     loaded = None
     steps = [(base, mode) for base in rows_of_base for mode in modes]
     for base_number, mode in track(steps, f"{name}: leakage"):
@@ -89,6 +90,7 @@ def measure_leakage(
             numbers = rows_of_base[base_number]
             edits = list(read_edits(sketches, numbers, base_number, geometries, read, size, margin))
             statistics = record_statistics(model, base)
+            free = {}
         with reading(model, layers) as activations, holding(model, statistics, mode):
             # The base in every mode, so that a held network is compared with itself.
             before = activations(base)
@@ -97,8 +99,12 @@ def measure_leakage(
                 after = activations(edit.image)
                 for layer in layers:
                     change = change_of(layer, after[layer], before[layer], scales[layer])
+                    eyes = _at(edit.cells[layer].eyes, after[layer])
+                    # "free" is the first mode; the others are compared with it.
+                    free_eyes = free.setdefault((edit.sketch, layer), eyes)
+                    by_statistics = _mean(change_of(layer, free_eyes, eyes, scales[layer]))
                     row = (name, edit.sketch, edit.group, edit.base, layer, mode)
-                    row += _numbers(change, edit, layer, points[layer])
+                    row += _numbers(change, edit, layer, points[layer], by_statistics)
                     rows.setdefault((edit.sketch, modes.index(mode)), []).append(row)
                     if mode in MAP_MODES:
                         means.add(mode, edit, layer, change)
@@ -146,7 +152,14 @@ def _point_cells(geometries: Mapping[str, Geometry], point: Point) -> dict[str, 
     return cells
 
 
-def _numbers(change: Change, edit: Edit, layer: str, point: Mask) -> tuple[Any, ...]:
+def _at(cells: Mask, activation: Tensor) -> Tensor:
+    """The vectors of some cells in a row, (1, C, H, W) -> (1, C, 1, n), as a map of their own."""
+    return activation[:, :, torch.from_numpy(cells).to(activation.device)][:, :, None]
+
+
+def _numbers(
+    change: Change, edit: Edit, layer: str, point: Mask, by_statistics: float
+) -> tuple[Any, ...]:
     """The numbers of one row, in the order of COLUMNS."""
     cells = edit.cells[layer]
     outside = change[~cells.reach]
@@ -160,6 +173,7 @@ def _numbers(change: Change, edit: Edit, layer: str, point: Mask) -> tuple[Any, 
         _mean(change[~cells.area]),
         _mean(change[cells.eyes]),
         _mean(cells.reach[cells.eyes]),
+        by_statistics,
         bool(cells.reach[point][0]),
     )
 

@@ -32,6 +32,7 @@ NUMBERS = (
     "outside_area",
     "eyes",
     "eyes_in_reach",
+    "eyes_by_statistics",
 )
 """The columns that hold numbers."""
 
@@ -54,6 +55,9 @@ class LeakageTable:
     over the cells that stand for pixels in and out of the edited area (the changed pixels and
     `margin` px around). eyes: over the cells that stand for eyes, in which the edit drew nothing
     and which its area does not cover; NaN if the edit is one of the eyes or the sketch names none.
+    eyes_by_statistics: the change at the eyes that the held statistics had made, that is of the
+    edit as it is against the edit with statistics held; 0 in "free". It and `eyes` are the two
+    parts of the free change; they add up as vectors, not as lengths.
     Shares, 0 to 1 (float64): zero_share_outside, of the cells out of reach, those that are equal to
     the last bit; reach_share, of all cells, those in reach; eyes_in_reach, of the eyes' cells (as
     for `eyes`), those in reach. point_in_reach (bool): whether the point's cell is.

@@ -32,7 +32,7 @@ def small(make, tmp_path):
     return path
 
 
-def leakage(*arguments):
+def leakage(*arguments: object) -> None:
     main(["leakage", *map(str, arguments)])
 
 

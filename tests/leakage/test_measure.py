@@ -8,8 +8,8 @@ from torch import nn
 from featviz.activations import record_activations
 from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
-from featviz.evaluation.locality import edits_of, image_of
-from featviz.leakage import measure_leakage
+from featviz.evaluation.locality import MARGIN, edits_of, image_of, ink_of_eyes, near
+from featviz.leakage import hold_statistics, measure_leakage, record_statistics
 from featviz.receptive_field import trace_geometry
 from tests.leakage.conftest import LAYERS
 
@@ -96,6 +96,38 @@ def test_eyes_are_measured_unless_they_were_edited(measured):
     eyes = measured.table.values(layer="image").set_index("group")["eyes"]
     assert eyes["G5"].isna().all()
     assert (eyes[["G8", "G9", "G10"]] > 0).all()
+
+
+def test_the_two_parts_of_a_change_make_up_the_whole(make, some, measured):
+    table, keys = measured.table, ["sketch", "layer"]
+    free = table.values(mode="free").set_index(keys)
+    assert (free["eyes_by_statistics"].dropna() == 0).all()
+    for mode in table.modes[1:]:
+        held = table.values(mode=mode).set_index(keys)
+        rest, part = held["eyes"], held["eyes_by_statistics"]
+        known = rest.notna()
+        # Lengths of vectors: the whole is at most the sum and at least the difference.
+        assert (free["eyes"] <= rest + part + 1e-5)[known].all()
+        assert (free["eyes"] >= (rest - part).abs() - 1e-5)[known].all()
+        untouched = known & (part == 0)
+        assert np.allclose(free["eyes"][untouched], rest[untouched])
+    held = table.values(mode="all", group="G8", layer="image").iloc[0]
+    model, names = make(), list(some.index["sketch"])
+    base, edited = (
+        encode_image(image_of(some, names.index(held[key]), SIZE))[None]
+        for key in ("base", "sketch")
+    )
+    with hold_statistics(model, record_statistics(model, base)):
+        fixed = model(edited)
+    eyes, other = (
+        near(mask, MARGIN * SIZE / 512)
+        for mask in (
+            ink_of_eyes(some, names.index(held["base"]), SIZE),
+            (base != edited)[0, 0].numpy(),
+        )
+    )
+    expected = (model(edited) - fixed)[0, :, torch.from_numpy(eyes & ~other)].abs().mean() / 2
+    assert held["eyes_by_statistics"] == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_maps_are_means_over_the_edits_of_a_group(measured):
