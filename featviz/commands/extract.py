@@ -36,6 +36,9 @@ class Extract:
     """Layers by name or unique ending of their name."""
     stage: Literal["activation", "norm", "conv"] = "activation"
     """What of a layer: its output, or that of its normalisation or convolution."""
+    engine: Literal["auto", "dense", "sparse"] = "auto"
+    """dense runs the network as it is; sparse computes each distinct window of a map once, the
+    same up to rounding; auto takes sparse where that is possible and faster."""
     variant: str | None = None
     """Which layers of a .pth have normalisation, which the file does not tell."""
     out: Path = Path("features")
@@ -69,6 +72,7 @@ class Extract:
             layers=self.layers,
             stage=self.stage,
             variant=self.variant,
+            engine=self.engine,
             skip_bad=self.skip_bad,
         )
         skipped: tuple[str, ...] = ()

@@ -1,7 +1,8 @@
 """Images x layers x points -> feature table.
 
 The dense engine runs the network up to the last wanted layer and keeps nothing of each map but
-the wanted cells. It is the plain computation that any faster engine has to agree with.
+the wanted cells. It is the plain computation that the sparse one, see `featviz.sparse`, has to
+agree with.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
@@ -25,10 +26,12 @@ from featviz.activations import (
 from featviz.encoding import Image, encode_image, input_channels
 from featviz.errors import FeatvizError
 from featviz.extraction.cells import Placing, boxes, cell_reader, place_cells, side
+from featviz.extraction.engines import Engine, choose_engine
 from featviz.inputs import Input, LabelledImages, read_inputs
 from featviz.points import PROBE_POINT, Point, check_point, whole_pair
 from featviz.progress import track
-from featviz.receptive_field import trace_geometry
+from featviz.receptive_field import Position, trace_geometry
+from featviz.sparse import SparseReader, in_parallel
 from featviz.tables import FeatureTable
 
 FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
@@ -45,6 +48,7 @@ def extract(
     groups: Iterable[str] | None = None,
     encode: Callable[[Any], Tensor] | None = None,
     positions: Placing = "computed",
+    engine: Engine = "auto",
     batch_size: int = 8,
     provenance: Mapping[str, Any] | None = None,
 ) -> FeatureTable:
@@ -62,14 +66,17 @@ def extract(
     positions: "computed" follows the layers and refuses a layer whose geometry is unknown (see
     `receptive_field`); "proportional" takes the cell at the same share of the map; a mapping
     gives, for each layer, a cell (column, row) for each point.
+    engine: "dense" runs the network as it is; "sparse" computes each distinct window of a map
+    once, for chains of convolutions, instance norms and activations on a CPU, and refuses others;
+    "auto" takes the sparse one where it can and pays, and records why if it does not.
     batch_size: images a forward on an accelerator. On a CPU every image runs by itself, which is
     as fast and makes a vector independent of its neighbours to the last bit.
     provenance: checkpoint, digest, variant, ... for the table's metadata.
 
     Returns one row per sketch and point, sketch by sketch. Raises FeatvizError for unknown
     layers, points that are no pixels of the image, no sketches or sketches of different sizes,
-    other numbers of labels than of images, and for weights or activations that are NaN or
-    infinite.
+    other numbers of labels than of images, for weights or activations that are NaN or infinite,
+    and for what the sparse engine, if asked for, cannot compute.
     """
     layers, points = tuple(dict.fromkeys(layers)), tuple(map(whole_pair, points))
     if isinstance(positions, str) and positions not in ("computed", "proportional"):
@@ -103,20 +110,18 @@ def extract(
     progress = track(chain([first], inputs), str(details["checkpoint"]), total)
     rows: list[tuple[str, str, int, int]] = []
     vectors: dict[str, list[NDArray[np.float32]]] = {layer: [] for layer in layers}
-    device, dtype = _home(model)
-    with (
-        torch.inference_mode(),
-        evaluating(model),
-        truncated_forward(model, layers, stage, keep=cell_reader(cells)) as forward,
-    ):
-        for batch in _batches(progress, 1 if device.type == "cpu" else batch_size):
-            _require_one_size(batch, first)
-            images = torch.stack([item.tensor for item in batch]).to(device, dtype)
-            # The mapping is in the order of the forward: the first bad layer is the culprit.
-            for layer, values in forward(images).items():
-                _require_finite(values, layer, batch, points)
-                vectors[layer].append(values.flatten(0, 1).numpy())
-            rows += [(item.name, item.group, x, y) for item in batch for x, y in points]
+    choice = choose_engine(engine, model, cells, stage, first.tensor)
+    sized = (_of_one_size(item, first) for item in progress)
+    if choice.sparse is None:
+        found = _read_dense(model, sized, cells, stage, batch_size)
+    else:
+        found = _read_sparse(model, sized, choice.sparse)
+    for batch, values in found:
+        # The mapping is in the order of the forward: the first bad layer is the culprit.
+        for layer, read in values.items():
+            _require_finite(read, layer, batch, points)
+            vectors[layer].append(read.flatten(0, 1).numpy())
+        rows += [(item.name, item.group, x, y) for item in batch for x, y in points]
 
     return FeatureTable(
         rows=pd.DataFrame(rows, columns=["sketch", "group", "point_x", "point_y"]),
@@ -136,7 +141,8 @@ def extract(
                 layer: boxes(geometries[layer], cells[layer]) for layer in layers
             },
             "sees_whole_map": {layer: geometries[layer].sees_whole_map for layer in layers},
-            "engine": "dense",
+            "engine": choice.name,
+            "engine_reason": choice.reason,
             "version": __version__,
             "torch": torch.__version__,
             "sketches": sketches.folder.name if isinstance(sketches, LabelledImages) else None,
@@ -145,14 +151,47 @@ def extract(
     )
 
 
-def _require_one_size(batch: Sequence[Input], first: Input) -> None:
-    for item in batch:
-        if item.tensor.shape != first.tensor.shape:
-            (channels, height, width), (c, h, w) = item.tensor.shape, first.tensor.shape
-            raise FeatvizError(
-                f"sketch {item.name} is {width}x{height} with {channels} channels; "
-                f"expected {w}x{h} with {c} channels like {first.name}"
-            )
+Read = Iterator[tuple[list[Input], dict[str, Tensor]]]
+
+
+def _read_dense(
+    model: nn.Module,
+    inputs: Iterator[Input],
+    cells: Mapping[str, Sequence[Position]],
+    stage: Stage,
+    batch_size: int,
+) -> Read:
+    """Batches, and for each layer in the order of the forward (N, points, C) float32."""
+    device, dtype = _home(model)
+    with (
+        torch.inference_mode(),
+        evaluating(model),
+        truncated_forward(model, list(cells), stage, keep=cell_reader(cells)) as forward,
+    ):
+        for batch in _batches(inputs, 1 if device.type == "cpu" else batch_size):
+            yield batch, forward(torch.stack([item.tensor for item in batch]).to(device, dtype))
+
+
+def _read_sparse(model: nn.Module, inputs: Iterator[Input], reader: SparseReader) -> Read:
+    """The same of the sparse engine, an image at a time."""
+    _, dtype = _home(model)
+
+    def read(item: Input) -> dict[str, Tensor]:
+        vectors = reader(item.tensor.to(dtype))
+        return {layer: values[None].float() for layer, values in vectors.items()}
+
+    for item, vectors in in_parallel(read, inputs):
+        yield [item], vectors
+
+
+def _of_one_size(item: Input, first: Input) -> Input:
+    if item.tensor.shape != first.tensor.shape:
+        (channels, height, width), (c, h, w) = item.tensor.shape, first.tensor.shape
+        raise FeatvizError(
+            f"sketch {item.name} is {width}x{height} with {channels} channels; "
+            f"expected {w}x{h} with {c} channels like {first.name}"
+        )
+    return item
 
 
 def _batches(items: Iterator[Input], size: int) -> Iterator[list[Input]]:

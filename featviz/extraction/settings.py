@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from featviz.activations import Stage
+from featviz.extraction.engines import Engine
 from featviz.extraction.reading import FRONT_END_LAYERS
 from featviz.points import PROBE_POINT, Point, whole_pair
 
-Engine = Literal["auto", "dense", "sparse"]
 Precision = Literal["float32", "bfloat16"]
 
 

@@ -1,6 +1,7 @@
 """The exact-sparse engine: see `engine`."""
 
 from featviz.sparse.engine import SparseReader
-from featviz.sparse.plan import Plan, Unsuited, make_plan
+from featviz.sparse.parallel import in_parallel
+from featviz.sparse.plan import Plan, UnsuitedError, make_plan
 
-__all__ = ["Plan", "SparseReader", "Unsuited", "make_plan"]
+__all__ = ["Plan", "SparseReader", "UnsuitedError", "in_parallel", "make_plan"]

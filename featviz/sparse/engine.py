@@ -54,15 +54,13 @@ class SparseReader:
             layer: (np.array([row for _, row in entry]), np.array([column for column, _ in entry]))
             for layer, entry in cells.items()
         }
-        self._first_is_convolution = bool(plan.operations) and isinstance(
-            plan.operations[0], Convolution
-        )
+        first = plan.operations[0] if plan.operations else None
+        self._folded = first.folded() if isinstance(first, Convolution) else None
         convolutions = sum(isinstance(step, Convolution) for step in plan.operations[:local_end])
         # One convolution alone costs less than looking up what is known.
-        self._shares = self._first_is_convolution and convolutions > 1
+        self._shares = self._folded is not None and convolutions > 1
         self._chains: dict[int, SharedChain] = {}
         self._lock = Lock()
-        self._folded = plan.operations[0].folded() if self._first_is_convolution else None
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """(C, H, W) in the plan's dtype -> for each layer (cells, channels)."""
@@ -78,7 +76,7 @@ class SparseReader:
         """Multiplications for this image as a share of those for whole maps."""
         if not self._mapped:
             return 0.0
-        current = pixel_map(image, fold=self._first_is_convolution).map
+        current = pixel_map(image, fold=self._folded is not None).map
         done = whole = 0
         for operation in self._plan.operations:
             if isinstance(operation, Convolution):
@@ -88,7 +86,7 @@ class SparseReader:
         return done / whole if whole else 0.0
 
     def _read_maps(self, image: Tensor, vectors: dict[str, Tensor]) -> None:
-        start = pixel_map(image, fold=self._first_is_convolution)
+        start = pixel_map(image, fold=self._folded is not None)
         folds = start.pixels.shape[1] < self._plan.channels
         operations = list(self._plan.operations)
         if folds and self._folded is not None:

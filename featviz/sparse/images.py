@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from featviz.sparse.windows import BACKGROUND, NumberMap, Numbers, merge
+
+_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +23,8 @@ class PixelMap:
 
 
 def pixel_map(image: Tensor, fold: bool = True) -> PixelMap:
-    """(C, H, W) float32 or float64 -> the distinct pixels and where they are."""
-    channels, height, width = image.shape
+    """(C, H, W) floating point -> the distinct pixels and where they are."""
+    height, width = image.shape[1:]
     if fold and has_equal_channels(image):
         image = image[:1]
     numbered = [_number(channel) for channel in image]
@@ -59,9 +60,8 @@ def _number(channel: Tensor) -> tuple[Numbers, int]:
 
     Number 0 is the value that most of a sample of pixels have.
     """
-    values: NDArray[np.floating] = channel.contiguous().numpy()
     # Compared as bits, so that a difference of sign in zero is one too.
-    bits = values.view(np.int32 if values.dtype == np.float32 else np.int64)
+    bits: Numbers = channel.contiguous().view(_BITS[channel.element_size()]).numpy()
     background = np.sort(bits[::8, ::8], axis=None)
     background = background[len(background) // 2]
     others = np.flatnonzero(bits != background)

@@ -44,19 +44,20 @@ class LocalVector:
         sizes = [size]
         for operation in operations:
             last = sizes[-1]
-            is_window = isinstance(operation, Convolution)
-            sizes.append(operation.window.size(*last) if is_window else last)
-        needed = (np.array([cell[1]]), np.array([cell[0]]))
+            sizes.append(
+                operation.window.size(*last) if isinstance(operation, Convolution) else last
+            )
+        needed = [np.array([cell[1]]), np.array([cell[0]])]
         self._steps: list[_Step | Pointwise] = []
         for operation, before in zip(reversed(operations), reversed(sizes[:-1]), strict=True):
             if isinstance(operation, Convolution):
                 axes = [_sources(operation.window, axis, needed[axis], before) for axis in (0, 1)]
-                needed = tuple(np.unique(places[places >= 0]) for places in axes)
-                places = tuple(
+                needed = [np.unique(places[places >= 0]) for places in axes]
+                down, across = (
                     np.where(axis >= 0, np.searchsorted(cells, axis), -1)
                     for axis, cells in zip(axes, needed, strict=True)
                 )
-                self._steps.insert(0, _Step(operation, places))
+                self._steps.insert(0, _Step(operation, (down, across)))
             else:
                 assert isinstance(operation, Pointwise)
                 self._steps.insert(0, operation)
@@ -71,7 +72,7 @@ class LocalVector:
         folds = isinstance(first, _Step) and has_equal_channels(crop)
         if folds:
             crop = crop[:1]
-        key = (crop.contiguous().numpy().tobytes(), len(crop))
+        key = (crop.contiguous().view(torch.uint8).numpy().tobytes(), len(crop))
         with self._lock:
             if key in self._known:
                 self._known.move_to_end(key)
@@ -84,7 +85,7 @@ class LocalVector:
             return self._known.get(key, vector)
 
     def _compute(self, crop: Tensor, folds: bool) -> Tensor:
-        shape = crop.shape[1:]
+        shape = (crop.shape[1], crop.shape[2])
         rows = crop.flatten(1).T.contiguous()
         for index, step in enumerate(self._steps):
             if isinstance(step, Pointwise):
@@ -96,7 +97,7 @@ class LocalVector:
 
 
 def _convolve(
-    rows: Tensor, shape: Sequence[int], convolution: Convolution, sources: tuple[Indices, Indices]
+    rows: Tensor, shape: tuple[int, int], convolution: Convolution, sources: tuple[Indices, Indices]
 ) -> tuple[Tensor, tuple[int, int]]:
     """Rows of cells at hand -> rows of the cells whose windows have these sources."""
     down, across = sources
@@ -124,4 +125,4 @@ def _sources(window: Window, axis: int, outputs: Indices, size: tuple[int, int])
         case "replicate":
             return cells.clip(0, length - 1)
         case "circular":
-            return cells % length
+            return np.asarray(cells % length)

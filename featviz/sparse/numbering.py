@@ -20,7 +20,7 @@ class Numbering:
         """(n,) keys -> their numbers, 0 for unknown ones."""
         last = len(self._keys) - 1
         slots = keys & last
-        numbers = self._numbers[slots]
+        numbers: NDArray[np.int64] = self._numbers[slots]
         missed = np.flatnonzero((numbers != 0) & (self._keys[slots] != keys))
         slots = slots[missed]
         while len(missed):

@@ -79,8 +79,9 @@ class InstanceNorm:
         The most frequent row, the first, is subtracted beforehand: what is left of it in the sums
         is exactly 0, so that neither many equal values nor a large common part costs digits.
         """
-        total = counts.sum()
-        weights = (counts / total).to(rows.dtype)
+        if rows.dtype == torch.bfloat16:
+            return rows.copy_(self.apply(rows.float(), counts))
+        weights = (counts / counts.sum()).to(rows.dtype)
         rows -= rows[0].clone()
         rows -= weights @ rows
         variance = weights @ rows.square()

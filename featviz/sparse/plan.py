@@ -20,7 +20,7 @@ from featviz.sparse.operations import Affine, Convolution, InstanceNorm, Operati
 from featviz.sparse.windows import PaddingMode, Window
 
 
-class Unsuited(FeatvizError):
+class UnsuitedError(FeatvizError):
     """The sparse engine cannot compute these layers of this model; the message says why."""
 
 
@@ -56,17 +56,20 @@ def make_plan(
 ) -> Plan:
     """How to compute `layers` of a model for images of `image_size` = (width, height).
 
-    Layers and stage as in `record_activations`. Raises Unsuited for a model that is no chain of
-    convolutions, instance or fixed normalisations and pointwise activations down to there, and
-    FeatvizError for layers it lacks.
+    Layers and stage as in `record_activations`. Raises UnsuitedError for a model that is no
+    chain of convolutions, instance or fixed normalisations and pointwise activations down to
+    there, and FeatvizError for layers it lacks.
     """
     targets = find_layers(model, layers, stage)
     weights = [tensor for tensor in model.parameters() if tensor.is_floating_point()]
     kinds = {(tensor.dtype, tensor.device.type) for tensor in weights}
     dtype, device = next(iter(kinds), (torch.float32, "cpu"))
-    if len(kinds) > 1 or device != "cpu" or dtype not in (torch.float32, torch.float64):
+    if len(kinds) > 1 or device != "cpu" or dtype not in _PRECISIONS:
         there = ", ".join(sorted(f"{kind[0]} on {kind[1]}" for kind in kinds))
-        raise Unsuited(f"its weights are {there}; expected torch.float32 or float64 on the CPU")
+        raise UnsuitedError(
+            f"its weights are {there}; expected one precision, float32, float64 or "
+            "bfloat16, on the CPU"
+        )
     with evaluating(model):
         chain, ends = _observe(model, targets, image_size, channels, dtype)
         names = {module: name for name, module in model.named_modules()}
@@ -75,10 +78,15 @@ def make_plan(
     for layer, end in ends.items():
         position = reached[end]
         if position is None:
-            raise Unsuited(f"layer '{layer}' is padding, which is one with its convolution here")
+            raise UnsuitedError(
+                f"layer '{layer}' is padding, which is one with its convolution here"
+            )
         positions[layer] = position
     last = max(positions.values())
     return Plan(tuple(operations[:last]), positions, image_size, channels, dtype)
+
+
+_PRECISIONS = (torch.float32, torch.float64, torch.bfloat16)
 
 
 class _Complete(BaseException):
@@ -100,8 +108,8 @@ def _observe(
 
     def continues(value: Any) -> bool:
         # The version tells of changes in place between two modules.
-        return isinstance(value, Tensor) and value is state[-1][0] and (
-            value._version == state[-1][1]
+        return (
+            isinstance(value, Tensor) and value is state[-1][0] and (value._version == state[-1][1])
         )
 
     def before(module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -130,7 +138,7 @@ def _observe(
         return hook
 
     if hooked := [module for module in model.modules() if _has_hooks(module)]:
-        raise Unsuited(f"{_kind(hooked[0])} has hooks, which may change what it computes")
+        raise UnsuitedError(f"{_kind(hooked[0])} has hooks, which may change what it computes")
     steps = [module for name, module in model.named_modules() if _is_step(name, module)]
     width, height = image_size
     handles = []
@@ -150,16 +158,16 @@ def _observe(
     except FeatvizError:
         raise
     except Exception as error:
-        raise Unsuited(
+        raise UnsuitedError(
             f"it does not run on tensors without values: {' '.join(str(error).split())}"
         ) from error
     finally:
         for handle in handles:
             handle.remove()
     if broken:
-        raise Unsuited(broken[0])
+        raise UnsuitedError(broken[0])
     if missing := [layer for layer in targets if layer not in ends]:
-        raise Unsuited(f"layer '{missing[0]}' does not run")
+        raise UnsuitedError(f"layer '{missing[0]}' does not run")
     return chain, ends
 
 
@@ -177,15 +185,15 @@ def _translate(
         try:
             padding = _as_padding(module)
             if pad is not None and _forward(module) is not nn.Conv2d.forward:
-                raise Unsuited("padding that no convolution follows")
+                raise UnsuitedError("padding that no convolution follows")
             if padding is not None:
                 pad = padding
             elif (operation := _as_operation(module, pad)) is not None:
                 operations.append(operation)
                 pad = None
-        except Unsuited as reason:
+        except UnsuitedError as reason:
             name = names.get(module) or "the model"
-            raise Unsuited(f"{name} ({_kind(module)}): {reason}") from None
+            raise UnsuitedError(f"{name} ({_kind(module)}): {reason}") from None
         reached.append(None if pad is not None else len(operations))
     return operations, reached
 
@@ -220,17 +228,17 @@ _POINTWISE = (
 _NOTHING = (nn.Identity, nn.Dropout, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
 
-def _as_padding(module: nn.Module) -> _Padding | None:
+def _as_padding(module: Any) -> _Padding | None:
     mode = _PADDINGS.get(type(module))
     if mode is None:
         return None
     sides = tuple(module.padding)
     if min(sides) < 0:
-        raise Unsuited(f"padding {sides} cuts the map")
+        raise UnsuitedError(f"padding {sides} cuts the map")
     return _Padding(sides, mode, float(getattr(module, "value", 0.0)))
 
 
-def _as_operation(module: nn.Module, pad: _Padding | None) -> Operation | None:
+def _as_operation(module: Any, pad: _Padding | None) -> Operation | None:
     """None for a module that does nothing."""
     forward = _forward(module)
     if forward is nn.Conv2d.forward:
@@ -241,23 +249,23 @@ def _as_operation(module: nn.Module, pad: _Padding | None) -> Operation | None:
         return _as_affine(module)
     if forward is nn.BatchNorm2d.forward:
         if module.running_mean is None:
-            raise Unsuited("it has no running statistics, so that images depend on each other")
+            raise UnsuitedError("it has no running statistics, so that images depend on each other")
         return _as_affine(module)
     if type(module) in _NOTHING:
         return None
     if type(module) in _POINTWISE:
         return Pointwise(module)
-    raise Unsuited(
+    raise UnsuitedError(
         "expected convolutions, instance or batch normalisation, padding and pointwise activations"
     )
 
 
 def _as_convolution(module: Any, pad: _Padding | None) -> Convolution:
     if module.groups != 1:
-        raise Unsuited(f"a convolution of {module.groups} groups; expected 1")
+        raise UnsuitedError(f"a convolution of {module.groups} groups; expected 1")
     own = _own_padding(module)
     if pad is not None and any(own.sides):
-        raise Unsuited("padding in front of a convolution that pads by itself")
+        raise UnsuitedError("padding in front of a convolution that pads by itself")
     padding = own if pad is None else pad
     weight = module.weight.detach()
     return Convolution(

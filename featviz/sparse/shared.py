@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from featviz.sparse.images import PixelMap
 from featviz.sparse.numbering import Numbering
 from featviz.sparse.operations import Convolution, Pointwise
-from featviz.sparse.images import PixelMap
 from featviz.sparse.windows import BACKGROUND, PADDING, NumberMap, distinct_windows
 
 # Matrix products round differently in different shapes. In products of one shape, with as many
@@ -112,7 +112,7 @@ class SharedPixels:
 
     def numbers(self, pixels: Tensor) -> NDArray[np.int64]:
         """(n, channels) different pixels -> their numbers in `table`."""
-        keys = [pixel.tobytes() for pixel in pixels.numpy()]
+        keys = [pixel.tobytes() for pixel in pixels.view(torch.uint8).numpy()]
         fresh = [place for place, key in enumerate(keys) if key not in self._numbers]
         for place in fresh:
             self._numbers[keys[place]] = len(self._numbers) + 1

@@ -145,8 +145,8 @@ def windows_at(
     (down, across), (tall, wide) = window.stride, window.kernel
     below = rows[:, None] * down + np.arange(tall) * window.dilation[0]
     right = columns[:, None] * across + np.arange(wide) * window.dilation[1]
-    found = padded[below[:, :, None], right[:, None, :]]
-    return found.reshape(len(rows), window.taps).astype(np.int64)
+    found: Numbers = padded[below[:, :, None], right[:, None, :]]
+    return np.asarray(found.reshape(len(rows), window.taps), np.int64)
 
 
 def merge(columns: Any, bound: int) -> tuple[NDArray[np.int64], int]:
