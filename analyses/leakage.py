@@ -43,7 +43,9 @@ AWAY_FROM_EYES = ("G8", "G9", "G10", "G11")
 """The groups that edit mouth or nose; claim C13 is about them."""
 SHOWN_EDIT = ("G8/001", "G8/014")
 """A base and an edit of its mouth, for the maps."""
-LAYERS = ("L0", "L1", "L2", "L3", "L4", IMAGE)
+FRONT_END = ("L0", "L1", "L2", "L3", "L4")
+LAYERS = (*FRONT_END, "R8", IMAGE)
+"""R8 is the last residual block: what convolutions carried to the eyes before the back end."""
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -65,16 +67,20 @@ class Options:
 
 def measured(options: Options, sketches: SketchSet, name: str) -> LeakageTable:
     """The table of a checkpoint, from its file if that is of these weights and edits."""
+    layers, modes = (FRONT_END, (ALL,)) if name in FRONT_ENDS else (LAYERS, None)
     path = options.tables / f"{name}.parquet"
     if path.is_file():
         table = read_leakage(path)
         known = table.metadata["checkpoints"].get(name, {})
-        same_edits = table.metadata["edits_a_group"] == options.edits_per_group
-        if known.get("digest") == load_generator(name).digest and same_edits:
+        fits = (
+            known.get("digest") == load_generator(name).digest
+            and table.metadata["edits_a_group"] == options.edits_per_group
+            and set(layers) <= set(table.layers)
+        )
+        if fits:
             return table
     most = None if options.edits_per_group == "all" else options.edits_per_group
-    modes = (ALL,) if name in FRONT_ENDS else None
-    (_, leakage), *_ = leakage_of_checkpoints([name], sketches, modes=modes, most=most)
+    (_, leakage), *_ = leakage_of_checkpoints([name], sketches, layers, modes, most=most)
     write_leakage(leakage.table, path)
     write_maps(leakage.maps, options.tables / f"{name}-maps.npz")
     return leakage.table
@@ -108,7 +114,8 @@ def draw_paths(found: pd.DataFrame, edits: int) -> Figure:
         f"Change at the eyes by {edits} edits of mouth and nose ({', '.join(AWAY_FROM_EYES)}); "
         "means over groups. Above: layer by layer, as the network is and with the statistics of "
         "all its instance norms held at the base's. Below: at the image, with the statistics of "
-        "some norms held; the line is the network as it is, the percentage the difference to it."
+        "some norms held, what is left of the change (orange) and what these statistics had made "
+        "of it (blue); the line is the network as it is. The two add up as vectors, not as lengths."
     )
     return paths_figure(found, WHOLE, text)
 
@@ -131,7 +138,7 @@ def _by_layer(found: pd.DataFrame) -> str:
     lines = [
         [
             *("checkpoint", "layer", "reach", "in reach", "out of reach", "exactly 0 out of reach"),
-            *("at the point", "eyes", "eyes, all held", "through statistics"),
+            *("at the point", "eyes", "all held: eyes", "by statistics", "through statistics"),
         ]
     ]
     overall = found[found["group"] == ALL_GROUPS]
@@ -148,11 +155,18 @@ def _by_layer(found: pd.DataFrame) -> str:
                 percent(free["zero_share_outside"]),
                 number(free["at_point"]),
                 number(free["eyes"]),
-                "no norm" if held is None else number(held["eyes"]),
-                "-" if held is None else percent(held["through_statistics"]),
+                *_parts(held),
             ]
         )
     return _markdown("Layer by layer:", lines)
+
+
+def _parts(held: pd.Series | None) -> list[str]:
+    """The last cells of a row: what is left with all held, and what the statistics had made."""
+    if held is None:
+        return ["no norm", "no norm", "-"]
+    parts = [number(held[column]) for column in ("eyes", "eyes_by_statistics")]
+    return [*parts, percent(held["through_statistics"])]
 
 
 def _by_mode(found: pd.DataFrame) -> str:
@@ -168,16 +182,16 @@ def _by_mode(found: pd.DataFrame) -> str:
                 cells.append("no norm")
                 continue
             row = place.loc[(mode, name)]
-            share = "" if mode == FREE else f" ({percent(row['through_statistics'])})"
-            cells.append(f"{255 * row['eyes']:.2f}{share}")
+            gone = "" if mode == FREE else f" + {255 * row['eyes_by_statistics']:.2f}"
+            cells.append(f"{255 * row['eyes']:.2f}{gone}")
         lines.append(["nothing" if mode == FREE else str(mode), *cells])
     for label, column in (("inside the edited area", "inside_area"), ("outside", "outside_area")):
         for mode, told in ((FREE, "nothing held"), (ALL, "all held")):
             values = [f"{255 * place.loc[(mode, name)][column]:.2f}" for name in names]
             lines.append([f"{label}, {told}", *values])
     return _markdown(
-        "At the image, grey levels of 255: change at the eyes (in brackets the share that is gone "
-        "when these statistics are held), and inside and outside of the edited area:",
+        "At the image, grey levels of 255: change at the eyes, what is left of it + what the held "
+        "statistics had made; and the change inside and outside of the edited area:",
         lines,
     )
 
@@ -192,11 +206,15 @@ def _by_group(found: pd.DataFrame) -> str:
         cells = []
         for name in names:
             free, held = (float(place.loc[(name, group, m)]["eyes"]) for m in (FREE, ALL))
-            share = percent(float(place.loc[(name, group, ALL)]["through_statistics"]))
-            cells.append(f"{255 * free:.2f}, held {255 * held:.2f} ({share})")
+            gone = float(place.loc[(name, group, ALL)]["eyes_by_statistics"])
+            cells.append(f"{255 * free:.2f} = {255 * held:.2f} + {255 * gone:.2f}")
         reach = percent(float(place.loc[(names[0], group, FREE)]["eyes_in_reach"]))
         lines.append([str(group), reach, *cells])
-    return _markdown("Group by group, change at the eyes of the image, grey levels:", lines)
+    return _markdown(
+        "Group by group, change at the eyes of the image, grey levels: as it is = left with all "
+        "statistics held + what they had made (as vectors, so the lengths need not add up):",
+        lines,
+    )
 
 
 def _markdown(title: str, lines: Sequence[Sequence[str]]) -> str:

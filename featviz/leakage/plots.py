@@ -32,12 +32,13 @@ OUTLINE = "#009E73"
 _SIDE, _GAP, _EDGE, _LABELS, _SCALE, _BELOW = 0.95, 0.06, 0.12, 0.8, 0.62, 0.13
 
 _LOOKS: dict[str, dict[str, Any]] = {
-    FREE: {"color": "#000000", "marker": "o", "label": "as it is"},
-    ALL: {"color": "#D55E00", "marker": "s", "label": "all held"},
-    "front-end": {"color": "#0072B2", "marker": "^", "label": "front end held"},
-    "residual": {"color": "#009E73", "marker": "D", "label": "residual blocks held"},
-    "back-end": {"color": "#CC79A7", "marker": "v", "label": "back end held"},
+    FREE: {"color": "#000000", "marker": "o", "markersize": 4, "label": "as it is"},
+    ALL: {"color": "#D55E00", "marker": "s", "markersize": 5.5, "markerfacecolor": "none"},
 }
+_LOOKS[ALL]["label"] = "left with statistics held"
+
+PARTS_COLUMNS = {"eyes": "#D55E00", "eyes_by_statistics": "#0072B2"}
+"""Colours of what is left of a change when statistics are held, and of what they contributed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,29 +152,33 @@ def paths_figure(summary: pd.DataFrame, checkpoints: Sequence[str], text: str) -
     summary: what `summarize` gives; its rows of group "all" are drawn.
     """
     found = summary[summary["group"] == ALL_GROUPS]
-    width = 1.9 * len(checkpoints) + 0.75
+    found = found[found["checkpoint"].isin(checkpoints)]
+    width = 1.9 * len(checkpoints) + 1.05
     lines = wrap_caption(text, width)
     height = 4.75 + 0.135 * len(lines)
     figure = Figure(figsize=(width, height))
     floor = _floor(found["eyes"])
     top = float(found["eyes"].max()) * 2
-    images = found[found["layer"] == found["layer"].iloc[-1]]["eyes"] * 255
+    last = found[found["layer"] == found["layer"].iloc[-1]][list(PARTS_COLUMNS)]
+    most = 255 * 1.08 * float(last.max().max())
     for column, name in enumerate(checkpoints):
-        left, wide = (0.62 + 1.9 * column) / width, 1.68 / width
+        left, wide = (0.95 + 1.9 * column) / width, 1.68 / width
         rows = found[found["checkpoint"] == name]
         ax = figure.add_axes((left, (height - 2.35) / height, wide, 1.9 / height))
         draw_layers(rows, ax, floor, top)
         ax.set_title(name, fontsize=9)
         below = figure.add_axes((left, (height - 4.4) / height, wide, 1.55 / height))
-        draw_modes(rows, below, float(images.max()) * 1.3)
+        draw_modes(rows, below, most)
         if column:
             ax.set(ylabel="", yticklabels=[])
             below.set(yticklabels=[])
     handles = [
-        Line2D([], [], linewidth=1, markersize=4, **_LOOKS[mode]) for mode in (FREE, ALL)
-    ] + [Patch(facecolor=ZERO, label="exactly 0")]
+        *(Line2D([], [], linewidth=1, **_LOOKS[mode]) for mode in (FREE, ALL)),
+        Patch(facecolor=PARTS_COLUMNS["eyes_by_statistics"], label="by the held statistics"),
+        Patch(facecolor=ZERO, label="exactly 0"),
+    ]
     figure.legend(
-        handles=handles, loc="upper center", ncols=3, frameon=False, bbox_to_anchor=(0.5, 1.0)
+        handles=handles, loc="upper center", ncols=4, frameon=False, bbox_to_anchor=(0.5, 1.0)
     )
     draw_caption(figure, lines)
     return figure
@@ -190,15 +195,7 @@ def draw_layers(rows: pd.DataFrame, ax: Axes, floor: float, top: float) -> Axes:
     for mode in (FREE, ALL):
         eyes = rows[rows["mode"] == mode].set_index("layer")["eyes"].reindex(layers)
         heights = eyes.where(eyes > 0, zero).where(eyes.notna())
-        hollow = mode == ALL
-        ax.plot(
-            range(len(layers)),
-            heights,
-            linewidth=1,
-            markersize=5.5 if hollow else 4,
-            markerfacecolor="none" if hollow else None,
-            **_LOOKS[mode],
-        )
+        ax.plot(range(len(layers)), heights, linewidth=1, **_LOOKS[mode])
     ax.set_yscale("log")
     ticks = 10.0 ** np.arange(np.ceil(np.log10(floor)), np.log10(top) + 0.01)
     ax.set_yticks([zero, *ticks], labels=["0", *(f"$10^{{{np.log10(t):.0f}}}$" for t in ticks)])
@@ -213,26 +210,24 @@ def draw_layers(rows: pd.DataFrame, ax: Axes, floor: float, top: float) -> Axes:
 
 
 def draw_modes(rows: pd.DataFrame, ax: Axes, most: float) -> Axes:
-    """The change at the eyes of the last layer by whose statistics are held, in grey levels."""
-    last = rows[rows["layer"] == rows["layer"].iloc[-1]]
-    eyes = last.set_index("mode")["eyes"] * 255
+    """The two parts of the change at the eyes of the last layer, by whose statistics are held.
+
+    rows: of one checkpoint and group. What is left of the change, and what the held statistics had
+    contributed, in grey levels; a line stands at the change as it is.
+    """
+    last = rows[rows["layer"] == rows["layer"].iloc[-1]].set_index("mode")
     names = ["all", "front-end", "L0", "L1", "L2", "L3", "L4", "residual", "back-end"]
-    ax.axvline(float(eyes[FREE]), color=_LOOKS[FREE]["color"], linewidth=1)
     for line, mode in enumerate(names):
-        if mode not in eyes.index:
+        if mode not in last.index:
             ax.text(most * 0.02, line, "no norm", va="center", fontsize=6.5, color=GREY)
             continue
-        color = _LOOKS[mode]["color"] if mode == ALL else "#888888"
-        ax.barh(line, float(eyes[mode]), height=0.65, color=color)
-        share = 1 - float(eyes[mode]) / float(eyes[FREE])
-        ax.text(
-            float(max(eyes[mode], eyes[FREE])) + most * 0.03, line, f"{-100 * share:+.0f} %",
-            va="center", fontsize=6.5,
-        )  # fmt: skip
-    ax.set(
-        ylim=(len(names) - 0.5, -0.5), xlim=(0, most), yticks=range(len(names)),
-        yticklabels=[f"{name} held" for name in names], xlabel="at the image, grey levels",
-    )  # fmt: skip
+        for shift, part in zip((-0.2, 0.2), PARTS_COLUMNS, strict=True):
+            value = 255 * float(last.loc[mode, part])  # type: ignore[arg-type]
+            ax.barh(line + shift, value, height=0.4, color=PARTS_COLUMNS[part])
+    ax.axvline(255 * float(last.loc[FREE, "eyes"]), color="#000000", linewidth=1)  # type: ignore[arg-type]
+    labels = [f"{name} held" for name in names]
+    ax.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, most), xlabel="eyes of the image, grey levels")
+    ax.set_yticks(range(len(names)), labels=labels)
     ax.tick_params(axis="y", length=0)
     return ax
 

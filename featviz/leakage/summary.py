@@ -39,9 +39,10 @@ def summarize(table: LeakageTable) -> pd.DataFrame:
 def through_statistics(held: float, free: float) -> float:
     """The share of a change that is gone when statistics are held: 1 - held / free.
 
-    What is left came through convolutions. Changes that come both ways may cancel each other, so
-    the share can be negative: then holding the statistics makes the change larger. NaN if there is
-    no change to begin with.
+    What is left came through convolutions. The two parts of a change add up as vectors: where they
+    cancel each other holding the statistics makes the change larger, and the share is negative. So
+    look at `eyes_by_statistics` too, the length of the part that is gone. NaN if there is no change
+    to begin with.
     """
     return math.nan if free == 0 or math.isnan(free) else 1 - held / free
 
@@ -53,7 +54,9 @@ def summary(table: LeakageTable) -> str:
     chosen = "all edits" if edits == "all" else f"at most {edits} edits a group, evenly spaced"
     blocks = [
         f"Relative change by edits of {table.metadata['sketches']} ({chosen}); means over groups. "
-        "1 is a typical vector of the layer, at the image from black to white."
+        "1 is a typical vector of the layer, at the image from black to white. With statistics "
+        "held, eyes is what is left and came through convolutions, by statistics the part that is gone "
+        "(they add up as vectors), through statistics 1 - held / free."
     ]
     for name in table.checkpoints:
         overall = found[(found["checkpoint"] == name) & (found["group"] == ALL_GROUPS)]
@@ -64,7 +67,8 @@ def summary(table: LeakageTable) -> str:
 def _by_layer(name: str, found: pd.DataFrame) -> str:
     head = ["in reach", "out of reach", "exactly 0 there", "point", "eyes"]
     held = {row["layer"]: row for _, row in found[found["mode"] == ALL].iterrows()}
-    lines = [[name, *head] + (["eyes, all held", "through statistics"] if held else [])]
+    of_held_head = ["all held: eyes", "by statistics", "through statistics"]
+    lines = [[name, *head] + (of_held_head if held else [])]
     for _, row in found[found["mode"] == FREE].iterrows():
         cells = [
             row["layer"],
@@ -76,16 +80,26 @@ def _by_layer(name: str, found: pd.DataFrame) -> str:
         ]
         if held:
             of_held = held[row["layer"]]
-            cells += [number(of_held["eyes"]), percent(of_held["through_statistics"])]
+            cells += [
+                number(of_held["eyes"]),
+                number(of_held["eyes_by_statistics"]),
+                percent(of_held["through_statistics"]),
+            ]
         lines.append(cells)
     return aligned(lines)
 
 
 def _by_mode(found: pd.DataFrame) -> str:
     layer = found["layer"].iloc[-1]
-    lines = [[f"held, at {layer}", "inside area", "outside area", "eyes", "through statistics"]]
+    columns = {
+        "inside area": "inside_area",
+        "outside area": "outside_area",
+        "eyes": "eyes",
+        "by statistics": "eyes_by_statistics",
+    }
+    lines = [[f"held, at {layer}", *columns, "through statistics"]]
     for _, row in found[found["layer"] == layer].iterrows():
-        cells = [number(row[column]) for column in ("inside_area", "outside_area", "eyes")]
+        cells = [number(row[column]) for column in columns.values()]
         share = "-" if row["mode"] == FREE else percent(row["through_statistics"])
         lines.append(["nothing" if row["mode"] == FREE else row["mode"], *cells, share])
     return aligned(lines)
