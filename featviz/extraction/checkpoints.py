@@ -16,16 +16,16 @@ from featviz.extraction.jobs import (
     Job,
     clear_remains,
     finished,
-    job_details,
     load_for,
     making_way,
     plan_jobs,
+    read_table,
     with_conditions,
 )
 from featviz.extraction.locks import table_lock
 from featviz.extraction.manifest import update_manifest
-from featviz.extraction.rasters import Rasters, read_rasters
-from featviz.extraction.reading import extract
+from featviz.extraction.parts import remove_parts
+from featviz.extraction.rasters import read_rasters
 from featviz.extraction.settings import Settings
 from featviz.inputs import LabelledImages
 from featviz.sketches import SketchSet
@@ -61,7 +61,7 @@ def extract_checkpoints(
     for job in jobs:
         if there[job.name] is None:
             loaded = load_for(job, settings)
-            with_conditions(sketches, loaded, job.source)
+            with_conditions(sketches, loaded, job.file)
     images: LabelledImages = sketches
     if loaded is not None and isinstance(sketches, SketchSet):
         images = read_rasters(sketches, settings.skip_bad)
@@ -110,17 +110,11 @@ def _make(
             return kept(job, described)
         start = time.perf_counter()
         loaded = loaded or load_for(job, settings)
-        skipped = images.skipped if isinstance(images, Rasters) else ()
-        table = extract(
-            loaded.generator,
-            with_conditions(images, loaded, job.source),
-            settings.points,
-            settings.layers,
-            settings.stage,
-            provenance={**job_details(job, loaded, settings), "skipped": list(skipped)},
-        )
+        table = read_table(job, settings, images, loaded)
         with making_way(job.path):
             write_features(table, job.path)
+        remove_parts(job)
         seconds = time.perf_counter() - start
     update_manifest(job.path.parent, job.name, seconds)
+    skipped = tuple(table.metadata["skipped"])
     return Extracted(job.path, False, len(table), table.layers, skipped, seconds)

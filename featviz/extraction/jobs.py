@@ -19,23 +19,27 @@ from featviz.checkpoints import (
     shipped_checkpoints,
 )
 from featviz.conditioning import ConditionedSketches
+from featviz.encoding import Image
 from featviz.errors import FeatvizError
 from featviz.extraction.rasters import Rasters
+from featviz.extraction.reading import extract
 from featviz.extraction.settings import Settings, difference
 from featviz.inputs import LabelledImages
 from featviz.sketches import SketchSet
-from featviz.tables import TableDescription, describe_features
+from featviz.tables import FeatureTable, TableDescription, describe_features
 
 
 @dataclass(frozen=True)
 class Job:
     """A checkpoint and the table to make of it.
 
-    source: as it was given. path: the table's, a file or a folder. request: see
+    source: as it was given. file: its name if it is a shipped one, which lies elsewhere on each
+    machine, otherwise its absolute path. path: the table's, a file or a folder. request: see
     `Settings.request`.
     """
 
     source: str | Path
+    file: str | Path
     name: str
     path: Path
     request: dict[str, Any]
@@ -79,7 +83,8 @@ def plan_jobs(
             request["variant"] = settings.variant or "baseline"
         if (appearances := file.parent / APPEARANCES).is_file():
             request["appearances"] = sha256_of(appearances)
-        named[name] = Job(source, name, path, request)
+        shipped = str(source) in shipped_checkpoints()
+        named[name] = Job(source, source if shipped else file.absolute(), name, path, request)
     return list(named.values())
 
 
@@ -108,7 +113,7 @@ def finished(job: Job, settings: Settings, overwrite: bool) -> TableDescription 
 
 def load_for(job: Job, settings: Settings) -> LoadedGenerator:
     """Load a job's generator; raises FeatvizError for layers it lacks and weights that are NaN."""
-    loaded = load_generator(job.source, settings.variant)
+    loaded = load_generator(job.file, settings.variant)
     find_layers(loaded.generator, settings.layers, settings.stage)
     require_finite_weights(loaded.generator, loaded.name)
     return loaded
@@ -149,16 +154,32 @@ def provenance(loaded: LoadedGenerator) -> dict[str, Any]:
     }
 
 
-def job_details(job: Job, loaded: LoadedGenerator, settings: Settings) -> dict[str, Any]:
-    """What a job's table records besides what `extract` itself does; `skipped` is to be added."""
-    return {
+def read_table(
+    job: Job,
+    settings: Settings,
+    images: LabelledImages | Sequence[Image],
+    loaded: LoadedGenerator,
+) -> FeatureTable:
+    """The table of a job's checkpoint for some images, with all that its metadata has to say."""
+    skipped = images.skipped if isinstance(images, Rasters) else ()
+    details = {
         **provenance(loaded),
         "source": str(job.source),
         "sketches_fingerprint": job.request["sketches_fingerprint"],
         "device": job.request["device"],
         "precision": settings.precision,
         **{key: job.request[key] for key in ("appearances",) if key in job.request},
+        "skipped": list(skipped),
     }
+    return extract(
+        loaded.generator,
+        with_conditions(images, loaded, job.file) if isinstance(images, LabelledImages) else images,
+        settings.points,
+        settings.layers,
+        settings.stage,
+        engine=settings.engine,
+        provenance=details,
+    )
 
 
 def clear_remains(path: Path) -> None:
@@ -167,16 +188,16 @@ def clear_remains(path: Path) -> None:
         temporary.unlink(missing_ok=True)
     if (aside := _aside(path)).exists():
         if path.exists():
-            shutil.rmtree(aside)
+            _remove(aside)
         else:
             aside.replace(path)
 
 
 @contextmanager
-def making_way(path: Path) -> Iterator[None]:
-    """Let a file or folder take the place of a table that is a folder; put it back on errors."""
+def making_way(path: Path, for_folder: bool = False) -> Iterator[None]:
+    """Put a table aside that the block's file, or folder, cannot replace; put it back on errors."""
     aside = _aside(path)
-    if not path.is_dir():
+    if not (path.is_dir() or (for_folder and path.exists())):
         yield
         return
     path.replace(aside)
@@ -185,7 +206,14 @@ def making_way(path: Path) -> Iterator[None]:
     except BaseException:
         aside.replace(path)
         raise
-    shutil.rmtree(aside)
+    _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _aside(path: Path) -> Path:

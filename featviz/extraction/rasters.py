@@ -56,12 +56,16 @@ class Rasters:
 
 
 def read_rasters(
-    sketches: SketchSet, skip_bad: bool = False, memory: int = MEMORY, quiet: bool = False
+    sketches: SketchSet,
+    skip_bad: bool = False,
+    memory: int = MEMORY,
+    quiet: bool = False,
+    may_be_empty: bool = False,
 ) -> Rasters:
     """Read every image of a set once.
 
     memory: bytes that the compressed images may take. Raises FeatvizError naming the sketches
-    that cannot be read, or, with skip_bad, if that is all of them.
+    that cannot be read, or, with skip_bad, if that is all of them and it must not be.
     """
     packed: list[bytes] | None = []
     good: list[int] = []
@@ -80,7 +84,7 @@ def read_rasters(
             taken += len(packed[-1])
             if taken > memory:
                 packed = None
-    if bad and (not skip_bad or not good):
+    if bad and not (skip_bad and (good or may_be_empty)):
         raise FeatvizError(_report(bad, len(sketches), skip_bad))
     readable = sketches
     if bad:

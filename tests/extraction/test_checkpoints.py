@@ -5,7 +5,7 @@ import pytest
 
 from featviz.errors import FeatvizError
 from featviz.extraction import Settings, extract, extract_checkpoints
-from featviz.extraction import checkpoints as module
+from featviz.extraction import jobs as module
 from featviz.extraction.manifest import MANIFEST
 from featviz.sketches import SketchSet, read_sketches
 from featviz.tables import read_features
@@ -127,7 +127,7 @@ def test_a_file_that_is_no_table_is_not_taken_for_one(tmp_path, sketches, checkp
     out = tmp_path / "out"
     out.mkdir()
     (out / "n0.parquet").write_bytes(b"half of some")
-    with pytest.raises(FeatvizError, match="not a readable parquet file.*--overwrite"):
+    with pytest.raises(FeatvizError, match=r"not a readable parquet file.*--overwrite"):
         extract_all(checkpoints, sketches, out)
     assert (out / "n0.parquet").read_bytes() == b"half of some"
     extract_all(checkpoints, sketches, out, overwrite=True)

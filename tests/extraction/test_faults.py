@@ -189,10 +189,8 @@ def test_a_table_that_another_call_writes_is_left_to_it_until_the_others_are_mad
     made = []
 
     def work():
-        for result in extract_checkpoints(
-            checkpoints, sketches, tmp_path / "out", Settings((POINT,))
-        ):
-            made.append(result.path.stem)
+        results = extract_checkpoints(checkpoints, sketches, tmp_path / "out", Settings((POINT,)))
+        made.extend(result.path.stem for result in results)
 
     thread = threading.Thread(target=work)
     thread.start()
