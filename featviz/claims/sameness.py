@@ -59,7 +59,8 @@ def shared_points(tables: Tables) -> Finding:
         for i, first in enumerate(rows):
             for j in range(i):
                 between = network.layer(layer).distances[np.ix_(first, rows[j])]
-                distances.append(float(between.min()) / network.scale(layer))
+                scale = network.layer(layer).scale or 1.0
+                distances.append(float(between.min()) / scale)
                 if between.min() == 0:
                     names = study.units[j] + study.units[i]
                     shared[f"{' '.join(names)} {layer}"] = 1
