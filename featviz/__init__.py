@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from featviz.checkpoints import load_generator
     from featviz.embedding import embed
     from featviz.errors import FeatvizError
+    from featviz.export import export_features
     from featviz.extraction import extract
+    from featviz.leakage import edit_changes, edit_reach
     from featviz.plots import embedding_figure
     from featviz.sketches import read_sketches
     from featviz.tables import FeatureTable, read_features, write_features
@@ -18,8 +20,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "FeatureTable": "tables",
     "FeatvizError": "errors",
+    "edit_changes": "leakage",
+    "edit_reach": "leakage",
     "embed": "embedding",
     "embedding_figure": "plots",
+    "export_features": "export",
     "extract": "extraction",
     "load_generator": "checkpoints",
     "read_features": "tables",
@@ -31,8 +36,11 @@ _HOMES = {
 __all__ = [
     "FeatureTable",
     "FeatvizError",
+    "edit_changes",
+    "edit_reach",
     "embed",
     "embedding_figure",
+    "export_features",
     "extract",
     "load_generator",
     "read_features",

@@ -25,7 +25,7 @@ from featviz.export.sprites import sprite_sheet, thumbnail
 from featviz.extraction import extract
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture
 from featviz.sketches import SketchSet, read_sketches
-from featviz.tables import FeatureTable, write_features
+from featviz.tables import FeatureTable, Part, write_features
 
 SKETCHES = Path(__file__).parent.parent / "sketches"
 LAYERS = ("L0", "L1")
@@ -260,6 +260,19 @@ class TestCommand:
             "metadata.tsv",
             "sprite.png",
         ]
+
+    def test_a_table_in_parts_is_called_as_its_folder(self, table, here, capsys):
+        whole = table.select(layers=["L0"])
+        for number, groups in enumerate(("G6", "G7")):
+            part = Part(number, 2)
+            write_features(whole.select(groups=[groups]), Path("v1.5") / part.file, part)
+        assert self.run(capsys, "v1.5", "--out", "arrays")[0] == 0
+        assert np.array_equal(np.load("arrays/v1.5/L0.npy"), whole.vectors["L0"])
+        # As docs/interop.md has it, without an export:
+        frame = pd.read_parquet("v1.5")
+        assert np.array_equal(np.stack(frame["L0"]), whole.vectors["L0"])
+        ((rows,),) = duckdb.sql("SELECT count(*) FROM 'v1.5/*.parquet'").fetchall()
+        assert rows == len(whole)
 
     def test_a_second_export_into_the_same_folder_is_refused(self, here, capsys):
         assert self.run(capsys, "net.parquet", "--out", "arrays")[0] == 0

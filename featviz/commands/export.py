@@ -37,12 +37,13 @@ class Export:
             raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
         tables = {}
         for path in self.features:
-            if path.stem in tables:
+            name = path.resolve().name if path.is_dir() else path.stem
+            if name in tables:
                 raise FeatvizError(
-                    f"two feature tables are called '{path.stem}' ({path}), so both would be "
-                    f"written to {self.out / path.stem}; rename one"
+                    f"two feature tables are called '{name}' ({path}), so both would be written "
+                    f"to {self.out / name}; rename one"
                 )
-            tables[path.stem] = read_features(path).select(
+            tables[name] = read_features(path).select(
                 layers=self.layers or None, points=None if self.point is None else [self.point]
             )
         sketches: dict[str, SketchSet] = {}
