@@ -128,7 +128,8 @@ def tables(found: pd.DataFrame, table: LeakageTable) -> str:
     edits = len(table.rows["sketch"].drop_duplicates())
     head = (
         f"Of {digests}; {edits} edits of {', '.join(AWAY_FROM_EYES)} (mouth and nose), means over "
-        f"groups, point {tuple(table.metadata['point'])}, {table.metadata['size']} px."
+        f"groups, point {tuple(table.metadata['point'])}, {table.metadata['size']} px, "
+        f"featviz {table.metadata['featviz_version']}."
     )
     return "\n\n".join([head, _by_layer(found), _by_mode(found), _by_group(found)])
 
@@ -176,6 +177,8 @@ def _by_mode(found: pd.DataFrame) -> str:
     place = rows.set_index(["mode", "checkpoint"])
     lines = [["held", *names]]
     for mode in dict.fromkeys(rows["mode"]):
+        if mode == LAYERS[-2]:  # one block of many
+            continue
         cells = []
         for name in names:
             if (mode, name) not in place.index:

@@ -55,8 +55,8 @@ def summary(table: LeakageTable) -> str:
     blocks = [
         f"Relative change by edits of {table.metadata['sketches']} ({chosen}); means over groups. "
         "1 is a typical vector of the layer, at the image from black to white. With statistics "
-        "held, eyes is what is left and came through convolutions, by statistics the part that is gone "
-        "(they add up as vectors), through statistics 1 - held / free."
+        "held, eyes is what is left and came through convolutions, by statistics the part that is "
+        "gone (they add up as vectors), through statistics 1 - held / free."
     ]
     for name in table.checkpoints:
         overall = found[(found["checkpoint"] == name) & (found["group"] == ALL_GROUPS)]

@@ -9,6 +9,7 @@ from featviz.leakage.table import COLUMNS, NUMBERS
 
 METADATA = {
     "point": [170, 250], "margin": 16.0, "size": 512, "edits_a_group": 3, "sketches": "sketches",
+    "featviz_version": "0",
 }  # fmt: skip
 
 
