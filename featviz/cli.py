@@ -20,6 +20,7 @@ from featviz.commands.report import Report
 from featviz.commands.similarity import Similarity
 from featviz.commands.sketches import Sketches
 from featviz.commands.structure import Structure
+from featviz.commands.trajectory import Trajectory
 from featviz.errors import FeatvizError
 
 
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "report": Report,
     "structure": Structure,
     "similarity": Similarity,
+    "trajectory": Trajectory,
     "leakage": Leakage,
     "export": Export,
     "draw": Draw,

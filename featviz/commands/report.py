@@ -1,0 +1,91 @@
+"""`featviz report`."""
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tyro.conf import Positional
+
+from featviz.errors import FeatvizError
+
+if TYPE_CHECKING:
+    from featviz.report import Request
+
+_SKETCHES = Path("sketches")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write one HTML page to look around in: maps, sketches, faces, claims, leakage; offline."""
+
+    features: Positional[tuple[Path, ...]]
+    """Feature tables that `featviz extract` wrote; one row of panels each."""
+    sketches: Path | None = None
+    """Folder of the sketch set; `sketches` here if not given and there."""
+    methods: tuple[str, ...] = ("pca", "tsne")
+    """Methods of the maps, see `featviz plot`; the page switches between them."""
+    layers: tuple[str, ...] = ()
+    """Which layers; all that a table has if none is given."""
+    point: tuple[int, int] | None = None
+    """Which point, if the tables hold several."""
+    generators: tuple[str, ...] | None = None
+    """Whole generators whose faces are shown; none if given without a name. Unless given, those
+    that come with featviz for the checkpoints of the tables."""
+    claims: Path | None = None
+    """What `featviz claims --json FILE` wrote."""
+    leakage: Path | None = None
+    """Folder of the maps (.npz) that `featviz leakage` wrote."""
+    title: str = "Does an edit stay where it was drawn?"
+    """Title of the page."""
+    perplexity: float = 15.0
+    """Perplexity of t-SNE; lowered where sketches are too few."""
+    seed: int = 0
+    """Seed of the methods that have one."""
+    out: Path = Path("report.html")
+    """The page."""
+
+    def run(self) -> None:
+        """Gather, render, write; print where the page is and what it lacks."""
+        from featviz.files import atomic_write
+
+        try:
+            from featviz.report import gather, render_report
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] != "bokeh":
+                raise
+            raise FeatvizError(
+                "the report needs bokeh; install it with `pip install 'featviz[report]'`"
+            ) from None
+
+        if self.out.suffix.lower() not in (".html", ".htm"):
+            raise FeatvizError(f"a report is a page: expected --out NAME.html; got {self.out}")
+        contents = gather(self._request())
+        page = render_report(contents)
+        with atomic_write(self.out) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+        for part, note in contents.notes.items():
+            print(f"{part}: {note.replace('`', '')}", file=sys.stderr)
+        print(f"{self.out} ({len(page.encode()) / 1e6:.1f} MB)")
+
+    def _request(self) -> "Request":
+        from featviz.report import Request
+
+        sketches = self.sketches
+        if sketches is None and _SKETCHES.is_dir():
+            sketches = _SKETCHES
+        return Request(
+            features=self.features,
+            sketches=sketches,
+            methods=self.methods,
+            layers=self.layers,
+            point=self.point,
+            generators=self.generators,
+            claims=self.claims,
+            leakage=self.leakage,
+            title=self.title,
+            perplexity=self.perplexity,
+            seed=self.seed,
+            command=shlex.join(["featviz", "report", *sys.argv[2:]]),
+        )

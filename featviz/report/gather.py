@@ -1,0 +1,241 @@
+"""Files -> contents of a report: the one place of this package that reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from featviz.claims import read_claims
+from featviz.drawing import CANVAS
+from featviz.embedding import METHODS, PERPLEXITY, EmbeddingTable
+from featviz.errors import FeatvizError
+from featviz.leakage import read_maps
+from featviz.ordering import natural_key
+from featviz.progress import track
+from featviz.report.contents import Contents, Generator, Leakage, Row
+from featviz.report.faces import default_generators, generate_faces
+from featviz.report.leakage import picture_leakage
+from featviz.report.maps import map_panels, method_caption
+from featviz.report.pictures import Box
+from featviz.report.sketches import picture_sketches
+from featviz.sketches import SketchSet, read_sketches
+from featviz.tables import FeatureTable, read_features
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a report is to hold; see `featviz report --help`.
+
+    generators: None takes those that are shipped for the tables' checkpoints.
+    """
+
+    features: Sequence[Path]
+    sketches: Path | None = None
+    methods: Sequence[str] = ("pca", "tsne")
+    layers: Sequence[str] = ()
+    point: tuple[int, int] | None = None
+    generators: Sequence[str] | None = None
+    claims: Path | None = None
+    leakage: Path | None = None
+    title: str = "Report"
+    perplexity: float = PERPLEXITY
+    seed: int = 0
+    command: str = ""
+
+
+def gather(request: Request) -> Contents:
+    """Read and compute everything that a report shows.
+
+    What was asked for and cannot be had is an error; what is merely not there (sketches, faces,
+    claims, leakage) is a note in its place that names the command which makes it.
+    """
+    tables = _read_tables(request)
+    groups = _groups(tables)
+    numbers = {name: number for number, name in enumerate(groups)}
+    notes: dict[str, str] = {}
+    width, height = _image_size(tables[0])
+    sketches = _read_sketches(request, tables[0], groups, notes)
+    bases = {}
+    if sketches is not None:
+        bases = dict(zip(sketches.index["sketch"], sketches.index["base"], strict=True))
+
+    rows: list[Row] = []
+    embeddings: dict[str, list[EmbeddingTable]] = {method: [] for method in request.methods}
+    for table in track(tables, "mapping"):
+        panels, found = map_panels(
+            table,
+            request.methods,
+            numbers,
+            bases,
+            seed=request.seed,
+            perplexity=request.perplexity,
+        )
+        for method, embedding in found.items():
+            embeddings[method].append(embedding)
+        name = str(table.metadata.get("checkpoint") or "model")
+        rows.append(Row(name, table.metadata, table.points[0], panels))
+    _note_methods(rows, embeddings, notes)
+
+    boxes: list[Box] = list(
+        dict.fromkeys(panel.box for row in rows for panel in row.panels if panel.box is not None)
+    )
+    return Contents(
+        title=request.title,
+        sketches=picture_sketches(groups, sketches, boxes),
+        rows=rows,
+        captions={method: method_caption(found) for method, found in embeddings.items() if found},
+        size=(width, height),
+        boxes=boxes,
+        generators=_generators(request, tables, sketches, groups, notes),
+        claims=None if request.claims is None else read_claims(request.claims),
+        leakage=_leakage(request),
+        notes={**notes, **_missing(request)},
+        command=request.command,
+    )
+
+
+def _read_tables(request: Request) -> list[FeatureTable]:
+    if not request.features:
+        raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
+    for method in request.methods:
+        if method not in METHODS:
+            raise FeatvizError(f"unknown method '{method}'; there are {', '.join(METHODS)}")
+    if not request.methods:
+        raise FeatvizError(f"expected at least one method; there are {', '.join(METHODS)}")
+    tables = []
+    for path in request.features:
+        table = read_features(path)
+        if len(table) == 0:
+            raise FeatvizError(f"{path} holds no sketches")
+        points = None if request.point is None else [request.point]
+        table = table.select(points=points, layers=request.layers or None)
+        if len(table.points) > 1:
+            there = ", ".join(f"{x} {y}" for x, y in table.points)
+            raise FeatvizError(f"{path} holds several points; choose one with --point: {there}")
+        tables.append(table)
+    names = [str(table.metadata.get("checkpoint") or "model") for table in tables]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise FeatvizError(f"checkpoint '{twice[0]}' is given more than once")
+    return tables
+
+
+def _groups(tables: Sequence[FeatureTable]) -> dict[str, str]:
+    """Sketch -> group over all tables, group by group, both in natural order."""
+    found: dict[str, str] = {}
+    for table in tables:
+        for name, group in zip(table.rows["sketch"], table.rows["group"], strict=True):
+            if found.setdefault(name, group) != group:
+                raise FeatvizError(
+                    f"sketch '{name}' is in group '{found[name]}' of one table and in '{group}' "
+                    "of another; expected tables of one sketch set"
+                )
+    ordered = sorted(found, key=lambda name: (natural_key(found[name]), natural_key(name)))
+    return {name: found[name] for name in ordered}
+
+
+def _image_size(table: FeatureTable) -> tuple[int, int]:
+    """Width and height of the sketches that the table was read from."""
+    size = table.metadata.get("size", CANVAS)
+    if isinstance(size, int):
+        return size, size
+    width, height = size or (CANVAS, CANVAS)
+    return int(width), int(height)
+
+
+def _read_sketches(
+    request: Request, table: FeatureTable, groups: dict[str, str], notes: dict[str, str]
+) -> SketchSet | None:
+    if request.sketches is None:
+        notes["sketches"] = (
+            "The page shows no pictures, for there is no folder `sketches` here; name yours with "
+            "`featviz report ... --sketches DIR`."
+        )
+        return None
+    width, height = _image_size(table)
+    if width != height:
+        notes["sketches"] = (
+            f"The page shows no pictures: the tables are of images of {width}x{height} pixels, "
+            "and a sketch set has square ones."
+        )
+        return None
+    sketches = read_sketches(request.sketches, width)
+    known = sum(name in groups for name in sketches.index["sketch"])
+    if not known:
+        example = next(iter(groups))
+        notes["sketches"] = (
+            f"The page shows no pictures: `{request.sketches}` has none of the tables' "
+            f"{len(groups)} sketches, such as '{example}'; name their set with "
+            "`featviz report ... --sketches DIR`."
+        )
+        return None
+    if known < len(groups):
+        notes["sketches"] = (
+            f"`{request.sketches}` has {known} of the tables' {len(groups)} sketches; the others "
+            "have no picture."
+        )
+    return sketches
+
+
+def _note_methods(
+    rows: Sequence[Row], embeddings: dict[str, list[EmbeddingTable]], notes: dict[str, str]
+) -> None:
+    """Tell of methods that map nothing here; raises FeatvizError if none does."""
+    problems = {
+        method: next(panel.maps[method].problem for row in rows for panel in row.panels)
+        for method, found in embeddings.items()
+        if not found
+    }
+    told = "; ".join(f"{METHODS[method].label}: {why}" for method, why in problems.items())
+    if len(problems) == len(embeddings):
+        raise FeatvizError(f"no layer can be mapped ({told})")
+    if told:
+        notes["methods"] = f"Left out, for it maps no layer here: {told}."
+
+
+def _generators(
+    request: Request,
+    tables: Sequence[FeatureTable],
+    sketches: SketchSet | None,
+    groups: dict[str, str],
+    notes: dict[str, str],
+) -> list[Generator]:
+    asked = request.generators
+    names = default_generators(table.metadata for table in tables) if asked is None else asked
+    if sketches is None:
+        if asked:
+            raise FeatvizError("faces are made of sketches; name their folder with --sketches DIR")
+        return []
+    if not names:
+        notes["faces"] = (
+            "No faces: these checkpoints have no whole generator at hand; name one with "
+            "`featviz report ... --generators NAME`."
+            if asked is None
+            else "No faces were asked for; `--generators NAME` shows those of a whole generator."
+        )
+    return [generate_faces(name, sketches, groups.keys()) for name in dict.fromkeys(names)]
+
+
+def _leakage(request: Request) -> Leakage | None:
+    if request.leakage is None:
+        return None
+    paths = sorted(request.leakage.glob("*.npz"), key=lambda path: natural_key(path.name))
+    if not paths:
+        raise FeatvizError(
+            f"{request.leakage} holds no leakage maps (.npz); `featviz leakage` writes them"
+        )
+    return picture_leakage([read_maps(path) for path in paths])
+
+
+def _missing(request: Request) -> dict[str, str]:
+    tables = " ".join(map(str, request.features))
+    notes = {}
+    if request.claims is None:
+        notes["claims"] = (
+            f"Not in this report. `featviz claims {tables} --json claims.json` judges the study's "
+            "claims, and `featviz report ... --claims claims.json` shows them."
+        )
+    if request.leakage is None:
+        notes["leakage"] = (
+            "Not in this report. `featviz leakage CHECKPOINT... --out leakage` measures the maps, "
+            "and `featviz report ... --leakage leakage` shows them."
+        )
+    return notes

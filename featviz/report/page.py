@@ -1,0 +1,284 @@
+"""Contents -> one HTML file that loads nothing."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featviz import __version__
+from featviz.embedding import METHODS
+from featviz.errors import FeatvizError
+from featviz.ordering import natural_key
+from featviz.plots import group_styles
+from featviz.report.boards import MARKERS, POINT, RING, board, bokeh_script
+from featviz.report.contents import Contents, Leakage, Row, Sketch
+from featviz.report.maps import Panel, PanelMap
+from featviz.report.sections import about, claims_head, claims_table, note
+
+LARGEST_REPORT = 8_000_000
+"""Bytes. A larger page is slow to open and no mail takes it."""
+
+_SCRIPTS = ("state.js", "marks.js", "boards.js", "card.js", "sheet.js", "leakage.js", "main.js")
+
+
+def render_report(contents: Contents) -> str:
+    """The page as text. Raises FeatvizError if it would be too large, saying what takes the room.
+
+    The page's policy forbids every connection; the scripts that run are named by their digests.
+    """
+    script = "\n".join(_static(name) for name in _SCRIPTS)
+    # Text that ends a script early would end the page.
+    script = f"(() => {{\n'use strict';\n{script}\n}})();".replace("</script", "<\\/script")
+    bokeh = bokeh_script().replace("</script", "<\\/script")
+    data = _data(contents)
+    boards = [_board(len(row.panels)) for row in contents.rows]
+    parts = {
+        "bokeh": bokeh,
+        "script": script,
+        "style": _static("style.css"),
+        "contents": _json(data),
+        "boards": _json(boards),
+        "policy": _policy(bokeh, script),
+        "version": __version__,
+        "title": escape(contents.title),
+        "subtitle": escape(_subtitle(contents)),
+        "methods_note": note(contents.notes.get("methods")),
+        "sketches_note": note(contents.notes.get("sketches")),
+        "claims_head": claims_head(contents.claims),
+        "claims": claims_table(contents.claims) or note(contents.notes.get("claims")),
+        "leakage_head": _leakage_head(contents.leakage),
+        "leakage": _leakage_frame(contents.leakage) or note(contents.notes.get("leakage")),
+        "about": about(contents),
+    }
+    page = Template(_static("page.html")).substitute(parts)
+    if (size := len(page.encode())) > LARGEST_REPORT:
+        raise FeatvizError(_too_large(size, contents, len(bokeh)))
+    return page
+
+
+def _static(name: str) -> str:
+    return (files("featviz.report") / "static" / name).read_text(encoding="utf-8")
+
+
+def _policy(*scripts: str) -> str:
+    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
+    allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    # BokehJS puts its styles into the page by itself.
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def _board(panels: int) -> dict[str, Any]:
+    made = board(panels)
+    return {"document": made.document, "roots": made.roots}
+
+
+def _subtitle(contents: Contents) -> str:
+    groups = len({sketch.group for sketch in contents.sketches})
+    layers = len(dict.fromkeys(panel.layer for row in contents.rows for panel in row.panels))
+    counted = (
+        (len(contents.sketches), "sketch", "sketches"),
+        (groups, "group", "groups"),
+        (layers, "layer", "layers"),
+        (len(contents.rows), "checkpoint", "checkpoints"),
+    )
+    return " · ".join(f"{n} {one if n == 1 else many}" for n, one, many in counted)
+
+
+def _data(contents: Contents) -> dict[str, Any]:
+    groups = sorted({sketch.group for sketch in contents.sketches}, key=natural_key)
+    styles = group_styles(groups)
+    faces = [
+        {
+            "name": generator.name,
+            "faces": [_uri(generator.faces.get(sketch.name)) for sketch in contents.sketches],
+        }
+        for generator in contents.generators
+    ]
+    return {
+        "size": contents.size,
+        "point_size": POINT,
+        "ring_size": RING,
+        "methods": [
+            {"id": method, "name": METHODS[method].label, "caption": caption}
+            for method, caption in contents.captions.items()
+        ],
+        "groups": [
+            {
+                "name": name,
+                "label": name or "no group",
+                "meaning": _meaning([s for s in contents.sketches if s.group == name]),
+                "color": styles[name].color,
+                "shape": styles[name].marker,
+                "marker": MARKERS[styles[name].marker],
+            }
+            for name in groups
+        ],
+        "sketches": [_sketch(sketch, groups) for sketch in contents.sketches],
+        "generators": faces,
+        "faces_note": contents.notes.get("faces", ""),
+        "sketches_note": contents.notes.get("sketches", ""),
+        "rows": [_row(row, contents) for row in contents.rows],
+        "leakage": _leakage(contents.leakage),
+    }
+
+
+def _sketch(sketch: Sketch, groups: Sequence[str]) -> dict[str, Any]:
+    return {
+        "name": sketch.name,
+        "group": groups.index(sketch.group),
+        "base": sketch.base,
+        "part": readable_parts(sketch.edited_part),
+        "picture": _uri(sketch.picture),
+        "added": sketch.added,
+        "removed": sketch.removed,
+        "inside": sketch.inside,
+    }
+
+
+def _row(row: Row, contents: Contents) -> dict[str, Any]:
+    return {
+        "checkpoint": row.checkpoint,
+        "variant": str(row.metadata.get("variant") or ""),
+        "digest": str(row.metadata.get("digest") or "")[:8],
+        "step": row.metadata.get("step"),
+        "point": row.point,
+        "panels": [_panel(panel, contents) for panel in row.panels],
+    }
+
+
+def _panel(panel: Panel, contents: Contents) -> dict[str, Any]:
+    return {
+        "layer": panel.layer,
+        "channels": panel.channels,
+        "box": panel.box,
+        "inside": None if panel.box is None else list(contents.boxes).index(panel.box),
+        "extent": panel.extent,
+        "sees_all": panel.sees_whole_map,
+        "moved": _numbers(panel.moved, 3),
+        "maps": {method: _map(drawn) for method, drawn in panel.maps.items()},
+    }
+
+
+def _map(drawn: PanelMap) -> dict[str, Any]:
+    if drawn.problem:
+        return {"problem": drawn.problem}
+    return {
+        "x": _numbers(drawn.x, 5),
+        "y": _numbers(drawn.y, 5),
+        "sizes": _numbers(drawn.sizes, 3),
+        "ties": [[*_numbers(np.array([tie.x, tie.y]), 5), tie.members] for tie in drawn.ties],
+        "centre": drawn.centre,
+        "half": drawn.half_width,
+        "axes": drawn.axes,
+        "facts": drawn.facts,
+        "unit": drawn.has_unit,
+    }
+
+
+def _numbers(values: NDArray[np.float64], digits: int) -> list[float | None]:
+    return [None if np.isnan(value) else float(f"{value:.{digits}g}") for value in values.tolist()]
+
+
+def _meaning(sketches: Sequence[Sketch]) -> str:
+    """What is edited in a group: its three commonest parts."""
+    counts: dict[str, int] = {}
+    for sketch in sketches:
+        for part in filter(None, readable_parts(sketch.edited_part).split(", ")):
+            counts[part] = counts.get(part, 0) + 1
+    common = sorted(counts, key=lambda part: -counts[part])
+    return ", ".join(common[:3]) + (" …" if len(common) > 3 else "")
+
+
+def readable_parts(edited_part: str) -> str:
+    """`left-eye right-eye` as `eyes`; what is no pair of sides stays, with commas."""
+    parts = edited_part.split()
+    found: dict[str, None] = {}
+    for part in parts:
+        side, _, rest = part.partition("-")
+        other = {"left": "right", "right": "left"}.get(side)
+        both = rest and other and f"{other}-{rest}" in parts
+        found[f"{rest}s" if both else part.replace("-", " ")] = None
+    return ", ".join(found)
+
+
+def _uri(webp: bytes | None) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(webp).decode()}" if webp else ""
+
+
+def _leakage(leakage: Leakage | None) -> dict[str, Any] | None:
+    if leakage is None:
+        return None
+    return {
+        "scale": leakage.scale,
+        "colors": list(leakage.colors),
+        "maps": [
+            {
+                "checkpoint": leak.checkpoint,
+                "mode": leak.mode,
+                "group": leak.group,
+                "layer": leak.layer,
+                "picture": _uri(leak.picture),
+                "mean": leak.mean if np.isfinite(leak.mean) else None,
+                "untouched": leak.untouched,
+            }
+            for leak in leakage.maps
+        ],
+    }
+
+
+def _leakage_head(leakage: Leakage | None) -> str:
+    if leakage is None:
+        return ""
+    return (
+        '<p class="faint">Where the edits of a group changed a layer, averaged over its edits; '
+        "empty where nothing changed, to the last bit. Inside the outline the edit can arrive by "
+        "convolutions; outside it came through normalisation.</p>"
+    )
+
+
+def _leakage_frame(leakage: Leakage | None) -> str:
+    if leakage is None:
+        return ""
+    return (
+        '<div class="controls"><label class="slider"><span>Layer</span>'
+        '<input type="range" id="leak-layer" min="0" step="1" value="0">'
+        '<output id="leak-name" for="leak-layer"></output></label>'
+        '<fieldset class="segments" id="leak-modes"><legend>Statistics</legend></fieldset></div>'
+        '<div id="leak-scale" class="scale"></div><div id="leaks"></div>'
+    )
+
+
+def _too_large(size: int, contents: Contents, bokeh: int) -> str:
+    def encoded(pictures: Sequence[bytes]) -> int:
+        return 4 * sum(map(len, pictures)) // 3
+
+    share: Mapping[str, int] = {
+        "sketches": encoded([sketch.picture for sketch in contents.sketches]),
+        "faces": encoded([face for made in contents.generators for face in made.faces.values()]),
+        "leakage maps": encoded(
+            [leak.picture for leak in (contents.leakage.maps if contents.leakage else ())]
+        ),
+        "Bokeh": bokeh,
+    }
+    share = {**share, "coordinates": max(0, size - sum(share.values()))}
+    largest = sorted(share.items(), key=lambda item: -item[1])
+    told = ", ".join(f"{name} {taken / 1e6:.1f}" for name, taken in largest if taken > 50_000)
+    return (
+        f"the report would take {size / 1e6:.1f} MB, at most {LARGEST_REPORT / 1e6:g} are allowed "
+        f"({told}); leave out generators (--generators), leakage maps, layers, methods or tables"
+    )

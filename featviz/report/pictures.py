@@ -1,0 +1,75 @@
+"""Pixels -> the small pictures of the report: sketches with their edit, faces, leakage maps."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import binary_dilation
+
+from featviz.drawing import INK
+
+ADDED, REMOVED, HALO = (0, 90, 156), (200, 78, 0), (255, 240, 190)
+"""Ink that an edit put in, ink that it took out, and what lies behind both."""
+
+_PAPER, _DRAWN = (255, 255, 255), (32, 32, 32)
+_COLORS = np.array([_PAPER, HALO, _DRAWN, REMOVED, ADDED], np.uint8)
+_HALO_WIDTH = 5
+_FACE_QUALITY = 78
+
+Pixels = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """What differs between a sketch and its base: (H, W) bool each."""
+
+    added: NDArray[np.bool_]
+    removed: NDArray[np.bool_]
+
+    def inside(self, box: Box) -> int:
+        """How many changed pixels lie in a box (left, top, right, bottom), ends included."""
+        left, top, right, bottom = box
+        window = np.s_[top : bottom + 1, left : right + 1]
+        return int(self.added[window].sum() + self.removed[window].sum())
+
+
+def edit_of(sketch: Pixels, base: Pixels) -> Edit:
+    """What was drawn and what was erased to make `sketch` (H, W) of `base` (H, W)."""
+    return Edit((sketch == INK) & (base != INK), (sketch != INK) & (base == INK))
+
+
+def sketch_picture(sketch: Pixels, edit: Edit | None) -> bytes:
+    """A lossless WebP of a sketch (H, W), of the same size.
+
+    Ink is black; of an edit, what was added is blue, what was taken away orange, and both lie on
+    a pale yellow band that is seen where colours are not.
+    """
+    index = np.zeros(sketch.shape, np.uint8)
+    if edit is not None:
+        index[binary_dilation(edit.added | edit.removed, iterations=_HALO_WIDTH)] = 1
+        index[edit.removed] = 3
+    index[sketch == INK] = 2
+    if edit is not None:
+        index[edit.added] = 4
+    return webp(_COLORS[index])
+
+
+def face_picture(face: Pixels, side: int) -> bytes:
+    """A small WebP of a generated image (H, W, 3)."""
+    picture = Image.fromarray(face)
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return _encode(picture, quality=_FACE_QUALITY, method=4)
+
+
+def webp(pixels: Pixels) -> bytes:
+    """A lossless WebP of (H, W, 3) or, with transparency, (H, W, 4)."""
+    return _encode(Image.fromarray(pixels), lossless=True, quality=60, method=4, exact=False)
+
+
+def _encode(picture: Image.Image, **options: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "WEBP", **options)
+    return file.getvalue()

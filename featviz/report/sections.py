@@ -1,0 +1,120 @@
+"""The parts of the page that are plain HTML: claims, provenance, and what is missing."""
+
+from html import escape
+
+from featviz.claims import Claim, Claims
+from featviz.report.contents import Contents, Row
+
+_VERDICT_CLASS = {"holds": "good", "does not hold": "bad", "cannot be judged": "open"}
+_PLURAL = {"holds": "hold", "does not hold": "do not hold", "cannot be judged": "cannot be judged"}
+_VERDICT_SIGN = {"holds": "✓", "does not hold": "✗", "cannot be judged": "?"}
+
+
+def note(text: str | None) -> str:
+    """A remark in place of what is missing; commands in backticks become code."""
+    if not text:
+        return ""
+    pieces = text.split("`")
+    told = "".join(
+        f"<code>{escape(piece)}</code>" if i % 2 else escape(piece)
+        for i, piece in enumerate(pieces)
+    )
+    return f'<p class="note">{told}</p>'
+
+
+def claims_head(claims: Claims | None) -> str:
+    """How many claims hold."""
+    if claims is None:
+        return ""
+    counts = {
+        verdict: sum(claim.verdict == verdict for claim in claims.claims)
+        for verdict in _VERDICT_CLASS
+    }
+    told = ", ".join(
+        f"{count} {verdict if count == 1 else _PLURAL[verdict]}"
+        for verdict, count in counts.items()
+        if count
+    )
+    return (
+        f'<p class="faint">{escape(told)}. Thresholds were fixed before the features were seen; '
+        "open a row for what was measured.</p>"
+    )
+
+
+def claims_table(claims: Claims | None) -> str:
+    """The claims, each with its verdict and, folded, its parts; "" if there are none."""
+    if claims is None:
+        return ""
+    return f'<ul class="claims">{"".join(map(_claim, claims.claims))}</ul>'
+
+
+def _claim(claim: Claim) -> str:
+    kind = _VERDICT_CLASS[claim.verdict]
+    rows = "".join(
+        "<tr>"
+        f'<th scope="row">{escape(part.definition.part)}'
+        f"{'' if part.definition.decides else ' <small>(told beside)</small>'}"
+        f"<small>{escape(part.definition.says)}</small></th>"
+        f'<td data-name="Statistic"><span>{escape(part.definition.statistic)}</span></td>'
+        f'<td data-name="Measured" class="number">{_number(part.finding.value)}</td>'
+        f'<td data-name="Needed" class="number">{escape(part.definition.bound)} '
+        f"{_number(part.definition.threshold)}</td>"
+        f'<td data-name="p, corrected" class="number">{_number(part.p_adjusted)}</td>'
+        f'<td data-name="Verdict"><span>{escape(part.verdict)}'
+        f"<small>{escape(part.why)}</small></span></td>"
+        "</tr>"
+        for part in claim.parts
+    )
+    return (
+        '<li><details class="claim"><summary>'
+        f'<span class="claim-name">{escape(claim.name)}</span>'
+        f'<span class="claim-says">{escape(claim.says)}</span>'
+        f'<span class="verdict {kind}"><span aria-hidden="true">{_VERDICT_SIGN[claim.verdict]}'
+        f"</span> {escape(claim.verdict)}</span></summary>"
+        f"<p>{escape(claim.why)}</p>"
+        '<div class="wide"><table><thead><tr>'
+        '<th scope="col">Part</th><th scope="col">Statistic</th><th scope="col">Measured</th>'
+        '<th scope="col">Needed</th><th scope="col">p, corrected</th><th scope="col">Verdict</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table></div></details></li>"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+def about(contents: Contents) -> str:
+    """Where the numbers come from, and how to make the page again."""
+    rows = "".join(map(_provenance, contents.rows))
+    command = (
+        f"<p>Made by</p><pre><code>{escape(contents.command)}</code></pre>"
+        if contents.command
+        else ""
+    )
+    return (
+        '<div class="wide"><table class="provenance"><thead><tr>'
+        '<th scope="col">Checkpoint</th><th scope="col">Variant</th><th scope="col">Step</th>'
+        '<th scope="col">Digest</th><th scope="col">Point</th><th scope="col">Stage</th>'
+        '<th scope="col">Engine</th><th scope="col">Sketches</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table></div>{command}"
+        "<p>This file is complete: it loads nothing and sends nothing. The maps are drawn by Bokeh "
+        "(BSD licence), which it carries. A map is for looking; distances, claims and leakage are "
+        "measured on the vectors.</p>"
+    )
+
+
+def _provenance(row: Row) -> str:
+    metadata = row.metadata
+    cells = (
+        metadata.get("variant"),
+        metadata.get("step"),
+        str(metadata.get("digest") or "")[:12],
+        f"({row.point[0]}, {row.point[1]})",
+        metadata.get("stage"),
+        metadata.get("engine"),
+        metadata.get("sketches"),
+    )
+    told = "".join(
+        f"<td>{escape(str(cell)) if cell not in (None, '') else '–'}</td>" for cell in cells
+    )
+    return f'<tr><th scope="row">{escape(row.checkpoint)}</th>{told}</tr>'

@@ -1,0 +1,125 @@
+// The contact sheet: the selected sketches, or all that are shown; every one can be reached by key.
+
+const sheet = document.getElementById("sheet");
+const THUMB = 128;
+
+/** Draw a sketch small without losing its thin lines: the darkest pixel of each patch stays. */
+function thumbnail(canvas, picture) {
+  const image = new Image();
+  image.onload = () => {
+    const times = Math.max(1, Math.ceil(Math.max(image.width, image.height) / THUMB));
+    const [w, h] = [Math.floor(image.width / times), Math.floor(image.height / times)];
+    const large = document.createElement("canvas");
+    [large.width, large.height] = [image.width, image.height];
+    const context = large.getContext("2d", { willReadFrequently: true });
+    context.drawImage(image, 0, 0);
+    const { data } = context.getImageData(0, 0, image.width, image.height);
+    const small = new ImageData(w, h);
+    for (let y = 0; y < h; y++) {
+      for (let x = 0; x < w; x++) {
+        let [best, least] = [0, Infinity];
+        for (let j = 0; j < times; j++) {
+          for (let i = 0; i < times; i++) {
+            const at = 4 * ((y * times + j) * image.width + x * times + i);
+            // Of an edit the colour matters more than the ink beside it.
+            const plain = data[at] === data[at + 2] ? 60 : 0;
+            const value = data[at] + data[at + 1] + data[at + 2] + plain;
+            if (value < least) [best, least] = [at, value];
+          }
+        }
+        small.data.set(data.subarray(best, best + 4), 4 * (y * w + x));
+      }
+    }
+    [canvas.width, canvas.height] = [w, h];
+    canvas.getContext("2d").putImageData(small, 0, 0);
+    canvas.dataset.drawn = "";
+  };
+  image.src = picture;
+}
+
+const near = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (!isIntersecting) continue;
+      near.unobserve(target);
+      thumbnail(target, sketches[Number(target.dataset.at)].picture);
+    }
+  },
+  { rootMargin: "200px" },
+);
+
+const thumbs = sketches.map((sketch, at) => {
+  const canvas = sketch.picture
+    ? make("canvas", { width: 1, height: 1, "data-at": at, "aria-hidden": "true" })
+    : make("span", { class: "blank" });
+  if (sketch.picture) near.observe(canvas);
+  const button = make(
+    "button",
+    {
+      type: "button",
+      tabindex: "-1",
+      "aria-label": `${sketch.name}${sketch.part ? `, ${sketch.part}` : ""}`,
+      onclick: () => visit(at),
+      onfocus: () => visit(at),
+    },
+    canvas,
+    make("span", { class: "thumb-name" }, mark(sketch.group), sketch.name),
+  );
+  const item = make("li", {}, button);
+  sheet.append(item);
+  return { item, button };
+});
+
+function visit(at) {
+  setCurrent(at);
+  state.pinned = state.current;
+}
+
+const listedSketches = () =>
+  sketches
+    .map((_, i) => i)
+    .filter((i) => shown(i) && (!state.selected.size || state.selected.has(i)));
+
+sheet.addEventListener("keydown", (event) => {
+  const listed = listedSketches();
+  const at = listed.findIndex((i) => thumbs[i].button === document.activeElement);
+  if (at < 0) return;
+  const top = (i) => thumbs[i].item.offsetTop;
+  const across = listed.filter((i) => top(i) === top(listed[0])).length || 1;
+  const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across, ArrowUp: -across };
+  let next = at + (steps[event.key] ?? NaN);
+  if (event.key === "Home") next = 0;
+  if (event.key === "End") next = listed.length - 1;
+  if (!(next >= 0 && next < listed.length)) return;
+  event.preventDefault();
+  thumbs[listed[next]].button.focus();
+  announce(describe());
+});
+
+function fillSheet() {
+  const listed = new Set(listedSketches());
+  thumbs.forEach(({ item }, i) => (item.hidden = !listed.has(i)));
+  document.getElementById("sheet-text").textContent = state.selected.size
+    ? `The ${listed.size} selected sketches.`
+    : listed.size
+      ? `All ${listed.size} sketches that are shown. Select some in a map to see them alone.`
+      : "All groups are hidden.";
+  rove();
+}
+
+/** One stop for the Tab key: the current sketch, or the first one listed. */
+function rove() {
+  const listed = listedSketches();
+  const stop = listed.includes(state.current.sketch) ? state.current.sketch : listed[0];
+  thumbs.forEach(({ button }, i) => {
+    button.tabIndex = i === stop ? 0 : -1;
+    button.classList.toggle("current", i === state.current.sketch);
+  });
+}
+
+on("selection", fillSheet);
+on("groups", fillSheet);
+on("current", rove);
+on("theme", () => {
+  thumbs.forEach(({ button }, i) => button.querySelector(".mark").replaceWith(mark(sketches[i].group)));
+});
