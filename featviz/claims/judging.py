@@ -1,6 +1,7 @@
 """From findings to verdicts; and from feature tables to all claims in one call."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def judge(
         "correction": "Holm",
         "permutations": permutations,
         "seed": seed,
-        "study": {name: list(getattr(study, name)) for name in study.__dataclass_fields__},
+        "study": {name: _lists(value) for name, value in asdict(study).items()},
         "tables": {role: _provenance(table) for role, table in roles.items()},
         "images": dict(images_metadata) if images_metadata is not None else None,
     }
@@ -186,6 +187,11 @@ def _plain(finding: Finding) -> Finding:
         details,
         missing,
     )
+
+
+def _lists(value: Any) -> Any:
+    """Tuples as the lists that JSON makes of them."""
+    return [_lists(entry) for entry in value] if isinstance(value, tuple) else value
 
 
 def _provenance(table: FeatureTable) -> dict[str, Any]:
