@@ -12,7 +12,10 @@ from featviz.errors import FeatvizError
 from featviz.points import PROBE_POINT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from featviz.extraction import Extracted, Settings
+    from featviz.sketches import SketchSet
 
 _SKETCHES = Path("sketches")
 _LAYERS = ("L0", "L1", "L2", "L3", "L4")
@@ -45,6 +48,12 @@ class Extract:
     """Folder for one parquet file a checkpoint, and manifest.json: what came from what. A table
     that is there and was made from the same files with the same settings is kept, so that a call
     that was stopped goes on when it is repeated."""
+    ray: tuple[str, ...] | None = None
+    """Divide the work among the workers of a Ray cluster: of the one at this address, such as
+    auto or 10.0.0.1:6379, or with --ray alone of this machine. A table is then a folder of parquet
+    files. Takes featviz[ray]; see docs/scaling.md."""
+    workers: int | None = None
+    """Workers on the Ray cluster; as many as it has processors if not given."""
     overwrite: bool = False
     """Replace tables that were made from other files or with other settings."""
     skip_bad: bool = False
@@ -52,13 +61,19 @@ class Extract:
 
     def run(self) -> None:
         """Extract and report."""
-        from featviz.extraction import Settings, extract_checkpoints
+        from featviz.extraction import Settings
         from featviz.sketches import read_sketches
 
         if not self.checkpoints and self.layers != _LAYERS:
             raise FeatvizError(
                 "no checkpoint given; name checkpoints before --layers, which takes all that "
                 f"follows ({' '.join(self.layers)})"
+            )
+        if self.ray is None and self.workers is not None:
+            raise FeatvizError("--workers are those of a Ray cluster; give --ray too")
+        if self.ray is not None and len(self.ray) > 1:
+            raise FeatvizError(
+                f"--ray takes one address, not {' '.join(self.ray)}; name checkpoints before it"
             )
         if self.sketches == _SKETCHES and not _SKETCHES.exists():
             raise FeatvizError(
@@ -76,17 +91,34 @@ class Extract:
             skip_bad=self.skip_bad,
         )
         skipped: tuple[str, ...] = ()
-        for result in extract_checkpoints(
-            self.checkpoints, sketches, self.out, settings, self.overwrite
-        ):
+        for result in self._results(sketches, settings):
             print(_line(result, settings), flush=True)
-            skipped = result.skipped
+            skipped = result.skipped or skipped
         if skipped:
             print(
                 f"{len(skipped)} of {len(sketches)} sketches could not be read and are left out: "
                 f"{', '.join(skipped)}",
                 file=sys.stderr,
             )
+
+    def _results(self, sketches: "SketchSet", settings: "Settings") -> "Iterator[Extracted]":
+        if self.ray is None:
+            from featviz.extraction import extract_checkpoints
+
+            return extract_checkpoints(
+                self.checkpoints, sketches, self.out, settings, self.overwrite
+            )
+        from featviz.extraction.scale_out import extract_on_ray
+
+        return extract_on_ray(
+            self.checkpoints,
+            sketches,
+            self.out,
+            settings,
+            self.overwrite,
+            address=self.ray[0] if self.ray else None,
+            workers=self.workers,
+        )
 
 
 def _line(result: "Extracted", settings: "Settings") -> str:

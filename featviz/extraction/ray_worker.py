@@ -1,0 +1,91 @@
+"""What one worker of a Ray cluster does: parts of tables, one after the other."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+
+from featviz.checkpoints import LoadedGenerator
+from featviz.errors import FeatvizError
+from featviz.extraction.jobs import Job, load_for
+from featviz.extraction.parts import Division, make_part, part_is_made
+from featviz.extraction.settings import Settings
+from featviz.sketches import SketchSet
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that workers have to know. index: a Ray reference to the set's index as Arrow table."""
+
+    jobs: tuple[Job, ...]
+    settings: Settings
+    division: Division
+    folder: Path
+    size: int
+    index: Any
+    threads: int = 1
+
+
+class PartMaker:
+    """A stateful worker: it holds one checkpoint until a part of another one is asked for."""
+
+    def __init__(self, work: Work) -> None:
+        torch.set_num_threads(work.threads)
+        self._work = work
+        # Not copied: the workers of a machine look at the same memory.
+        self._index = ray.get(work.index)
+        self._loaded: tuple[int, LoadedGenerator] | None = None
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+        """Make the parts that the rows name. What is wrong with the input comes back as text.
+
+        A part that is there is not made again: it may be that this worker's predecessor was
+        killed after it was done and before anybody heard of it.
+        """
+        problems, kinds, took = [], [], []
+        for job, number in zip(batch["job"], batch["part"], strict=True):
+            start = time.perf_counter()
+            problem = kind = ""
+            try:
+                self._make(int(job), int(number))
+            except (FeatvizError, OSError) as error:
+                problem, kind = str(error), type(error).__name__
+            problems.append(problem)
+            kinds.append(kind)
+            took.append(time.perf_counter() - start)
+        return {
+            "job": [int(job) for job in batch["job"]],
+            "part": [int(number) for number in batch["part"]],
+            "problem": problems,
+            "kind": kinds,
+            "seconds": took,
+            "process": [os.getpid()] * len(took),
+        }
+
+    def _make(self, index: int, number: int) -> None:
+        work = self._work
+        job = work.jobs[index]
+        if part_is_made(job, work.settings, work.division, number):
+            return
+        start, stop = work.division.rows(number)
+        rows = self._index.slice(start, stop - start).to_pandas()
+        sketches = SketchSet(work.folder, rows, work.size)
+        loaded = self._checkpoint(index)
+        make_part(job, work.settings, work.division, number, sketches, loaded)
+
+    def _checkpoint(self, index: int) -> LoadedGenerator:
+        if self._loaded is None or self._loaded[0] != index:
+            self._loaded = None
+            job = self._work.jobs[index]
+            loaded = load_for(job, self._work.settings)
+            if loaded.digest != job.request["digest"]:
+                raise FeatvizError(
+                    f"{job.file} is not the file that it was when the work was divided; "
+                    "start again when nobody writes it"
+                )
+            self._loaded = (index, loaded)
+        return self._loaded[1]

@@ -1,0 +1,204 @@
+"""The same work on a real local Ray cluster of two workers."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from featviz.errors import FeatvizError
+from featviz.extraction import Settings, extract_checkpoints
+from featviz.extraction.manifest import read_manifest
+from featviz.sketches import read_sketches
+from featviz.tables import read_features
+from tests.extraction.small import (
+    POINT,
+    SIZE,
+    arguments,
+    write_checkpoints,
+    write_sketches,
+)
+
+ray = pytest.importorskip("ray", reason="Ray is not installed; pip install 'featviz[ray]'")
+
+SETTINGS = Settings((POINT, (5, 6)), engine="dense")
+SKETCHES = 22
+PART = 4
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from featviz.extraction.scale_out import _cluster
+
+    with _cluster(None, 2):
+        yield
+
+
+@pytest.fixture
+def sketches(tmp_path):
+    return read_sketches(write_sketches(tmp_path / "drawn", SKETCHES), SIZE)
+
+
+@pytest.fixture
+def checkpoints(tmp_path):
+    return write_checkpoints(tmp_path / "run", 2)
+
+
+def extract_on_ray(checkpoints, sketches, out, settings=SETTINGS, part=PART, **more):
+    from featviz.extraction.scale_out import extract_on_ray
+
+    return list(extract_on_ray(checkpoints, sketches, out, settings, workers=2, part=part, **more))
+
+
+def assert_same(path, expected):
+    table, other = read_features(path), read_features(expected)
+    assert table.rows.equals(other.rows)
+    assert table.layers == other.layers
+    for layer in table.layers:
+        assert table.vectors[layer].tobytes() == other.vectors[layer].tobytes()
+    assert {**table.metadata, "engine_reason": None} == {**other.metadata, "engine_reason": None}
+
+
+def test_on_two_workers_the_tables_are_those_of_one_process_to_the_last_bit(
+    tmp_path, cluster, sketches, checkpoints
+):
+    alone = list(extract_checkpoints(checkpoints, sketches, tmp_path / "alone", SETTINGS))
+    results = extract_on_ray(checkpoints, sketches, tmp_path / "out")
+    assert {result.path.name for result in results} == {"n0.parquet", "n1.parquet"}
+    for one in alone:
+        path = tmp_path / "out" / one.path.name
+        assert path.is_dir()
+        assert len(list(path.iterdir())) == -(-SKETCHES // PART)
+        assert_same(path, one.path)
+        # Other programs read the folder as one table too.
+        frame = pd.read_parquet(path)
+        assert np.array_equal(np.stack(frame["L4"]), read_features(one.path).vectors["L4"])
+        (count, width), *_ = duckdb.sql(
+            f"select count(*), max(len(L4)) from read_parquet('{path}/*.parquet')"
+        ).fetchall()
+        assert (count, width) == (2 * SKETCHES, 32)
+    manifest = read_manifest(tmp_path / "out")
+    assert [entry["rows"] for entry in manifest.values()] == [2 * SKETCHES] * 2
+    assert not [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+    # Whoever asks again, either way, is given the same table.
+    again = list(extract_checkpoints(checkpoints, sketches, tmp_path / "out", SETTINGS))
+    assert all(result.kept for result in again)
+
+
+def workers():
+    """The processes of the actors that make parts, by id."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if name.startswith(b"ray::MapWorker") and str(os.getuid()) == str(folder.stat().st_uid):
+            found.append(int(folder.name))
+    return found
+
+
+def test_a_worker_that_is_killed_in_the_middle_changes_nothing(
+    tmp_path, cluster, sketches, checkpoints
+):
+    before, killed = set(workers()), []
+
+    def kill_one():
+        deadline = time.monotonic() + 100
+        while time.monotonic() < deadline:
+            made = len(list((tmp_path / "out").glob(".*.parts/part-*.parquet")))
+            mine = set(workers()) - before
+            if made >= 2 and mine:
+                killed.append((min(mine), made))
+                os.kill(min(mine), signal.SIGKILL)
+                return
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=kill_one)
+    thread.start()
+    extract_on_ray(checkpoints, sketches, tmp_path / "out", part=1)
+    thread.join()
+    ((_, made),) = killed
+    assert made < 2 * SKETCHES
+    for one in extract_checkpoints(checkpoints, sketches, tmp_path / "alone", SETTINGS):
+        assert_same(tmp_path / "out" / one.path.name, one.path)
+
+
+def spoil(sketches, *numbers):
+    for number in numbers:
+        path = sketches.folder / sketches.index["file"].iloc[number]
+        path.write_bytes(path.read_bytes()[:40])
+
+
+def test_parts_that_are_there_are_not_made_again_and_bad_sketches_are_told_by_name(
+    tmp_path, cluster, sketches, checkpoints, monkeypatch
+):
+    from featviz.extraction import scale_out
+
+    # The first sketches are looked at beforehand; these are to be met by a worker.
+    monkeypatch.setattr(scale_out, "_LOOKED_AT", PART)
+    bad = range(2 * PART, 3 * PART)
+    spoil(sketches, *bad)
+    out = tmp_path / "out"
+    with pytest.raises(FeatvizError, match=r"4 of 4 sketches cannot be read.*--skip-bad"):
+        extract_on_ray(checkpoints[:1], sketches, out)
+    assert not list(out.glob("[!.]*.parquet"))
+    there = {path.name: path.stat().st_mtime_ns for path in out.glob(".*.parts/part-*.parquet")}
+    assert there
+    skipping = Settings(SETTINGS.points, engine="dense", skip_bad=True)
+    (result,) = extract_on_ray(checkpoints[:1], sketches, out, skipping)
+    # A part whose sketches are all bad has no rows and still says which they were.
+    assert result.skipped == tuple(sketches.index["sketch"].iloc[list(bad)])
+    (alone,) = extract_checkpoints(checkpoints[:1], sketches, tmp_path / "alone", skipping)
+    assert_same(result.path, alone.path)
+    assert {name: (result.path / name).stat().st_mtime_ns for name in there} == there
+
+
+def of_clusters():
+    """The processes and folders of clusters that featviz started on this machine."""
+    processes = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if b"/tmp/fv-" in (folder / "cmdline").read_bytes():
+                processes.add(folder.name)
+    return processes, set(Path("/tmp").glob("fv-*"))
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_the_command_leaves_no_process_behind_and_goes_on_after_a_kill(
+    tmp_path, sketches, checkpoints, is_killed
+):
+    out, before = tmp_path / "out", of_clusters()
+    words = [*arguments(checkpoints[:1], sketches.folder, out), "--workers", "2", "--ray"]
+    call = subprocess.Popen(
+        [sys.executable, "-m", "featviz", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    if is_killed:
+        deadline = time.monotonic() + 100
+        while of_clusters()[0] == before[0] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        call.kill()
+    said, errors = call.communicate(timeout=120)
+    if not is_killed:
+        assert call.returncode == 0, errors
+        assert said.splitlines() == [
+            f"{out}/n0.parquet: {SKETCHES} rows ({SKETCHES} sketches, 1 point), L0, L1, L2, L3, L4"
+        ]
+        assert errors == ""
+        assert of_clusters()[1] == before[1]
+    deadline = time.monotonic() + 30
+    while of_clusters()[0] - before[0] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not of_clusters()[0] - before[0]
