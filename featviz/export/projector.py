@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from featviz.export.rows import Labelled, as_text
+from featviz.export.rows import Labelled
 from featviz.export.sprites import sprite_sheet
+from featviz.export.text import write_vectors
 
 CONFIG = "projector_config.pbtxt"
 
@@ -31,8 +32,7 @@ def write_projector(tables: Sequence[Labelled], folder: Path) -> None:
         _write_metadata(item.table.rows, place / "metadata.tsv")
         tile = _write_sprite(item, place / "sprite.png")
         for layer, vectors in item.table.vectors.items():
-            lines = ["\t".join(as_text(vector)) + "\n" for vector in vectors]
-            (place / f"{layer}.tsv").write_text("".join(lines), encoding="utf-8", newline="\n")
+            write_vectors(vectors, place / f"{layer}.tsv")
             entries.append(_entry(item.name, layer, vectors.shape, tile))
     (folder / CONFIG).write_text("".join(entries), encoding="utf-8", newline="\n")
 

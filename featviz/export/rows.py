@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from featviz.errors import FeatvizError
@@ -53,8 +52,3 @@ def label_rows(name: str, table: FeatureTable, sketches: SketchSet | None = None
     rows = table.rows.drop(columns=known, errors="ignore").reset_index(drop=True)
     rows = pd.concat([rows, extra[known]], axis=1)
     return Labelled(name, FeatureTable(rows, table.vectors, table.metadata), sketches, numbers)
-
-
-def as_text(values: np.ndarray) -> list[str]:
-    """float32 numbers in the fewest digits that read back to the same float32."""
-    return [np.format_float_scientific(value, unique=True, trim="-") for value in values]
