@@ -1,0 +1,76 @@
+"""`featviz trajectory`."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from featviz.errors import FeatvizError
+
+_SKETCHES = Path("sketches")
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Draw how features change over the training steps of one or more runs."""
+
+    features: Positional[tuple[Path, ...]]
+    """Feature tables of a run's kept generators (`featviz train --keep-every`), any order."""
+    layers: tuple[str, ...] = ()
+    """Which layers; all of each table if none is given."""
+    point: tuple[int, int] | None = None
+    """Which point, if the tables hold several."""
+    merge: tuple[str, ...] = ()
+    """Groups to count as others, such as G11=G8 G10=G9."""
+    sketches: Path = _SKETCHES
+    """The sketch set that the tables were made from, which tells the edits that may leak."""
+    out: Path | None = None
+    """The figure, .png, .pdf or .svg; default: RUN-trajectory.png in this folder."""
+    save_table: Path | None = None
+    """Write the numbers to this .csv or .parquet too."""
+
+    def run(self) -> None:
+        """Measure, draw and print where the figure is and its caption."""
+        from featviz.drawing import CANVAS
+        from featviz.figures import figure_format, save_figure, style
+        from featviz.sketches import read_sketches
+        from featviz.structure.groups import parse_merge
+        from featviz.tables import read_features
+        from featviz.trajectory import edits_out_of_reach, measure_trajectory, write_trajectory
+        from featviz.trajectory.measure import check_format
+        from featviz.trajectory.plots import caption, trajectory_figure
+
+        if not self.features:
+            raise FeatvizError("expected feature tables of a run; `featviz extract` makes them")
+        if self.out is not None:
+            figure_format(self.out)
+        if self.save_table is not None:
+            check_format(self.save_table)
+        points = None if self.point is None else [self.point]
+        tables = [
+            read_features(path).select(layers=self.layers or None, points=points)
+            for path in self.features
+        ]
+        edits = None
+        if self.sketches == _SKETCHES and not _SKETCHES.exists():
+            print(
+                f"there is no folder '{_SKETCHES}' here, so leakage is left out; name the sketches "
+                "with --sketches FOLDER",
+                file=sys.stderr,
+            )
+        else:
+            size = int(tables[0].metadata.get("size") or CANVAS)
+            edits = edits_out_of_reach(tables[0], read_sketches(self.sketches, size))
+            if not any(edits.values()):
+                print("no edit lies outside of a receptive field: no leakage", file=sys.stderr)
+        table = measure_trajectory(tables, edits=edits, merge=parse_merge(self.merge))
+        out = self.out or Path(f"{'_'.join(table.runs)}-trajectory.png")
+        with style():
+            figure = trajectory_figure(table)
+        if self.save_table is not None:
+            write_trajectory(table, self.save_table)
+            print(self.save_table)
+        save_figure(figure, out)
+        print(out)
+        print(caption(table))

@@ -1,0 +1,20 @@
+"""Trajectories: how the features of the same sketches change while a generator is trained."""
+
+from featviz.trajectory.edits import EditPairs, edits_out_of_reach
+from featviz.trajectory.measure import (
+    MEASURES,
+    TrajectoryTable,
+    measure_trajectory,
+    run_name,
+    write_trajectory,
+)
+
+__all__ = [
+    "MEASURES",
+    "EditPairs",
+    "TrajectoryTable",
+    "edits_out_of_reach",
+    "measure_trajectory",
+    "run_name",
+    "write_trajectory",
+]

@@ -1,0 +1,109 @@
+"""Curves over training steps."""
+
+import math
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from featviz.figures import LINE, draw_caption, wrap_caption
+from featviz.trajectory.measure import TrajectoryTable
+
+_TITLES = {
+    "ratio": "within / between",
+    "relative within": "within / scale",
+    "distinct": "distinct vectors",
+    "leakage": "leakage at the point",
+}
+_MARKERS = "osD^vPX*"
+
+
+def draw_trajectory(table: TrajectoryTable, ax: Axes, run: str, measure: str) -> Axes:
+    """One measure of one run over the steps, a curve a layer: dark is shallow, light is deep."""
+    layers = table.layers
+    colors = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, len(layers)))
+    for number, (layer, color) in enumerate(zip(layers, colors, strict=True)):
+        curve = table.curve(run, layer, measure)
+        ax.plot(
+            curve["step"],
+            curve["value"],
+            color=color,
+            marker=_MARKERS[number % len(_MARKERS)],
+            # Where curves coincide, those below still show around those on top.
+            markersize=max(2.4, 5.0 - 0.6 * number),
+            linewidth=max(0.8, 1.6 - 0.2 * number),
+            markeredgewidth=0,
+            label=layer,
+            clip_on=False,
+        )
+    top = table.rows.loc[table.rows["measure"] == measure, "value"].max()
+    ax.set_ylim(0, 1.05 * top if top > 0 else 1)
+    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    ax.grid(color="#E6E6E6", linewidth=0.5)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    return ax
+
+
+def trajectory_figure(table: TrajectoryTable) -> Figure:
+    """Runs down, measures across, each measure with one scale; call it inside `figures.style`."""
+    measures, runs = table.measures, table.runs
+    columns = max(len(measures), 1)
+    left, right, gap, tall, between = 0.5, 0.3, 0.42, 1.5, 0.56
+    wide = 1.45
+    width = left + columns * wide + (columns - 1) * gap + right
+    lines = wrap_caption(caption(table), width)
+    legend = 0.3 * math.ceil(len(table.layers) / max(1, int(width / 0.62)))
+    below = 0.42 + legend + LINE * len(lines) + 0.12
+    above = 0.5
+    height = above + len(runs) * tall + (len(runs) - 1) * between + below
+    figure = Figure(figsize=(width, height))
+    for row, run in enumerate(runs):
+        bottom = height - above - (row + 1) * tall - row * between
+        for column, measure in enumerate(measures):
+            x = left + column * (wide + gap)
+            ax = figure.add_axes((x / width, bottom / height, wide / width, tall / height))
+            draw_trajectory(table, ax, run, measure)
+            if row == 0:
+                figure.text(x / width, 1 - 0.12 / height, _TITLES[measure], va="top")
+            if row == len(runs) - 1:
+                ax.set_xlabel("training step")
+        y = (bottom + tall + 0.07) / height
+        figure.text(left / width, y, run, fontweight="bold", va="bottom", fontsize=8)
+    handles = [
+        Line2D([], [], color=line.get_color(), marker=line.get_marker(), markersize=4, linewidth=1)
+        for line in (figure.axes[0].lines if figure.axes else [])
+    ]
+    figure.legend(
+        handles,
+        list(table.layers),
+        loc="lower center",
+        bbox_to_anchor=(0.5, (LINE * len(lines) + 0.12) / height),
+        ncols=max(1, min(len(table.layers), int(width / 0.62))),
+        frameon=False,
+        columnspacing=1.2,
+        handlelength=1.6,
+    )
+    draw_caption(figure, lines)
+    return figure
+
+
+def caption(table: TrajectoryTable) -> str:
+    """What the figure shows, as text."""
+    x, y = table.point
+    leakage = (
+        " Leakage: length of the change of the vector by an edit outside of the layer's "
+        "convolutional receptive field, relative to the layer's root mean square length; mean "
+        "over groups."
+        if "leakage" in table.measures
+        else ""
+    )
+    return (
+        f"Vectors of {table.sketches} sketches at ({x}, {y}) over training. Within, between: mean "
+        "Euclidean distance of two sketches of one group, of two groups; scale: root mean square "
+        f"distance to the mean.{leakage} All scales begin at 0, each column has one."
+    )
