@@ -23,6 +23,7 @@ from featviz.figures import save_figure, style
 from featviz.files import atomic_write
 from featviz.leakage import (
     LeakageTable,
+    default_modes,
     edit_changes,
     edit_reach,
     join_leakage,
@@ -55,7 +56,7 @@ class Options:
 
     edits_per_group: int | Literal["all"] = 3
     """At most so many edits of a group, evenly spaced."""
-    tables: Path = ROOT / "leakage"
+    tables: Path = ROOT / "leakage" / "mouth-and-nose"
     """Folder of the leakage tables and maps."""
     sketches: Path = ROOT / "sketches"
     """Folder of the sketch set."""
@@ -67,15 +68,19 @@ class Options:
 
 def measured(options: Options, sketches: SketchSet, name: str) -> LeakageTable:
     """The table of a checkpoint, from its file if that is of these weights and edits."""
-    layers, modes = (FRONT_END, (ALL,)) if name in FRONT_ENDS else (LAYERS, None)
+    loaded = load_generator(name)
+    layers, modes = LAYERS, default_modes(loaded.generator, FRONT_END)
+    if name in FRONT_ENDS:
+        layers, modes = FRONT_END, (FREE, ALL)
     path = options.tables / f"{name}.parquet"
     if path.is_file():
         table = read_leakage(path)
         known = table.metadata["checkpoints"].get(name, {})
         fits = (
-            known.get("digest") == load_generator(name).digest
+            known.get("digest") == loaded.digest
             and table.metadata["edits_a_group"] == options.edits_per_group
-            and set(layers) <= set(table.layers)
+            and (table.layers, table.modes) == (layers, modes)
+            and set(table.groups) == set(sketches.groups)
         )
         if fits:
             return table
@@ -177,8 +182,6 @@ def _by_mode(found: pd.DataFrame) -> str:
     place = rows.set_index(["mode", "checkpoint"])
     lines = [["held", *names]]
     for mode in dict.fromkeys(rows["mode"]):
-        if mode == LAYERS[-2]:  # one block of many
-            continue
         cells = []
         for name in names:
             if (mode, name) not in place.index:
@@ -240,9 +243,8 @@ def main(arguments: list[str] | None = None) -> None:
         sketches = read_sketches(options.sketches)
         page = options.page.read_text(encoding="utf-8")
         rewrite(page, "")
-        joined = join_leakage(measured(options, sketches, name) for name in WHOLE + FRONT_ENDS)
-        away = joined.rows["group"].isin(AWAY_FROM_EYES)
-        table = LeakageTable(joined.rows[away].reset_index(drop=True), joined.metadata)
+        away = sketches.of_groups(*AWAY_FROM_EYES)
+        table = join_leakage(measured(options, away, name) for name in WHOLE + FRONT_ENDS)
         found = summarize(table)
         with style():
             figures = {

@@ -5,9 +5,12 @@ import torch
 
 from featviz.checkpoints import save_network
 from featviz.cli import main
+from featviz.conditioning import encode_drawing
+from featviz.drawing import read_svg
 from featviz.errors import FeatvizError
-from featviz.leakage import read_leakage, read_maps
+from featviz.leakage import edit_reach, read_leakage, read_maps
 from featviz.leakage.checkpoints import leakage_of_checkpoints
+from featviz.sketches import read_sketches
 
 
 @pytest.fixture
@@ -91,3 +94,19 @@ def test_no_checkpoint_and_two_of_one_name_are_told(shipped, small, tmp_path):
         next(leakage_of_checkpoints([small, small], shipped))
     with pytest.raises(FeatvizError, match="'image'"):
         next(leakage_of_checkpoints(["paper-modified"], shipped, ["image"]))
+
+
+def test_a_generator_with_conditions_is_given_them(few, make, tmp_path):
+    path = tmp_path / "conditioned.safetensors"
+    model = make(input_channels=4)
+    details = {"conditions": {"boundaries": True, "appearance_channels": 0}}
+    save_network(model, path, "generator", details, torch.float32)
+    ((name, found),) = leakage_of_checkpoints(
+        [path], read_sketches(few), ["L0"], ["all"], point=(42, 62), size=128, most=1
+    )
+    assert name == "conditioned"
+    sketch = found.table.rows["sketch"].iloc[0]
+    drawings = [read_svg(few / f"{each}.svg").scaled(128) for each in ("G8/001", sketch)]
+    inputs = [encode_drawing(drawing, boundaries=True)[None] for drawing in drawings]
+    expected = edit_reach(model, *inputs, ["L0"])["L0"].mean()
+    assert found.table.rows["reach_share"].iloc[0] == pytest.approx(expected)
