@@ -15,9 +15,6 @@ Engine = Literal["auto", "dense", "sparse"]
 
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 
-# Of the multiplications of whole maps; see docs/engine.md for the measurement.
-BREAK_EVEN = 0.5
-
 
 @dataclass(frozen=True, eq=False)
 class Choice:
@@ -43,8 +40,8 @@ def choose_engine(
 ) -> Choice:
     """The engine for all images of a call.
 
-    cells: for each layer the cells (column, row). first: the first image (C, H, W), by whose share
-    of distinct windows "auto" decides. Raises FeatvizError if "sparse" cannot compute the layers.
+    cells: for each layer the cells (column, row). first: the first image (C, H, W), by whose
+    windows "auto" decides. Raises FeatvizError if "sparse" cannot compute the layers.
     """
     if engine not in ENGINES:
         raise FeatvizError(f"unknown engine '{engine}'; there are {', '.join(ENGINES)}")
@@ -60,10 +57,11 @@ def choose_engine(
             ) from None
         return Choice(None, str(reason))
     reader = SparseReader(plan, cells)
-    if engine == "auto" and (share := reader.share(first.to(plan.dtype))) > BREAK_EVEN:
+    work = reader.work(first.to(plan.dtype))
+    if engine == "auto" and work.estimate > 1:
         return Choice(
             None,
-            f"of the windows of the first sketch {share:.0%} are distinct, by multiplications; "
-            f"the sparse engine pays up to {BREAK_EVEN:.0%}",
+            f"{work.distinct} of the {work.windows} windows of the first image are distinct: the "
+            f"sparse engine would take about {work.estimate:.1f} times as long",
         )
     return Choice(reader)

@@ -6,6 +6,7 @@ occurs. Nothing is left out and nothing is approximated.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
@@ -25,7 +26,30 @@ from featviz.sparse.windows import (
     windows_at,
 )
 
+# In multiplications that take as long: what a distinct window costs beside its multiplications, a
+# cell in the dense engine, an image in both; and how much slower the dense engine multiplies.
+_DISTINCT, _CELL, _IMAGE, _DENSE = 60_000, 3_000, 100_000_000, 2.0
+
 Cells = Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an image costs this engine, and what it costs to compute whole maps.
+
+    distinct, windows: windows that are computed and all there are. sparse, dense: multiplications.
+    """
+
+    distinct: int
+    windows: int
+    sparse: int
+    dense: int
+
+    @property
+    def estimate(self) -> float:
+        """Expected time as a share of the dense engine's, by measurements (docs/engine.md)."""
+        sparse = self.sparse + _DISTINCT * self.distinct + _IMAGE
+        return sparse / (_DENSE * self.dense + _CELL * self.windows + _IMAGE / 2)
 
 
 class SparseReader:
@@ -72,18 +96,20 @@ class SparseReader:
             self._read_maps(image, vectors)
         return {layer: vectors[layer] for layer in self._plan.targets}
 
-    def share(self, image: Tensor) -> float:
-        """Multiplications for this image as a share of those for whole maps."""
+    def work(self, image: Tensor) -> Work:
+        """What (C, H, W) costs."""
         if not self._mapped:
-            return 0.0
+            return Work(0, 0, 0, 0)
         current = pixel_map(image, fold=self._folded is not None).map
-        done = whole = 0
+        distinct = windows = sparse = dense = 0
         for operation in self._plan.operations:
             if isinstance(operation, Convolution):
                 _, current = distinct_windows(current, operation.window)
-                done += current.rows * operation.weight.numel()
-                whole += current.numbers.size * operation.weight.numel()
-        return done / whole if whole else 0.0
+                distinct += current.rows
+                windows += current.numbers.size
+                sparse += current.rows * operation.weight.numel()
+                dense += current.numbers.size * operation.weight.numel()
+        return Work(distinct, windows, sparse, dense)
 
     def _read_maps(self, image: Tensor, vectors: dict[str, Tensor]) -> None:
         start = pixel_map(image, fold=self._folded is not None)

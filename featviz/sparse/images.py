@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from featviz.sparse.windows import BACKGROUND, NumberMap, Numbers, merge
@@ -24,28 +25,15 @@ class PixelMap:
 
 def pixel_map(image: Tensor, fold: bool = True) -> PixelMap:
     """(C, H, W) floating point -> the distinct pixels and where they are."""
-    height, width = image.shape[1:]
     if fold and has_equal_channels(image):
         image = image[:1]
-    numbered = [_number(channel) for channel in image]
-    if len(numbered) == 1:
-        numbers, count = numbered[0]
+    if len(image) == 1:
+        numbers, places, counts = _number(image[0])
     else:
-        bound = max(count for _, count in numbered)
-        flat, count = merge((channel.ravel() for channel, _ in numbered), bound)
-        frequency = np.bincount(flat)
-        # The most frequent pixel is the background.
-        order = np.argsort(-frequency, kind="stable")
-        renumbered = np.empty(count, np.int32)
-        renumbered[order] = np.arange(count)
-        numbers = renumbered[flat].reshape(height, width)
-    numbers = numbers + np.int32(BACKGROUND)
-    examples = np.empty(count + BACKGROUND, np.int64)
-    examples[numbers.ravel()] = np.arange(height * width)
-    pixels = image.new_zeros(count + BACKGROUND, len(image))
-    pixels[BACKGROUND:] = image.flatten(1).T[torch.from_numpy(examples[BACKGROUND:])]
-    counts = np.bincount(numbers.ravel(), minlength=count + BACKGROUND)
-    return PixelMap(NumberMap(numbers, counts), pixels)
+        numbers, places, counts = _number_vectors(image)
+    pixels = image.new_zeros(len(places) + BACKGROUND, len(image))
+    pixels[BACKGROUND:] = image.flatten(1)[:, torch.from_numpy(places)].T
+    return PixelMap(NumberMap(numbers, np.concatenate([[0], counts])), pixels)
 
 
 def has_equal_channels(image: Tensor) -> bool:
@@ -55,19 +43,36 @@ def has_equal_channels(image: Tensor) -> bool:
     return all(torch.equal(channel, image[0]) for channel in image[1:])
 
 
-def _number(channel: Tensor) -> tuple[Numbers, int]:
-    """(H, W) values -> numbers 0, 1, ... of its distinct values, and how many there are.
+_Numbered = tuple[Numbers, NDArray[np.int64], NDArray[np.int64]]
+"""(H, W) numbers from `BACKGROUND` on, and of each the place of an example and how many it has."""
 
-    Number 0 is the value that most of a sample of pixels have.
-    """
+
+def _number(channel: Tensor) -> _Numbered:
+    """Number the distinct values of (H, W); the first is what most of a sample of pixels have."""
     # Compared as bits, so that a difference of sign in zero is one too.
     bits: Numbers = channel.contiguous().view(_BITS[channel.element_size()]).numpy()
-    background = np.sort(bits[::8, ::8], axis=None)
-    background = background[len(background) // 2]
+    sample = np.sort(bits[::8, ::8], axis=None)
+    background = sample[len(sample) // 2]
     others = np.flatnonzero(bits != background)
-    numbers = np.zeros(bits.shape, np.int32)
-    if not len(others):
-        return numbers, 1
-    uniques, codes = np.unique(bits.ravel()[others], return_inverse=True)
-    numbers.ravel()[others] = codes + 1
-    return numbers, len(uniques) + 1
+    uniques, first, codes = np.unique(bits.ravel()[others], return_index=True, return_inverse=True)
+    numbers = np.full(bits.shape, BACKGROUND, np.int32)
+    numbers.ravel()[others] = codes + (BACKGROUND + 1)
+    example = int((bits == background).argmax())
+    places = np.concatenate([[example], others[first]])
+    counts = np.concatenate([[bits.size - len(others)], np.bincount(codes, minlength=len(uniques))])
+    return numbers, places, counts
+
+
+def _number_vectors(image: Tensor) -> _Numbered:
+    """Number the distinct pixels of (C, H, W), the most frequent first."""
+    channels = [_number(channel) for channel in image]
+    bound = max(len(places) for _, places, _ in channels) + BACKGROUND
+    codes, count = merge((numbers.ravel() for numbers, _, _ in channels), bound)
+    counts = np.bincount(codes)
+    order = np.argsort(-counts, kind="stable")
+    renumbered = np.empty(count, np.int32)
+    renumbered[order] = np.arange(BACKGROUND, count + BACKGROUND)
+    examples = np.empty(count, np.int64)
+    examples[codes] = np.arange(len(codes))
+    numbers = renumbered[codes].reshape(channels[0][0].shape)
+    return numbers, examples[order], counts[order]

@@ -121,7 +121,7 @@ def _sources(window: Window, axis: int, outputs: Indices, size: tuple[int, int])
             return np.where((cells >= 0) & (cells < length), cells, -1)
         case "reflect":
             mirrored = np.abs(cells)
-            return np.where(mirrored >= length, 2 * (length - 1) - mirrored, mirrored)
+            return np.asarray(np.where(mirrored < length, mirrored, 2 * (length - 1) - mirrored))
         case "replicate":
             return cells.clip(0, length - 1)
         case "circular":

@@ -78,9 +78,7 @@ def make_plan(
     for layer, end in ends.items():
         position = reached[end]
         if position is None:
-            raise UnsuitedError(
-                f"layer '{layer}' is padding, which is one with its convolution here"
-            )
+            raise UnsuitedError(f"layer '{layer}' is padding, here a part of its convolution")
         positions[layer] = position
     last = max(positions.values())
     return Plan(tuple(operations[:last]), positions, image_size, channels, dtype)
