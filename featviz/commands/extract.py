@@ -44,6 +44,11 @@ class Extract:
     same up to rounding; auto takes sparse where that is possible and faster."""
     variant: str | None = None
     """Which layers of a .pth have normalisation, which the file does not tell."""
+    device: str = "cpu"
+    """Where to compute: cpu, or a GPU by its name in PyTorch, such as cuda or cuda:1."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the network's weights and maps; bfloat16 has 3 digits and is faster on some devices. The
+    table holds float32 either way."""
     out: Path = Path("features")
     """Folder for one parquet file a checkpoint, and manifest.json: what came from what. A table
     that is there and was made from the same files with the same settings is kept, so that a call
@@ -88,6 +93,8 @@ class Extract:
             stage=self.stage,
             variant=self.variant,
             engine=self.engine,
+            device=self.device,
+            precision=self.precision,
             skip_bad=self.skip_bad,
         )
         skipped: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from featviz.checkpoints import (
 from featviz.conditioning import ConditionedSketches
 from featviz.encoding import Image
 from featviz.errors import FeatvizError
+from featviz.extraction.loading import place
 from featviz.extraction.rasters import Rasters
 from featviz.extraction.reading import extract
 from featviz.extraction.settings import Settings, difference
@@ -112,10 +113,14 @@ def finished(job: Job, settings: Settings, overwrite: bool) -> TableDescription 
 
 
 def load_for(job: Job, settings: Settings) -> LoadedGenerator:
-    """Load a job's generator; raises FeatvizError for layers it lacks and weights that are NaN."""
+    """Load a job's generator and put it where it is to run.
+
+    Raises FeatvizError for layers it lacks, weights that are NaN and a device that is not there.
+    """
     loaded = load_generator(job.file, settings.variant)
     find_layers(loaded.generator, settings.layers, settings.stage)
     require_finite_weights(loaded.generator, loaded.name)
+    place(loaded.generator, settings.device, settings.precision)
     return loaded
 
 

@@ -27,6 +27,7 @@ from featviz.encoding import Image, encode_image, input_channels
 from featviz.errors import FeatvizError
 from featviz.extraction.cells import Placing, boxes, cell_reader, place_cells, side
 from featviz.extraction.engines import Engine, choose_engine
+from featviz.extraction.loading import exactly, load_batches
 from featviz.inputs import Input, LabelledImages, read_inputs
 from featviz.points import PROBE_POINT, Point, check_point, whole_pair
 from featviz.progress import track
@@ -165,11 +166,13 @@ def _read_dense(
     device, dtype = _home(model)
     with (
         torch.inference_mode(),
+        exactly(device),
         evaluating(model),
         truncated_forward(model, list(cells), stage, keep=cell_reader(cells)) as forward,
     ):
-        for batch in _batches(inputs, 1 if device.type == "cpu" else batch_size):
-            yield batch, forward(torch.stack([item.tensor for item in batch]).to(device, dtype))
+        batches = _batches(inputs, 1 if device.type == "cpu" else batch_size)
+        for batch, images in load_batches(batches, device, dtype):
+            yield batch, forward(images)
 
 
 def _read_sparse(model: nn.Module, inputs: Iterator[Input], reader: SparseReader) -> Read:

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from featviz.activations import Stage
 from featviz.extraction.engines import Engine
+from featviz.extraction.loading import Precision
 from featviz.extraction.reading import FRONT_END_LAYERS
 from featviz.points import PROBE_POINT, Point, whole_pair
-
-Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
