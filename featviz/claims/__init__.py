@@ -14,6 +14,7 @@ from featviz.claims.claim import (
     write_claims,
 )
 from featviz.claims.definitions import DEFINITIONS
+from featviz.claims.images import image_findings
 from featviz.claims.judging import judge
 from featviz.claims.study import STUDY, Study
 
@@ -27,6 +28,7 @@ __all__ = [
     "Part",
     "Study",
     "Verdict",
+    "image_findings",
     "judge",
     "read_claims",
     "write_claims",

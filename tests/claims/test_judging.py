@@ -86,7 +86,7 @@ def test_tables_that_do_not_are_refused_and_the_option_named(variants, told):
 
 def test_tables_of_other_sketches_or_groups_are_refused():
     fewer = BASELINE.but(members=6).table()
-    with pytest.raises(FeatvizError, match="do not hold the same sketches; only one .* G1"):
+    with pytest.raises(FeatvizError, match=r"do not hold the same sketches; only one .* G1"):
         judge([fewer, MODIFIED.table()])
     other = BASELINE.table()
     other.rows.loc[0, "group"] = "G2"
@@ -102,5 +102,5 @@ def test_a_table_of_two_points_is_refused():
 
 
 def test_a_role_that_tables_do_not_play_is_refused():
-    with pytest.raises(FeatvizError, match="unknown role 'no-norm'.*baseline, modified"):
+    with pytest.raises(FeatvizError, match=r"unknown role 'no-norm'.*baseline, modified"):
         judge({"no-norm": MODIFIED.table()})
