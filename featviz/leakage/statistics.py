@@ -86,10 +86,11 @@ def record_statistics(model: nn.Module, image: Tensor) -> dict[str, Statistics]:
 
         return hook
 
+    sample = next((tensor for tensor in model.parameters() if tensor.is_floating_point()), image)
     with ExitStack() as hooks, evaluating(model), torch.no_grad():
         for name, norm in instance_norms(model).items():
             hooks.callback(norm.register_forward_hook(listen(name)).remove)
-        model(image)
+        model(image.to(sample.device, sample.dtype))
     return found
 
 
@@ -105,11 +106,14 @@ def hold_statistics(
     when the block ends, however it ends, the model is as it was. Blocks can be nested.
 
     The arithmetic is that of a fixed scale and shift, so the base image itself comes out equal up
-    to rounding only: compare images that were both made inside. Raises FeatvizError for a layer
-    without an instance norm and for a norm whose statistics are not given.
+    to rounding only: compare images that were both made inside. Raises FeatvizError for a layer or
+    model without an instance norm and for a norm whose statistics are not given.
     """
     norms = instance_norms(model, layers)
+    if not norms:
+        raise FeatvizError("this model has no instance norm whose statistics could be held")
     if layers is None:
+        # One that takes no part in the forward has no statistics, and none to hold.
         norms = {name: norm for name, norm in norms.items() if name in statistics}
     if missing := [name for name in norms if name not in statistics]:
         raise FeatvizError(

@@ -38,3 +38,5 @@ def test_a_mode_that_holds_nothing_is_refused(make):
         held_norms(make("no-norm"), "front-end")
     with pytest.raises(FeatvizError, match="unknown layer 'encoder'"):
         held_norms(make(), "encoder")
+    with pytest.raises(FeatvizError, match="this model has no instance norm"):
+        held_norms(nn.Conv2d(1, 1, 1), "all")

@@ -195,6 +195,18 @@ def test_with_all_statistics_held_random_networks_keep_edits_in_reach(make, rng,
             assert (change[~reached[layer]] == 0).all(), layer
 
 
+def test_a_local_enhancer_with_all_held_keeps_edits_in_reach(make, edit):
+    model = make(enhancers=1, enhancer_blocks=1, downsamplings=1, residual_blocks=1)
+    layers = ["L0", "L1", "E0", "E1", "image"]
+    reached = edit_reach(model, *edit, layers)
+    assert not reached["image"].all()
+    held = edit_changes(model, *edit, layers, mode="all")
+    free = edit_changes(model, *edit, layers)
+    for layer in layers:
+        assert (held[layer][~reached[layer]] == 0).all(), layer
+        assert (free[layer][~reached[layer]] > 0).any(), layer
+
+
 def test_without_norm_nothing_leaks_even_if_free(make, edit):
     for variant, bare in (("baseline", 0), ("modified", 2), ("no-norm", 5)):
         model = make(variant)
@@ -215,6 +227,8 @@ def test_a_layer_without_norms_is_refused_with_those_that_have_some(make, edit):
     with pytest.raises(FeatvizError, match="unknown layer 'L9'"):
         instance_norms(model, ["L9"])
     plain = nn.Sequential(nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1))
+    with pytest.raises(FeatvizError, match="no instance norm"), hold_statistics(plain, {}):
+        pass
     assert instance_norms(plain) == {}
     with pytest.raises(FeatvizError, match="norms of this model are none"):
         instance_norms(plain, ["0"])
