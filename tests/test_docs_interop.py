@@ -76,6 +76,7 @@ def test_the_projector_folder_is_as_the_page_lists_it(here):
 
 
 def test_the_text_table_has_the_columns_the_page_names(here):
-    (names,) = re.findall(r"the columns `(.*?), \.\.\.`", DOCUMENT.read_text(encoding="utf-8"))
+    text = " ".join(DOCUMENT.read_text(encoding="utf-8").split())
+    (names,) = re.findall(r"the columns `(.*?), \.\.\.`", text)
     columns = list(pd.read_csv(here / "text" / "paper-modified" / "L0.csv").columns)
     assert columns[: len(names.split(", "))] == names.split(", ")
