@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PathCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.distance import pdist
@@ -18,8 +19,9 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from sklearn.datasets import load_wine
 
 from featviz import cli
-from featviz.embedding import EmbeddingTable, embed, join, read_embedding
+from featviz.embedding import EmbeddingTable, embed, embed_all, join, read_embedding, seed_spread
 from featviz.figures import draw_receptive_fields, draw_sketch, save_figure, style
+from featviz.labels import draw_labels
 from featviz.plots import (
     GROUP_STYLE,
     caption,
@@ -74,6 +76,11 @@ def pca() -> EmbeddingTable:
 @pytest.fixture(scope="module")
 def tsne() -> EmbeddingTable:
     return embed(wine_table("one"), "tsne")
+
+
+@pytest.fixture(scope="module")
+def seeds() -> EmbeddingTable:
+    return seed_spread(wine_table("one"), ["L0"], range(3))
 
 
 def seen(color: str, sight: str) -> NDArray[np.float64]:
@@ -152,6 +159,84 @@ def test_pca_panels_share_one_scale_in_units_of_their_spread(pca: EmbeddingTable
         for marks in scatters(figure)
     ]
     np.testing.assert_allclose(np.ptp(spread[0], axis=0), np.ptp(spread[2], axis=0), rtol=1e-4)
+
+
+def test_lines_lead_from_each_point_to_its_places_by_other_seeds(seeds: EmbeddingTable) -> None:
+    ax = draw_embedding(seeds, Figure().add_subplot())
+    (lines,) = (artist for artist in ax.collections if isinstance(artist, LineCollection))
+    drawn = {tuple(np.ravel(segment)) for segment in lines.get_segments()}
+    wanted = {
+        (x, y, *place)
+        for x, y, flat in zip(*(seeds.frame[c] for c in ("x", "y", "seed_places")), strict=True)
+        for place in np.reshape(flat, (-1, 2))
+    }
+    # The wines of one tie are one point.
+    assert drawn == wanted
+    assert len(lines.get_segments()) == 3 * seeds.panels[0]["distinct"]
+    low, high = np.array([ax.get_xlim(), ax.get_ylim()]).T
+    ends = np.concatenate(lines.get_segments())
+    assert ((ends > low) & (ends < high)).all()
+
+
+def test_the_caption_tells_what_the_seeds_came_to(seeds: EmbeddingTable) -> None:
+    text, facts = caption(seeds), seeds.panels[0]["seeds"]
+    divergence = facts["kl_divergence"]
+    for fact in (
+        "Seeds 0 to 2, which differ in the start's jitter",
+        f"one L0: KL {min(divergence):.3f} to {max(divergence):.3f}",
+        f"trustworthiness {np.mean(facts['trustworthiness']):.3f}",
+        f"continuity {np.mean(facts['continuity']):.3f}",
+        f"spread {facts['spread']:.3f}",
+    ):
+        assert fact in text
+
+
+@pytest.mark.parametrize(
+    ("method", "facts"),
+    [
+        ("mds", ["Metric MDS (SMACOF) of the distinct vectors, PCA start. One unit", "stress 0."]),
+        ("isomap", ["15 neighbours. One unit is", "same scale"]),
+        ("lle", ["LLE of the distinct vectors, 15 neighbours; distances", "no unit"]),
+        ("sne", ["Gaussian kernel", "perplexity 15, exact, PCA start, seed 0;", "L0: KL "]),
+    ],
+)
+def test_the_caption_tells_method_and_settings(method: str, facts: list[str]) -> None:
+    text = caption(embed(wine_table("one"), method))
+    for fact in [*facts, "trustworthiness 0.", "continuity 0.", "15 neighbours, 1 is perfect"]:
+        assert fact in text
+
+
+def test_the_caption_tells_lowered_neighbours_and_pieces() -> None:
+    table = wine_table("one").select(groups=["G1"])
+    panel = embed(table, "isomap", neighbours=400)
+    assert "35 neighbours" in caption(panel)
+    assert "lowered to all others there are" in caption(panel)
+    far = table.vectors["L0"] + np.where(np.arange(36) < 18, 0, 1e3)[:, None].astype(np.float32)
+    assert "2 pieces" in caption(embed(replace(table, vectors={"L0": far}), "isomap", neighbours=5))
+
+
+def test_maps_in_units_of_the_vectors_share_a_scale_and_others_have_no_ticks() -> None:
+    for method, ticks in (("mds", True), ("isomap", True), ("lle", False)):
+        figure = embedding_figure(embed_all([wine_table("one"), wine_table("two", 100)], method))
+        sides = [float(np.diff(ax.get_xlim())[0]) for ax in figure.axes]
+        assert (len(figure.axes[0].get_xticks()) > 0) == ticks
+        if ticks:
+            np.testing.assert_allclose(sides, sides[0])
+
+
+def test_labels_touch_no_marker_where_there_is_room(pca: EmbeddingTable) -> None:
+    figure = Figure(figsize=(3, 3))
+    ax = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    # A marker on each side, at a distance at which a label beside the point would just touch it.
+    around = np.array([[0.28, 0], [-0.28, 0], [0, 0.07], [0, -0.07]]) + 0.5
+    draw_labels(ax, np.array([[0.5, 0.5]]), ["G2 ×15"], around)
+    canvas = FigureCanvasAgg(figure)
+    (label,) = ax.texts
+    box = label.get_window_extent(canvas.get_renderer())
+    reach = 2.5 * figure.dpi / 72
+    for x, y in ax.transData.transform(around):
+        assert not box.overlaps(Bbox([[x - reach, y - reach], [x + reach, y + reach]]))
 
 
 def test_every_point_lies_inside_its_panel(pca: EmbeddingTable, tsne: EmbeddingTable) -> None:
@@ -402,6 +487,22 @@ def test_the_plot_command_draws_and_saves_the_embedding(
     assert out.read_text().startswith("<?xml")
 
 
+def test_the_plot_command_compares_seeds_and_shares_starts(
+    features: list[str], tmp_path: Path
+) -> None:
+    out, saved = tmp_path / "map.png", tmp_path / "map.parquet"
+    tail = f"--layers L1 --share-start --out {out} --save-embedding {saved}"
+    cli.main(f"plot {' '.join(features)} --method tsne --seeds 2 --seed 5 {tail}".split())
+    table = read_embedding(saved)
+    assert table.metadata["seed"] == [5, 6]
+    assert table.metadata["parameters"]["start"] == "shared"
+    assert [panel["seeds"]["seeds"] for panel in table.panels] == [[5, 6]] * 2
+    cli.main(f"plot {' '.join(features)} --method mds {tail}".split())
+    # Two tables of the same wines: from one start one map.
+    small, large = (read_embedding(saved).panel(name, "L1").frame for name in ("one", "two"))
+    np.testing.assert_allclose(small[["x", "y"]], large[["x", "y"]], atol=1e-6)
+
+
 def test_the_plot_command_names_its_figure_after_its_input(
     features: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -413,7 +514,14 @@ def test_the_plot_command_names_its_figure_after_its_input(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["{one}", "--method", "umap"], "unknown method 'umap'; there are pca, tsne"),
+        (["{one}", "--method", "lda"], "unknown method 'lda'; there are pca, tsne, mds, isomap"),
+        (["{one}", "--perplexity", "9"], "--perplexity is for tsne, sne; got --method pca"),
+        (["{one}", "--method", "tsne", "--neighbours", "9"], "is for isomap, lle, umap; got"),
+        (["{one}", "--method", "isomap", "--neighbours", "1"], "must be 2 or more; got 1"),
+        (["{one}", "--method", "tsne", "--start", "grid"], "unknown start 'grid'; there are pca"),
+        (["{one}", "--method", "lle", "--share-start"], "LLE has no start that panels could share"),
+        (["{one}", "--method", "tsne", "--seeds", "1"], "--seeds must be 2 or more; got 1"),
+        (["{one}", "--seeds", "3"], "seeds are compared for tsne and sne; got 'pca'"),
         (["{one}", "--layers", "L7"], "unknown layer 'L7'; this table has L0, L1"),
         (["{one}", "--method", "tsne", "--perplexity", "80"], "needs at least 241 sketches"),
         (["{one}", "--method", "tsne", "--perplexity", "inf"], "at most 1e+06; got inf"),

@@ -25,6 +25,7 @@ REDUCED_CHANNELS = 50
 """Beyond EXACT_LIMIT neighbours are looked for in this many principal components."""
 
 _STEPS = (250, 500)
+"""With exaggerated attraction, and without."""
 _SHOWN_EVERY = 10
 
 
@@ -33,10 +34,10 @@ def tsne(ties: Ties, settings: Settings, shared: Places | None) -> Map:
 
     Up to EXACT_LIMIT vectors, neighbours and repulsion are exact. Beyond, neighbours are found by
     Annoy in the first REDUCED_CHANNELS principal components, and repulsion is interpolated on a
-    grid (FIt-SNE, Linderman et al. 2019), on all cores; the metadata says so. The map ignores the
-    scale of the vectors. A Gaussian neighbourhood of perplexity p reaches over about 3 p vectors,
-    so 3 p <= D - 1 must hold: if only ties make D too small, p is lowered and the effective value
-    is in the metadata; if the sketches themselves are too few, that is an error.
+    grid (FIt-SNE, Linderman et al. 2019), on several threads; the metadata says so. The map
+    ignores the scale of the vectors. A Gaussian neighbourhood of perplexity p reaches over about
+    3 p vectors, so 3 p <= D - 1 must hold: if only ties make D too small, p is lowered and the
+    effective value is in the metadata; if the sketches themselves are too few, that is an error.
     """
     perplexity = _perplexity(ties, settings)
     if len(ties.vectors) <= EXACT_LIMIT:
@@ -83,7 +84,9 @@ def _descend(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     with threadpool_limits(1):
-        result = openTSNE.TSNE(negative_gradient_method=objective, n_jobs=1, random_state=seed).fit(
+        result = openTSNE.TSNE(
+            negative_gradient_method=objective, n_jobs=1, random_state=seed, **_steps()
+        ).fit(
             affinities=PerplexityBasedNN(
                 vectors, perplexity, method="exact", n_jobs=1, random_state=seed
             ),
@@ -99,7 +102,6 @@ def _descend_many(
     from openTSNE.affinity import PerplexityBasedNN
     from threadpoolctl import threadpool_limits
 
-    jobs = os.cpu_count() or 1
     with threadpool_limits(1), _steps_shown(len(vectors)) as callbacks:
         # Trees built by several threads would depend on their number.
         affinities = PerplexityBasedNN(
@@ -107,14 +109,25 @@ def _descend_many(
         )
         result = openTSNE.TSNE(
             negative_gradient_method="fft",
-            n_jobs=jobs,
+            n_jobs=_threads(),
             random_state=seed,
-            early_exaggeration_iter=_STEPS[0],
-            n_iter=_STEPS[1],
+            **_steps(),
             callbacks=callbacks,
             callbacks_every_iters=_SHOWN_EVERY,
         ).fit(affinities=affinities, initialization=_small(start, seed))
     return np.asarray(result, dtype=np.float64), float(result.kl_divergence)
+
+
+def _steps() -> dict[str, int]:
+    return {"early_exaggeration_iter": _STEPS[0], "n_iter": _STEPS[1]}
+
+
+def _threads() -> int:
+    """As many as OMP_NUM_THREADS allows, else one per core that this process may use."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    if allowed.isdecimal() and int(allowed) > 0:
+        return int(allowed)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 @contextmanager
