@@ -6,11 +6,21 @@ BIN := $(VENV)/bin
 
 CHECKPOINTS := paper-baseline paper-modified
 
-.PHONY: report test lint types assets clean
+FEATURES := $(CHECKPOINTS:%=features/%.parquet)
+
+.PHONY: report structure test lint types assets clean
 
 report: $(VENV)/installed
 	$(BIN)/featviz extract $(CHECKPOINTS) --out features --overwrite
 	$(BIN)/python -m analyses --features features --out figures
+
+# The numbers and heat maps of docs/structure.md, from the feature tables that `make report` leaves.
+structure: $(VENV)/installed
+	$(BIN)/featviz structure $(FEATURES) --permutations 9999 --out docs/structure-paper.md
+	$(BIN)/featviz structure $(FEATURES) --permutations 9999 --merge G11=G8 G10=G9 \
+		--out docs/structure-paper-merged.md
+	$(BIN)/featviz similarity $(FEATURES) --measure cka --out figures/similarity-cka.png
+	$(BIN)/featviz similarity $(FEATURES) --measure rsa --out figures/similarity-rsa.png
 
 test: lint types assets
 	$(BIN)/python -m pytest -n 2
