@@ -8,7 +8,7 @@ CHECKPOINTS := paper-baseline paper-modified
 
 FEATURES := $(CHECKPOINTS:%=features/%.parquet)
 
-.PHONY: report structure test lint types assets clean
+.PHONY: report structure claims test lint types assets clean
 
 report: $(VENV)/installed
 	$(BIN)/featviz extract $(CHECKPOINTS) --out features --overwrite
@@ -21,6 +21,11 @@ structure: $(VENV)/installed
 		--out docs/structure-paper-merged.md
 	$(BIN)/featviz similarity $(FEATURES) --measure cka --out figures/similarity-cka.png
 	$(BIN)/featviz similarity $(FEATURES) --measure rsa --out figures/similarity-rsa.png
+
+# docs/claims-shipped.md, and all of it as JSON; needs data/faces and the asset lpips for C10 to C14.
+claims: $(VENV)/installed
+	$(BIN)/featviz claims $(FEATURES) --images --json features/claims.json \
+		--markdown docs/claims-shipped.md
 
 test: lint types assets
 	$(BIN)/python -m pytest -n 2

@@ -1,0 +1,38 @@
+import re
+from pathlib import Path
+
+from featviz.claims.definitions import DEFINITIONS, SAYS
+from featviz.commands.claims import Claims
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "claims.md"
+
+
+def sections():
+    """The text of each claim's section, on one line."""
+    parts = re.split(r"^###? ", DOCUMENT.read_text("utf-8"), flags=re.MULTILINE)
+    found = {part.split(":")[0]: " ".join(part.split()) for part in parts}
+    return {name: found[name] for name in SAYS}
+
+
+def test_every_claim_has_a_section_with_its_parts_and_their_thresholds():
+    for name, text in sections().items():
+        for one in (one for one in DEFINITIONS if one.claim == name):
+            title = f"**{one.part}**" if one.decides else f"**({one.part})**"
+            assert title in text, (name, one.part)
+            assert re.search(rf"(?<![\d.]){one.threshold:g}(?![\d])", text), (name, one.part)
+
+
+def test_the_page_tells_the_defaults_that_there_are():
+    text, command = DOCUMENT.read_text("utf-8"), Claims()
+    for option in ("data", "count", "sketches", "edits_per_group", "permutations", "seed"):
+        row = next(line for line in text.splitlines() if f"`--{option.replace('_', '-')}`" in line)
+        assert re.search(rf"\b{getattr(command, option)}\b", row), option
+
+
+def test_the_python_of_the_page_runs_and_shows_what_it_says(capsys):
+    (block,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    exec(compile(block, str(DOCUMENT), "exec"), {})
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == "holds"
+    assert second == "holds differ: 1 is at least 1"
+    assert third == "no groups are told to stay together"
