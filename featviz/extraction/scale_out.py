@@ -50,6 +50,7 @@ PART = 256
 _LOOKED_AT = 64
 _BLOCKS = 4096
 _OBJECT_STORE = 200_000_000
+_LONG = 1000
 
 
 def extract_on_ray(
@@ -199,7 +200,10 @@ def _map(
         num_gpus=1 if gpu else None,
     )
     # A worker that dies is replaced and what it was doing is done again, by Ray's own defaults.
-    yield from mapped.iter_rows()
+    try:
+        yield from mapped.iter_rows()
+    except ray.exceptions.RayError as error:
+        raise FeatvizError(f"the Ray cluster failed: {one_line(error, _LONG)}") from error
 
 
 @contextmanager
@@ -236,12 +240,26 @@ def _cluster(address: str | None, workers: int | None) -> Iterator[int]:
         else:
             quiet["address"] = address
         try:
-            ray.init(**quiet)
+            with _without_stderr():
+                ray.init(**quiet)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             where = "on this machine" if address is None else f"at {address}"
             raise FeatvizError(f"no Ray cluster {where}: {one_line(error)}") from None
         stack.callback(ray.shutdown)
         yield workers or _processors(ray)
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Drop what C++ code writes to stderr: Ray tells there that it was told to be quiet."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def _processors(ray: Any) -> int:

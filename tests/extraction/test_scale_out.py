@@ -173,7 +173,7 @@ def of_clusters():
 
 
 @pytest.mark.parametrize("is_killed", [False, True])
-def test_the_command_leaves_no_process_behind_and_goes_on_after_a_kill(
+def test_the_command_leaves_no_process_behind_not_even_if_it_is_killed(
     tmp_path, sketches, checkpoints, is_killed
 ):
     out, before = tmp_path / "out", of_clusters()
