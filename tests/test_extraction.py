@@ -459,3 +459,66 @@ def test_a_local_enhancers_front_end_is_read_at_half_the_position():
     halved = F.avg_pool2d(encode_image(image)[None], 3, 2, 1, count_include_pad=False)
     expected = model.global_generator.front_end.L0(halved)[0, :, 11, 11]
     assert torch.equal(torch.from_numpy(table.vectors["L0"][0]), expected.detach())
+
+
+def test_the_engines_agree_and_auto_takes_the_sparse_one_for_sketches():
+    images, points = [sketch(seed, 256, 6) for seed in range(3)], [(80, 120), (0, 0), (255, 255)]
+    for variant in ("baseline", "modified", "no-norm"):
+        model = generator(variant, width=24)
+        tables = {
+            engine: extract(model, images, points, engine=engine)
+            for engine in ("auto", "dense", "sparse")
+        }
+        for engine, table in tables.items():
+            assert table.metadata["engine"] == ("dense" if engine == "dense" else "sparse")
+            assert table.metadata["engine_reason"] is None
+        assert tables["auto"].rows.equals(tables["dense"].rows)
+        for layer in FRONT_END_LAYERS:
+            found, expected = (tables[engine].vectors[layer] for engine in ("sparse", "dense"))
+            assert found.dtype == np.float32
+            largest = np.abs(expected).max(axis=1, keepdims=True).clip(1e-6)
+            assert (np.abs(found - expected) / largest).max() <= 1e-4
+            assert np.array_equal(found, tables["auto"].vectors[layer])
+
+
+def test_auto_falls_back_and_records_why_and_sparse_refuses_with_the_same_reason():
+    pooled = nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2))
+    table = extract(pooled, small(2), [(5, 5)], ["1"])
+    assert table.metadata["engine"] == "dense"
+    assert "1 (MaxPool2d): expected convolutions" in table.metadata["engine_reason"]
+    with pytest.raises(FeatvizError, match=r"sparse engine cannot .* 1 \(MaxPool2d\): expected"):
+        extract(pooled, small(2), [(5, 5)], ["1"], engine="sparse")
+
+    noise = np.random.default_rng(0).integers(0, 256, (2, 128, 128), np.uint8)
+    table = extract(generator(width=8), noise, [(5, 5)])
+    assert table.metadata["engine"] == "dense"
+    assert "windows of the first image are distinct" in table.metadata["engine_reason"]
+    forced = extract(generator(width=8), noise, [(5, 5)], engine="sparse")
+    assert forced.metadata["engine"] == "sparse"
+    np.testing.assert_allclose(forced.vectors["L4"], table.vectors["L4"], atol=1e-4)
+    with pytest.raises(FeatvizError, match="unknown engine 'fast'; there are auto, dense, sparse"):
+        extract(pooled, small(2), [(5, 5)], ["1"], engine="fast")
+
+
+@pytest.mark.parametrize("engine", ["dense", "sparse"])
+def test_bad_input_is_told_of_in_the_same_words_by_both_engines(engine):
+    model = generator("no-norm")
+    with pytest.raises(FeatvizError, match="sketch 2 is 32x32 .* expected 64x64"):
+        extract(model, [*small(2), sketch(0, 32)], [(5, 5)], engine=engine)
+    with pytest.raises(FeatvizError, match="multiples of 16"):
+        extract(model, small(2, 72), [(5, 5)], engine=engine)
+    model.front_end.L0.conv.bias.data.fill_(10)
+    model.front_end.L1.conv.weight.data.fill_(1e38)
+    with pytest.raises(FeatvizError, match=r"layer 'L1' gives NaN or infinity for sketch 0 at"):
+        extract(model, small(), [(5, 6)], ["L3", "L1", "L0"], engine=engine)
+
+
+def test_the_command_takes_the_engine(tmp_path, capsys):
+    write_checkpoint(tmp_path / "mine.safetensors", "modified")
+    write_sketches(tmp_path / "sketches")
+    command = f"extract {tmp_path}/mine.safetensors --sketches {tmp_path}/sketches --size 64"
+    for engine in ("dense", "sparse"):
+        out = tmp_path / engine
+        cli.main([*command.split(), "--point", "5", "6", "--engine", engine, "--out", str(out)])
+        assert read_features(out / "mine.parquet").metadata["engine"] == engine
+    capsys.readouterr()

@@ -47,7 +47,12 @@ class Work:
 
     @property
     def estimate(self) -> float:
-        """Expected time as a share of the dense engine's, by measurements (docs/engine.md)."""
+        """Expected time as a share of the dense engine's, by measurements (docs/engine.md).
+
+        0 where the pixels around the cells are all that is looked at.
+        """
+        if not self.windows:
+            return 0.0
         sparse = self.sparse + _DISTINCT * self.distinct + _IMAGE
         return sparse / (_DENSE * self.dense + _CELL * self.windows + _IMAGE / 2)
 
