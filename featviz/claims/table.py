@@ -7,12 +7,14 @@ from featviz.claims.claim import Claims, Part
 from featviz.claims.judging import number
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.padding import Padding
 
-COLUMNS = ("claim", "part", "statistic", "asked for", "effect", "p", "verdict")
+COLUMNS = ("claim", "part", "statistic", "threshold", "effect", "p", "verdict")
 
-_NUMBERS = {"statistic", "asked for", "p"}
-_WIDTHS = {"part": 20, "statistic": 9, "asked for": 9, "effect": 35, "p": 7, "verdict": 16}
+_NUMBERS = {"statistic", "threshold", "p"}
+_WIDTHS = {"part": 20, "statistic": 9, "threshold": 9, "p": 7, "verdict": 15}
+_INDENT = 2
+_GAPS = _INDENT + 2 * (len(COLUMNS) - 2)
 _COLORS = {"holds": "green", "does not hold": "red", "cannot be judged": "yellow"}
 
 
@@ -22,43 +24,50 @@ def print_claims(claims: Claims) -> None:
     from rich.markup import escape
 
     console = Console(highlight=False)
-    if not console.is_terminal:
-        # A pipe tells no width; lines are not to be cut there.
+    # A pipe tells no width, and its lines are for other programs to break.
+    piped = not console.is_terminal
+    if piped:
         console = Console(highlight=False, width=110)
-    console.print(_grid([list(COLUMNS[1:])], dim=True))
+    effect_width = max(min(console.width, 110) - sum(_WIDTHS.values()) - _GAPS, 12)
+
+    def say(line: str) -> None:
+        console.print(line, soft_wrap=piped)
+
+    console.print(_grid([list(COLUMNS[1:])], effect_width, style="dim"))
     for claim in claims.claims:
         verdict = f"[bold {_COLORS[claim.verdict]}]{claim.verdict}[/]"
-        console.print(f"[bold]{claim.name}[/] {verdict}: {escape(claim.says)}", soft_wrap=True)
+        say(f"[bold]{claim.name}[/] {verdict}: {escape(claim.says)}")
         reasons = {part.finding.missing for part in claim.parts}
         if len(reasons) == 1 and (reason := reasons.pop()):
-            console.print(f"  [dim]{escape(reason)}[/]", soft_wrap=True)
+            say(f"  [dim]{escape(reason)}[/]")
         else:
-            console.print(_grid([_colored(part) for part in claim.parts]))
+            console.print(_grid([_colored(part) for part in claim.parts], effect_width))
             for part in claim.parts:
                 if part.finding.missing:
-                    reason = f"{part.definition.part}: {part.finding.missing}"
-                    console.print(f"    [dim]{escape(reason)}[/]", soft_wrap=True)
+                    say(f"  [dim]{escape(f'{part.definition.part}: {part.finding.missing}')}[/]")
     console.print()
     for line in _remarks(claims):
-        console.print(escape(line), soft_wrap=True)
+        say(escape(line))
 
 
-def _grid(rows: list[list[str]], dim: bool = False) -> "Table":
+def _grid(rows: list[list[str]], effect_width: int, style: str = "") -> "Padding":
+    """Rows in columns that are the same for all claims, indented."""
+    from rich.padding import Padding
     from rich.table import Table
 
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1), expand=False)
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name in COLUMNS[1:]:
-        # All claims share their columns.
         justify: Literal["left", "right"] = "right" if name in _NUMBERS else "left"
-        table.add_column(justify=justify, width=_WIDTHS[name], style="dim" if dim else "")
+        width = effect_width if name == "effect" else _WIDTHS[name]
+        table.add_column(justify=justify, width=width, style=style)
     for row in rows:
         table.add_row(*row)
-    return table
+    return Padding(table, (0, 0, 0, _INDENT))
 
 
 def _colored(part: Part) -> list[str]:
     *cells, verdict = map(str, _cells(part))
-    return [f"  {cells[0]}", *cells[1:], f"[{_COLORS[part.verdict]}]{verdict}[/]"]
+    return [*cells, f"[{_COLORS[part.verdict]}]{verdict}[/]"]
 
 
 def markdown_table(claims: Claims) -> str:
@@ -68,7 +77,7 @@ def markdown_table(claims: Claims) -> str:
         "|---|---|--:|--:|---|--:|---|",
     ]
     for claim in claims.claims:
-        lines.append(f"| **{claim.name}** | | | | | | **{claim.verdict}** |")
+        lines.append(f"| **{claim.name}** | *{claim.says}* | | | | | **{claim.verdict}** |")
         for part in claim.parts:
             missing = f": {part.finding.missing}" if part.finding.missing else ""
             lines.append(f"| | {' | '.join(_cells(part))}{missing} |")

@@ -1,6 +1,7 @@
 import re
 from pathlib import Path
 
+from featviz.claims.claim import VERDICTS
 from featviz.claims.definitions import DEFINITIONS, SAYS
 from featviz.commands.claims import Claims
 
@@ -36,3 +37,12 @@ def test_the_python_of_the_page_runs_and_shows_what_it_says(capsys):
     assert first == "holds"
     assert second == "holds differ: 1 is at least 1"
     assert third == "no groups are told to stay together"
+
+
+def test_the_shipped_checkpoints_table_has_every_part_and_a_verdict():
+    lines = (DOCUMENT.parent / "claims-shipped.md").read_text("utf-8").splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")][2:]
+    assert [row[0].strip("*") for row in rows if row[0].startswith("**")] == list(SAYS)
+    named = [row[0].strip("()") for row in rows if not row[0].startswith("**")]
+    assert named == [one.part for one in DEFINITIONS]
+    assert all(row[-1].strip("*").split(":")[0] in VERDICTS for row in rows)
