@@ -244,10 +244,21 @@ Board.prototype.use = function (tool) {
     for (const name of ["lasso", "box", "zoom"]) this.model(name, i).active = name === tool;
     // Bokeh keeps every touch for itself; without a drag the finger scrolls the page.
     const touch = tool === "none" ? "pan-y pinch-zoom" : "none";
-    const events = this.panels[i].plot.firstElementChild?.shadowRoot?.querySelector(".bk-events");
-    if (events) events.style.touchAction = touch;
+    for (const events of inside(this.panels[i].plot, ".bk-events")) {
+      events.style.touchAction = touch;
+    }
   });
 };
+
+/** What matches below an element, in its shadows too, where Bokeh keeps its own. */
+function inside(element, selector) {
+  const found = [];
+  for (const child of (element.shadowRoot ?? element).querySelectorAll("*")) {
+    if (child.matches(selector)) found.push(child);
+    if (child.shadowRoot) found.push(...inside(child, selector));
+  }
+  return found;
+}
 
 // What Bokeh reports ----------------------------------------------------------------------------
 

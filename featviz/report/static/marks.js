@@ -46,7 +46,7 @@ function fillChips() {
         type: "button",
         class: "toggle",
         "aria-pressed": "true",
-        title: `Show or hide ${group.label}`,
+        title: `Show or hide ${group.label}${group.meaning ? `: ${group.meaning}` : ""}`,
         onclick: () => toggleGroup(i),
       },
       mark(i),
