@@ -155,7 +155,7 @@ def paths_figure(summary: pd.DataFrame, checkpoints: Sequence[str], text: str) -
     found = found[found["checkpoint"].isin(checkpoints)]
     width = 1.9 * len(checkpoints) + 1.05
     lines = wrap_caption(text, width)
-    height = 4.75 + 0.135 * len(lines)
+    height = 4.95 + 0.135 * len(lines)
     figure = Figure(figsize=(width, height))
     floor = _floor(found["eyes"])
     top = float(found["eyes"].max()) * 2
