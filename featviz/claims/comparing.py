@@ -33,7 +33,7 @@ def standardized_difference(larger: ArrayLike, smaller: ArrayLike) -> float:
     """Cohen's d_av of paired values (n,): mean difference / root of the mean of both variances.
 
     0 where the two are equal throughout; infinite where both are constant and differ.
-    Source: Lakens 2013, Front. Psychol. 4, 863, eq. 10 (with variances averaged).
+    Source: Lakens 2013, Front. Psychol. 4, 863 (there with standard deviations averaged).
     """
     a, b = np.asarray(larger, dtype=np.float64), np.asarray(smaller, dtype=np.float64)
     mean = float((a - b).mean())
