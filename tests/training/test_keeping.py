@@ -1,6 +1,7 @@
 """Generators that are kept along the way."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from featviz.checkpoints import load_generator
+from featviz.cli import main
 from featviz.errors import FeatvizError
-from featviz.extraction.checkpoints import extract_checkpoints
-from featviz.sketches import read_sketches
+from featviz.tables import read_features
 from featviz.training import loop
 from featviz.training.loop import Schedule, keep_generator, train
 from featviz.training.run import start_run
@@ -94,9 +95,13 @@ def test_a_generator_whose_weights_are_not_finite_is_not_kept(tmp_path):
 def test_the_kept_generators_of_two_runs_have_feature_tables_of_their_own(tmp_path, small_pairs):
     for name in ("one", "two"):
         train(small_config(steps=1), small_pairs, tmp_path / name, schedule=KEEP)
-    sources = sorted(tmp_path.glob("*/steps/*.safetensors"))
-    sketches = read_sketches(SKETCHES).of_groups("G6")
-    tables = dict(extract_checkpoints(sources, sketches, tmp_path / "features", layers=["L0"]))
-    names = [path.stem for path in tables]
-    assert names == ["one-000000", "one-000001", "two-000000", "two-000001"]
+    sources = sorted(str(path) for path in tmp_path.glob("*/steps/*.safetensors"))
+    folder = tmp_path / "set" / "G6"
+    folder.mkdir(parents=True)
+    shutil.copy(SKETCHES / "G6" / "001.svg", folder)
+    features = tmp_path / "features"
+    options = ["--sketches", str(folder.parent), "--layers", "L0", "--out", str(features)]
+    main(["extract", *sources, *options])
+    tables = {path.stem: read_features(path) for path in sorted(features.glob("*.parquet"))}
+    assert list(tables) == ["one-000000", "one-000001", "two-000000", "two-000001"]
     assert [table.metadata["step"] for table in tables.values()] == [0, 1, 0, 1]
