@@ -50,7 +50,7 @@ def tsne(ties: Ties, settings: Settings, shared: Places | None) -> Map:
         )
         facts: dict[str, Any] = {"repulsion": "exact", "neighbours": "exact"}
     else:
-        vectors, facts = _reduce(ties.vectors)
+        vectors, facts = reduce_channels(ties.vectors)
         few = Ties(vectors, ties.multiplicity, ties.index)
         places, divergence = _descend_many(
             _unit(vectors), starting_places(few, settings, shared), perplexity, settings.seed
@@ -166,7 +166,7 @@ def _small(start: Places, seed: int) -> Places:
     )
 
 
-def _reduce(vectors: NDArray[np.float64]) -> tuple[NDArray[np.float64], dict[str, Any]]:
+def reduce_channels(vectors: NDArray[np.float64]) -> tuple[NDArray[np.float64], dict[str, Any]]:
     """The first principal components, and how much of the variance they keep."""
     from threadpoolctl import threadpool_limits
 
