@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 T = TypeVar("T")
+
+_is_hidden: ContextVar[bool] = ContextVar("is_hidden", default=False)
 
 
 @contextmanager
@@ -27,7 +30,7 @@ def progress_bar(*fields: str) -> Iterator["Progress | None"]:
     )
 
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if _is_hidden.get() or not console.is_terminal:
         yield None
         return
     columns = (
@@ -40,6 +43,16 @@ def progress_bar(*fields: str) -> Iterator["Progress | None"]:
     )
     with Progress(*columns, console=console) as progress:
         yield progress
+
+
+@contextmanager
+def hidden_progress() -> Iterator[None]:
+    """Show no bars of what the block does, such as one step of something that has a bar."""
+    token = _is_hidden.set(True)
+    try:
+        yield
+    finally:
+        _is_hidden.reset(token)
 
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:

@@ -28,6 +28,7 @@ from featviz.extraction.parts import remove_parts
 from featviz.extraction.rasters import read_rasters
 from featviz.extraction.settings import Settings
 from featviz.inputs import LabelledImages
+from featviz.progress import track
 from featviz.sketches import SketchSet
 from featviz.tables import TableDescription, write_features
 
@@ -58,10 +59,9 @@ def extract_checkpoints(
     jobs = plan_jobs(sources, out, settings, fingerprint(sketches))
     there = {job.name: finished(job, settings, overwrite) for job in jobs}
     loaded: LoadedGenerator | None = None
-    for job in jobs:
-        if there[job.name] is None:
-            loaded = load_for(job, settings)
-            with_conditions(sketches, loaded, job.file)
+    for job in track([job for job in jobs if there[job.name] is None], "checkpoints, checked"):
+        loaded = load_for(job, settings)
+        with_conditions(sketches, loaded, job.file)
     images: LabelledImages = sketches
     if loaded is not None and isinstance(sketches, SketchSet):
         images = read_rasters(sketches, settings.skip_bad)

@@ -37,6 +37,17 @@ class Division:
         return number * self.size, min((number + 1) * self.size, self.total)
 
 
+@dataclass(frozen=True)
+class Work:
+    """All that who makes parts has to know. folder, size: of the set of sketches."""
+
+    jobs: tuple[Job, ...]
+    settings: Settings
+    division: Division
+    folder: Path
+    size: int
+
+
 def parts_folder(job: Job, division: Division) -> Path:
     """Where the parts of a job's table gather; another place for any other request."""
     text = json.dumps([job.request, division.total, division.size], sort_keys=True)
@@ -81,7 +92,7 @@ def make_part(
 
     Raises FeatvizError as `extract_checkpoints` does.
     """
-    rasters = read_rasters(sketches, settings.skip_bad, quiet=True, may_be_empty=True)
+    rasters = read_rasters(sketches, settings.skip_bad, may_be_empty=True)
     if len(rasters):
         table = read_table(job, settings, rasters, loaded)
     else:

@@ -1,7 +1,7 @@
 """Sketches rasterised once and kept for all checkpoints of a call."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,7 +59,6 @@ def read_rasters(
     sketches: SketchSet,
     skip_bad: bool = False,
     memory: int = MEMORY,
-    quiet: bool = False,
     may_be_empty: bool = False,
 ) -> Rasters:
     """Read every image of a set once.
@@ -71,8 +70,7 @@ def read_rasters(
     good: list[int] = []
     bad: dict[str, str] = {}
     taken = 0
-    numbers: Sequence[int] = range(len(sketches))
-    for number in numbers if quiet else track(numbers, "sketches, rasterised"):
+    for number in track(range(len(sketches)), "sketches, rasterised"):
         try:
             image = sketches.image(number)
         except FeatvizError as error:

@@ -2,8 +2,6 @@
 
 import os
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -11,33 +9,21 @@ import torch
 
 from featviz.checkpoints import LoadedGenerator
 from featviz.errors import FeatvizError
-from featviz.extraction.jobs import Job, load_for
-from featviz.extraction.parts import Division, make_part, part_is_made
-from featviz.extraction.settings import Settings
+from featviz.extraction.jobs import load_for
+from featviz.extraction.parts import Work, make_part, part_is_made
 from featviz.sketches import SketchSet
-
-
-@dataclass(frozen=True)
-class Work:
-    """All that workers have to know. index: a Ray reference to the set's index as Arrow table."""
-
-    jobs: tuple[Job, ...]
-    settings: Settings
-    division: Division
-    folder: Path
-    size: int
-    index: Any
-    threads: int = 1
 
 
 class PartMaker:
     """A stateful worker: it holds one checkpoint until a part of another one is asked for."""
 
-    def __init__(self, work: Work) -> None:
-        torch.set_num_threads(work.threads)
+    def __init__(self, work: Work, index: list[Any]) -> None:
+        """index: a Ray reference to the set's index as Arrow table, alone in a list."""
+        # A worker has one processor.
+        torch.set_num_threads(1)
         self._work = work
         # Not copied: the workers of a machine look at the same memory.
-        self._index = ray.get(work.index)
+        self._index = ray.get(index[0])
         self._loaded: tuple[int, LoadedGenerator] | None = None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 from featviz.errors import FeatvizError, one_line
@@ -33,6 +34,7 @@ from featviz.extraction.locks import table_lock
 from featviz.extraction.manifest import update_manifest
 from featviz.extraction.parts import (
     Division,
+    Work,
     finish,
     missing_parts,
     parts_folder,
@@ -40,7 +42,7 @@ from featviz.extraction.parts import (
 )
 from featviz.extraction.rasters import read_rasters
 from featviz.extraction.settings import Settings
-from featviz.progress import progress_bar
+from featviz.progress import hidden_progress, progress_bar, track
 from featviz.sketches import SketchSet
 from featviz.tables import describe_features
 
@@ -90,7 +92,7 @@ def extract_on_ray(
         update_manifest(out)
         return
     sample = _readable_few(sketches, settings)
-    chosen = [_with_engine(job, settings, sample) for job in missing]
+    chosen = [_with_engine(job, settings, sample) for job in track(missing, "checkpoints, checked")]
     with ExitStack() as stack:
         # In the order of their names, so that two calls never wait for each other.
         for job, _ in sorted(chosen, key=lambda pair: pair[0].path):
@@ -110,13 +112,15 @@ def extract_on_ray(
 def _readable_few(sketches: SketchSet, settings: Settings) -> SketchSet:
     """The first sketch that can be read, which shows that the checkpoints can read it."""
     first = replace(sketches, index=sketches.index.iloc[:_LOOKED_AT])
-    readable = read_rasters(first, settings.skip_bad, quiet=True).sketches
+    with hidden_progress():
+        readable = read_rasters(first, settings.skip_bad).sketches
     return replace(readable, index=readable.index.iloc[:1])
 
 
 def _with_engine(job: Job, settings: Settings, sample: SketchSet) -> tuple[Job, Any]:
     """The job with its engine decided, so that all its parts are of the same one."""
-    table = read_table(job, settings, sample, load_for(job, settings))
+    with hidden_progress():
+        table = read_table(job, settings, sample, load_for(job, settings))
     engine = table.metadata["engine"]
     return replace(job, request={**job.request, "engine": engine}), engine
 
@@ -145,13 +149,15 @@ def _run(
     items = [{"job": job, "part": part} for job, parts in left.items() for part in sorted(parts)]
     if not items:
         return
-    with _cluster(*cluster) as workers, progress_bar() as progress:
+    on_gpu = settings.device.partition(":")[0] == "cuda"
+    with _cluster(*cluster, on_gpu) as workers, progress_bar() as progress:
         task = None
         if progress is not None:
             total = len(division) * len(left)
             what = f"parts of {division.size} sketches, {workers} workers"
             task = progress.add_task(what, total=total, completed=total - len(items))
-        for row in _map(items, jobs, sketches, settings, division, workers):
+        work = Work(tuple(jobs), settings, division, sketches.folder, sketches.size)
+        for row in _map(items, work, sketches.index, workers, on_gpu):
             if row["problem"]:
                 raise (OSError if row["kind"] == "OSError" else FeatvizError)(row["problem"])
             number = row["job"]
@@ -171,33 +177,27 @@ def _finish(job: Job, division: Division, seconds: float | None) -> Extracted:
 
 
 def _map(
-    items: Sequence[dict[str, int]],
-    jobs: Sequence[Job],
-    sketches: SketchSet,
-    settings: Settings,
-    division: Division,
-    workers: int,
+    items: Sequence[dict[str, int]], work: Work, index: pd.DataFrame, workers: int, on_gpu: bool
 ) -> Iterator[dict[str, Any]]:
     """The results of the workers, in the order in which they come."""
     import ray
     import ray.data
 
-    from featviz.extraction.ray_worker import PartMaker, Work
+    from featviz.extraction.ray_worker import PartMaker
 
-    index = ray.put(pa.Table.from_pandas(sketches.index, preserve_index=False))
-    work = Work(tuple(jobs), settings, division, sketches.folder, sketches.size, index)
-    gpu = settings.device.partition(":")[0] == "cuda"
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
+    shared = ray.put(pa.Table.from_pandas(index, preserve_index=False))
     # The parts of a checkpoint follow each other, so that a worker seldom loads another one.
     dataset = ray.data.from_items(list(items), override_num_blocks=min(len(items), _BLOCKS))
     mapped = dataset.map_batches(
         PartMaker,
-        fn_constructor_args=(work,),
+        # In a list, or Ray would hand over the table in place of the reference.
+        fn_constructor_args=(work, [shared]),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(items))),
         num_cpus=1,
-        num_gpus=1 if gpu else None,
+        num_gpus=1 if on_gpu else None,
     )
     # A worker that dies is replaced and what it was doing is done again, by Ray's own defaults.
     try:
@@ -207,7 +207,7 @@ def _map(
 
 
 @contextmanager
-def _cluster(address: str | None, workers: int | None) -> Iterator[int]:
+def _cluster(address: str | None, workers: int | None, on_gpu: bool = False) -> Iterator[int]:
     """Connect to a cluster, or make this machine one; yield how many workers it can have."""
     # Nothing about the run is to be sent anywhere.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -224,7 +224,7 @@ def _cluster(address: str | None, workers: int | None) -> Iterator[int]:
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     if ray.is_initialized():
-        yield workers or _processors(ray)
+        yield workers or _places(ray, on_gpu)
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     with ExitStack() as stack:
@@ -246,7 +246,7 @@ def _cluster(address: str | None, workers: int | None) -> Iterator[int]:
             where = "on this machine" if address is None else f"at {address}"
             raise FeatvizError(f"no Ray cluster {where}: {one_line(error)}") from None
         stack.callback(ray.shutdown)
-        yield workers or _processors(ray)
+        yield workers or _places(ray, on_gpu)
 
 
 @contextmanager
@@ -262,6 +262,6 @@ def _without_stderr() -> Iterator[None]:
             os.close(kept)
 
 
-def _processors(ray: Any) -> int:
-    resources = ray.cluster_resources()
-    return max(1, int(resources.get("CPU", 1)))
+def _places(ray: Any, on_gpu: bool) -> int:
+    """How many workers the cluster has room for."""
+    return max(1, int(ray.cluster_resources().get("GPU" if on_gpu else "CPU", 1)))
