@@ -106,11 +106,6 @@ def _facts(panel: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]
         facts.append("repulsion interpolated")
     if panel.get("neighbours", "exact") != "exact":
         facts.append(f"neighbours {panel['neighbours']}")
-    if "reduced_channels" in panel:
-        facts.append(
-            f"{panel['reduced_channels']} principal components "
-            f"({100 * panel['kept_variance']:.1f} % of the variance)"
-        )
     if panel.get("pieces", 1) > 1:
         facts.append(f"{panel['pieces']} pieces")
     seeds = panel.get("seeds")

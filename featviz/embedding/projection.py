@@ -11,6 +11,8 @@ from featviz.embedding.orientation import orientation
 from featviz.embedding.settings import Map, Places, Settings
 from featviz.embedding.ties import Ties, merge_ties
 
+_MANY = 2000
+
 
 @dataclass(frozen=True, eq=False)
 class Projection:
@@ -60,7 +62,9 @@ def principal_plane(ties: Ties) -> Projection:
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     rows = np.repeat(ties.vectors, ties.multiplicity, axis=0)
-    model = PCA(n_components=min(2, *rows.shape), svd_solver="full")
+    # Of many vectors the covariance of the channels is small and quickly made.
+    solver = "covariance_eigh" if len(rows) > max(_MANY, rows.shape[1]) else "full"
+    model = PCA(n_components=min(2, *rows.shape), svd_solver=solver)
     with threadpool_limits(1):
         model.fit(rows)
     axes, ratios = np.asarray(model.components_), np.asarray(model.explained_variance_ratio_)

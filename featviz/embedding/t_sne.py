@@ -21,8 +21,6 @@ LARGEST_PERPLEXITY = 1e6
 """Far beyond any use; it keeps infinity and slips of the hand out."""
 EXACT_LIMIT = 1000
 """The most distinct vectors of which t-SNE compares all pairs; the time grows with N**2."""
-REDUCED_CHANNELS = 50
-"""Beyond EXACT_LIMIT neighbours are looked for in this many principal components."""
 
 _STEPS = (250, 500)
 """With exaggerated attraction, and without."""
@@ -33,29 +31,22 @@ def tsne(ties: Ties, settings: Settings, shared: Places | None) -> Map:
     """t-SNE (van der Maaten and Hinton 2008) of the distinct vectors, by openTSNE.
 
     Up to EXACT_LIMIT vectors, neighbours and repulsion are exact. Beyond, neighbours are found by
-    Annoy in the first REDUCED_CHANNELS principal components, and repulsion is interpolated on a
-    grid (FIt-SNE, Linderman et al. 2019), on several threads; the metadata says so. The map
-    ignores the scale of the vectors. A Gaussian neighbourhood of perplexity p reaches over about
-    3 p vectors, so 3 p <= D - 1 must hold: if only ties make D too small, p is lowered and the
-    effective value is in the metadata; if the sketches themselves are too few, that is an error.
+    Annoy, in all channels, and repulsion is interpolated on a grid (FIt-SNE, Linderman et al.
+    2019), on several threads; the metadata says so. The map ignores the scale of the vectors. A
+    Gaussian neighbourhood of perplexity p reaches over about 3 p vectors, so 3 p <= D - 1 must
+    hold: if only ties make D too small, p is lowered and the effective value is in the metadata; if
+    the sketches themselves are too few, that is an error.
     """
     perplexity = _perplexity(ties, settings)
-    if len(ties.vectors) <= EXACT_LIMIT:
-        places, divergence = _descend(
-            _unit(ties.vectors),
-            starting_places(ties, settings, shared),
-            perplexity,
-            settings.seed,
-            exact_objective(student),
-        )
-        facts: dict[str, Any] = {"repulsion": "exact", "neighbours": "exact"}
+    start = starting_places(ties, settings, shared)
+    vectors = _unit(ties.vectors)
+    if len(vectors) <= EXACT_LIMIT:
+        objective = exact_objective(student)
+        places, divergence = _descend(vectors, start, perplexity, settings.seed, objective)
+        facts = {"repulsion": "exact", "neighbours": "exact"}
     else:
-        vectors, facts = reduce_channels(ties.vectors)
-        few = Ties(vectors, ties.multiplicity, ties.index)
-        places, divergence = _descend_many(
-            _unit(vectors), starting_places(few, settings, shared), perplexity, settings.seed
-        )
-        facts = {"repulsion": "interpolated", "neighbours": "approximate (Annoy)", **facts}
+        places, divergence = _descend_many(vectors, start, perplexity, settings.seed)
+        facts = {"repulsion": "interpolated", "neighbours": "approximate (Annoy)"}
     return Map(places, {"effective_perplexity": perplexity, "kl_divergence": divergence, **facts})
 
 
@@ -164,27 +155,6 @@ def _small(start: Places, seed: int) -> Places:
     return np.asarray(
         initialization.jitter(initialization.rescale(start.copy()), random_state=seed)
     )
-
-
-def reduce_channels(vectors: NDArray[np.float64]) -> tuple[NDArray[np.float64], dict[str, Any]]:
-    """The first principal components, and how much of the variance they keep."""
-    from threadpoolctl import threadpool_limits
-
-    if vectors.shape[1] <= REDUCED_CHANNELS:
-        return vectors, {}
-    mean = vectors.mean(axis=0)
-    with threadpool_limits(1):
-        # In pieces: a centred copy of all vectors would double the memory.
-        covariance = np.zeros((vectors.shape[1],) * 2)
-        for part in np.array_split(vectors, len(vectors) // 4096 + 1):
-            covariance += (part - mean).T @ (part - mean)
-        values, axes = np.linalg.eigh(covariance)
-        axes = axes[:, ::-1][:, :REDUCED_CHANNELS]
-        reduced = np.concatenate(
-            [(part - mean) @ axes for part in np.array_split(vectors, len(vectors) // 4096 + 1)]
-        )
-    kept = float(values[::-1][:REDUCED_CHANNELS].sum() / values.sum())
-    return reduced, {"reduced_channels": REDUCED_CHANNELS, "kept_variance": kept}
 
 
 def effective_perplexity(perplexity: float, sketches: int, distinct: int) -> float:

@@ -30,8 +30,8 @@ class EmbeddingTable:
     PCA, MDS and Isomap too; of distances_sampled sketches where there are too many),
     trustworthiness, continuity, quality_neighbours (see `neighbourhood_quality`) and what the
     method adds: explained_variance_ratio; effective_perplexity, kl_divergence, repulsion ("exact"
-    or "interpolated"), neighbours ("exact" or how they were found), reduced_channels,
-    kept_variance; stress; effective_neighbours, pieces; seeds (see `seed_spread`).
+    or "interpolated"), neighbours ("exact" or how they were found); stress; effective_neighbours,
+    pieces; seeds (see `seed_spread`).
     """
 
     frame: pd.DataFrame
