@@ -87,5 +87,6 @@ class Report:
             title=self.title,
             perplexity=self.perplexity,
             seed=self.seed,
-            command=shlex.join(["featviz", "report", *sys.argv[2:]]),
+            # Called from Python there is no command to repeat.
+            command=shlex.join(["featviz", *sys.argv[1:]]) if "report" in sys.argv[1:2] else "",
         )

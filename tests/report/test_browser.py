@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import io
+import re
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -70,6 +71,24 @@ def test_pointing_at_a_point_shows_its_sketch_its_edit_its_field_and_its_face(
                 assert face.evaluate("(image) => image.naturalWidth") == 128
                 if sketch["added"] is not None:
                     expect(page.locator(".edit")).to_contain_text(f"{sketch['added']} px drawn")
+
+
+def test_in_a_crowd_the_nearest_point_is_shown(browser: Browser, page_file: Path) -> None:
+    with open_report(browser, page_file) as reader:
+        drawn = reader.map(0, 0)
+        crowd = reader.lonely(0, 0)[::-1]
+        places = list(dict.fromkeys((drawn["x"][at], drawn["y"][at]) for at in crowd))[:4]
+        for place in places:
+            at = next(i for i in crowd if (drawn["x"][i], drawn["y"][i]) == place)
+            reader.page.mouse.move(*reader.screen(0, 0, at))
+            there = [
+                sketch["name"]
+                for sketch, x, y in zip(
+                    reader.contents["sketches"], drawn["x"], drawn["y"], strict=True
+                )
+                if np.hypot(x - place[0], y - place[1]) < 0.01 * drawn["half"]
+            ]
+            expect(reader.page.locator("#card-title")).to_have_text(re.compile("|".join(there)))
 
 
 def test_a_group_that_is_hidden_is_gone_from_every_panel_and_the_list(

@@ -79,7 +79,7 @@ Board.prototype.draw = async function () {
   this.points = this.document.get_model_by_name("points");
   this.mark = this.document.get_model_by_name("current");
   this.points.selected.change.connect(() => this.report());
-  this.points.inspect.connect(() => this.hover());
+  this.points.inspect.connect(([, { geometry }]) => this.hover(geometry));
   this.fill();
   this.look();
   this.filter();
@@ -272,13 +272,25 @@ Board.prototype.report = function () {
   setSelection(numbers);
 };
 
-Board.prototype.hover = function () {
-  const [first] = [...this.points.inspected.indices].filter(shown);
-  if (first === undefined || this.over === undefined) return;
-  const place = { row: this.number, panel: this.over };
+/** Of the points under the pointer show the nearest; where some are selected, one of these. */
+Board.prototype.hover = function ({ sx, sy }) {
+  if (this.over === undefined) return;
+  const map = this.row.panels[this.over].maps[state.method];
+  const under = [...this.points.inspected.indices].filter((i) => shown(i) && map.x?.[i] != null);
+  const selected = under.filter((i) => state.selected.has(i));
+  const candidates = selected.length ? selected : under;
+  if (!candidates.length) return;
+  const { x_range, y_range } = this.model("plot", this.over);
+  const { clientWidth, clientHeight } = this.panels[this.over].plot;
+  const x = x_range.start + (sx / clientWidth) * (x_range.end - x_range.start);
+  const y = y_range.end - (sy / clientHeight) * (y_range.end - y_range.start);
+  const far = (i) => Math.hypot(map.x[i] - x, map.y[i] - y);
+  const least = Math.min(...candidates.map(far));
+  const nearest = candidates.filter((i) => far(i) <= least * (1 + 1e-9));
   // Of sketches in one place the one that is shown already stays.
-  const keep = this.points.inspected.indices.includes(state.current.sketch);
-  setCurrent(keep ? state.current.sketch : first, place);
+  const keep = nearest.includes(state.current.sketch);
+  const place = { row: this.number, panel: this.over };
+  setCurrent(keep ? state.current.sketch : nearest[0], place);
 };
 
 Board.prototype.leave = function () {

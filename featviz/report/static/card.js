@@ -87,7 +87,7 @@ function fieldWords(sketch, panel) {
       : inside === 0
         ? "; the edit lies outside it"
         : `; ${inside} px of the edit inside`;
-  return `Receptive field of ${panel.layer}: ${size}${edit}`;
+  return `Convolutional receptive field of ${panel.layer}: ${size}${edit}`;
 }
 
 /** How far each vector moved from its base's: a small table, layers across. */
