@@ -503,7 +503,7 @@ def test_auto_falls_back_and_records_why_and_sparse_refuses_with_the_same_reason
 @pytest.mark.parametrize("engine", ["dense", "sparse"])
 def test_bad_input_is_told_of_in_the_same_words_by_both_engines(engine):
     model = generator("no-norm")
-    with pytest.raises(FeatvizError, match="sketch 2 is 32x32 .* expected 64x64"):
+    with pytest.raises(FeatvizError, match=r"sketch 2 is 32x32 .* expected 64x64"):
         extract(model, [*small(2), sketch(0, 32)], [(5, 5)], engine=engine)
     with pytest.raises(FeatvizError, match="multiples of 16"):
         extract(model, small(2, 72), [(5, 5)], engine=engine)
