@@ -118,7 +118,8 @@ def draw_paths(found: pd.DataFrame, edits: int) -> Figure:
     text = (
         f"Change at the eyes by {edits} edits of mouth and nose ({', '.join(AWAY_FROM_EYES)}); "
         "means over groups. Above: layer by layer, as the network is and with the statistics of "
-        "all its instance norms held at the base's. Below: at the image, with the statistics of "
+        "all its instance norms held at the base's; the image is measured from black to white, so no "
+        "line leads to it. Below: at the image, with the statistics of "
         "some norms held, what is left of the change (orange) and what these statistics had made "
         "of it (blue); the line is the network as it is. The two add up as vectors, not as lengths."
     )
@@ -213,12 +214,12 @@ def _by_group(found: pd.DataFrame) -> str:
         for name in names:
             free, held = (float(place.loc[(name, group, m)]["eyes"]) for m in (FREE, ALL))
             gone = float(place.loc[(name, group, ALL)]["eyes_by_statistics"])
-            cells.append(f"{255 * free:.2f} = {255 * held:.2f} + {255 * gone:.2f}")
+            cells.append(f"{255 * free:.2f}: {255 * held:.2f} + {255 * gone:.2f}")
         reach = percent(float(place.loc[(names[0], group, FREE)]["eyes_in_reach"]))
         lines.append([str(group), reach, *cells])
     return _markdown(
-        "Group by group, change at the eyes of the image, grey levels: as it is = left with all "
-        "statistics held + what they had made (as vectors, so the lengths need not add up):",
+        "Group by group, change at the eyes of the image, grey levels. As it is: left with all "
+        "statistics held + what they had made (they add up as vectors, not as lengths):",
         lines,
     )
 

@@ -21,7 +21,7 @@ from featviz.leakage.change import Change
 from featviz.leakage.maps import shrink
 from featviz.leakage.reach import Mask
 from featviz.leakage.summary import number
-from featviz.leakage.table import ALL, FREE
+from featviz.leakage.table import ALL, FREE, IMAGE
 
 LIMITS = (1e-4, 1.0)
 """Where the colours of maps end; what is beyond has the colour of the end."""
@@ -195,7 +195,11 @@ def draw_layers(rows: pd.DataFrame, ax: Axes, floor: float, top: float) -> Axes:
     for mode in (FREE, ALL):
         eyes = rows[rows["mode"] == mode].set_index("layer")["eyes"].reindex(layers)
         heights = eyes.where(eyes > 0, zero).where(eyes.notna())
-        ax.plot(range(len(layers)), heights, linewidth=1, **_LOOKS[mode])
+        # The image's unit is another: no line leads from the layers to it.
+        values = [None if layer == IMAGE else heights[layer] for layer in layers]
+        ax.plot(range(len(layers)), values, linewidth=1, **_LOOKS[mode])
+        if IMAGE in layers:
+            ax.plot([layers.index(IMAGE)], [heights[IMAGE]], linestyle="", **_LOOKS[mode])
     ax.set_yscale("log")
     ticks = 10.0 ** np.arange(np.ceil(np.log10(floor)), np.log10(top) + 0.01)
     ax.set_yticks([zero, *ticks], labels=["0", *(f"$10^{{{np.log10(t):.0f}}}$" for t in ticks)])

@@ -18,6 +18,13 @@ def test_the_tables_of_the_page_are_of_the_shipped_weights():
     assert digests == expected, "measure again: python -m analyses.leakage"
 
 
+def test_the_numbers_of_the_text_stand_in_the_tables():
+    measured, text = PAGE.split(BEGIN)[1].split(END)
+    numbers = re.findall(r"\d+\.\d+", text)
+    assert len(numbers) > 30
+    assert set(numbers) <= set(re.findall(r"\d+\.\d+", measured))
+
+
 def test_the_code_of_the_page_prints_what_the_page_says(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -55,6 +62,6 @@ def test_tables_hold_both_parts_of_a_change_for_every_checkpoint():
     assert "| paper-modified | L0 |" in text
     # 0.25 and 0.5 of 255 grey levels.
     assert "| all | 63.75 + 127.50 |" in text
-    assert "| G8 | 50 % | 63.75 = 63.75 + 127.50 |" in text
+    assert "| G8 | 50 % | 63.75: 63.75 + 127.50 |" in text
     widths = [line.count("|") for line in text.splitlines() if line.startswith("|")]
     assert set(widths) == {12, 3, 4}
