@@ -119,8 +119,9 @@ def draw_paths(found: pd.DataFrame, edits: int) -> Figure:
         f"Change at the eyes by {edits} edits of mouth and nose ({', '.join(AWAY_FROM_EYES)}); "
         "means over groups. Above: layer by layer, as the network is and with the statistics of "
         "all its instance norms held at the base's; the image is measured from black to white, so "
-        "no line leads to it. Below: at the image, with the statistics of some norms held, what is left of the change (orange) and what these statistics had made "
-        "of it (blue); the line is the network as it is. The two add up as vectors, not as lengths."
+        "no line leads to it. Below: at the image, with the statistics of some norms held, what is "
+        "left of the change (orange) and what these statistics had made of it (blue); the line is "
+        "the network as it is. The two add up as vectors, not as lengths."
     )
     return paths_figure(found, WHOLE, text)
 
