@@ -14,10 +14,11 @@ _is_hidden: ContextVar[bool] = ContextVar("is_hidden", default=False)
 
 
 @contextmanager
-def progress_bar(*fields: str) -> Iterator["Progress | None"]:
+def progress_bar(*fields: str, is_passing: bool = False) -> Iterator["Progress | None"]:
     """A live bar on stderr, or None where nobody watches.
 
-    fields: what to show behind the time, such as "{task.fields[losses]}".
+    fields: what to show behind the time, such as "{task.fields[losses]}". is_passing: it goes away
+    when it is done, as that of a preparation that nobody will want to look back at.
     """
     from rich.console import Console
     from rich.progress import (
@@ -41,7 +42,7 @@ def progress_bar(*fields: str) -> Iterator["Progress | None"]:
         TimeRemainingColumn(),
         *(TextColumn(field) for field in fields),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, transient=is_passing) as progress:
         yield progress
 
 
@@ -55,11 +56,13 @@ def hidden_progress() -> Iterator[None]:
         _is_hidden.reset(token)
 
 
-def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+def track(
+    items: Iterable[T], description: str, total: int | None = None, is_passing: bool = False
+) -> Iterator[T]:
     """Iterate over `items` and show how far it is and how long it will take."""
     if total is None and isinstance(items, Sized):
         total = len(items)
-    with progress_bar() as progress:
+    with progress_bar(is_passing=is_passing) as progress:
         if progress is None:
             yield from items
         else:

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from tyro.conf import Positional
@@ -53,7 +53,7 @@ class Extract:
     """Folder for one parquet file a checkpoint, and manifest.json: what came from what. A table
     that is there and was made from the same files with the same settings is kept, so that a call
     that was stopped goes on when it is repeated."""
-    ray: tuple[str, ...] | None = None
+    ray: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="[ADDRESS]")] = None
     """Divide the work among the workers of a Ray cluster: of the one at this address, such as
     auto or 10.0.0.1:6379, or with --ray alone of this machine. A table is then a folder of parquet
     files. Takes featviz[ray]; see docs/scaling.md."""

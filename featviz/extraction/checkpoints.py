@@ -58,12 +58,16 @@ def extract_checkpoints(
     settings = settings or Settings()
     jobs = plan_jobs(sources, out, settings, fingerprint(sketches))
     there = {job.name: finished(job, settings, overwrite) for job in jobs}
+    missing = [job for job in jobs if there[job.name] is None]
     loaded: LoadedGenerator | None = None
-    for job in track([job for job in jobs if there[job.name] is None], "checkpoints, checked"):
+    for job in track(missing, "checkpoints, checked", is_passing=True):
         loaded = load_for(job, settings)
         with_conditions(sketches, loaded, job.file)
+    # A single one, as most calls have, is not loaded twice; of many, none is held.
+    at_hand = loaded if len(missing) == 1 else None
+    loaded = None
     images: LabelledImages = sketches
-    if loaded is not None and isinstance(sketches, SketchSet):
+    if missing and isinstance(sketches, SketchSet):
         images = read_rasters(sketches, settings.skip_bad)
 
     busy: list[Job] = []
@@ -71,8 +75,6 @@ def extract_checkpoints(
         if (described := there[job.name]) is not None:
             yield kept(job, described)
             continue
-        # A single checkpoint, as that of most calls, is not loaded twice.
-        at_hand = loaded if len(jobs) == 1 else None
         result = _make(job, images, settings, overwrite, wait=False, loaded=at_hand)
         if result is None:
             busy.append(job)
@@ -82,7 +84,7 @@ def extract_checkpoints(
         result = _make(job, images, settings, overwrite, wait=True)
         assert result is not None
         yield result
-    if loaded is None:
+    if not missing:
         update_manifest(out)
 
 

@@ -24,7 +24,7 @@ def fingerprint(sketches: LabelledImages) -> str:
         if isinstance(sketches, SketchSet)
         else (_pixels_digest(np.asarray(image)) for image in sketches.images())
     )
-    content_of = track(contents, "sketches, looked through", len(sketches.index))
+    content_of = track(contents, "sketches, looked through", len(sketches.index), is_passing=True)
     for (sketch, group), content in zip(labels, content_of, strict=True):
         for text in (sketch, group):
             encoded = str(text).encode()

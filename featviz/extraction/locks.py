@@ -7,19 +7,22 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+_PATIENCE = 1.0
+
 
 @contextmanager
 def table_lock(path: Path, wait: bool = True) -> Iterator[bool]:
     """Hold the lock of a table's path while the block runs; yield whether it is held.
 
-    wait: until others let it go; otherwise False is yielded at once if they hold it. The system
+    wait: until others let it go, which is said if it takes long; otherwise False is yielded at once
+    if they hold it. The system
     lets go of a lock when its holder ends in any way, so one that was killed blocks nobody.
     """
     lock = FileLock(lock_file(path))
     is_new = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=_PATIENCE if wait else 0)
     except Timeout:
         if not wait:
             yield False

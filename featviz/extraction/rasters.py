@@ -70,7 +70,7 @@ def read_rasters(
     good: list[int] = []
     bad: dict[str, str] = {}
     taken = 0
-    for number in track(range(len(sketches)), "sketches, rasterised"):
+    for number in track(range(len(sketches)), "sketches, rasterised", is_passing=True):
         try:
             image = sketches.image(number)
         except FeatvizError as error:

@@ -92,7 +92,10 @@ def extract_on_ray(
         update_manifest(out)
         return
     sample = _readable_few(sketches, settings)
-    chosen = [_with_engine(job, settings, sample) for job in track(missing, "checkpoints, checked")]
+    chosen = [
+        _with_engine(job, settings, sample)
+        for job in track(missing, "checkpoints, checked", is_passing=True)
+    ]
     with ExitStack() as stack:
         # In the order of their names, so that two calls never wait for each other.
         for job, _ in sorted(chosen, key=lambda pair: pair[0].path):

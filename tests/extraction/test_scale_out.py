@@ -93,16 +93,20 @@ def test_on_two_workers_the_tables_are_those_of_one_process_to_the_last_bit(
     assert all(result.kept for result in again)
 
 
+def parent(process):
+    status = Path(f"/proc/{process}/stat").read_text()
+    return int(status.rpartition(")")[2].split()[1])
+
+
 def workers():
-    """The processes of the actors that make parts, by id."""
+    """The processes of the actors that make parts for this one, by id."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
+        with contextlib.suppress(OSError):
             name = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if name.startswith(b"ray::MapWorker") and str(os.getuid()) == str(folder.stat().st_uid):
-            found.append(int(folder.name))
+            # A worker's parent is the cluster's node, whose parent is this process.
+            if name.startswith(b"ray::MapWorker") and parent(parent(folder.name)) == os.getpid():
+                found.append(int(folder.name))
     return found
 
 
@@ -162,21 +166,23 @@ def test_parts_that_are_there_are_not_made_again_and_bad_sketches_are_told_by_na
     assert {name: (result.path / name).stat().st_mtime_ns for name in there} == there
 
 
-def of_clusters():
-    """The processes and folders of clusters that featviz started on this machine."""
+def of_cluster(driver):
+    """The processes and folders of the cluster that a process started."""
+    session = f"_{driver}/"
     processes = set()
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"/tmp/fv-" in (folder / "cmdline").read_bytes():
+            line = (folder / "cmdline").read_bytes().decode(errors="replace")
+            if "/tmp/fv-" in line and session in line:
                 processes.add(folder.name)
-    return processes, set(Path("/tmp").glob("fv-*"))
+    return processes, set(Path("/tmp").glob(f"fv-*/session_*_{driver}"))
 
 
 @pytest.mark.parametrize("is_killed", [False, True])
 def test_the_command_leaves_no_process_behind_not_even_if_it_is_killed(
     tmp_path, sketches, checkpoints, is_killed
 ):
-    out, before = tmp_path / "out", of_clusters()
+    out = tmp_path / "out"
     words = [*arguments(checkpoints[:1], sketches.folder, out), "--workers", "2", "--ray"]
     call = subprocess.Popen(
         [sys.executable, "-m", "featviz", *words],
@@ -187,7 +193,7 @@ def test_the_command_leaves_no_process_behind_not_even_if_it_is_killed(
     )
     if is_killed:
         deadline = time.monotonic() + 100
-        while of_clusters()[0] == before[0] and time.monotonic() < deadline:
+        while not of_cluster(call.pid)[0] and time.monotonic() < deadline:
             time.sleep(0.05)
         call.kill()
     said, errors = call.communicate(timeout=120)
@@ -197,8 +203,8 @@ def test_the_command_leaves_no_process_behind_not_even_if_it_is_killed(
             f"{out}/n0.parquet: {SKETCHES} rows ({SKETCHES} sketches, 1 point), L0, L1, L2, L3, L4"
         ]
         assert errors == ""
-        assert of_clusters()[1] == before[1]
+        assert not of_cluster(call.pid)[1]
     deadline = time.monotonic() + 30
-    while of_clusters()[0] - before[0] and time.monotonic() < deadline:
+    while of_cluster(call.pid)[0] and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not of_clusters()[0] - before[0]
+    assert not of_cluster(call.pid)[0]
