@@ -4,7 +4,13 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from featviz.appearances import find_appearances
-from featviz.checkpoints import PRETRAINED, load_generator, read_metadata, shipped_checkpoints
+from featviz.checkpoints import (
+    PRETRAINED,
+    LoadedGenerator,
+    load_generator,
+    read_metadata,
+    shipped_checkpoints,
+)
 from featviz.conditioning import read_generator_input
 from featviz.drawing import CANVAS
 from featviz.errors import FeatvizError
@@ -38,17 +44,23 @@ def default_generators(tables: Iterable[Mapping[str, Any]]) -> list[str]:
     return list(found)
 
 
-def generate_faces(source: str, sketches: SketchSet, names: Collection[str]) -> Generator:
-    """The faces that one generator makes of the sketches called `names`, which the set has.
-
-    Raises FeatvizError for a front end alone and for a generator that cannot take the sketches.
-    """
+def load_whole(source: str) -> LoadedGenerator:
+    """Load a generator; raises FeatvizError if there is none or it is a front end alone."""
     loaded = load_generator(source)
     if loaded.metadata["kind"] == "front-end":
         raise FeatvizError(
             f"'{source}' is a front end alone, which generates nothing; expected a whole "
             "generator, or no --generators"
         )
+    return loaded
+
+
+def generate_faces(source: str, sketches: SketchSet, names: Collection[str]) -> Generator:
+    """The faces that one generator makes of the sketches called `names`, which the set has.
+
+    Raises FeatvizError as `load_whole`, and for a generator that cannot take the sketches.
+    """
+    loaded = load_whole(source)
     index = sketches.index[sketches.index["sketch"].isin(names)]
     size = loaded.metadata.get("sketch_size") or CANVAS
     appearance = None

@@ -11,8 +11,8 @@ from featviz.errors import FeatvizError
 from featviz.leakage import read_maps
 from featviz.ordering import natural_key
 from featviz.progress import track
-from featviz.report.contents import Contents, Generator, Leakage, Row
-from featviz.report.faces import default_generators, generate_faces
+from featviz.report.contents import Contents, Leakage, Row
+from featviz.report.faces import default_generators, generate_faces, load_whole
 from featviz.report.leakage import picture_leakage
 from featviz.report.maps import map_panels, method_caption
 from featviz.report.pictures import Box
@@ -46,7 +46,8 @@ def gather(request: Request) -> Contents:
     """Read and compute everything that a report shows.
 
     What was asked for and cannot be had is an error; what is merely not there (sketches, faces,
-    claims, leakage) is a note in its place that names the command which makes it.
+    claims, leakage) is a note in its place that names the command which makes it. What can be
+    told at once is told before anything is mapped or generated.
     """
     tables = _read_tables(request)
     groups = _groups(tables)
@@ -54,6 +55,9 @@ def gather(request: Request) -> Contents:
     notes: dict[str, str] = {}
     width, height = _image_size(tables[0])
     sketches = _read_sketches(request, tables[0], groups, notes)
+    claims = None if request.claims is None else read_claims(request.claims)
+    leakage = _leakage(request)
+    generators = _generators(request, tables, sketches, notes)
     bases = {}
     if sketches is not None:
         bases = dict(zip(sketches.index["sketch"], sketches.index["base"], strict=True))
@@ -85,9 +89,13 @@ def gather(request: Request) -> Contents:
         captions={method: method_caption(found) for method, found in embeddings.items() if found},
         size=(width, height),
         boxes=boxes,
-        generators=_generators(request, tables, sketches, groups, notes),
-        claims=None if request.claims is None else read_claims(request.claims),
-        leakage=_leakage(request),
+        generators=[
+            generate_faces(generator, sketches, groups.keys())
+            for generator in generators
+            if sketches is not None
+        ],
+        claims=claims,
+        leakage=leakage,
         notes={**notes, **_missing(request)},
         command=request.command,
     )
@@ -195,9 +203,9 @@ def _generators(
     request: Request,
     tables: Sequence[FeatureTable],
     sketches: SketchSet | None,
-    groups: dict[str, str],
     notes: dict[str, str],
-) -> list[Generator]:
+) -> list[str]:
+    """The generators whose faces are shown; each can be loaded and is whole."""
     asked = request.generators
     names = default_generators(table.metadata for table in tables) if asked is None else asked
     if sketches is None:
@@ -211,7 +219,10 @@ def _generators(
             if asked is None
             else "No faces were asked for; `--generators NAME` shows those of a whole generator."
         )
-    return [generate_faces(name, sketches, groups.keys()) for name in dict.fromkeys(names)]
+    names = list(dict.fromkeys(names))
+    for name in names:
+        load_whole(name)
+    return names
 
 
 def _leakage(request: Request) -> Leakage | None:

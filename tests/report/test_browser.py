@@ -324,6 +324,8 @@ def test_on_a_phone_a_tap_shows_a_sketch_and_a_finger_scrolls(
         page.get_by_role("radio", name="Lasso").check()
         assert events.evaluate("(events) => getComputedStyle(events).touchAction") == "none"
         page.get_by_role("radio", name="Off").check()
+        names = page.locator(".toggle b").all()
+        assert all(name.evaluate("(b) => b.scrollWidth <= b.clientWidth") for name in names)
         page.locator(".panels").first.evaluate("(panels) => panels.scrollIntoView()")
         at = reader.lonely(0, 0)[0]
         page.touchscreen.tap(*reader.screen(0, 0, at))
