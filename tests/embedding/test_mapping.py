@@ -17,7 +17,9 @@ from featviz.embedding import (
     embed,
     fit_projection,
     join,
+    mapping,
     merge_ties,
+    projection,
     read_embedding,
     t_sne,
     write_embedding,
@@ -371,3 +373,24 @@ def test_a_fitted_projection_puts_its_own_vectors_where_the_map_has_them(
     assert np.allclose(projection.axes @ projection.axes.T, np.eye(2))
     flat = fit_projection(np.array([[0.0], [1.0], [3.0]]), ["a", "a", "b"])
     assert np.allclose(flat(np.array([[3.0]]))[0, 1], 0)
+
+
+def test_distances_of_too_many_sketches_are_those_of_a_sample_and_it_says_so(
+    iris: FeatureTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = embed(iris, "pca").panels[0]
+    monkeypatch.setattr(mapping, "DISTANCE_LIMIT", 100)
+    sampled = embed(iris, "pca").panels[0]
+    assert "distances_sampled" not in whole
+    assert sampled["distances_sampled"] == 100
+    for key in ("within_group_distance", "between_group_distance", "scale"):
+        assert sampled[key] == pytest.approx(whole[key], rel=0.15)
+        assert sampled[key] == pytest.approx(embed(reordered(iris), "pca").panels[0][key])
+
+
+def test_pca_of_many_vectors_is_that_of_few(
+    iris: FeatureTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = places(embed(iris, "pca"))
+    monkeypatch.setattr(projection, "_MANY", 100)
+    np.testing.assert_allclose(places(embed(iris, "pca")), expected, atol=1e-6)
