@@ -210,7 +210,7 @@ def test_extraction_takes_the_most_common_look(run, sketch, tmp_path):
     given = generator_input(sketch, loaded.conditions, find_appearances(run).most_common())
     with torch.inference_mode():
         expected = loaded.generator.front_end.L0(given[None])[0, :, 12, 10]
-    assert torch.equal(torch.from_numpy(table.vectors["L0"][0]), expected)
+    assert torch.equal(torch.from_numpy(table.vectors["L0"][0].copy()), expected)
 
 
 def test_a_finer_run_takes_the_encoder_along_and_needs_the_runs_folder(
