@@ -21,8 +21,8 @@ from featviz.sparse.windows import BACKGROUND, PADDING, NumberMap, distinct_wind
 _BLOCK_ROWS = 128
 _COLUMN_MULTIPLE = 16
 
-# Beyond this many rows of one layer all are forgotten, so that memory does not grow with sketches.
-_MOST_ROWS = 1 << 16
+# Beyond this many bytes of one layer all are forgotten, so that memory does not grow with sketches.
+_MOST_BYTES = 1 << 26
 
 _MULTIPLIERS = np.random.default_rng(0).integers(1, 2**62, 4096) * 2 + 1
 
@@ -56,8 +56,11 @@ class SharedRows:
         self.table = self._padded.weight.new_full((1, self._outputs), self._padding_value)
         self._count = 1
 
-    def __len__(self) -> int:
-        return self._count
+    @property
+    def bytes(self) -> int:
+        """What the rows and their windows take."""
+        row = self._outputs * self.table.element_size() + self._windows[0].nbytes
+        return int(self._count * row)
 
     def numbers(self, windows: NDArray[np.int64], source: Tensor) -> NDArray[np.int64]:
         """(n, taps) different windows of rows of `source` -> their numbers in `table`."""
@@ -156,7 +159,7 @@ class SharedChain:
             windows, current = distinct_windows(current, window)
             found.append(windows)
         with self._lock:
-            if any(len(layer) > _MOST_ROWS for layer in self._layers):
+            if any(layer.bytes > _MOST_BYTES for layer in self._layers):
                 for layer in self._layers:
                     layer.clear()
             pixels = self._pixels.numbers(image.pixels[BACKGROUND:])

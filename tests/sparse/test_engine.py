@@ -174,7 +174,7 @@ def test_equal_surroundings_give_equal_bits_whatever_came_before():
 @pytest.mark.parametrize("variant", ["baseline", "modified", "no-norm-first-3"])
 @pytest.mark.parametrize("width", [3, 16])
 def test_the_images_before_change_no_bit(variant, width, monkeypatch):
-    monkeypatch.setattr(shared_module, "_MOST_ROWS", 1000)
+    monkeypatch.setattr(shared_module, "_MOST_BYTES", 100_000)
     model, images = front_end(variant, width), [sketch(seed, 96, 80) for seed in range(6)]
     cells = cells_of(model, LAYERS, images[0], [(40, 50), (0, 0)])
     plan = make_plan(model, LAYERS, (80, 96))
