@@ -28,6 +28,15 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_unfinished(path: Path) -> None:
+    """Remove what `atomic_write` of this path has left where it was killed.
+
+    Only while nobody else writes it: a file that is being written looks the same.
+    """
+    for temporary in path.parent.glob(f".{path.stem}.????????.tmp{path.suffix}"):
+        temporary.unlink(missing_ok=True)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -25,6 +25,7 @@ from featviz.extraction.loading import place
 from featviz.extraction.rasters import Rasters
 from featviz.extraction.reading import extract
 from featviz.extraction.settings import Settings, difference
+from featviz.files import remove_unfinished
 from featviz.inputs import LabelledImages
 from featviz.sketches import SketchSet
 from featviz.tables import FeatureTable, TableDescription, describe_features
@@ -189,8 +190,7 @@ def read_table(
 
 def clear_remains(path: Path) -> None:
     """Remove what writers of this table that were killed have left; call it under the lock."""
-    for temporary in path.parent.glob(f".{path.stem}.????????.tmp{path.suffix}"):
-        temporary.unlink(missing_ok=True)
+    remove_unfinished(path)
     if (aside := _aside(path)).exists():
         if path.exists():
             _remove(aside)

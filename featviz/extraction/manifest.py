@@ -10,7 +10,7 @@ from typing import Any
 
 from featviz.errors import FeatvizError
 from featviz.extraction.locks import table_lock
-from featviz.files import atomic_write
+from featviz.files import atomic_write, remove_unfinished
 from featviz.tables import describe_features
 
 MANIFEST = "manifest.json"
@@ -39,6 +39,7 @@ def update_manifest(folder: Path, name: str | None = None, seconds: float | None
     if name is None and _same(read_manifest(folder), derive_manifest(folder)):
         return
     with table_lock(path):
+        remove_unfinished(path)
         before, now = read_manifest(folder), derive_manifest(folder)
         for table, entry in now.items():
             old = before.get(table, {})

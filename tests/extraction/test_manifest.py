@@ -53,6 +53,8 @@ def test_the_manifest_follows_the_folder_and_other_files_are_no_part_of_it(tmp_p
     (out / "n0.parquet").rename(out / "moved.parquet")
     pd.DataFrame({"x": [1]}).to_parquet(out / "other.parquet")
     (out / ".n1.0123abcd.tmp.parquet").write_bytes(b"")
+    (out / ".manifest.0123abcd.tmp.json").write_bytes(b"")  # of a call that was killed
     update_manifest(out)
+    assert not (out / ".manifest.0123abcd.tmp.json").exists()
     assert list(derive_manifest(out)) == list(read_manifest(out)) == ["moved", "n1"]
     assert read_manifest(out)["n1"]["seconds"] == seconds
