@@ -127,9 +127,17 @@ def strangers():
     )
     yield nn.Sequential(nn.InstanceNorm2d(3), nn.Conv2d(3, 4, 3), nn.InstanceNorm2d(4), nn.GELU())
     yield nn.Sequential(nn.PReLU(3), nn.Conv2d(3, 4, 1), nn.SiLU(), nn.InstanceNorm2d(4))
+    yield nn.Sequential(
+        nn.ConstantPad2d(1, 0.7),
+        nn.Conv2d(3, 4, 3),
+        nn.InstanceNorm2d(4),
+        nn.ConstantPad2d((0, 2, 1, 0), -2.0),
+        nn.Conv2d(4, 5, 3, stride=2),
+        nn.InstanceNorm2d(5),
+    )
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_chains_of_any_make_agree_at_every_module(number):
     torch.manual_seed(number)
     model = list(strangers())[number]
