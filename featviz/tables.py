@@ -309,10 +309,9 @@ def _metadata(path: Path, schema: Any) -> dict[str, Any]:
 
 
 def _read_file(path: Path) -> FeatureTable:
-    with _readable(path):
-        # Not through a dataset, which would take a folder's name for a partition.
-        with pq.ParquetFile(path) as file:
-            arrow = file.read()
+    # Not through a dataset, which would take a folder's name for a partition.
+    with _readable(path), pq.ParquetFile(path) as file:
+        arrow = file.read()
     metadata = _metadata(path, arrow.schema)
     layers = list(_layers(arrow.schema))
     try:
