@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -208,3 +209,5 @@ def test_the_command_leaves_no_process_behind_not_even_if_it_is_killed(
     while of_cluster(call.pid)[0] and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not of_cluster(call.pid)[0]
+    for session in of_cluster(call.pid)[1]:
+        shutil.rmtree(session.parent, ignore_errors=True)
