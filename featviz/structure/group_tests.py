@@ -11,7 +11,8 @@ Anderson 2001, Austral Ecology 26, 32-46 (PERMANOVA); Anderson 2006, Biometrics 
 (PERMDISP); Székely & Rizzo 2004, InterStat 5 (energy test).
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +70,16 @@ def permanova(
         sums, sizes = _sums_of_groups(squares, labels, len(names))
         return float((np.diag(sums) / (2 * sizes)).sum())
 
-    return _variance_test(scatter, total, codes, strata, (len(names), count), permutations, seed)
+    # The total stays the same, so less within groups is a larger F.
+    test = permutation_test(
+        scatter, codes, strata, permutations=permutations, seed=seed, alternative="less"
+    )
+    within = max(test.statistic, 0.0)
+    between = max(total - within, 0.0)
+    degrees = (count - len(names)) / (len(names) - 1)
+    # What is left of a group of equal values is rounding.
+    statistic = math.inf if within <= 1e-20 * total else degrees * between / within
+    return GroupTest(statistic, test.p_value, between / total, test.permutations)
 
 
 def permdisp(
@@ -82,9 +92,13 @@ def permdisp(
 ) -> GroupTest:
     """Do groups differ in spread? One-way F of each sketch's distance to its group's mean.
 
-    Groups of one have no spread and are left out. Labels change places among these distances, so
-    the places of the groups do not matter. Raises FeatvizError if fewer than 2 groups of 2 are
-    left, or if all sketches are equally far from the means of their groups.
+    Groups of one have no spread and are left out. What changes places is the sketches' differences
+    from the means of their groups, so the places of the groups do not matter, and the distances are
+    taken anew to the means of the new groups (Anderson 2006, section 2.4). Exchanging the distances
+    themselves, as is often done, forgets that the means were fitted: they lie nearer to the members
+    of small groups, and the two of a pair are always equally far. It finds spread in groups that do
+    not differ, in all of them if they are pairs. Raises FeatvizError if fewer than 2 groups of 2
+    are left, or if all sketches are equally far from the means of their groups.
     """
     groups = np.asarray(groups)
     names, counts = np.unique(groups, return_counts=True)
@@ -94,30 +108,78 @@ def permdisp(
             f"spread is compared between 2 or more groups of 2 or more sketches; given groups of "
             f"{', '.join(map(str, counts))}"
         )
-    groups = groups[kept]
-    names, codes = np.unique(groups, return_inverse=True)
-    spread = distances_to_means(distances[np.ix_(kept, kept)], groups)
+    names, codes = np.unique(groups[kept], return_inverse=True)
+    codes = codes.reshape(-1)
+    distances = distances[np.ix_(kept, kept)]
+    spread = distances_to_means(distances, codes)
     count = len(spread)
-    total = float(((spread - spread.mean()) ** 2).sum())
-    if total <= 1e-20 * float((spread**2).sum()):
+    if not (share := _share_within(spread, codes)) < math.inf:
         raise FeatvizError(
             f"all {count} sketches are equally far ({spread[0]:.3g}) from the means of their groups"
         )
+    products = _residual_products(distances, codes, spread > 0)
 
-    def scatter(labels: NDArray[Any]) -> float:
-        sizes = np.bincount(labels)
-        means = np.bincount(labels, weights=spread) / sizes
-        return float(((spread - means[labels]) ** 2).sum())
+    def share_within(labels: NDArray[np.int64]) -> float:
+        # The data are one of their own arrangements, as they are.
+        if np.array_equal(labels, codes):
+            return share
+        return min(_share_within(_spread_of(products, labels), labels), 1.0)
 
-    return _variance_test(
-        scatter,
-        total,
-        codes.reshape(-1),
+    test = permutation_test(
+        share_within,
+        codes,
         None if strata is None else np.asarray(strata)[kept],
-        (len(names), count),
-        permutations,
-        seed,
+        permutations=permutations,
+        seed=seed,
+        alternative="less",
     )
+    degrees = (count - len(names)) / (len(names) - 1)
+    statistic = degrees * (1 - share) / share if share > 0 else math.inf
+    return GroupTest(statistic, test.p_value, 1 - share, test.permutations)
+
+
+def _share_within(spread: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """The share of the variance of spread (N,) that lies within groups; infinite if there is none.
+
+    What is left of equal values after rounding counts as none.
+    """
+    least = 1e-20 * float((spread**2).sum())
+    means = np.bincount(labels, weights=spread) / np.bincount(labels)
+    total = float(((spread - spread.mean()) ** 2).sum())
+    within = float(((spread - means[labels]) ** 2).sum())
+    if total <= least:
+        return math.inf
+    return within / total if within > least else 0.0
+
+
+def _residual_products(
+    distances: Distances, codes: NDArray[np.int64], has_spread: NDArray[np.bool_]
+) -> Distances:
+    """Inner products (N, N) of what parts each sketch from its group's mean, from distances.
+
+    A mean of n takes 1 / n of the variance with it; groups of all sizes are put on one scale.
+    """
+    sizes = np.bincount(codes)
+    same = codes[:, None] == codes[None, :]
+    centre = np.eye(len(codes)) - same / sizes[codes]
+    products = centre @ (-(distances**2) / 2) @ centre
+    # Where all of a group are identical, nothing is left, not even rounding.
+    products[~has_spread] = products[:, ~has_spread] = 0.0
+    scale = np.sqrt(sizes / (sizes - 1))[codes]
+    return np.asarray(products * np.outer(scale, scale))
+
+
+def _spread_of(products: Distances, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Distance (N,) to the mean of one's group, from inner products (N, N)."""
+    rows, sizes = np.arange(len(labels)), np.bincount(labels)
+    member = np.zeros((len(labels), len(sizes)))
+    member[rows, labels] = 1.0 / sizes[labels]
+    to_means = products @ member
+    of_means = (member * to_means).sum(axis=0)
+    own = np.diag(products)
+    squares = own - 2 * to_means[rows, labels] + of_means[labels]
+    # Rounding of what cancels is no spread.
+    return np.sqrt(np.where(squares > 1e-12 * own.max(), squares, 0.0))
 
 
 def energy_test(
@@ -195,25 +257,3 @@ def _sums_of_groups(
     member = np.zeros((len(labels), count))
     member[np.arange(len(labels)), labels] = 1.0
     return member.T @ values @ member, member.sum(axis=0)
-
-
-def _variance_test(
-    scatter: Callable[[NDArray[Any]], float],
-    total: float,
-    codes: NDArray[np.int64],
-    strata: Groups | None,
-    sizes: tuple[int, int],
-    permutations: int,
-    seed: int,
-) -> GroupTest:
-    """F from the scatter within groups; the total stays, so less of it is a larger F."""
-    groups, count = sizes
-    test = permutation_test(
-        scatter, codes, strata, permutations=permutations, seed=seed, alternative="less"
-    )
-    within = max(test.statistic, 0.0)
-    between = max(total - within, 0.0)
-    degrees = (count - groups) / (groups - 1)
-    # What is left of a group of equal values is rounding.
-    statistic = float("inf") if within <= 1e-20 * total else degrees * between / within
-    return GroupTest(statistic, test.p_value, between / total, test.permutations)
