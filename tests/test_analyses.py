@@ -231,7 +231,7 @@ def test_the_sentences_of_the_figures_page_agree_with_its_table() -> None:
         rows[name, layer] = within, between, ratio
         error = 0.005 / float(between) * 1.3 + 0.0006
         assert float(within) / float(between) == pytest.approx(float(ratio), abs=error)
-    text = " ".join(PAGE[PAGE.index("- **C1**") : PAGE.index("## Your own")].split())
+    text = " ".join(PAGE[PAGE.index("- **C1, C2") : PAGE.index("## Your own")].split())
     deep = ("L2", "L3", "L4")
     for column in (0, 2):
         for name in ("paper-modified", "paper-baseline"):
