@@ -18,6 +18,7 @@ from featviz.errors import FeatvizError
 from featviz.networks.normalization import InstanceNorm as OwnInstanceNorm
 from featviz.sparse.operations import Affine, Convolution, InstanceNorm, Operation, Pointwise
 from featviz.sparse.windows import PaddingMode, Window
+from featviz.tracing import Tracer
 
 
 class UnsuitedError(FeatvizError):
@@ -146,7 +147,8 @@ def _observe(
             handles.append(module.register_forward_hook(after))
         handles += [module.register_forward_hook(reach(name)) for name, module in targets.items()]
         tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-        with torch.inference_mode(False), torch.no_grad():
+        # The tracer finds shapes without PyTorch's compiler, which takes a second to load.
+        with torch.inference_mode(False), torch.no_grad(), Tracer():
             image = torch.zeros(1, channels, height, width, dtype=dtype, device="meta")
             state.append((image, image._version))
             empty = {name: tensor.to("meta") for name, tensor in tensors.items()}
