@@ -27,8 +27,10 @@ def require_one_point(table: FeatureTable, name: str) -> None:
 
 
 def require_same_sketches(tables: Sequence[FeatureTable], names: Sequence[str]) -> None:
-    """Raise FeatvizError unless all tables hold the same sketches in the same order."""
+    """Raise FeatvizError unless all hold the same sketches in one order, read at the same place."""
     first = tables[0].rows["sketch"].to_list()
+    for table, name in zip(tables[1:], names[1:], strict=True):
+        require_same_place(tables[0], table, f"'{names[0]}'", f"'{name}'")
     for table, name in zip(tables[1:], names[1:], strict=True):
         sketches = table.rows["sketch"].to_list()
         if sketches == first:
@@ -38,4 +40,25 @@ def require_same_sketches(tables: Sequence[FeatureTable], names: Sequence[str]) 
         raise FeatvizError(
             f"the feature tables of '{names[0]}' and '{name}' hold {len(first)} and "
             f"{len(sketches)} sketches, {what}; expected the same (extract both from one set)"
+        )
+
+
+def require_same_place(
+    first: FeatureTable, second: FeatureTable, first_name: str, second_name: str
+) -> None:
+    """Raise FeatvizError unless two tables were read at the same points and in the same stage.
+
+    A stage that a table does not tell is taken to be the other's.
+    """
+    if set(first.points) != set(second.points):
+        places = [" ".join(f"({x}, {y})" for x, y in table.points) for table in (first, second)]
+        raise FeatvizError(
+            f"the feature tables of {first_name} and {second_name} were read at other points: "
+            f"{places[0] or 'none'} and {places[1] or 'none'}; expected the same"
+        )
+    stages = [table.metadata.get("stage") for table in (first, second)]
+    if all(stages) and stages[0] != stages[1]:
+        raise FeatvizError(
+            f"the feature tables of {first_name} and {second_name} hold other stages: "
+            f"{stages[0]} and {stages[1]}; expected the same"
         )

@@ -147,6 +147,9 @@ def test_tables_that_do_not_match_are_refused(tables) -> None:
     turned = replace(two, rows=two.rows[::-1].reset_index(drop=True))
     with pytest.raises(FeatvizError, match="in another order"):
         compare([one, turned])
+    elsewhere = replace(two, rows=two.rows.assign(point_x=99))
+    with pytest.raises(FeatvizError, match=r"'one' and 'two' were read at other points: .*\(99, "):
+        compare([one, elsewhere])
     with pytest.raises(FeatvizError, match="unknown measure 'dot'; there are cka, rsa"):
         compare([one], "dot")
     with pytest.raises(FeatvizError, match="unknown metric 'l1'"):

@@ -110,6 +110,10 @@ def test_tables_that_make_no_curve_are_refused() -> None:
     fewer = table(5).select(groups=["a", "b"])
     with pytest.raises(FeatvizError, match="hold 12 and 8 sketches"):
         measure_trajectory([table(0), fewer])
+    convolved = replace(table(5), metadata=table(5).metadata | {"stage": "conv"})
+    first = replace(table(0), metadata=table(0).metadata | {"stage": "activation"})
+    with pytest.raises(FeatvizError, match="hold other stages: activation and conv"):
+        measure_trajectory([first, convolved])
     with pytest.raises(FeatvizError, match="unknown layer 'L9'"):
         measure_trajectory([table(0), table(5)], ["L9"])
 

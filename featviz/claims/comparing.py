@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from featviz.structure import PermutationTest, permutation_test, sign_flip_test
 
+OVER_BASES = "p, bases flipped as one"
+"""Among a finding's details: p where the edits of one base change sign together, uncorrected."""
+
 
 @dataclass(frozen=True)
 class Randomness:

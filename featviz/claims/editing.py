@@ -5,14 +5,14 @@ import numpy as np
 from featviz.claims.claim import Finding
 from featviz.claims.comparing import paired_test, relative_difference
 from featviz.claims.evidence import NotJudgeableError
-from featviz.claims.painted import Images, related
+from featviz.claims.painted import Images, p_over_bases, related
 from featviz.claims.study import BASELINE, MODIFIED
 
 
 def edit_strength(images: Images) -> Finding:
     """C13: change inside the edited area, modified against baseline."""
     of = {role: images.edits(role, "inside") for role in (MODIFIED, BASELINE)}
-    return related(images, of[MODIFIED], of[BASELINE], of)
+    return related(images, of[MODIFIED], of[BASELINE], of, bases=images.bases())
 
 
 def change_elsewhere(images: Images) -> Finding:
@@ -41,7 +41,7 @@ def locality(images: Images) -> Finding:
         float((differences > 0).mean()),
         "share of edits",
         test.p_value,
-        {**means, "edits": len(differences)},
+        {**means, "edits": len(differences), **p_over_bases(images, differences, images.bases())},
     )
 
 
@@ -52,4 +52,5 @@ def eyes(images: Images) -> Finding:
     if not known.any():
         raise NotJudgeableError("no edit leaves eyes that a drawing names unedited")
     of = {role: values[known] for role, values in of.items()}
-    return related(images, of[BASELINE], of[MODIFIED], of)
+    bases = images.bases()[known]
+    return related(images, of[BASELINE], of[MODIFIED], of, bases=bases)

@@ -1,6 +1,6 @@
 """A network's feature table, laid out for the claims: distances, groups, edits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +49,7 @@ class Evidence:
     layers: Mapping[str, Layer]
 
     def layer(self, name: str) -> Layer:
-        """A layer; NotJudgeableError if the table lacks it or its vectors are all the same."""
+        """A layer; NotJudgeableError if the table lacks it."""
         if name not in self.layers:
             there = ", ".join(self.layers)
             raise NotJudgeableError(f"no layer {name} in {self.role}'s table; there are {there}")
@@ -113,6 +113,8 @@ def lay_out(
         )
     names = table.rows["sketch"].astype(str).to_numpy()
     order = np.argsort(names, kind="stable")
+    if len(twice := names[order][1:][names[order][1:] == names[order][:-1]]):
+        raise FeatvizError(f"the table of {role} holds sketch {twice[0]} more than once")
     sketches = tuple(names[order].tolist())
     groups = table.rows["group"].astype(str).to_numpy()[order]
     if bases is None and "base" in table.rows.columns:
@@ -134,6 +136,15 @@ def lay_out(
                 raise FeatvizError(f"table of {role}, layer {layer}: {error}") from None
     edited = np.array([NO_BASE if row == base else base for row, base in enumerate(found)])
     return Evidence(role, sketches, groups.astype(np.str_), edited.astype(np.int64), laid)
+
+
+def bases_from(tables: Iterable[FeatureTable], bases: Mapping[str, str] | None) -> str:
+    """Where `lay_out` takes the bases of tables from, in words."""
+    if bases is not None:
+        return "the sketch set"
+    if all("base" in table.rows.columns for table in tables):
+        return "the feature tables"
+    return "the first sketch of each group"
 
 
 def require_alike(first: Evidence, second: Evidence) -> None:

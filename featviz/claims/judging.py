@@ -10,10 +10,11 @@ from featviz import __version__
 from featviz.claims.claim import Claim, Claims, Definition, Finding, Part, Verdict, finite
 from featviz.claims.comparing import Randomness
 from featviz.claims.definitions import ALPHA, DEFINITIONS, SAYS
-from featviz.claims.evidence import Evidence, Tables, lay_out
+from featviz.claims.evidence import Evidence, Tables, bases_from, lay_out
 from featviz.claims.features import feature_findings
 from featviz.claims.study import BASELINE, MODIFIED, STUDY, Study
 from featviz.errors import FeatvizError
+from featviz.panels import require_same_place
 from featviz.structure import holm
 from featviz.tables import FeatureTable
 
@@ -38,10 +39,10 @@ def judge(
 
     tables: by role, {"baseline": ..., "modified": ...}, or in any order if their metadata tells
     the variant; either may be missing, and what needs it cannot be judged. Each holds one point.
-    bases: see `lay_out`. images: the findings of C10 to C14, see `image_findings`, with what to
-    keep of their provenance. Tests draw at most `permutations` permutations from `seed`, and are
-    corrected for their number, those of images included. Raises FeatvizError for tables that do
-    not belong together.
+    bases: see `lay_out`; the metadata tells where they came from. images: the findings of C10 to
+    C14, see `image_findings`, with what to keep of their provenance. Tests draw at most
+    `permutations` permutations from `seed`, and are corrected for their number, those of images
+    included. Raises FeatvizError for tables that do not belong together.
     """
     randomness = Randomness(permutations, seed)
     roles = assign_roles(tables)
@@ -49,6 +50,8 @@ def judge(
         role: lay_out(role, roles[role], study.layers, bases) if role in roles else None
         for role in TABLE_ROLES
     }
+    if len(roles) == 2:
+        require_same_place(roles[BASELINE], roles[MODIFIED], BASELINE, MODIFIED)
     findings = feature_findings(Tables(study, randomness, laid[BASELINE], laid[MODIFIED]))
     if images is not None:
         findings |= images
@@ -60,6 +63,7 @@ def judge(
         "seed": seed,
         "study": {name: _lists(value) for name, value in asdict(study).items()},
         "tables": {role: _provenance(table) for role, table in roles.items()},
+        "bases": bases_from(roles.values(), bases) if roles else None,
         "images": dict(images_metadata) if images_metadata is not None else None,
     }
     return draw_verdicts(findings, metadata)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featviz.claims.claim import Finding
-from featviz.claims.comparing import paired_test, relative_difference
+from featviz.claims.comparing import OVER_BASES, paired_test, relative_difference
 from featviz.claims.evidence import (
     Evidence,
     NotJudgeableError,
@@ -149,5 +149,5 @@ def _closer(
         over_bases.append(paired_test(differences, tables.randomness, bases).p_value)
         shares.append(float((differences > 0).mean()))
         details |= {f"baseline {layer}": of_baseline, f"modified {layer}": of_modified}
-    details["p, bases flipped as one"] = max(over_bases)
+    details |= {"edits": len(edits), OVER_BASES: max(over_bases)}
     return Finding(min(least), min(shares), "share of edits", max(tests), details)

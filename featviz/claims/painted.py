@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from featviz.claims.claim import Finding
 from featviz.claims.comparing import (
+    OVER_BASES,
     Randomness,
     paired_test,
     relative_difference,
@@ -42,6 +43,11 @@ class Images:
         """(edits,) what edits changed in a network's images."""
         self.require(role, "edits")
         return self.measures.edits[role][measure].to_numpy(dtype=np.float64)
+
+    def bases(self) -> NDArray[np.str_]:
+        """(edits,) the base of each edit, the same for all networks."""
+        first = next(iter(self.measures.edits.values()))
+        return first["base"].to_numpy(dtype=np.str_)
 
     def descriptors(self, role: str, condition: str) -> NDArray[np.float32]:
         """(pairs, 512) what VGG16 sees in a network's images."""
@@ -78,13 +84,26 @@ def related(
     smaller: Values,
     of: dict[str, Values],
     unit: str = "edits",
+    bases: NDArray[np.str_] | None = None,
 ) -> Finding:
-    """Whether paired values of one kind are larger, by the relative difference of their means."""
+    """Whether paired values of one kind are larger, by the relative difference of their means.
+
+    bases: of each value, if several share one; see `p_over_bases`.
+    """
     test = paired_test(larger - smaller, images.randomness)
     return Finding(
         relative_difference(float(larger.mean()), float(smaller.mean())),
         float((larger > smaller).mean()),
         f"share of {unit}",
         test.p_value,
-        {**{role: float(values.mean()) for role, values in of.items()}, unit: len(larger)},
+        {
+            **{role: float(values.mean()) for role, values in of.items()},
+            unit: len(larger),
+            **({} if bases is None else p_over_bases(images, larger - smaller, bases)),
+        },
     )
+
+
+def p_over_bases(images: Images, differences: Values, bases: NDArray[np.str_]) -> dict[str, float]:
+    """Told beside a test of edits: its p where those of one base change sign together."""
+    return {OVER_BASES: paired_test(differences, images.randomness, bases.tolist()).p_value}

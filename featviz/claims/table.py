@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from featviz.claims.claim import Claims, Part
+from featviz.claims.comparing import OVER_BASES
 from featviz.claims.judging import number
 
 if TYPE_CHECKING:
@@ -104,6 +105,19 @@ def _remarks(claims: Claims) -> Iterator[str]:
         f"most {metadata['permutations']} permutations each (seed {metadata['seed']}); a part "
         f"with a test holds at p <= {metadata['alpha']:g} only. Parts in brackets do not decide."
     )
+    over_bases = [
+        f"{claim.name} {part.definition.part} {p:.2g}"
+        for claim in claims.claims
+        for part in claim.parts
+        if (p := part.finding.details.get(OVER_BASES)) is not None
+    ]
+    if over_bases:
+        yield (
+            "These parts flip every edit by itself. Flipping the edits of a base together, as "
+            f"evidence for other bases must, gives p, not corrected: {', '.join(over_bases)}"
+        )
+    if bases := metadata.get("bases"):
+        yield f"bases of edits: {bases}"
     for role, facts in metadata["tables"].items():
         yield f"{role}: {_source(facts)}, {facts['rows']} vectors a layer"
     if images := metadata.get("images"):

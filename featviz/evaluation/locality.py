@@ -36,18 +36,18 @@ _UNITS = {
     EYES_MEASURE: "grey levels",
 }
 
-CHANGE_COLUMNS = ("sketch", "group", "inside", "outside", "eyes", "area")
+CHANGE_COLUMNS = ("sketch", "group", "base", "inside", "outside", "eyes", "area")
 
 
 @dataclass(frozen=True, eq=False)
 class Locality:
     """What edits changed.
 
-    changes: one row an edit, columns sketch, group, inside, outside, eyes: mean absolute change of
-    the image in grey levels of 255, in the edited area, outside of it, and at the eyes as far as
-    they lie outside of it (NaN where the eyes themselves were edited, the area covers them or the
-    drawing names none); area: the edited area's share of the picture. skipped: one line for every
-    edit that could not be measured.
+    changes: one row an edit, columns sketch, group, base, inside, outside, eyes: mean absolute
+    change of the image in grey levels of 255, in the edited area, outside of it, and at the eyes as
+    far as they lie outside of it (NaN where the eyes themselves were edited, the area covers them
+    or the drawing names none); area: the edited area's share of the picture. skipped: one line for
+    every edit that could not be measured.
     """
 
     changes: pd.DataFrame
@@ -106,7 +106,7 @@ def measure_locality(
 
     paint: sketch (size, size) -> image (1, 3, size, size) in [-1, 1]. margin: pixels at 512.
     """
-    rows: dict[int, tuple[str, str, float, float, float, float]] = {}
+    rows: dict[int, tuple[str, str, str, float, float, float, float]] = {}
     skipped, loaded = [], -1
     margin = margin * size / CANVAS
     for number, base_number in track(edits_of(sketches, most), description):
@@ -127,6 +127,7 @@ def measure_locality(
         rows[number] = (
             str(name),
             str(group),
+            str(sketches.index["sketch"].iloc[base_number]),
             float(change[area].mean()),
             float(change[~area].mean()),
             np.nan if eyes_edited or at_eyes.size == 0 else float(at_eyes.mean()),

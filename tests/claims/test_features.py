@@ -211,7 +211,10 @@ def test_bases_tell_which_distances_are_tested():
     with_column = judge([BASELINE.table(), MODIFIED.table()], permutations=999)
     assert told["C7"] == with_column["C7"]
     assert untold["C7"].verdict == "holds"
+    sources = [claims.metadata["bases"] for claims in (told, untold, with_column)]
+    assert sources == ["the sketch set", "the first sketch of each group", "the feature tables"]
     edits = 8 * BASELINE.members - 6  # all but the six bases
+    assert told["C7"].part("relative").finding.details["edits"] == edits
     share = told["C7"].part("relative").finding.effect * edits
     assert share == pytest.approx(round(share))
 

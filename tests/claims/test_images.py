@@ -7,11 +7,14 @@ import pandas as pd
 import pytest
 
 from featviz.claims.claim import Finding
+from featviz.claims.comparing import OVER_BASES
 from featviz.claims.images import FINDERS, image_findings
 from featviz.claims.judging import draw_verdicts
 from featviz.claims.measuring import CONDITIONS, ImageMeasures
+from featviz.claims.table import markdown_table
 
 PAIRS = 24
+METADATA = {"correction": "Holm", "permutations": 499, "seed": 0, "alpha": 0.05, "tables": {}}
 
 
 def measures(change=None, edit_change=None, descriptor_change=None, dead_in_no_norm=40):
@@ -73,13 +76,13 @@ def measures(change=None, edit_change=None, descriptor_change=None, dead_in_no_n
                 measure: changed[role, measure] * size * np.exp(0.05 * rng.normal(size=16))
                 for measure in ("inside", "outside", "eyes")
             }
-        )
+        ).assign(base=["G8/001", "G9/001"] * 8)
     dead = {"baseline": (0, 310), "modified": (2, 310), "no-norm": (dead_in_no_norm, 310)}
     return ImageMeasures(pd.DataFrame(rows), descriptors, photos.astype(np.float32), edits, dead)
 
 
 def judged(found):
-    return draw_verdicts(image_findings(found, permutations=499), {})
+    return draw_verdicts(image_findings(found, permutations=499), METADATA)
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +185,12 @@ def test_few_open_mouths_do_not_speak_for_teeth():
     found.pairs.loc[closed, "teeth"] = np.nan
     part = judged(found)["C12"].part("teeth")
     assert part.verdict == "cannot be judged" and part.why.startswith("7 of the pairs")
+
+
+def test_edits_of_one_base_also_count_as_one_beside_the_verdict(true_study):
+    """Two bases have four patterns of signs, whatever the number of edits."""
+    for name in ("stronger", "more local", "eyes"):
+        part = true_study["C13"].part(name)
+        assert part.finding.details[OVER_BASES] == 1 / 4
+        assert part.finding.p_value < 1 / 4
+    assert "C13 stronger 0.25, C13 more local 0.25" in markdown_table(true_study)

@@ -101,6 +101,25 @@ def test_a_table_of_two_points_is_refused():
         judge([table])
 
 
+def test_tables_read_at_other_points_or_stages_are_refused():
+    moved = BASELINE.table()
+    moved.rows["point_x"] = 300
+    with pytest.raises(FeatvizError, match=r"other points: \(300, 250\) and \(170, 250\)"):
+        judge([moved, MODIFIED.table()])
+    tables = [world.table() for world in (BASELINE, MODIFIED)]
+    for table, stage in zip(tables, ("conv", "activation"), strict=True):
+        table.metadata["stage"] = stage
+    with pytest.raises(FeatvizError, match="other stages: conv and activation"):
+        judge(tables)
+
+
+def test_a_sketch_that_a_table_holds_twice_is_refused():
+    table = MODIFIED.table()
+    table.rows.loc[1, "sketch"] = "G1/0"
+    with pytest.raises(FeatvizError, match="modified holds sketch G1/0 more than once"):
+        judge([table])
+
+
 def test_a_role_that_tables_do_not_play_is_refused():
     with pytest.raises(FeatvizError, match=r"unknown role 'no-norm'.*baseline, modified"):
         judge({"no-norm": MODIFIED.table()})
