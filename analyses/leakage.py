@@ -105,7 +105,7 @@ def draw_maps(sketches: SketchSet) -> Figure:
             rows.append(MapRow(title, changes, reach))
     text = (
         f"Relative change at every position by one edit of the mouth ({SHOWN_EDIT[1]} against "
-        f"{SHOWN_EDIT[0]}; orange: added, blue: taken away). Green: what convolutions reach from "
+        f"{SHOWN_EDIT[0]}; blue: added, orange: taken away). Green: what convolutions reach from "
         "the changed pixels. Out: mean change out of reach. Held: every instance norm uses the "
         "mean and variance of the base sketch. Light blue is exactly 0, to the last bit; 1 is a "
         "typical vector of the layer, at the image from black to white."

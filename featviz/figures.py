@@ -24,6 +24,8 @@ from featviz.files import atomic_write
 from featviz.labels import text_width
 
 GREY = "#555555"
+ADDED, REMOVED = (0, 90, 156), (200, 78, 0)
+"""Of an edit, ink that was put in and ink that was taken out; red, green, blue of 255."""
 DPI = 200
 
 STYLE: Any = {

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from featviz.evaluation.table import ALL_GROUPS
-from featviz.figures import GREY, draw_caption, draw_image, wrap_caption
+from featviz.figures import ADDED, GREY, REMOVED, draw_caption, draw_image, wrap_caption
 from featviz.leakage.change import Change
 from featviz.leakage.maps import shrink
 from featviz.leakage.reach import Mask
@@ -117,7 +117,7 @@ def maps_figure(
 
 
 def draw_edit(sketch: NDArray[np.uint8], base: NDArray[np.uint8], ax: Axes) -> Axes:
-    """The edited sketch in grey, with what was added in red and what was taken away in blue."""
+    """The edited sketch in grey, with what was added and taken away in their colours."""
     picture = np.full((*sketch.shape, 3), 255, dtype=np.uint8)
     grow = [(dy, dx) for dy in (0, 1, 2) for dx in (0, 1, 2)]
     ink, before = (
@@ -125,8 +125,8 @@ def draw_edit(sketch: NDArray[np.uint8], base: NDArray[np.uint8], ax: Axes) -> A
         for image in (sketch, base)
     )
     picture[ink & before] = (150, 150, 150)
-    picture[before & ~ink] = (0, 114, 178)
-    picture[ink & ~before] = (213, 94, 0)
+    picture[before & ~ink] = REMOVED
+    picture[ink & ~before] = ADDED
     return draw_image(picture, ax)
 
 

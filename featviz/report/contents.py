@@ -49,7 +49,8 @@ class Generator:
 class Leak:
     """One leakage map: a WebP of what the edits of a group changed.
 
-    mean: of the change over all cells; untouched: share of the cells where nothing changed at all.
+    mean: of the change over all cells; untouched: share of the cells where nothing changed at all;
+    reached: share of the cells that convolutions reach from the edits, None if that is not known.
     """
 
     checkpoint: str
@@ -59,6 +60,7 @@ class Leak:
     picture: bytes
     mean: float
     untouched: float
+    reached: float | None
 
 
 @dataclass(frozen=True, eq=False)

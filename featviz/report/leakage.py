@@ -44,12 +44,14 @@ def picture_leakage(files: Sequence[LeakageMaps]) -> Leakage:
             mode=mode,
             group=group,
             layer=layer,
-            picture=_picture(change, maps.reach.get((group, layer)), (least, most), table),
+            picture=_picture(change, reach, (least, most), table),
             mean=float(change.mean()),
             untouched=float((change == 0).mean()),
+            reached=None if reach is None else float(reach.mean()),
         )
         for maps in files
         for (mode, group, layer), change in maps.changes.items()
+        for reach in [maps.reach.get((group, layer))]
     ]
     return Leakage(pictured, (least, most), [to_hex(color) for color in colors])
 

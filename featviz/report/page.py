@@ -235,6 +235,7 @@ def _leakage(leakage: Leakage | None) -> dict[str, Any] | None:
                 "picture": _uri(leak.picture),
                 "mean": leak.mean if np.isfinite(leak.mean) else None,
                 "untouched": leak.untouched,
+                "reached": leak.reached,
             }
             for leak in leakage.maps
         ],
@@ -246,8 +247,10 @@ def _leakage_head(leakage: Leakage | None) -> str:
         return ""
     return (
         '<p class="faint">Where the edits of a group changed a layer, averaged over its edits; '
-        "empty where nothing changed, to the last bit. Inside the outline the edit can arrive by "
-        "convolutions; outside it came through normalisation.</p>"
+        "empty where nothing changed, to the last bit. A change of 1 is as large as a typical "
+        "vector of the layer, in the image from black to white. Inside the outline an edit can "
+        "arrive by convolutions; outside it came through normalisation. A map that is all in reach "
+        "has no outline, and does not tell the two apart.</p>"
     )
 
 

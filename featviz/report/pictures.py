@@ -9,9 +9,10 @@ from PIL import Image
 from scipy.ndimage import binary_dilation
 
 from featviz.drawing import INK
+from featviz.figures import ADDED, REMOVED
 
-ADDED, REMOVED, HALO = (0, 90, 156), (200, 78, 0), (255, 240, 190)
-"""Ink that an edit put in, ink that it took out, and what lies behind both."""
+HALO = (255, 240, 190)
+"""What lies behind the ink of an edit."""
 
 _PAPER, _DRAWN = (255, 255, 255), (32, 32, 32)
 _COLORS = np.array([_PAPER, HALO, _DRAWN, REMOVED, ADDED], np.uint8)

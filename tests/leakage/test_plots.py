@@ -3,7 +3,7 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
-from featviz.figures import save_figure
+from featviz.figures import ADDED, REMOVED, save_figure
 from featviz.leakage import LeakageTable, summarize
 from featviz.leakage.plots import (
     ZERO,
@@ -58,9 +58,9 @@ def test_an_edit_shows_what_came_and_what_went(ax):
     sketch = base.copy()
     base[2, 2:12], sketch[2, 8:18] = 0, 0
     picture = draw_edit(sketch, base, ax).images[0].get_array()
-    assert picture[2, 4].tolist() == [0, 114, 178]
+    assert picture[2, 4].tolist() == list(REMOVED)
     assert picture[2, 11].tolist() == [150, 150, 150]
-    assert picture[2, 16].tolist() == [213, 94, 0]
+    assert picture[2, 16].tolist() == list(ADDED)
     assert picture[7, 7].tolist() == [255, 255, 255]
 
 

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from featviz.figures import ADDED, REMOVED
 from featviz.leakage import LeakageMaps
 from featviz.report import Contents
 from featviz.report.leakage import picture_leakage
-from featviz.report.pictures import ADDED, REMOVED, edit_of, face_picture, sketch_picture
+from featviz.report.pictures import edit_of, face_picture, sketch_picture
 from featviz.sketches import read_sketches
 from tests.report.conftest import Study
 
@@ -88,6 +89,7 @@ def test_leakage_is_clear_exactly_where_nothing_changed() -> None:
     cells = pixels.reshape(16, 8, 16, 8, 4)[:, 0, :, 0]
     np.testing.assert_array_equal(cells[..., 3] > 0, change > 0)
     assert leak.untouched == 254 / 256
+    assert leak.reached == 0
     assert (cells[3, 4] != cells[8, 8]).any()
 
 
@@ -98,6 +100,8 @@ def test_the_outline_of_the_reach_hides_nothing_inside_it() -> None:
     maps = LeakageMaps({("free", "A", "L0"): change}, {("A", "L0"): reach}, {})
     plain = LeakageMaps({("free", "A", "L0"): change}, {}, {})
     drawn, bare = (decoded(picture_leakage([of]).maps[0].picture, "RGBA") for of in (maps, plain))
+    assert picture_leakage([maps]).maps[0].reached == 24 / 256
+    assert picture_leakage([plain]).maps[0].reached is None
     different = (drawn != bare).any(axis=2)
     inside = reach.repeat(8, axis=0).repeat(8, axis=1)
     assert different.any()

@@ -66,6 +66,10 @@ function startLeakage() {
       cell.image.src = map.picture;
       cell.image.alt = `${cell.group} in ${cell.checkpoint}, ${layer}: mean change ${mean}, ${same}`;
       cell.told.textContent = `mean ${mean} · ${same}`;
+      // Without an outline a reader must know on which side of it all lies.
+      if (map.reached === 1) cell.told.textContent += " · all in reach";
+      if (map.reached === 0) cell.told.textContent += " · none in reach";
+      if (map.reached === null) cell.told.textContent += " · reach not known";
     }
   }
 
