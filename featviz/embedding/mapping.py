@@ -25,6 +25,7 @@ from featviz.embedding.starts import shared_starts, start_of
 from featviz.embedding.table import EmbeddingTable, join
 from featviz.embedding.ties import Ties, merge_ties
 from featviz.errors import FeatvizError
+from featviz.panels import require_one_point
 from featviz.progress import track
 from featviz.structure import group_distances
 from featviz.tables import FeatureTable
@@ -117,11 +118,8 @@ def starts_for(
 def one_point(table: FeatureTable, layers: Sequence[str] | None) -> FeatureTable:
     """The layers of a table that holds one point; raises FeatvizError if it holds several."""
     table = table.select(layers=layers)
-    if len(table.points) > 1:
-        given = ", ".join(f"({x}, {y})" for x, y in table.points)
-        raise FeatvizError(
-            f"the feature table holds {len(table.points)} points, {given}; a map takes one"
-        )
+    if len(table):
+        require_one_point(table, checkpoint_of(table))
     return table
 
 

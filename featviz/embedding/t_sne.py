@@ -157,17 +157,22 @@ def _small(start: Places, seed: int) -> Places:
     )
 
 
+def require_perplexity(perplexity: float) -> None:
+    """Raise FeatvizError for a perplexity that no number of vectors makes possible."""
+    if not MINIMUM_PERPLEXITY <= perplexity <= LARGEST_PERPLEXITY:
+        raise FeatvizError(
+            f"the perplexity must be at least {MINIMUM_PERPLEXITY:g} and at most "
+            f"{LARGEST_PERPLEXITY:g}; got {perplexity:g}"
+        )
+
+
 def effective_perplexity(perplexity: float, sketches: int, distinct: int) -> float:
     """The perplexity t-SNE can use: at most (distinct - 1) / 3, and at least 2.
 
     Raises FeatvizError if the sketches, counted with ties, are too few for the perplexity asked
     for, or the distinct vectors too few for any.
     """
-    if not MINIMUM_PERPLEXITY <= perplexity <= LARGEST_PERPLEXITY:
-        raise FeatvizError(
-            f"the perplexity must be at least {MINIMUM_PERPLEXITY:g} and at most "
-            f"{LARGEST_PERPLEXITY:g}; got {perplexity:g}"
-        )
+    require_perplexity(perplexity)
     needed = int(np.ceil(3 * perplexity)) + 1
     smallest = int(3 * MINIMUM_PERPLEXITY) + 1
     if sketches < needed:

@@ -121,4 +121,5 @@ def percent(share: float) -> str:
     text = f"{100 * share:.0f} %"
     if (text in ("0 %", "-0 %") and share != 0) or (text == "100 %" and share != 1):
         text = f"{100 * share:.2g} %" if abs(share) < 0.5 else f"{100 * share:.4f} %"
+        text = "< 100 %" if text == "100.0000 %" and share < 1 else text
     return text

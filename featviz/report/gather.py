@@ -6,7 +6,8 @@ from pathlib import Path
 
 from featviz.claims import read_claims
 from featviz.drawing import CANVAS
-from featviz.embedding import METHODS, PERPLEXITY, EmbeddingTable
+from featviz.embedding import METHODS, PERPLEXITY, EmbeddingTable, Settings
+from featviz.embedding.t_sne import require_perplexity
 from featviz.errors import FeatvizError
 from featviz.leakage import read_maps
 from featviz.ordering import natural_key
@@ -49,6 +50,8 @@ def gather(request: Request) -> Contents:
     claims, leakage) is a note in its place that names the command which makes it. What can be
     told at once is told before anything is mapped or generated.
     """
+    require_perplexity(request.perplexity)
+    Settings(request.seed)
     tables = _read_tables(request)
     groups = _groups(tables)
     numbers = {name: number for number, name in enumerate(groups)}

@@ -1,5 +1,6 @@
 """Feature tables -> what every panel of the report shows, by every method."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,13 +11,13 @@ from numpy.typing import NDArray
 
 from featviz.captions import caption
 from featviz.embedding import METHODS, PERPLEXITY, EmbeddingTable, embed, join
+from featviz.embedding.t_sne import MINIMUM_PERPLEXITY
 from featviz.errors import FeatvizError
 from featviz.ordering import natural_key
 from featviz.plots import distances
 from featviz.tables import FeatureTable
 
 _MARGIN = 1.18
-_LEAST_PERPLEXITY = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,7 @@ class Panel:
     mean square distance of the panel's vectors to their mean; exactly 0 for equal vectors, NaN
     where there is no base. box: (left, top, right, bottom), the receptive field in input pixels,
     ends included; None if it is not known. extent: its width away from the edges.
+    sees_whole_map: whether a global statistic lets every pixel reach the point; None if unknown.
     """
 
     layer: str
@@ -67,7 +69,7 @@ class Panel:
     moved: NDArray[np.float64]
     box: tuple[int, int, int, int] | None
     extent: str
-    sees_whole_map: bool
+    sees_whole_map: bool | None
 
 
 def map_panels(
@@ -102,16 +104,20 @@ def map_panels(
 
 
 def method_caption(embeddings: Sequence[EmbeddingTable]) -> str:
-    """The caption of all panels of one method; of their first if they were made differently."""
-    try:
-        return caption(join(embeddings))
-    except FeatvizError:
-        return caption(embeddings[0])
+    """The caption of all panels of one method; if they were made differently, one after another.
+
+    Tables of different size can have different perplexities; each caption names its checkpoints.
+    """
+    alike: dict[str, list[EmbeddingTable]] = {}
+    for embedding in embeddings:
+        made = json.dumps([embedding.metadata[key] for key in ("parameters", "seed")])
+        alike.setdefault(made, []).append(embedding)
+    return " ".join(caption(join(tables)) for tables in alike.values())
 
 
 def usable_perplexity(perplexity: float, sketches: int) -> float:
     """The perplexity itself, or the largest that so many sketches allow; at least 2."""
-    return max(_LEAST_PERPLEXITY, min(perplexity, (sketches - 1) // 3))
+    return max(MINIMUM_PERPLEXITY, min(perplexity, (sketches - 1) // 3))
 
 
 def _embed(
@@ -209,5 +215,5 @@ def _panel(
         moved=moved,
         box=box if box is not None and len(box) == 4 else None,
         extent="×".join(str(side) for side in dict.fromkeys(sides)),
-        sees_whole_map=bool((metadata.get("sees_whole_map") or {}).get(layer, False)),
+        sees_whole_map=(metadata.get("sees_whole_map") or {}).get(layer),
     )

@@ -274,7 +274,7 @@ def test_unknown_methods_and_layers_are_refused_with_what_there_is(iris: Feature
 
 def test_a_table_of_several_points_is_refused(iris: FeatureTable) -> None:
     twice = iris.rows.assign(point_x=[170, 200] * 75)
-    with pytest.raises(FeatvizError, match=r"2 points, \(170, 250\), \(200, 250\)"):
+    with pytest.raises(FeatvizError, match=r"2 points: \(170, 250\), \(200, 250\)"):
         embed(replace(iris, rows=twice), "pca")
 
 

@@ -53,4 +53,5 @@ def test_zero_and_all_are_written_only_where_they_are_exact():
     assert [percent(x) for x in (0, 1, 0.5, math.nan)] == ["0 %", "100 %", "50 %", "-"]
     assert percent(1e-5) == "0.001 %"
     assert percent(0.99999) == "99.9990 %"
+    assert percent(1 - 1e-9) == "< 100 %"
     assert percent(-0.001) == "-0.1 %"

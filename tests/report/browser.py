@@ -93,7 +93,9 @@ class Reader:
         plot = self.plot(row, panel)
         plot.scroll_into_view_if_needed()
         self.page.mouse.move(2, 2)
-        self.page.wait_for_timeout(150)
+        # Bokeh puts drawing off by a timer. One in the page fires after it, however busy all are.
+        self.page.evaluate("new Promise((done) => setTimeout(done, 100))")
+        self.settle()
         return read_png(plot.screenshot())
 
     def settle(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from featviz.embedding import embed
 from featviz.report import Contents
-from featviz.report.maps import map_panels, usable_perplexity
+from featviz.report.maps import map_panels, method_caption, usable_perplexity
 from featviz.tables import FeatureTable, read_features
 from tests.report.conftest import Study
 
@@ -127,3 +127,20 @@ def test_geometry_that_is_not_known_is_left_out() -> None:
     (panel,), _ = map_panels(table, ["pca"], numbers_of(table), {})
     assert panel.box is None
     assert panel.extent == ""
+    assert panel.sees_whole_map is None
+    table.metadata["sees_whole_map"] = {"A": False}
+    (panel,), _ = map_panels(table, ["pca"], numbers_of(table), {})
+    assert panel.sees_whole_map is False
+
+
+def test_maps_made_differently_have_a_caption_each() -> None:
+    rng = np.random.default_rng(0)
+    found = []
+    for name, count in (("small", 10), ("large", 40), ("larger", 40)):
+        table = table_of({"A": rng.normal(size=(count, 4))}, ["A", "B"] * (count // 2))
+        table.metadata["checkpoint"] = name
+        found.append(map_panels(table, ["tsne"], numbers_of(table), {}, perplexity=4)[1]["tsne"])
+    text = method_caption(found)
+    assert text.count("perplexity 3,") == text.count("perplexity 4,") == 1
+    assert "Checkpoints: small." in text
+    assert "Checkpoints: large, larger." in text

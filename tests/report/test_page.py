@@ -130,6 +130,9 @@ def test_the_command_writes_the_page_and_says_what_it_lacks(
         (["missing.parquet"], "no such feature table"),
         (["FEATURES", "--out", "report.pdf"], "expected --out NAME.html"),
         (["FEATURES", "--methods", "pac"], "unknown method 'pac'"),
+        (["FEATURES", "--perplexity", "0.5"], "perplexity must be at least 2"),
+        (["FEATURES", "--perplexity", "nan"], "perplexity must be at least 2"),
+        (["FEATURES", "--seed", "-1"], "error: the seed must lie"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(

@@ -90,6 +90,12 @@ function fieldWords(sketch, panel) {
   return `Convolutional receptive field of ${panel.layer}: ${size}${edit}`;
 }
 
+function statisticWords({ layer, sees_all }) {
+  return sees_all
+    ? `In ${layer} a normalisation lets every pixel reach this point.`
+    : `Whether a normalisation lets every pixel reach this point of ${layer} is not known.`;
+}
+
 /** How far each vector moved from its base's: a small table, layers across. */
 function movement(at) {
   const sketch = sketches[at];
@@ -282,13 +288,7 @@ function fillCard() {
       "div",
       { class: "more" },
       movement(at) ?? "",
-      panel.sees_all
-        ? make(
-            "p",
-            { class: "faint" },
-            `In ${panel.layer} a normalisation lets every pixel reach this point.`,
-          )
-        : "",
+      panel.sees_all === false ? "" : make("p", { class: "faint" }, statisticWords(panel)),
       noFaces ? make("p", { class: "faint" }, withCode(contents.faces_note)) : "",
     ),
   );

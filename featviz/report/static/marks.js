@@ -21,7 +21,7 @@ function luminance(color) {
 
 /** The line around a marker: what keeps dark ones visible on dark and light ones on light. */
 function edgeOf(color) {
-  if (isDark()) return luminance(color) < 0.35 ? "#e8eaed" : "#15181c";
+  if (isDark()) return luminance(color) < 0.4 ? "#e8eaed" : "#15181c";
   return luminance(color) < 0.6 ? "#ffffff" : "#666666";
 }
 
