@@ -309,6 +309,7 @@ class TestCommand:
             (["none.parquet", "--out", "arrays"], "none.parquet: no such feature table"),
             (["net.parquet", "net.parquet", "--out", "arrays"], "two feature tables are called"),
             (["net.parquet", "--out", "net.parquet"], "net.parquet is a file"),
+            (["net.parquet", "--out", "."], "cannot be replaced by a new folder"),
             (["net.parquet", "--out", "arrays", "--layers", "L9"], "unknown layer 'L9'"),
             (["net.parquet", "--out", "arrays", "--sketches", "no"], "no does not exist"),
         ],

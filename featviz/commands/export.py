@@ -50,6 +50,11 @@ class Export:
         if self.sketches is not None:
             for name, table in tables.items():
                 size = table.metadata.get("size")
+                if size is None:
+                    raise FeatvizError(
+                        f"{name} does not say how large its images were, so its sketches cannot be "
+                        "drawn alike; leave out --sketches, or add `size` to the table's metadata"
+                    )
                 if not isinstance(size, int):
                     raise FeatvizError(
                         f"{name} was made from images of size {size}; a sketch set is square, so "

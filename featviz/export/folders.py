@@ -13,10 +13,13 @@ from featviz.errors import FeatvizError
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; rename it to `path` when the block succeeds.
 
-    On any error nothing is left. Raises FeatvizError if something other than an empty folder
-    stands at `path`: files of an earlier export would be mixed with those of this one.
+    On any error nothing is left. Raises FeatvizError for the current folder and if something other
+    than an empty folder stands at `path`: files of an earlier export would be mixed with those of
+    this one.
     """
     path = Path(path)
+    if not path.name:
+        raise FeatvizError(f"{path} cannot be replaced by a new folder; name one with --out")
     if path.is_dir() and any(path.iterdir()):
         raise FeatvizError(f"the folder {path} is not empty; remove it or name another with --out")
     if path.exists() and not path.is_dir():
