@@ -2,9 +2,18 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featviz.errors import FeatvizError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FRAME_FORMATS = (".csv", ".parquet")
+"""How `write_frame` writes numbers."""
 
 
 @contextmanager
@@ -26,6 +35,25 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_ending(path: Path, what: str, endings: Sequence[str]) -> None:
+    """Raise FeatvizError unless a name ends in one of these, such as .csv, in any case."""
+    if Path(path).suffix.lower() not in endings:
+        raise FeatvizError(
+            f"cannot write {what} to {path}: expected a name ending in {', '.join(endings)}"
+        )
+
+
+def write_frame(frame: "pd.DataFrame", path: Path) -> None:
+    """Write rows as .csv or .parquet (see FRAME_FORMATS), complete or not at all."""
+    path = Path(path)
+    require_ending(path, "a table", FRAME_FORMATS)
+    with atomic_write(path) as temporary:
+        if path.suffix.lower() == ".csv":
+            frame.to_csv(temporary, index=False)
+        else:
+            frame.to_parquet(temporary, index=False)
 
 
 def remove_unfinished(path: Path) -> None:

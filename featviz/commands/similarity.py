@@ -31,7 +31,8 @@ class Similarity:
     def run(self) -> None:
         """Compare, draw and print where the figure is and its caption."""
         from featviz.figures import figure_format, save_figure, style
-        from featviz.similarity.compare import check_format, compare, write_similarity
+        from featviz.files import FRAME_FORMATS, require_ending
+        from featviz.similarity.compare import compare, write_similarity
         from featviz.similarity.plots import caption, similarity_figure
         from featviz.tables import read_features
 
@@ -40,7 +41,7 @@ class Similarity:
         out = self.out or Path(f"{'_'.join(p.stem for p in self.features)}-{self.measure}.png")
         figure_format(out)
         if self.save_table is not None:
-            check_format(self.save_table)
+            require_ending(self.save_table, "similarities", FRAME_FORMATS)
         points = None if self.point is None else [self.point]
         table = compare(
             [read_features(path).select(points=points) for path in self.features],

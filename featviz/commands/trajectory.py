@@ -34,11 +34,11 @@ class Trajectory:
         """Measure, draw and print where the figure is and its caption."""
         from featviz.drawing import CANVAS
         from featviz.figures import figure_format, save_figure, style
+        from featviz.files import FRAME_FORMATS, require_ending
         from featviz.sketches import read_sketches
         from featviz.structure.groups import parse_merge
         from featviz.tables import read_features
         from featviz.trajectory import edits_out_of_reach, measure_trajectory, write_trajectory
-        from featviz.trajectory.measure import check_format
         from featviz.trajectory.plots import caption, trajectory_figure
 
         if not self.features:
@@ -46,7 +46,7 @@ class Trajectory:
         if self.out is not None:
             figure_format(self.out)
         if self.save_table is not None:
-            check_format(self.save_table)
+            require_ending(self.save_table, "a trajectory", FRAME_FORMATS)
         points = None if self.point is None else [self.point]
         tables = [
             read_features(path).select(layers=self.layers or None, points=points)

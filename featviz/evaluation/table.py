@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from featviz.errors import FeatvizError
 from featviz.evaluation.estimates import Estimate
-from featviz.files import atomic_write
+from featviz.files import atomic_write, require_ending
 from featviz.tables import METADATA_KEY
 
 COLUMNS = (
@@ -101,10 +101,7 @@ def make_table(rows: Iterable[tuple[Any, ...]], metadata: dict[str, Any]) -> Eva
 
 def check_format(path: Path) -> None:
     """Raise FeatvizError unless the ending of a name is that of a format we write."""
-    if Path(path).suffix.lower() not in FORMATS:
-        raise FeatvizError(
-            f"cannot write an evaluation to {path}: expected a name ending in {', '.join(FORMATS)}"
-        )
+    require_ending(path, "an evaluation", FORMATS)
 
 
 def write_evaluation(table: EvaluationTable, path: Path) -> None:

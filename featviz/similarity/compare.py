@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import featviz
 from featviz.errors import FeatvizError
-from featviz.files import atomic_write
+from featviz.files import write_frame
 from featviz.panels import checkpoint_names, require_one_point, require_same_sketches
 from featviz.progress import track
 from featviz.similarity.measures import centred_gram, centred_ranks, correlations
@@ -108,19 +108,6 @@ def compare(
     return SimilarityTable(tuple(panels), correlations(centred), metadata)
 
 
-def check_format(path: Path) -> None:
-    """Raise FeatvizError unless the ending of a name is that of a format we write."""
-    if Path(path).suffix.lower() not in (".csv", ".parquet"):
-        raise FeatvizError(
-            f"cannot write similarities to {path}: expected a name ending in .csv, .parquet"
-        )
-
-
 def write_similarity(table: SimilarityTable, path: Path) -> None:
     """Write the pairs (`SimilarityTable.frame`) as .csv or .parquet, complete or not at all."""
-    check_format(path)
-    with atomic_write(Path(path)) as temporary:
-        if Path(path).suffix.lower() == ".csv":
-            table.frame().to_csv(temporary, index=False)
-        else:
-            table.frame().to_parquet(temporary, index=False)
+    write_frame(table.frame(), path)

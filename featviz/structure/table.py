@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from featviz.errors import FeatvizError
-from featviz.files import atomic_write
+from featviz.files import atomic_write, require_ending
 from featviz.tables import METADATA_KEY
 
 COLUMNS = (
@@ -82,11 +82,7 @@ class StructureTable:
 
 def check_format(path: Path) -> None:
     """Raise FeatvizError unless the ending of a name is that of a format we write."""
-    if Path(path).suffix.lower() not in FORMATS:
-        raise FeatvizError(
-            f"cannot write a structure table to {path}: expected a name ending in "
-            f"{', '.join(FORMATS)}"
-        )
+    require_ending(path, "a structure table", FORMATS)
 
 
 def write_structure(table: StructureTable, path: Path) -> None:

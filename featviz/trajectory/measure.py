@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from featviz.errors import FeatvizError
-from featviz.files import atomic_write
+from featviz.files import write_frame
 from featviz.panels import checkpoint_names, require_one_point, require_same_sketches
 from featviz.structure.groups import regroup
 from featviz.structure.measure import measure_structure
@@ -124,22 +124,9 @@ def measure_trajectory(
     )
 
 
-def check_format(path: Path) -> None:
-    """Raise FeatvizError unless the ending of a name is that of a format we write."""
-    if Path(path).suffix.lower() not in (".csv", ".parquet"):
-        raise FeatvizError(
-            f"cannot write a trajectory to {path}: expected a name ending in .csv, .parquet"
-        )
-
-
 def write_trajectory(table: TrajectoryTable, path: Path) -> None:
     """Write the rows as .csv or .parquet, complete or not at all."""
-    check_format(path)
-    with atomic_write(Path(path)) as temporary:
-        if Path(path).suffix.lower() == ".csv":
-            table.rows.to_csv(temporary, index=False)
-        else:
-            table.rows.to_parquet(temporary, index=False)
+    write_frame(table.rows, path)
 
 
 def _step(table: FeatureTable, name: str) -> int:
