@@ -7,6 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
+from featviz.claims import judge
+from featviz.claims.claim import VERDICTS
 from featviz.cli import main
 from featviz.drawing import CANVAS
 from featviz.errors import FeatvizError
@@ -16,8 +18,15 @@ from featviz.networks.generators import FrontEnd, GeneratorArchitecture
 from featviz.sketches import read_sketches
 from featviz.structure import group_distances
 from featviz.tables import FeatureTable, write_features
-from featviz.trajectory import edits_out_of_reach, measure_trajectory, run_name
+from featviz.trajectory import (
+    edits_out_of_reach,
+    judge_steps,
+    measure_trajectory,
+    run_name,
+    verdicts_table,
+)
 from featviz.trajectory.plots import trajectory_figure
+from tests.claims.worlds import BASELINE, MODIFIED, World
 
 SKETCHES = Path(__file__).parent.parent / "sketches"
 
@@ -231,3 +240,72 @@ def test_the_command_follows_a_run_from_its_kept_generators_to_the_figure(
     with pytest.raises(SystemExit):
         main(["trajectory", names[0]])
     assert "step 0 only; a curve takes 2 or more" in capsys.readouterr().err
+
+
+def world_at(world: World, step: int) -> FeatureTable:
+    made = world.table()
+    provenance = {"checkpoint": f"{world.variant}-{step:06d}", "step": step}
+    return replace(made, metadata=made.metadata | provenance)
+
+
+@pytest.fixture(scope="module")
+def learning() -> list[FeatureTable]:
+    """Two runs: at step 0 both networks are the modified one, from step 100 on they differ."""
+    tables = [world_at(replace(MODIFIED, variant="baseline"), 0), world_at(MODIFIED, 0)]
+    for step in (100, 200):
+        tables += [world_at(BASELINE, step), world_at(MODIFIED, step)]
+    return [*tables, world_at(BASELINE, 300)]
+
+
+def test_claims_are_judged_at_each_step_that_both_runs_have(learning) -> None:
+    verdicts = judge_steps(learning)
+    assert list(dict.fromkeys(verdicts["step"])) == [0, 100, 200]
+    alone = judge(learning[2:4], permutations=999)
+    at_100 = verdicts[verdicts["step"] == 100].set_index("claim")
+    assert list(at_100.index) == [f"C{i}" for i in range(1, 10)]
+    for name in at_100.index:
+        assert at_100.at[name, "verdict"] == alone[name].verdict == "holds"
+        assert at_100.at[name, "why"] == alone[name].why
+    at_0 = verdicts[verdicts["step"] == 0].set_index("claim")["verdict"]
+    assert at_0["C1"] == "holds" and at_0["C2"] == at_0["C7"] == "does not hold"
+    lines = verdicts_table(verdicts).splitlines()
+    assert lines[0].split("|")[2:5] == [" step 0 ", " step 100 ", " step 200 "]
+    cells = {line.split("|")[1].strip(): line.split("|")[2:5] for line in lines[2:]}
+    assert [cell.strip() for cell in cells["C2"]] == ["no", "holds", "holds"]
+
+
+def test_steps_without_a_partner_are_told(learning) -> None:
+    with pytest.raises(
+        FeatvizError, match=r"at the same step; given steps 0 \(baseline\), 100 \(mod"
+    ):
+        judge_steps([learning[0], learning[3]])
+    with pytest.raises(FeatvizError, match="given steps of neither"):
+        judge_steps([table(0, variant="no-norm")])
+
+
+def test_the_command_draws_and_writes_verdicts(tmp_path, monkeypatch, capsys, learning) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = []
+    for one in learning:
+        names.append(f"{one.metadata['checkpoint']}.parquet")
+        write_features(one, Path(names[-1]))
+    main(["trajectory", *names, "--save-claims", "v.csv", "--out", "t.png"])
+    printed = capsys.readouterr().out
+    assert "| C1 " in printed and "red cross does not hold" in printed
+    assert pd.read_csv("v.csv")["verdict"].value_counts()["holds"] > 18
+    with pytest.raises(SystemExit):
+        main(["trajectory", *names, "--save-claims", "v.txt"])
+    assert "cannot write verdicts to v.txt" in capsys.readouterr().err
+
+
+def test_every_verdict_has_its_mark_at_its_step(learning) -> None:
+    verdicts = judge_steps(learning)
+    with style():
+        figure = trajectory_figure(measure_trajectory(learning), verdicts)
+    ax = figure.axes[-1]
+    drawn = {}
+    for marks, verdict in zip(ax.collections, VERDICTS, strict=True):
+        drawn |= {(int(x), int(y)): verdict for x, y in marks.get_offsets().tolist()}
+    assert drawn == {
+        (row.step, int(row.claim[1:]) - 1): row.verdict for row in verdicts.itertuples()
+    }

@@ -25,6 +25,11 @@ class Trajectory:
     """Groups to count as others, such as G11=G8 G10=G9."""
     sketches: Path = _SKETCHES
     """The sketch set that the tables were made from, which tells the edits that may leak."""
+    claims: bool = False
+    """Also judge C1 to C9 at every step that a baseline and a modified run have both; seconds a
+    step."""
+    save_claims: Path | None = None
+    """Write the verdicts, and why, to this .csv or .parquet; judges the claims too."""
     out: Path | None = None
     """The figure, .png, .pdf or .svg; default: RUN-trajectory.png in this folder."""
     save_table: Path | None = None
@@ -34,11 +39,17 @@ class Trajectory:
         """Measure, draw and print where the figure is and its caption."""
         from featviz.drawing import CANVAS
         from featviz.figures import figure_format, save_figure, style
-        from featviz.files import FRAME_FORMATS, require_ending
+        from featviz.files import FRAME_FORMATS, require_ending, write_frame
         from featviz.sketches import read_sketches
         from featviz.structure.groups import parse_merge
         from featviz.tables import read_features
-        from featviz.trajectory import edits_out_of_reach, measure_trajectory, write_trajectory
+        from featviz.trajectory import (
+            edits_out_of_reach,
+            judge_steps,
+            measure_trajectory,
+            verdicts_table,
+            write_trajectory,
+        )
         from featviz.trajectory.plots import caption, trajectory_figure
 
         if not self.features:
@@ -47,12 +58,14 @@ class Trajectory:
             figure_format(self.out)
         if self.save_table is not None:
             require_ending(self.save_table, "a trajectory", FRAME_FORMATS)
+        if self.save_claims is not None:
+            require_ending(self.save_claims, "verdicts", FRAME_FORMATS)
         points = None if self.point is None else [self.point]
         tables = [
             read_features(path).select(layers=self.layers or None, points=points)
             for path in self.features
         ]
-        edits = None
+        edits = bases = None
         if self.sketches == _SKETCHES and not _SKETCHES.exists():
             print(
                 f"there is no folder '{_SKETCHES}' here, so leakage is left out; name the sketches "
@@ -61,16 +74,25 @@ class Trajectory:
             )
         else:
             size = int(tables[0].metadata.get("size") or CANVAS)
-            edits = edits_out_of_reach(tables[0], read_sketches(self.sketches, size))
+            sketches = read_sketches(self.sketches, size)
+            bases = dict(zip(sketches.index["sketch"], sketches.index["base"], strict=True))
+            edits = edits_out_of_reach(tables[0], sketches)
             if not any(edits.values()):
                 print("no edit lies outside of a receptive field: no leakage", file=sys.stderr)
         table = measure_trajectory(tables, edits=edits, merge=parse_merge(self.merge))
+        verdicts = None
+        if self.claims or self.save_claims is not None:
+            verdicts = judge_steps(tables, bases=bases)
+            print(verdicts_table(verdicts))
         out = self.out or Path(f"{'_'.join(table.runs)}-trajectory.png")
         with style():
-            figure = trajectory_figure(table)
+            figure = trajectory_figure(table, verdicts)
         if self.save_table is not None:
             write_trajectory(table, self.save_table)
             print(self.save_table)
+        if verdicts is not None and self.save_claims is not None:
+            write_frame(verdicts, self.save_claims)
+            print(self.save_claims)
         save_figure(figure, out)
         print(out)
-        print(caption(table))
+        print(caption(table, verdicts))

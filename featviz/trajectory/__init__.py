@@ -8,13 +8,16 @@ from featviz.trajectory.measure import (
     run_name,
     write_trajectory,
 )
+from featviz.trajectory.verdicts import judge_steps, verdicts_table
 
 __all__ = [
     "MEASURES",
     "EditPairs",
     "TrajectoryTable",
     "edits_out_of_reach",
+    "judge_steps",
     "measure_trajectory",
     "run_name",
+    "verdicts_table",
     "write_trajectory",
 ]

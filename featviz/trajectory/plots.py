@@ -4,6 +4,7 @@ import math
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -19,6 +20,12 @@ _TITLES = {
     "leakage": "leakage at the point",
 }
 _MARKERS = "osD^vPX*"
+_VERDICTS = {
+    "holds": ("o", "#1B7837", "green disc"),
+    "does not hold": ("x", "#B2182B", "red cross"),
+    "cannot be judged": ("o", "#8C6D00", "empty circle"),
+}
+"""Marker, colour, and both in words."""
 
 
 def draw_trajectory(table: TrajectoryTable, ax: Axes, run: str, measure: str) -> Axes:
@@ -49,16 +56,45 @@ def draw_trajectory(table: TrajectoryTable, ax: Axes, run: str, measure: str) ->
     return ax
 
 
-def trajectory_figure(table: TrajectoryTable) -> Figure:
-    """Runs down, measures across, each measure with one scale; call it inside `figures.style`."""
+def draw_verdicts(verdicts: pd.DataFrame, ax: Axes) -> Axes:
+    """Verdicts (see `judge_steps`), claims down, steps across: a mark of its own for each kind."""
+    names = list(dict.fromkeys(verdicts["claim"]))
+    for verdict, (marker, color, _) in _VERDICTS.items():
+        found = verdicts[verdicts["verdict"] == verdict]
+        ax.scatter(
+            found["step"],
+            found["claim"].map(names.index),
+            marker=marker,
+            s=16,
+            linewidths=1.0,
+            edgecolors=None if marker == "x" else color,
+            facecolors="none" if verdict == "cannot be judged" else color,
+            clip_on=False,
+        )
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="y", color="#E6E6E6", linewidth=0.5)
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
+    return ax
+
+
+def trajectory_figure(table: TrajectoryTable, verdicts: pd.DataFrame | None = None) -> Figure:
+    """Runs down, measures across, each measure with one scale; call it inside `figures.style`.
+
+    verdicts: see `judge_steps`; drawn below.
+    """
     measures, runs = table.measures, table.runs
     columns = max(len(measures), 1)
     left, right, gap, tall, between = 0.5, 0.3, 0.42, 1.5, 0.56
     wide = 1.45
     width = left + columns * wide + (columns - 1) * gap + right
-    lines = wrap_caption(caption(table), width)
+    lines = wrap_caption(caption(table, verdicts), width)
+    judged = 0.0 if verdicts is None else between + 0.14 + tall
     legend = 0.3 * math.ceil(len(table.layers) / max(1, int(width / 0.62)))
-    below = 0.42 + legend + LINE * len(lines) + 0.12
+    below = 0.42 + legend + LINE * len(lines) + 0.12 + judged
     above = 0.5
     height = above + len(runs) * tall + (len(runs) - 1) * between + below
     figure = Figure(figsize=(width, height))
@@ -74,6 +110,14 @@ def trajectory_figure(table: TrajectoryTable) -> Figure:
                 ax.set_xlabel("training step")
         y = (bottom + tall + 0.07) / height
         figure.text(left / width, y, run, fontweight="bold", va="bottom", fontsize=8)
+    if verdicts is not None:
+        bottom = below - judged
+        wide_open = (width - left - right) / width
+        draw_verdicts(
+            verdicts, figure.add_axes((left / width, bottom / height, wide_open, tall / height))
+        ).set_xlabel("training step")
+        y = (bottom + tall + 0.07) / height
+        figure.text(left / width, y, "claims", fontweight="bold", va="bottom", fontsize=8)
     handles = [
         Line2D([], [], color=line.get_color(), marker=line.get_marker(), markersize=4, linewidth=1)
         for line in (figure.axes[0].lines if figure.axes else [])
@@ -92,7 +136,7 @@ def trajectory_figure(table: TrajectoryTable) -> Figure:
     return figure
 
 
-def caption(table: TrajectoryTable) -> str:
+def caption(table: TrajectoryTable, verdicts: pd.DataFrame | None = None) -> str:
     """What the figure shows, as text."""
     x, y = table.point
     leakage = (
@@ -102,8 +146,15 @@ def caption(table: TrajectoryTable) -> str:
         if "leakage" in table.measures
         else ""
     )
+    claims = (
+        ""
+        if verdicts is None
+        else " Claims of baseline and modified at each step, judged by "
+        f"thresholds fixed in advance: {', '.join(f'{name} {verdict}' for verdict, (*_, name) in _VERDICTS.items())}."
+    )
     return (
         f"Vectors of {table.sketches} sketches at ({x}, {y}) over training. Within, between: mean "
         "Euclidean distance of two sketches of one group, of two groups; scale: root mean square "
         f"distance to the mean.{leakage} All scales begin at 0, each column has one."
+        f"{claims}"
     )
