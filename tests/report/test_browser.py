@@ -19,10 +19,11 @@ from featviz.embedding import embed
 from featviz.report import Contents, Request, Row, gather, render_report
 from featviz.report.maps import map_panels, usable_perplexity
 from featviz.sketches import read_sketches
-from featviz.tables import FeatureTable, read_features
+from featviz.tables import FeatureTable, read_features, write_features
 from tests.report.browser import Reader, count_color, open_report
 from tests.report.conftest import LAYERS, TAKEN, Study
 from tests.report.test_gather import strange
+from tests.report.test_maps import table_of
 from tests.studio.browser import PATIENCE, running_browser
 from tests.studio.test_browser_looks import LOOKS, behind, contrast
 
@@ -371,6 +372,30 @@ def test_a_strangers_table_shows_with_nothing_beside_it(browser: Browser, tmp_pa
         expect(page.locator("#card")).to_contain_text("No picture of this sketch")
         page.set_viewport_size(PHONE)
         assert look(reader, "clipped") == []
+
+
+def test_every_row_shows_its_own_table_however_many_are_drawn_at_once(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """The rows differ in layers, so a row that another's points went to also complains."""
+    rng = np.random.default_rng(0)
+    paths = []
+    for name, count in (("one", 1), ("two", 1), ("three", 2), ("four", 1)):
+        table = table_of({f"L{i}": rng.normal(size=(8, 3)) for i in range(count)}, list("AAAABBBB"))
+        table.metadata["checkpoint"] = name
+        paths.append(tmp_path / f"{name}.parquet")
+        write_features(table, paths[-1])
+    path = tmp_path / "page.html"
+    path.write_text(render_report(gather(Request(paths, methods=("pca",)))), encoding="utf-8")
+    tall = {"width": 1280, "height": 4000}
+    with open_report(browser, path, viewport=tall) as reader:
+        reader.draw_all()
+        drawn = reader.page.evaluate(
+            """() => JSON.parse(document.getElementById("boards").textContent).map(({ roots }) =>
+              [...Bokeh.documents.find((one) => one.roots().some(({ id }) => id === roots[0]))
+                .get_model_by_name("points").data["x-0"]])"""
+        )
+        assert drawn == [reader.map(row, 0)["x"] for row in range(4)]
 
 
 def test_two_hundred_sketches_in_ten_panels_open_in_two_seconds(

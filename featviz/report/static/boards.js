@@ -73,9 +73,10 @@ Board.prototype.draw = async function () {
   const id = `board-${this.number}`;
   const places = Object.fromEntries(roots.map((root, i) => [root, this.panels[i].plot]));
   const item = { docid: id, roots: places, root_ids: roots };
-  const before = new Set(Bokeh.documents);
   await Bokeh.embed.embed_items({ [id]: json }, [item]);
-  this.document = Bokeh.documents.find((document) => !before.has(document));
+  // Not the newest: several rows may be on their way at once.
+  const own = ({ id }) => id === roots[0];
+  this.document = Bokeh.documents.find((document) => document.roots().some(own));
   this.points = this.document.get_model_by_name("points");
   this.mark = this.document.get_model_by_name("current");
   this.points.selected.change.connect(() => this.report());
