@@ -138,7 +138,8 @@ def _draw_scale(figure: Figure, corner: tuple[float, float]) -> None:
     bar.set_ticks([1e-4, 1e-3, 1e-2, 1e-1, 1], labels=["≤10⁻⁴", "10⁻³", "10⁻²", "0.1", "≥1"])
     bar.ax.tick_params(labelsize=6.5, length=2)
     bar.ax.minorticks_off()
-    bar.outline.set(linewidth=0.5)  # type: ignore[operator]
+    outline: Any = bar.outline
+    outline.set(linewidth=0.5)
     zero = figure.add_axes((corner[0], corner[1] - 0.2 / height, 0.09 / width, 0.12 / height))
     zero.add_patch(Rectangle((0, 0), 1, 1, facecolor=ZERO))
     zero.set(xticks=[], yticks=[0.5], yticklabels=["0"], xlim=(0, 1), ylim=(0, 1))
@@ -196,7 +197,7 @@ def draw_layers(rows: pd.DataFrame, ax: Axes, floor: float, top: float) -> Axes:
         eyes = rows[rows["mode"] == mode].set_index("layer")["eyes"].reindex(layers)
         heights = eyes.where(eyes > 0, zero).where(eyes.notna())
         # The image's unit is another: no line leads from the layers to it.
-        values = [None if layer == IMAGE else heights[layer] for layer in layers]
+        values = [np.nan if layer == IMAGE else float(heights[layer]) for layer in layers]
         ax.plot(range(len(layers)), values, linewidth=1, **_LOOKS[mode])
         if IMAGE in layers:
             ax.plot([layers.index(IMAGE)], [heights[IMAGE]], linestyle="", **_LOOKS[mode])
@@ -219,16 +220,16 @@ def draw_modes(rows: pd.DataFrame, ax: Axes, most: float) -> Axes:
     rows: of one checkpoint and group. What is left of the change, and what the held statistics had
     contributed, in grey levels; a line stands at the change as it is.
     """
-    last = rows[rows["layer"] == rows["layer"].iloc[-1]].set_index("mode")
+    last: Any = rows[rows["layer"] == rows["layer"].iloc[-1]].set_index("mode")
     names = ["all", "front-end", "L0", "L1", "L2", "L3", "L4", "residual", "back-end"]
     for line, mode in enumerate(names):
         if mode not in last.index:
             ax.text(most * 0.02, line, "no norm", va="center", fontsize=6.5, color=GREY)
             continue
         for shift, part in zip((-0.2, 0.2), PARTS_COLUMNS, strict=True):
-            value = 255 * float(last.loc[mode, part])  # type: ignore[arg-type]
+            value = 255 * float(last.loc[mode, part])
             ax.barh(line + shift, value, height=0.4, color=PARTS_COLUMNS[part])
-    ax.axvline(255 * float(last.loc[FREE, "eyes"]), color="#000000", linewidth=1)  # type: ignore[arg-type]
+    ax.axvline(255 * float(last.loc[FREE, "eyes"]), color="#000000", linewidth=1)
     labels = [f"{name} held" for name in names]
     ax.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, most), xlabel="eyes of the image, grey levels")
     ax.set_yticks(range(len(names)), labels=labels)
