@@ -139,9 +139,11 @@ def measure_images(
             if lpips is not None and chosen is not None:
                 _paint_pairs(seen, role, paint, lpips, chosen, settings, study)
             if edited is not None and role in WHO_IS_EDITED:
-                seen.edits[role] = measure_locality(
+                locality = measure_locality(
                     paint, edited, paint.size, MARGIN, settings.edits, f"{role}: edits"
-                ).changes
+                )
+                seen.edits[role] = locality.changes
+                seen.skipped += [f"{role}: {reason}" for reason in locality.skipped]
         except FeatvizError as error:
             raise FeatvizError(f"{generators[role]}: {error}") from None
     metadata = {
@@ -149,6 +151,7 @@ def measure_images(
         "pairs": None if chosen is None else len(chosen),
         "data": None if chosen is None else chosen.fingerprint(),
         "edits_a_group": settings.edits,
+        "skipped_edits": seen.skipped,
         "lpips_size": settings.lpips_size,
         "margin": MARGIN,
         "seed": settings.seed,
@@ -186,6 +189,7 @@ class _Seen:
     descriptors: dict[tuple[str, str], list[NDArray[np.float32]]] = field(default_factory=dict)
     of_photos: list[NDArray[np.float32]] = field(default_factory=list)
     edits: dict[str, pd.DataFrame] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
     alive: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
 

@@ -55,10 +55,18 @@ class Images:
         return self.measures.descriptors[role, condition]
 
     def require(self, role: str, kind: str) -> None:
-        """NotJudgeableError unless there are images by a network, of pairs or edits."""
+        """NotJudgeableError unless there are images by a network, of pairs or edits.
+
+        Edits have to be the same for all networks; a small one may not see them all.
+        """
         for name in (kind, role):
             if name in self.measures.missing:
                 raise NotJudgeableError(self.measures.missing[name])
+        if kind == "edits":
+            seen = {role: tuple(of["sketch"]) for role, of in self.measures.edits.items()}
+            if len(set(seen.values())) > 1:
+                counts = ", ".join(f"{len(edits)} in {role}" for role, edits in seen.items())
+                raise NotJudgeableError(f"the networks do not see the same edits: {counts}")
 
 
 def compared(

@@ -124,6 +124,7 @@ def _remarks(claims: Claims) -> Iterator[str]:
         for role, facts in images["generators"].items():
             yield f"images of {role}: {_source({'checkpoint': facts['source'], **facts})}"
         yield f"images: {images['pairs'] or 'no'} pairs, {images['edits_a_group']} edits a group"
+        yield from images.get("skipped_edits", ())
 
 
 def _source(facts: dict[str, object]) -> str:

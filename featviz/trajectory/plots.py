@@ -146,11 +146,12 @@ def caption(table: TrajectoryTable, verdicts: pd.DataFrame | None = None) -> str
         if "leakage" in table.measures
         else ""
     )
+    marks = ", ".join(f"{mark} {verdict}" for verdict, (*_, mark) in _VERDICTS.items())
     claims = (
         ""
         if verdicts is None
-        else " Claims of baseline and modified at each step, judged by "
-        f"thresholds fixed in advance: {', '.join(f'{name} {verdict}' for verdict, (*_, name) in _VERDICTS.items())}."
+        else " Claims of baseline and modified at each step, judged by fixed thresholds: "
+        f"{marks}."
     )
     return (
         f"Vectors of {table.sketches} sketches at ({x}, {y}) over training. Within, between: mean "

@@ -76,7 +76,7 @@ def measures(change=None, edit_change=None, descriptor_change=None, dead_in_no_n
                 measure: changed[role, measure] * size * np.exp(0.05 * rng.normal(size=16))
                 for measure in ("inside", "outside", "eyes")
             }
-        ).assign(base=["G8/001", "G9/001"] * 8)
+        ).assign(base=["G8/001", "G9/001"] * 8, sketch=[f"G8/{i}" for i in range(16)])
     dead = {"baseline": (0, 310), "modified": (2, 310), "no-norm": (dead_in_no_norm, 310)}
     return ImageMeasures(pd.DataFrame(rows), descriptors, photos.astype(np.float32), edits, dead)
 
@@ -194,3 +194,11 @@ def test_edits_of_one_base_also_count_as_one_beside_the_verdict(true_study):
         assert part.finding.details[OVER_BASES] == 1 / 4
         assert part.finding.p_value < 1 / 4
     assert "C13 stronger 0.25, C13 more local 0.25" in markdown_table(true_study)
+
+
+def test_edits_that_one_network_alone_sees_cannot_be_compared():
+    found = measures()
+    edits = found.edits | {"modified": found.edits["modified"][1:]}
+    claim = judged(replace(found, edits=edits))["C13"]
+    assert claim.verdict == "cannot be judged"
+    assert claim.why == "the networks do not see the same edits: 16 in baseline, 15 in modified"
