@@ -281,6 +281,8 @@ def test_steps_without_a_partner_are_told(learning) -> None:
         judge_steps([learning[0], learning[3]])
     with pytest.raises(FeatvizError, match="given steps of neither"):
         judge_steps([table(0, variant="no-norm")])
+    with pytest.raises(FeatvizError, match="step 100 has baseline-000100, modified-000100, other"):
+        judge_steps([*learning[2:4], table(100, variant="modified", checkpoint="other")])
 
 
 def test_the_command_draws_and_writes_verdicts(tmp_path, monkeypatch, capsys, learning) -> None:

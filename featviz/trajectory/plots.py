@@ -150,8 +150,7 @@ def caption(table: TrajectoryTable, verdicts: pd.DataFrame | None = None) -> str
     claims = (
         ""
         if verdicts is None
-        else " Claims of baseline and modified at each step, judged by fixed thresholds: "
-        f"{marks}."
+        else f" Claims of baseline and modified at each step, judged by fixed thresholds: {marks}."
     )
     return (
         f"Vectors of {table.sketches} sketches at ({x}, {y}) over training. Within, between: mean "

@@ -47,6 +47,12 @@ def judge_steps(
             f"claims compare a {BASELINE} and a {MODIFIED} network at the same step; given steps "
             f"{given or 'of neither'}"
         )
+    for step in steps:
+        if len(of[step]) > 2:
+            given = ", ".join(str(table.metadata.get("checkpoint")) for table in of[step])
+            raise FeatvizError(
+                f"claims compare one {BASELINE} and one {MODIFIED} network; step {step} has {given}"
+            )
     names = list(dict.fromkeys(claim for claim, _ in FINDERS))
     rows = []
     for step in track(steps, "judging claims"):
