@@ -21,7 +21,7 @@ from torch import nn
 from featviz.activations import Stage, evaluating, record_activations
 from featviz.errors import FeatvizError
 from featviz.points import Point, check_point
-from featviz.tracing import Field, Placeless, Trace, Tracer, as_map
+from featviz.tracing import Field, Placeless, Trace, Tracer, as_map, run_without_values
 from featviz.windows import Axis
 
 Position = tuple[int, int]
@@ -191,7 +191,6 @@ def _run(
     dtype = torch.float32 if sample is None else sample.dtype
     device = torch.device("cpu") if sample is None else sample.device
     if on_meta:
-        tensors = {name: tensor.to("meta") for name, tensor in tensors.items()}
         device = torch.device("meta")
     width, height = image_size
     image = torch.zeros(1, channels, height, width, dtype=dtype, device=device)
@@ -201,7 +200,7 @@ def _run(
         try:
             with torch.no_grad(), tracer:
                 if on_meta:
-                    torch.func.functional_call(model, tensors, (image,))
+                    run_without_values(model, image)
                 else:
                     model(image)
         except FeatvizError:

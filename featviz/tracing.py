@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from featviz.windows import WINDOWS, Axis
@@ -50,6 +50,19 @@ def as_map(trace: Trace | None, tensor: Tensor) -> Trace:
     if tensor.ndim != 4 and not (isinstance(trace, Placeless) and trace.is_statistic):
         return Placeless(f"its output has shape {tuple(tensor.shape)}, not (N, C, H, W)")
     return replace(trace, map_size=size) if isinstance(trace, Placeless) else trace
+
+
+def run_without_values(model: nn.Module, image: Tensor) -> Any:
+    """The forward on a meta `image`, with meta tensors in place of the weights while it runs."""
+    # One name for each place: PyTorch, given two for a module that stands in two places, would
+    # put the values back under the first and the meta tensors under the second.
+    empty = {
+        f"{name}.{key}" if name else key: tensor.to("meta")
+        for name, module in model.named_modules()
+        for tensors in (module.named_parameters, module.named_buffers)
+        for key, tensor in tensors(recurse=False, remove_duplicate=False)
+    }
+    return torch.func.functional_call(model, empty, (image,), tie_weights=False)
 
 
 class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]

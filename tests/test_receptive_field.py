@@ -405,6 +405,19 @@ def test_tracing_leaves_the_model_as_it_was():
     assert not any(module._forward_hooks for module in model.modules())
 
 
+def test_weights_that_stand_in_two_places_are_traced_and_come_back():
+    shared, tied = nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3)
+    tied.weight = shared.weight
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), shared, nn.ReLU(), shared, tied)
+    before = shared.weight.detach().clone()
+    assert trace_geometry(model, ["4"], (16, 16))["4"].extent == (9, 9)
+    assert model[3].weight is model[4].weight
+    assert torch.equal(shared.weight, before)
+    with pytest.raises(FeatvizError, match="runs more than once"):
+        trace_geometry(model, ["1", "4"], (16, 16))
+    assert torch.equal(shared.weight, before)
+
+
 @pytest.mark.parametrize("point", [(512, 0), (0, 512), (-1, 5), (600, 600)])
 def test_a_point_outside_the_image_is_refused_with_the_numbers(point):
     found = trace_geometry(FrontEnd(GeneratorArchitecture(width=1)), ["L0"], (512, 512))["L0"]

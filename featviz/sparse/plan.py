@@ -18,7 +18,7 @@ from featviz.errors import FeatvizError
 from featviz.networks.normalization import InstanceNorm as OwnInstanceNorm
 from featviz.sparse.operations import Affine, Convolution, InstanceNorm, Operation, Pointwise
 from featviz.sparse.windows import PaddingMode, Window
-from featviz.tracing import Tracer
+from featviz.tracing import Tracer, run_without_values
 
 
 class UnsuitedError(FeatvizError):
@@ -146,13 +146,11 @@ def _observe(
             handles.append(module.register_forward_pre_hook(before, with_kwargs=True))
             handles.append(module.register_forward_hook(after))
         handles += [module.register_forward_hook(reach(name)) for name, module in targets.items()]
-        tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
         # The tracer finds shapes without PyTorch's compiler, which takes a second to load.
         with torch.inference_mode(False), torch.no_grad(), Tracer():
             image = torch.zeros(1, channels, height, width, dtype=dtype, device="meta")
             state.append((image, image._version))
-            empty = {name: tensor.to("meta") for name, tensor in tensors.items()}
-            torch.func.functional_call(model, empty, (image,))
+            run_without_values(model, image)
     except _Complete:
         pass
     except FeatvizError:
