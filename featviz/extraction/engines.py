@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from featviz.activations import Stage
 from featviz.errors import FeatvizError
 from featviz.receptive_field import Position
-from featviz.sparse import SparseReader, UnsuitedError, make_plan
+from featviz.sparse import SparseReader, UnsuitedError, make_plan, try_plan
 
 Engine = Literal["auto", "dense", "sparse"]
 
@@ -50,18 +50,19 @@ def choose_engine(
     channels, height, width = first.shape
     try:
         plan = make_plan(model, tuple(cells), (width, height), channels, stage)
+        reader = SparseReader(plan, cells)
+        work = reader.work(first.to(plan.dtype))
+        if engine == "auto" and work.estimate > 1:
+            return Choice(
+                None,
+                f"{work.distinct} of the {work.windows} windows of the first image are distinct: "
+                f"the sparse engine would take about {work.estimate:.1f} times as long",
+            )
+        try_plan(model, plan, stage)
     except UnsuitedError as reason:
         if engine == "sparse":
             raise FeatvizError(
                 f"the sparse engine cannot compute this: {reason}; the dense one can"
             ) from None
         return Choice(None, str(reason))
-    reader = SparseReader(plan, cells)
-    work = reader.work(first.to(plan.dtype))
-    if engine == "auto" and work.estimate > 1:
-        return Choice(
-            None,
-            f"{work.distinct} of the {work.windows} windows of the first image are distinct: the "
-            f"sparse engine would take about {work.estimate:.1f} times as long",
-        )
     return Choice(reader)

@@ -3,5 +3,6 @@
 from featviz.sparse.engine import SparseReader
 from featviz.sparse.parallel import in_parallel
 from featviz.sparse.plan import Plan, UnsuitedError, make_plan
+from featviz.sparse.trial import try_plan
 
-__all__ = ["Plan", "SparseReader", "UnsuitedError", "in_parallel", "make_plan"]
+__all__ = ["Plan", "SparseReader", "UnsuitedError", "in_parallel", "make_plan", "try_plan"]
