@@ -30,6 +30,9 @@ from featviz.sparse.windows import (
 # cell in the dense engine, an image in both; and how much slower the dense engine multiplies.
 _DISTINCT, _CELL, _IMAGE, _DENSE = 60_000, 3_000, 100_000_000, 2.0
 
+# What is remembered of the pixels around all cells together.
+_REMEMBERED_BYTES = 1 << 27
+
 Cells = Sequence[tuple[int, int]]
 
 
@@ -67,13 +70,15 @@ class SparseReader:
         self._plan = plan
         width, height = plan.image_size
         local_end = plan.local_end
+        local = [layer for layer, position in plan.targets.items() if position <= local_end]
+        memory = _REMEMBERED_BYTES // max(1, sum(len(cells[layer]) for layer in local))
         self._local = {
             layer: [
-                LocalVector(plan.operations[:position], cell, (height, width))
+                LocalVector(plan.operations[:position], cell, (height, width), memory)
                 for cell in cells[layer]
             ]
             for layer, position in plan.targets.items()
-            if position <= local_end
+            if layer in local
         }
         self._mapped: dict[int, list[str]] = {}
         for layer, position in plan.targets.items():

@@ -19,7 +19,9 @@ from featviz.sparse.images import has_equal_channels
 from featviz.sparse.operations import Convolution, Operation, Pointwise
 from featviz.sparse.windows import Window
 
+# Fields that are remembered, and bytes that those of a cell may take unless less is asked for.
 _REMEMBERED = 4096
+_MOST_BYTES = 1 << 26
 
 Indices = NDArray[np.int64]
 
@@ -36,10 +38,17 @@ class _Step:
 
 
 class LocalVector:
-    """The vector of one cell (column, row) behind `operations`, for images (height, width)."""
+    """The vector of one cell (column, row) behind `operations`, for images (height, width).
+
+    memory: bytes that remembered fields may take.
+    """
 
     def __init__(
-        self, operations: Sequence[Operation], cell: tuple[int, int], size: tuple[int, int]
+        self,
+        operations: Sequence[Operation],
+        cell: tuple[int, int],
+        size: tuple[int, int],
+        memory: int = _MOST_BYTES,
     ) -> None:
         sizes = [size]
         for operation in operations:
@@ -62,6 +71,7 @@ class LocalVector:
                 assert isinstance(operation, Pointwise)
                 self._steps.insert(0, operation)
         self._rows, self._columns = (torch.from_numpy(axis) for axis in needed)
+        self._memory = memory
         self._lock = Lock()
         self._known: OrderedDict[tuple[bytes, int], Tensor] = OrderedDict()
 
@@ -79,10 +89,11 @@ class LocalVector:
                 return self._known[key]
         vector = self._compute(crop, folds)
         with self._lock:
-            self._known.setdefault(key, vector)
-            if len(self._known) > _REMEMBERED:
+            vector = self._known.setdefault(key, vector)
+            most = min(_REMEMBERED, self._memory // (len(key[0]) + vector.nbytes))
+            while len(self._known) > most:
                 self._known.popitem(last=False)
-            return self._known.get(key, vector)
+            return vector
 
     def _compute(self, crop: Tensor, folds: bool) -> Tensor:
         shape = (crop.shape[1], crop.shape[2])

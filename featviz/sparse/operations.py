@@ -81,7 +81,7 @@ class InstanceNorm:
         """
         if rows.dtype == torch.bfloat16:
             return rows.copy_(self.apply(rows.float(), counts))
-        weights = (counts / counts.sum()).to(rows.dtype)
+        weights = counts.to(rows.dtype) / counts.sum()
         rows -= rows[0].clone()
         rows -= weights @ rows
         variance = weights @ rows.square()

@@ -21,8 +21,11 @@ from featviz.sparse.windows import BACKGROUND, PADDING, NumberMap, distinct_wind
 _BLOCK_ROWS = 128
 _COLUMN_MULTIPLE = 16
 
-# Beyond this many bytes of one layer all are forgotten, so that memory does not grow with sketches.
+# Beyond this many bytes of pixels, or of one layer, all are forgotten, so that memory does not
+# grow with sketches.
 _MOST_BYTES = 1 << 26
+# Of a dictionary beside the key's own bytes.
+_ENTRY_BYTES = 130
 
 _MULTIPLIERS = np.random.default_rng(0).integers(1, 2**62, 4096) * 2 + 1
 
@@ -110,8 +113,18 @@ class SharedPixels:
     """The distinct pixels of all images of a call."""
 
     def __init__(self, channels: int, dtype: torch.dtype, padding_value: float) -> None:
+        self._padding = torch.full((1, channels), padding_value, dtype=dtype)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all pixels; their numbers are void."""
         self._numbers: dict[bytes, int] = {}
-        self.table = torch.full((1, channels), padding_value, dtype=dtype)
+        self.table = self._padding
+
+    @property
+    def bytes(self) -> int:
+        """About what the pixels and their numbers take."""
+        return len(self._numbers) * (_ENTRY_BYTES + 2 * self._padding.nbytes)
 
     def numbers(self, pixels: Tensor) -> NDArray[np.int64]:
         """(n, channels) different pixels -> their numbers in `table`."""
@@ -159,9 +172,11 @@ class SharedChain:
             windows, current = distinct_windows(current, window)
             found.append(windows)
         with self._lock:
-            if any(layer.bytes > _MOST_BYTES for layer in self._layers):
-                for layer in self._layers:
-                    layer.clear()
+            # All at once: windows are told apart by the numbers of the layer before.
+            tables: list[SharedPixels | SharedRows] = [self._pixels, *self._layers]
+            if any(table.bytes > _MOST_BYTES for table in tables):
+                for table in tables:
+                    table.clear()
             pixels = self._pixels.numbers(image.pixels[BACKGROUND:])
             source = self._pixels.table
             shared = np.concatenate([[PADDING], pixels])

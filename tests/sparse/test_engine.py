@@ -1,4 +1,5 @@
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from featviz.encoding import encode_image
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture
 from featviz.receptive_field import trace_geometry
 from featviz.sparse import SparseReader, make_plan
+from featviz.sparse import engine as engine_module
 from featviz.sparse import shared as shared_module
 from tests.sparse.dense import dense_vectors, relative_error, sketch, sparse_vectors
 
@@ -194,6 +196,38 @@ def test_the_images_before_change_no_bit(variant, width, monkeypatch):
                 found = reader(images[number])
                 for layer in LAYERS:
                     assert torch.equal(found[layer], alone[number][layer])
+
+
+def test_what_is_remembered_stays_within_bounds_however_many_images_come(monkeypatch):
+    """Noise in colours is the worst: no pixel, field or window of it comes again."""
+    monkeypatch.setattr(shared_module, "_MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(engine_module, "_REMEMBERED_BYTES", 1 << 14)
+    random = np.random.default_rng(0)
+    plan = make_plan(front_end("modified", 2), ["L0", "L2"], (64, 64))
+    reader = SparseReader(plan, {"L0": [(x, 5) for x in range(8)], "L2": [(3, 4)]})
+
+    peaks = []
+    tracemalloc.start()
+    try:
+        with torch.inference_mode():
+            for _ in range(3):
+                tracemalloc.reset_peak()
+                for _ in range(10):
+                    reader(encode_image(random.integers(0, 256, (64, 64, 3), np.uint8)))
+                peaks.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
+    assert peaks[2] < 1.2 * peaks[0]
+
+
+def test_in_float64_it_keeps_the_digits_of_that_precision():
+    model = front_end("baseline", 3).double()
+    image = sketch(4, 64, 64)
+    cells = cells_of(model, LAYERS, image, [(20, 30), (0, 63)])
+    expected = dense_vectors(model, LAYERS, image, cells)
+    found = sparse_vectors(model, LAYERS, image, cells)
+    for layer in LAYERS:
+        assert relative_error(found[layer], expected[layer]) < 1e-10
 
 
 def test_in_bfloat16_it_is_as_near_as_that_precision_allows():
