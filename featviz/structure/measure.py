@@ -100,6 +100,9 @@ def measure_structure(
             "permutations": permutations,
             "seed": seed,
             "version": featviz.__version__,
+            "points": {
+                name: list(table.points[0]) for name, table in zip(names, chosen, strict=True)
+            },
             "checkpoints": {
                 name: str(table.metadata.get("digest") or "")
                 for name, table in zip(names, chosen, strict=True)

@@ -82,6 +82,13 @@ def _legend(table: StructureTable) -> str:
         if count
         else ""
     )
+    # Neither drawn at random nor tried one and all does a test give a smaller p.
+    least = count / (table.metadata["permutations"] + 1)
+    if least > 0.05:
+        tests += (
+            f"So few permutations for so many tests leave no corrected p below {min(least, 1):.2g} "
+            "at best (--permutations). "
+        )
     return (
         "distinct: different vectors; scale: root mean square distance to the mean; within, "
         "between: mean Euclidean distance in a group, between groups; purity: nearest neighbours "

@@ -42,7 +42,8 @@ class StructureTable:
     a name. metric: euclidean, cosine, or "" where no distance is measured. value: NaN where there
     is nothing to measure, and `remark` says why. effect, p_value, p_holm: of tests alone (NaN
     elsewhere); p_holm is corrected for all tests of the table. count: sketches.
-    metadata: merge, permutations, seed, version and `checkpoints`, by name the digest.
+    metadata: merge, permutations, seed, version and, by name, the `points` [x, y] where vectors
+    were read and the `checkpoints`' digests.
     """
 
     rows: pd.DataFrame
@@ -89,8 +90,8 @@ def write_structure(table: StructureTable, path: Path) -> None:
     """Write a table as .csv, .parquet or .md (its summary), complete or not at all.
 
     parquet holds the metadata as JSON text under `featviz`; CSV, which has no such place, gets
-    columns digest, permutations, seed, merge and featviz_version in every row. NaN is an empty
-    cell.
+    columns digest, point, permutations, seed, merge and featviz_version in every row. NaN is an
+    empty cell.
     """
     from featviz.structure.summary import summary
 
@@ -112,6 +113,9 @@ def _with_provenance(table: StructureTable) -> pd.DataFrame:
     metadata = table.metadata
     return table.rows.assign(
         digest=table.rows["checkpoint"].map(metadata["checkpoints"]),
+        point=table.rows["checkpoint"].map(
+            {name: f"{x} {y}" for name, (x, y) in metadata["points"].items()}
+        ),
         permutations=metadata["permutations"],
         seed=metadata["seed"],
         merge=" ".join(f"{source}={target}" for source, target in metadata["merge"].items()),

@@ -36,6 +36,7 @@ def test_the_command_prints_and_writes_the_same_numbers(folder, capsys) -> None:
     assert set(frame["permutations"]) == {49} and set(frame["digest"]) == {123456789}
     metadata = json.loads(pq.read_schema("s.parquet").metadata[b"featviz"])
     assert metadata["permutations"] == 49 and metadata["checkpoints"]["two"] == "0123456789"
+    assert metadata["points"] == {"one": [170, 250], "two": [170, 250]}
 
 
 def test_layers_and_merges_can_be_chosen(folder, capsys) -> None:

@@ -152,3 +152,10 @@ def test_the_summary_shows_zero_only_for_exactly_zero(iris) -> None:
     assert "| 0 (1) |" in " ".join(lines["a"].split())
     assert "e-06 (2) |" in " ".join(lines["b"].split())
     assert len({len(line) for line in lines.values() if "ratio" in line or "(1)" in line}) == 1
+
+
+def test_the_summary_tells_if_no_test_can_show_anything(iris) -> None:
+    few, enough = (summary(measure_structure([iris], permutations=n)) for n in (19, 999))
+    assert "no corrected p below" in few and "no corrected p below" not in enough
+    tests = few.split("corrected for all ")[1].split(" tests")[0]
+    assert f"below {min(int(tests) / 20, 1):.2g} at best" in few
