@@ -23,7 +23,7 @@ class Report:
     features: Positional[tuple[Path, ...]]
     """Feature tables that `featviz extract` wrote; one row of panels each."""
     sketches: Path | None = None
-    """Folder of the sketch set; `sketches` here if not given and there."""
+    """Folder of the sketch set; unless given, `sketches` in this folder, if there is one."""
     methods: tuple[str, ...] = ("pca", "tsne")
     """Methods of the maps, see `featviz plot`; the page switches between them."""
     layers: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Report:
     title: str = "Does an edit stay where it was drawn?"
     """Title of the page."""
     perplexity: float = 15.0
-    """Perplexity of t-SNE; lowered where sketches are too few."""
+    """Perplexity of tsne and sne; lowered where sketches are too few."""
     seed: int = 0
     """Seed of the methods that have one."""
     out: Path = Path("report.html")

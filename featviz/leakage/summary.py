@@ -58,6 +58,10 @@ def summary(table: LeakageTable) -> str:
         "held, eyes is what is left and came through convolutions, by statistics the part that is "
         "gone (they add up as vectors), through statistics 1 - held / free."
     ]
+    if found["eyes"].isna().all():
+        blocks[0] += (
+            " Of eyes nothing is known here (-): no drawing names any, or all edits cover them."
+        )
     for name in table.checkpoints:
         overall = found[(found["checkpoint"] == name) & (found["group"] == ALL_GROUPS)]
         blocks += [_by_layer(name, overall), _by_mode(overall)]

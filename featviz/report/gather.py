@@ -56,8 +56,8 @@ def gather(request: Request) -> Contents:
     groups = _groups(tables)
     numbers = {name: number for number, name in enumerate(groups)}
     notes: dict[str, str] = {}
-    width, height = _image_size(tables[0])
-    sketches = _read_sketches(request, tables[0], groups, notes)
+    size = _image_size(tables)
+    sketches = _read_sketches(request, size, groups, notes)
     claims = None if request.claims is None else read_claims(request.claims)
     leakage = _leakage(request)
     generators = _generators(request, tables, sketches, notes)
@@ -90,7 +90,7 @@ def gather(request: Request) -> Contents:
         sketches=picture_sketches(groups, sketches, boxes),
         rows=rows,
         captions={method: method_caption(found) for method, found in embeddings.items() if found},
-        size=(width, height),
+        size=size,
         boxes=boxes,
         generators=[
             generate_faces(generator, sketches, groups.keys())
@@ -143,17 +143,28 @@ def _groups(tables: Sequence[FeatureTable]) -> dict[str, str]:
     return {name: found[name] for name in ordered}
 
 
-def _image_size(table: FeatureTable) -> tuple[int, int]:
-    """Width and height of the sketches that the table was read from."""
-    size = table.metadata.get("size", CANVAS)
-    if isinstance(size, int):
-        return size, size
-    width, height = size or (CANVAS, CANVAS)
-    return int(width), int(height)
+def _image_size(tables: Sequence[FeatureTable]) -> tuple[int, int]:
+    """Width and height of the sketches that the tables were read from, of which the page has one.
+
+    Points and receptive fields of a table are in pixels of its own sketches. A table need not know
+    its size. Raises FeatvizError if two differ.
+    """
+    sizes: dict[tuple[int, int], str] = {}
+    for table in tables:
+        if size := table.metadata.get("size"):
+            width, height = (size, size) if isinstance(size, int) else size
+            name = str(table.metadata.get("checkpoint") or "model")
+            sizes.setdefault((int(width), int(height)), name)
+    if len(sizes) > 1:
+        told = ", ".join(f"{name} {width}x{height}" for (width, height), name in sizes.items())
+        raise FeatvizError(
+            f"the tables were read from sketches of different sizes: {told}; expected one size"
+        )
+    return next(iter(sizes), (CANVAS, CANVAS))
 
 
 def _read_sketches(
-    request: Request, table: FeatureTable, groups: dict[str, str], notes: dict[str, str]
+    request: Request, size: tuple[int, int], groups: dict[str, str], notes: dict[str, str]
 ) -> SketchSet | None:
     if request.sketches is None:
         notes["sketches"] = (
@@ -161,7 +172,7 @@ def _read_sketches(
             "`featviz report ... --sketches DIR`."
         )
         return None
-    width, height = _image_size(table)
+    width, height = size
     if width != height:
         notes["sketches"] = (
             f"The page shows no pictures: the tables are of images of {width}x{height} pixels, "

@@ -48,6 +48,11 @@ def test_a_summary_shows_each_checkpoint_by_layer_and_by_mode():
     assert ["all", half, half, quarter, half, "0", "%"] in lines
 
 
+def test_a_summary_says_when_nothing_is_known_of_eyes():
+    assert "Of eyes nothing is known" not in summary(LeakageTable(rows(), METADATA))
+    assert "Of eyes nothing is known" in summary(LeakageTable(rows(eyes=math.nan), METADATA))
+
+
 def test_zero_and_all_are_written_only_where_they_are_exact():
     assert [number(x) for x in (0, 1e-9, 0.25, math.nan)] == ["0", "1.0e-09", "0.2500", "-"]
     assert [percent(x) for x in (0, 1, 0.5, math.nan)] == ["0 %", "100 %", "50 %", "-"]

@@ -396,6 +396,7 @@ def test_every_row_shows_its_own_table_however_many_are_drawn_at_once(
                 .get_model_by_name("points").data["x-0"]])"""
         )
         assert drawn == [reader.map(row, 0)["x"] for row in range(4)]
+        expect(reader.page.locator("#card")).to_contain_text("of L0 is not known")
 
 
 def test_two_hundred_sketches_in_ten_panels_open_in_two_seconds(

@@ -138,6 +138,21 @@ def test_a_sketch_in_two_groups_is_an_error(study: Study, tmp_path: Path) -> Non
         gather(Request([study.features[0], tmp_path / "b.parquet"]))
 
 
+def test_tables_of_sketches_of_two_sizes_are_refused(tmp_path: Path) -> None:
+    """A point or a receptive field of one would be drawn into sketches of the other."""
+    paths = []
+    for name, size in (("large", 64), ("small", (32, 32)), ("unknown", None)):
+        table = table_of({"L": np.random.default_rng(0).normal(size=(4, 3))}, list("AABB"))
+        table.metadata.update(checkpoint=name, size=size)
+        paths.append(tmp_path / f"{name}.parquet")
+        write_features(table, paths[-1])
+    request = Request(paths, methods=("pca",))
+    with pytest.raises(FeatvizError, match="large 64x64, small 32x32"):
+        gather(request)
+    known = gather(dataclasses.replace(request, features=paths[1:]))
+    assert known.size == (32, 32)
+
+
 def test_several_points_must_be_chosen_from(tmp_path: Path) -> None:
     table = table_of({"L": np.random.default_rng(0).normal(size=(8, 3))}, list("AAAABBBB"))
     rows = table.rows.assign(sketch=list("abcdabcd"), point_x=[1] * 4 + [2] * 4, group="A")

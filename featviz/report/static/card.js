@@ -207,6 +207,8 @@ function fillCard() {
   const again = focused?.dataset.cell ?? focused?.id;
   const group = groups[sketch.group];
   const tied = (panel.maps[state.method].ties ?? []).find(([, , members]) => members.includes(at));
+  const map = panel.maps[state.method];
+  const absent = !map.problem && map.x[at] === null ? ", which lacks this sketch" : "";
   const others = tied ? tied[2].filter(shown).length - 1 : 0;
   const faces = facesOf(at);
   const nav = (id, by, sign, name) =>
@@ -218,7 +220,7 @@ function fillCard() {
   const told = make(
     "div",
     { class: "words" },
-    make("p", { class: "where" }, `${rows[row].checkpoint} · ${panel.layer}`),
+    make("p", { class: "where" }, `${rows[row].checkpoint} · ${panel.layer}${absent}`),
     sketch.picture
       ? make("p", {}, make("span", { class: "swatch rf" }), fieldWords(sketch, panel))
       : "",
