@@ -1,7 +1,7 @@
 """The list of a folder's feature tables: what came from what.
 
-Everything but the seconds is taken from the tables' own metadata, so the list never tells another
-story than they do, and a lost one is made again.
+Everything but the seconds is taken from the tables' own metadata, anew whenever a table has
+changed, so the list never tells another story than they do, and a lost one is made again.
 """
 
 import json
@@ -33,14 +33,20 @@ _FROM_METADATA = (
 )
 
 
+_Entries = dict[str, dict[str, Any]]
+
+
 def update_manifest(folder: Path, name: str | None = None, seconds: float | None = None) -> None:
     """Write the list of the folder's tables; `seconds` is what the table `name` took."""
     path = folder / MANIFEST
-    if name is None and _same(read_manifest(folder), derive_manifest(folder)):
-        return
+    if name is None:
+        before = read_manifest(folder)
+        if _same(before, derive_manifest(folder, before)):
+            return
     with table_lock(path):
         remove_unfinished(path)
-        before, now = read_manifest(folder), derive_manifest(folder)
+        before = read_manifest(folder)
+        now = derive_manifest(folder, before)
         for table, entry in now.items():
             old = before.get(table, {})
             if table == name:
@@ -52,7 +58,7 @@ def update_manifest(folder: Path, name: str | None = None, seconds: float | None
             temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def _same(one: dict[str, dict[str, Any]], other: dict[str, dict[str, Any]]) -> bool:
+def _same(one: _Entries, other: _Entries) -> bool:
     """Whether two lists tell of the same tables, whatever those took."""
     first, second = (
         {name: {**entry, "seconds": None} for name, entry in entries.items()}
@@ -61,26 +67,34 @@ def _same(one: dict[str, dict[str, Any]], other: dict[str, dict[str, Any]]) -> b
     return first == second
 
 
-def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
+def read_manifest(folder: Path) -> _Entries:
     """The entries of a folder's list by the tables' names; none if it is missing or damaged."""
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        tables: dict[str, dict[str, Any]] = content["tables"]
+        tables: _Entries = content["tables"]
         return {name: {"seconds": None, **entry} for name, entry in tables.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
-def derive_manifest(folder: Path) -> dict[str, dict[str, Any]]:
+def derive_manifest(folder: Path, known: _Entries | None = None) -> _Entries:
     """The entries as the tables' own metadata tell them; seconds are unknown.
 
     Files of a folder that are no feature tables are no part of it.
+    known: entries from before. A table that has not changed since is not read again, because one
+    that is a folder may have tens of thousands of files.
     """
-    entries = {}
+    entries: _Entries = {}
     for path in sorted(folder.glob("[!.]*.parquet")):
+        old = (known or {}).get(path.stem, {})
         try:
+            state = path.stat()
+            stamp = [state.st_ino, state.st_mtime_ns]
+            if old.get("stamp") == stamp:
+                entries[path.stem] = {**old, "seconds": None}
+                continue
             described = describe_features(path)
-        except FeatvizError:
+        except (FeatvizError, OSError):
             continue
         metadata = described.metadata
         entries[path.stem] = {
@@ -88,6 +102,7 @@ def derive_manifest(folder: Path) -> dict[str, dict[str, Any]]:
             **{key: metadata.get(key) for key in _FROM_METADATA},
             "layers": list(described.layers),
             "rows": described.rows,
+            "stamp": stamp,
             "seconds": None,
         }
     return entries

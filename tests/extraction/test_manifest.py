@@ -3,10 +3,10 @@ import json
 import pandas as pd
 
 from featviz.checkpoints import load_generator
-from featviz.extraction import Settings, extract_checkpoints
+from featviz.extraction import Settings, extract_checkpoints, manifest
 from featviz.extraction.manifest import MANIFEST, derive_manifest, read_manifest, update_manifest
 from featviz.sketches import read_sketches
-from featviz.tables import read_features
+from featviz.tables import describe_features, read_features
 from tests.extraction.small import POINT, SIZE, write_checkpoints, write_sketches
 
 
@@ -58,3 +58,22 @@ def test_the_manifest_follows_the_folder_and_other_files_are_no_part_of_it(tmp_p
     assert not (out / ".manifest.0123abcd.tmp.json").exists()
     assert list(derive_manifest(out)) == list(read_manifest(out)) == ["moved", "n1"]
     assert read_manifest(out)["n1"]["seconds"] == seconds
+
+
+def test_only_tables_that_have_changed_are_read_again(tmp_path, monkeypatch):
+    _, out = made(tmp_path)
+    before, read = read_manifest(out), []
+
+    def describe(path):
+        read.append(path.name)
+        return describe_features(path)
+
+    monkeypatch.setattr(manifest, "describe_features", describe)
+    update_manifest(out, "n0", 1.5)
+    assert read == []
+    assert read_manifest(out) == {**before, "n0": {**before["n0"], "seconds": 1.5}}
+    # A table that another program puts in the place of one is noticed, whatever is asked for.
+    (out / "n1.parquet").replace(out / "n0.parquet")
+    update_manifest(out, "n2")
+    assert read == ["n0.parquet"]
+    assert read_manifest(out)["n0"]["digest"] == before["n1"]["digest"]
