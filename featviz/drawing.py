@@ -108,39 +108,73 @@ def rasterize(drawing: Drawing, stroke_width: float = STROKE_WIDTH) -> NDArray[n
     the half-open rule gives a horizontal line through pixel centres exactly 2 rows, not 3.
     """
     image = np.full((drawing.size, drawing.size), PAPER, dtype=np.uint8)
-    # Ties (distance exactly half the width) are decided by a shift far below any visible size.
-    radius = stroke_width / 2
+    starts, ends = [], []
     for stroke in drawing.strokes:
         points = stroke.points + _TIE_BREAK
-        starts, ends = (points[:-1], points[1:]) if len(points) > 1 else (points, points)
-        for start, end in zip(starts, ends, strict=True):
-            _ink_segment(image, start, end, radius)
+        several = len(points) > 1
+        starts.append(points[:-1] if several else points)
+        ends.append(points[1:] if several else points)
+    if starts:
+        _ink_segments(image, np.concatenate(starts), np.concatenate(ends), stroke_width / 2)
     return image
 
 
+# Ties (distance exactly half the width) are decided by a shift far below any visible size.
 _TIE_BREAK = np.array([-1e-6, -1.3e-6])
 
+_LONG = 64
+"""Segments up to so many pixels wide and high are drawn together, in windows of equal size."""
+_CELLS_AT_ONCE = 2**18
 
-def _ink_segment(
+
+def _ink_segments(
     image: NDArray[np.uint8],
-    start: NDArray[np.float64],
-    end: NDArray[np.float64],
+    starts: NDArray[np.float64],
+    ends: NDArray[np.float64],
     radius: float,
 ) -> None:
-    height, width = image.shape
-    left, top = np.maximum(np.ceil(np.minimum(start, end) - radius), 0).astype(int)
-    right, bottom = np.floor(np.maximum(start, end) + radius).astype(int)
-    right, bottom = min(right, width - 1), min(bottom, height - 1)
-    if left > right or top > bottom:
-        return
-    x = np.arange(left, right + 1) - start[0]
-    y = (np.arange(top, bottom + 1) - start[1])[:, None]
-    dx, dy = end - start
+    """Ink the pixels nearer than `radius` to any of the segments, starts and ends (S, 2)."""
+    last = np.array(image.shape[::-1]) - 1
+    low = np.maximum(np.ceil(np.minimum(starts, ends) - radius), 0).astype(int)
+    high = np.minimum(np.floor(np.maximum(starts, ends) + radius).astype(int), last)
+    visible = (low <= high).all(axis=1)
+    starts, ends, low, high = (of[visible] for of in (starts, ends, low, high))
+    windows = high - low + 1
+    # The next power of two, from 4 on.
+    together = 2 ** np.ceil(np.log2(np.maximum(windows, 4))).astype(int)
+    windows = np.where((windows <= _LONG).all(axis=1, keepdims=True), together, windows)
+    sizes, of_size = np.unique(windows, axis=0, return_inverse=True)
+    for number, (width, height) in enumerate(sizes.tolist()):
+        rows = np.flatnonzero(of_size.reshape(-1) == number)
+        for some in np.array_split(rows, -(-len(rows) * width * height // _CELLS_AT_ONCE)):
+            _ink_windows(
+                image, starts[some], ends[some], radius, low[some], high[some], (width, height)
+            )
+
+
+def _ink_windows(
+    image: NDArray[np.uint8],
+    starts: NDArray[np.float64],
+    ends: NDArray[np.float64],
+    radius: float,
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    window: tuple[int, int],
+) -> None:
+    """Ink segments that fit into windows (width, height) whose first pixels are `low` (S, 2)."""
+    columns = low[:, 0, None, None] + np.arange(window[0])
+    rows = low[:, 1, None, None] + np.arange(window[1])[:, None]
+    x, y = columns - starts[:, 0, None, None], rows - starts[:, 1, None, None]
+    dx, dy = (ends - starts).T[:, :, None, None]
     length_squared = dx * dx + dy * dy
-    along = np.clip((x * dx + y * dy) / length_squared, 0, 1) if length_squared > 0 else 0.0
+    # A segment without length is a point: nothing along it.
+    is_point = length_squared == 0
+    along = np.clip((x * dx + y * dy) / np.where(is_point, 1, length_squared), 0, 1)
     distance_squared = (x - along * dx) ** 2 + (y - along * dy) ** 2
-    window = image[top : bottom + 1, left : right + 1]
-    window[distance_squared < radius * radius] = INK
+    is_ink = distance_squared < radius * radius
+    is_ink &= (columns <= high[:, 0, None, None]) & (rows <= high[:, 1, None, None])
+    segment, row, column = np.nonzero(is_ink)
+    image[rows[segment, row, 0], columns[segment, 0, column]] = INK
 
 
 def to_svg(drawing: Drawing) -> str:
