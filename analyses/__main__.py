@@ -9,7 +9,7 @@ from pathlib import Path
 import tyro
 from matplotlib.figure import Figure
 
-from analyses.study import Sources
+from analyses.study import Sources, of_other_weights
 from featviz.errors import FeatvizError
 from featviz.figures import save_figure, style
 from featviz.progress import track
@@ -54,6 +54,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse and run; exit 2 with one line on stderr if the input is at fault."""
     options = tyro.cli(Options, prog="python -m analyses", args=arguments)
     try:
+        for remark in of_other_weights(options):
+            print(f"analyses: {remark}", file=sys.stderr)
         for path in make_figures(options):
             print(path)
     except (FeatvizError, OSError) as error:

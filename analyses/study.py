@@ -6,13 +6,15 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from featviz.assets import sha256_of
+from featviz.checkpoints import find_checkpoint
 from featviz.claims.study import STUDY
 from featviz.embedding import embed_all, spread_all
 from featviz.errors import FeatvizError
 from featviz.plots import distances, embedding_figure
 from featviz.points import PROBE_POINT
 from featviz.structure import group_distances
-from featviz.tables import FeatureTable, read_features
+from featviz.tables import FeatureTable, describe_features, read_features
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = Path(__file__).parent / "samples"
@@ -56,12 +58,28 @@ class Sources:
 def load_features(sources: Sources, checkpoint: str) -> FeatureTable:
     """The feature table of a checkpoint at the study's point."""
     path = sources.features / f"{checkpoint}.parquet"
-    if not path.is_file():
-        raise FeatvizError(
-            f"{path}: no such feature table; make it with: "
-            f"featviz extract {MODIFIED} {BASELINE} --out {sources.features}"
-        )
+    if not path.exists():
+        raise FeatvizError(f"{path}: no such feature table; make it with: {_advice(sources)}")
     return read_features(path).select(points=[POINT])
+
+
+def of_other_weights(sources: Sources) -> list[str]:
+    """Remarks on tables that are there and were not made from the shipped checkpoints."""
+    remarks = []
+    for name in (MODIFIED, BASELINE):
+        path = sources.features / f"{name}.parquet"
+        if path.exists():
+            digest = describe_features(path).metadata.get("digest")
+            if digest != sha256_of(find_checkpoint(name)):
+                remarks.append(
+                    f"{path} is not of the {name} that is shipped, and the figures show what it "
+                    f"holds; to make it anew: {_advice(sources)} --overwrite"
+                )
+    return remarks
+
+
+def _advice(sources: Sources) -> str:
+    return f"featviz extract {MODIFIED} {BASELINE} --out {sources.features}"
 
 
 def chapter_3_figure(

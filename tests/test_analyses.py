@@ -12,14 +12,15 @@ from PIL import Image
 
 from analyses import __main__ as analyses
 from analyses import figure_3_2, figure_3_3, figure_3_4, figure_3_5, figure_3_6, figure_3_8
-from analyses.study import ROOT, SAME_EYES, Sources
-from featviz.checkpoints import load_generator
+from analyses.study import ROOT, SAME_EYES, Sources, load_features, of_other_weights
+from featviz.assets import sha256_of
+from featviz.checkpoints import find_checkpoint, load_generator
 from featviz.extraction import extract
 from featviz.faces.pairs import PairSet, read_pairs, write_pairs
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture
 from featviz.sketches import SketchSet, read_sketches
 from featviz.structure import group_distances
-from featviz.tables import read_features, write_features
+from featviz.tables import Part, read_features, write_features
 
 PER_GROUP = 5
 
@@ -252,3 +253,18 @@ def test_the_table_of_the_figures_page_is_what_its_code_prints(
     monkeypatch.chdir(ROOT)
     exec(compile(BLOCKS[0], "docs/figures.md", "exec"), {})
     assert capsys.readouterr().out.splitlines() == ROWS
+
+
+def test_tables_of_other_weights_are_told_with_how_to_make_them_anew_and_shipped_ones_are_not(
+    sources: Sources, tmp_path: Path
+) -> None:
+    first, second = of_other_weights(sources)
+    assert "paper-modified.parquet is not of the paper-modified that is shipped" in first
+    assert second.endswith(f"--out {sources.features} --overwrite")
+    table = read_features(sources.features / "paper-modified.parquet")
+    digest = sha256_of(find_checkpoint("paper-modified"))
+    shipped = replace(table, metadata={**table.metadata, "digest": digest})
+    # A table that is a folder, as a cluster makes it, is one like any other.
+    write_features(shipped, tmp_path / "paper-modified.parquet" / "part-000000.parquet", Part(0, 1))
+    assert of_other_weights(replace(sources, features=tmp_path)) == []
+    assert len(load_features(replace(sources, features=tmp_path), "paper-modified")) == len(table)
