@@ -496,6 +496,9 @@ def test_auto_falls_back_and_records_why_and_sparse_refuses_with_the_same_reason
     forced = extract(generator(width=8), noise, [(5, 5)], engine="sparse")
     assert forced.metadata["engine"] == "sparse"
     np.testing.assert_allclose(forced.vectors["L4"], table.vectors["L4"], atol=1e-4)
+    everywhere = [(x, y) for x in range(0, 128, 4) for y in range(0, 128, 8)]
+    table = extract(generator("no-norm", width=4), [sketch(0, 128)], everywhere)
+    assert "more are computed around single cells" in table.metadata["engine_reason"]
     with pytest.raises(FeatvizError, match="unknown engine 'fast'; there are auto, dense, sparse"):
         extract(pooled, small(2), [(5, 5)], ["1"], engine="fast")
 

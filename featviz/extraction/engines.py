@@ -55,8 +55,9 @@ def choose_engine(
         if engine == "auto" and work.estimate > 1:
             return Choice(
                 None,
-                f"{work.distinct} of the {work.windows} windows of the first image are distinct: "
-                f"the sparse engine would take about {work.estimate:.1f} times as long",
+                f"{work.distinct} of the {work.windows} windows of the first image are distinct, "
+                f"and {work.local} more are computed around single cells: the sparse engine would "
+                f"take about {work.estimate:.1f} times as long",
             )
         try_plan(model, plan, stage)
     except UnsuitedError as reason:

@@ -27,8 +27,9 @@ from featviz.sparse.windows import (
 )
 
 # In multiplications that take as long: what a distinct window costs beside its multiplications, a
-# cell in the dense engine, an image in both; and how much slower the dense engine multiplies.
-_DISTINCT, _CELL, _IMAGE, _DENSE = 60_000, 3_000, 100_000_000, 2.0
+# convolution around a single cell, a cell in the dense engine, an image in both; and how much
+# slower the dense engine multiplies.
+_DISTINCT, _LOCAL, _CELL, _IMAGE, _DENSE = 60_000, 4_000_000, 3_000, 100_000_000, 2.0
 
 # What is remembered of the pixels around all cells together.
 _REMEMBERED_BYTES = 1 << 27
@@ -40,23 +41,21 @@ Cells = Sequence[tuple[int, int]]
 class Work:
     """What an image costs this engine, and what it costs to compute whole maps.
 
-    distinct, windows: windows that are computed and all there are. sparse, dense: multiplications.
+    distinct, windows: windows of maps that are computed and all there are. local: convolutions
+    around single cells. sparse, dense: multiplications.
     """
 
     distinct: int
     windows: int
+    local: int
     sparse: int
     dense: int
 
     @property
     def estimate(self) -> float:
-        """Expected time as a share of the dense engine's, by measurements (docs/engine.md).
-
-        0 where the pixels around the cells are all that is looked at.
-        """
-        if not self.windows:
-            return 0.0
-        sparse = self.sparse + _DISTINCT * self.distinct + _IMAGE
+        """Expected time as a share of the dense engine's, by measurements (docs/engine.md)."""
+        sparse = self.sparse + _DISTINCT * self.distinct + _LOCAL * self.local
+        sparse += _IMAGE if self.distinct else 0
         return sparse / (_DENSE * self.dense + _CELL * self.windows + _IMAGE / 2)
 
 
@@ -108,18 +107,22 @@ class SparseReader:
 
     def work(self, image: Tensor) -> Work:
         """What (C, H, W) costs."""
-        if not self._mapped:
-            return Work(0, 0, 0, 0)
-        current = pixel_map(image, fold=self._folded is not None).map
-        distinct = windows = sparse = dense = 0
+        around = [vector for entry in self._local.values() for vector in entry]
+        local = sum(vector.convolutions for vector in around)
+        sparse = sum(vector.multiplications for vector in around)
+        distinct = windows = dense = 0
+        size = (image.shape[1], image.shape[2])
+        current = pixel_map(image, fold=self._folded is not None).map if self._mapped else None
         for operation in self._plan.operations:
             if isinstance(operation, Convolution):
-                _, current = distinct_windows(current, operation.window)
-                distinct += current.rows
-                windows += current.numbers.size
-                sparse += current.rows * operation.weight.numel()
-                dense += current.numbers.size * operation.weight.numel()
-        return Work(distinct, windows, sparse, dense)
+                size = operation.window.size(*size)
+                windows += size[0] * size[1]
+                dense += size[0] * size[1] * operation.weight.numel()
+                if current is not None:
+                    _, current = distinct_windows(current, operation.window)
+                    distinct += current.rows
+                    sparse += current.rows * operation.weight.numel()
+        return Work(distinct, windows, local, sparse, dense)
 
     def _read_maps(self, image: Tensor, vectors: dict[str, Tensor]) -> None:
         start = pixel_map(image, fold=self._folded is not None)

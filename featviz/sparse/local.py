@@ -75,6 +75,19 @@ class LocalVector:
         self._lock = Lock()
         self._known: OrderedDict[tuple[bytes, int], Tensor] = OrderedDict()
 
+    @property
+    def convolutions(self) -> int:
+        """How many convolutions it takes."""
+        return sum(isinstance(step, _Step) for step in self._steps)
+
+    @property
+    def multiplications(self) -> int:
+        """How many multiplications these are."""
+        steps = [step for step in self._steps if isinstance(step, _Step)]
+        cells = [len(down) * len(across) for down, across in (step.sources for step in steps)]
+        weights = [step.convolution.weight.numel() for step in steps]
+        return sum(count * size for count, size in zip(cells, weights, strict=True))
+
     def __call__(self, image: Tensor) -> Tensor:
         """(C, H, W) -> (channels,)."""
         crop = image[:, self._rows[:, None], self._columns]

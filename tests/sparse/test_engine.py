@@ -241,7 +241,7 @@ def test_in_bfloat16_it_is_as_near_as_that_precision_allows():
         assert relative_error(found[layer], expected[layer]) < 0.05
 
 
-def test_the_estimate_follows_the_ink_and_nothing_is_computed_where_pixels_suffice():
+def test_the_estimate_follows_the_ink_and_where_pixels_suffice_the_number_of_cells():
     model = front_end("baseline", 48)
     cells = {"L2": [(5, 5)]}
     reader = SparseReader(make_plan(model, ["L2"], (128, 128)), cells)
@@ -250,5 +250,12 @@ def test_the_estimate_follows_the_ink_and_nothing_is_computed_where_pixels_suffi
     assert little.distinct < much.distinct
     assert little.sparse < much.sparse < much.dense
     assert little.estimate < much.estimate
-    local = SparseReader(make_plan(model, ["L0.conv"], (128, 128)), {"L0.conv": [(5, 5)]})
-    assert local.work(sketch(0, 128, 128)).sparse == 0
+    plan = make_plan(model, ["L0.conv"], (128, 128))
+    few, many = (
+        SparseReader(plan, {"L0.conv": [(x, 5) for x in range(count)]}).work(sketch(0, 128, 128))
+        for count in (1, 50)
+    )
+    assert (few.distinct, few.local, many.local) == (0, 1, 50)
+    assert few.sparse == 7 * 7 * 3 * 48
+    assert 0 < few.estimate < 1
+    assert many.estimate > 30 * few.estimate
