@@ -68,32 +68,6 @@ def assert_same(path, expected):
     assert {**table.metadata, "engine_reason": None} == {**other.metadata, "engine_reason": None}
 
 
-def test_on_two_workers_the_tables_are_those_of_one_process_to_the_last_bit(
-    tmp_path, cluster, sketches, checkpoints
-):
-    alone = list(extract_checkpoints(checkpoints, sketches, tmp_path / "alone", SETTINGS))
-    results = extract_on_ray(checkpoints, sketches, tmp_path / "out")
-    assert {result.path.name for result in results} == {"n0.parquet", "n1.parquet"}
-    for one in alone:
-        path = tmp_path / "out" / one.path.name
-        assert path.is_dir()
-        assert len(list(path.iterdir())) == -(-SKETCHES // PART)
-        assert_same(path, one.path)
-        # Other programs read the folder as one table too.
-        frame = pd.read_parquet(path)
-        assert np.array_equal(np.stack(frame["L4"]), read_features(one.path).vectors["L4"])
-        (count, width), *_ = duckdb.sql(
-            f"select count(*), max(len(L4)) from read_parquet('{path}/*.parquet')"
-        ).fetchall()
-        assert (count, width) == (2 * SKETCHES, 32)
-    manifest = read_manifest(tmp_path / "out")
-    assert [entry["rows"] for entry in manifest.values()] == [2 * SKETCHES] * 2
-    assert not [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
-    # Whoever asks again, either way, is given the same table.
-    again = list(extract_checkpoints(checkpoints, sketches, tmp_path / "out", SETTINGS))
-    assert all(result.kept for result in again)
-
-
 def parent(process):
     status = Path(f"/proc/{process}/stat").read_text()
     return int(status.rpartition(")")[2].split()[1])
@@ -111,15 +85,15 @@ def workers():
     return found
 
 
-def test_a_worker_that_is_killed_in_the_middle_changes_nothing(
+def test_with_a_worker_killed_in_the_middle_the_tables_are_those_of_one_process_to_the_last_bit(
     tmp_path, cluster, sketches, checkpoints
 ):
-    before, killed = set(workers()), []
+    before, killed, out = set(workers()), [], tmp_path / "out"
 
     def kill_one():
         deadline = time.monotonic() + 100
         while time.monotonic() < deadline:
-            made = len(list((tmp_path / "out").glob(".*.parts/part-*.parquet")))
+            made = len(list(out.glob(".*.parts/part-*.parquet")))
             mine = set(workers()) - before
             if made >= 2 and mine:
                 killed.append((min(mine), made))
@@ -129,12 +103,28 @@ def test_a_worker_that_is_killed_in_the_middle_changes_nothing(
 
     thread = threading.Thread(target=kill_one)
     thread.start()
-    extract_on_ray(checkpoints, sketches, tmp_path / "out", part=1)
+    results = extract_on_ray(checkpoints, sketches, out, part=1)
     thread.join()
     ((_, made),) = killed
     assert made < 2 * SKETCHES
-    for one in extract_checkpoints(checkpoints, sketches, tmp_path / "alone", SETTINGS):
-        assert_same(tmp_path / "out" / one.path.name, one.path)
+    alone = list(extract_checkpoints(checkpoints, sketches, tmp_path / "alone", SETTINGS))
+    assert {result.path.name for result in results} == {one.path.name for one in alone}
+    for one in alone:
+        path = out / one.path.name
+        assert len(list(path.iterdir())) == SKETCHES
+        assert_same(path, one.path)
+        # Other programs read the folder as one table too.
+        frame = pd.read_parquet(path)
+        assert np.array_equal(np.stack(frame["L4"]), read_features(one.path).vectors["L4"])
+        (count, width), *_ = duckdb.sql(
+            f"select count(*), max(len(L4)) from read_parquet('{path}/*.parquet')"
+        ).fetchall()
+        assert (count, width) == (2 * SKETCHES, 32)
+    assert [entry["rows"] for entry in read_manifest(out).values()] == [2 * SKETCHES] * 2
+    assert not [path.name for path in out.iterdir() if path.name.startswith(".")]
+    # Whoever asks again, either way, is given the same table.
+    again = list(extract_checkpoints(checkpoints, sketches, out, SETTINGS))
+    assert all(result.kept for result in again)
 
 
 def spoil(sketches, *numbers):
