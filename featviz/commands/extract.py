@@ -44,7 +44,7 @@ class Extract:
     same up to rounding; auto takes sparse where that is possible and faster."""
     variant: str | None = None
     """Which layers of a .pth have normalisation, which the file does not tell: baseline (all),
-    modified (not L0 and L1), no-norm (none) or no-norm-first-K; baseline if not given."""
+    modified (not L0 and L1), no-norm (none) or no-norm-first-N; baseline if not given."""
     device: str = "cpu"
     """Where to compute: cpu, or a GPU by its name in PyTorch, such as cuda or cuda:1."""
     precision: Literal["float32", "bfloat16"] = "float32"
