@@ -1,21 +1,14 @@
 """`python -m analyses`: make the study's figures as PNG and PDF."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import tyro
-from matplotlib.figure import Figure
 
+from analyses.making import make_figures
 from analyses.study import Sources, of_other_weights
 from featviz.errors import FeatvizError
-from featviz.figures import save_figure, style
-from featviz.progress import track
-
-FIGURES: tuple[str, ...] = ("2.4", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8")
-FIGURES += ("4.1", "4.2", "4.3", "4.4", "4.5", "4.6", "5.1")
 
 
 @dataclass(frozen=True)
@@ -26,28 +19,8 @@ class Options(Sources):
     """Numbers of the figures to make, such as 3.3; all if none is given."""
     out: Path = Path("figures")
     """Folder the figures go to."""
-
-
-def make_figures(options: Options) -> list[Path]:
-    """Draw all figures that are asked for, then write them: an error leaves nothing behind."""
-    if unknown := [number for number in options.only if number not in FIGURES]:
-        raise FeatvizError(f"unknown figure '{unknown[0]}'; there are {', '.join(FIGURES)}")
-    drawn = {}
-    for number in track(options.only or FIGURES, "drawing figures"):
-        with style():
-            drawn[number] = _script(number)(options)
-    paths = []
-    for number, figure in drawn.items():
-        for suffix in (".png", ".pdf"):
-            paths.append(options.out / f"figure-{number}{suffix}")
-            save_figure(figure, paths[-1])
-    return paths
-
-
-def _script(number: str) -> Callable[[Sources], Figure]:
-    module = import_module(f"analyses.figure_{number.replace('.', '_')}")
-    draw: Callable[[Sources], Figure] = module.draw
-    return draw
+    processes: int | None = None
+    """How many figures to draw at once; one a core, at most 4, unless given."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -56,7 +29,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         for remark in of_other_weights(options):
             print(f"analyses: {remark}", file=sys.stderr)
-        for path in make_figures(options):
+        sources = Sources(options.features, options.sketches, options.landmarks)
+        for path in make_figures(sources, options.out, options.only, options.processes):
             print(path)
     except (FeatvizError, OSError) as error:
         print(f"analyses: error: {' '.join(str(error).split())}", file=sys.stderr)

@@ -69,7 +69,8 @@ class Options:
 def measured(options: Options, sketches: SketchSet, name: str) -> LeakageTable:
     """The table of a checkpoint, from its file if that is of these weights and edits."""
     loaded = load_generator(name)
-    layers, modes = LAYERS, default_modes(loaded.generator, FRONT_END)
+    layers: tuple[str, ...] = LAYERS
+    modes = default_modes(loaded.generator, FRONT_END)
     if name in FRONT_ENDS:
         layers, modes = FRONT_END, (FREE, ALL)
     path = options.tables / f"{name}.parquet"
@@ -207,15 +208,15 @@ def _by_group(found: pd.DataFrame) -> str:
     """At the image: the eyes' change of every group, free and with all held."""
     rows = found[(found["group"] != ALL_GROUPS) & (found["layer"] == IMAGE)]
     names = list(rows["checkpoint"].drop_duplicates())
-    place = rows.set_index(["checkpoint", "group", "mode"])
+    place = {(r["checkpoint"], r["group"], r["mode"]): r for _, r in rows.iterrows()}
     lines = [["group", "eyes in reach", *names]]
     for group in dict.fromkeys(rows["group"]):
         cells = []
         for name in names:
-            free, held = (float(place.loc[(name, group, m)]["eyes"]) for m in (FREE, ALL))
-            gone = float(place.loc[(name, group, ALL)]["eyes_by_statistics"])
+            free, held = (float(place[name, group, m]["eyes"]) for m in (FREE, ALL))
+            gone = float(place[name, group, ALL]["eyes_by_statistics"])
             cells.append(f"{255 * free:.2f}: {255 * held:.2f} + {255 * gone:.2f}")
-        reach = percent(float(place.loc[(names[0], group, FREE)]["eyes_in_reach"]))
+        reach = percent(float(place[names[0], group, FREE]["eyes_in_reach"]))
         lines.append([str(group), reach, *cells])
     return _markdown(
         "Group by group, change at the eyes of the image, grey levels. As it is: left with all "

@@ -12,6 +12,7 @@ from PIL import Image
 
 from analyses import __main__ as analyses
 from analyses import figure_3_2, figure_3_3, figure_3_4, figure_3_5, figure_3_6, figure_3_8
+from analyses.making import FIGURES, make_figures
 from analyses.study import ROOT, SAME_EYES, Sources, load_features, of_other_weights
 from featviz.assets import sha256_of
 from featviz.checkpoints import find_checkpoint, load_generator
@@ -65,14 +66,12 @@ def few(sketches: SketchSet) -> SketchSet:
 @pytest.fixture(scope="module")
 def written(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("figures")
-    analyses.make_figures(
-        analyses.Options(features=sources.features, landmarks=sources.landmarks, out=out)
-    )
+    make_figures(sources, out)
     return out
 
 
 def test_every_figure_is_written_twice_and_is_small(written: Path) -> None:
-    names = {f"figure-{number}{end}" for number in analyses.FIGURES for end in (".png", ".pdf")}
+    names = {f"figure-{number}{end}" for number in FIGURES for end in (".png", ".pdf")}
     assert {path.name for path in written.iterdir()} == names
     for path in written.glob("*.png"):
         # Generated faces and maps of their changes compress badly.
@@ -88,10 +87,7 @@ def test_every_figure_is_written_twice_and_is_small(written: Path) -> None:
 
 
 def test_a_second_run_gives_the_same_bytes(sources: Sources, written: Path, tmp_path: Path) -> None:
-    options = analyses.Options(
-        features=sources.features, landmarks=sources.landmarks, only=("3.2", "3.5"), out=tmp_path
-    )
-    for path in analyses.make_figures(options):
+    for path in make_figures(sources, tmp_path, ("3.2", "3.5"), processes=1):
         assert path.read_bytes() == (written / path.name).read_bytes()
 
 
