@@ -85,6 +85,8 @@ def _encoded(image: Image, name: str, encode: Callable[[Any], Tensor]) -> Tensor
         raise FeatvizError(
             f"sketch {name}: `encode` gave {given}; expected a float tensor (C, H, W)"
         )
-    if not torch.isfinite(tensor).all():
+    # A grey sketch is one channel seen several times.
+    values = tensor[:1] if tensor.stride(0) == 0 else tensor
+    if not torch.isfinite(values).all():
         raise FeatvizError(f"sketch {name}: the image holds NaN or infinity")
     return tensor
