@@ -217,6 +217,8 @@ class Prober:
                 names=index["sketch"],
                 groups=index["group"],
                 provenance={"checkpoint": checkpoint},
+                # As `live` computes, to the last bit, and one image at a time.
+                engine="dense",
             )
             with self._lock:
                 self._tables[key] = table

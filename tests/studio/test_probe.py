@@ -28,7 +28,7 @@ def test_the_map_is_that_of_extract_and_plot(prober: Prober, small_set: Path) ->
         table = extraction.future.result(60)
     assert extraction.done == extraction.total == 6
     generator = prober.networks.load("small").generator
-    expected = extract(generator, read_sketches(small_set), [POINT])
+    expected = extract(generator, read_sketches(small_set), [POINT], engine="dense")
     for layer in ("L0", "L2", "L4"):
         assert np.array_equal(table.vectors[layer], expected.vectors[layer])
         shown = embed(expected, "pca", [layer]).frame[["x", "y"]].to_numpy()
