@@ -10,7 +10,7 @@ def checkpoint_names(tables: Sequence[FeatureTable]) -> list[str]:
     """What the tables' checkpoints are called; raises FeatvizError on none, or two of one name."""
     if not tables:
         raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
-    names = [str(table.metadata.get("checkpoint") or "model") for table in tables]
+    names = [table.checkpoint for table in tables]
     if twice := [name for name in names if names.count(name) > 1]:
         raise FeatvizError(f"'{twice[0]}' is given more than once")
     return names

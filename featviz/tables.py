@@ -66,6 +66,11 @@ class FeatureTable:
         return len(self.rows)
 
     @property
+    def checkpoint(self) -> str:
+        """The name of the network; "model" for a table of somebody's own module that has none."""
+        return str(self.metadata.get("checkpoint") or "model")
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """The names of the layers, in the order they were asked for."""
         return tuple(self.vectors)

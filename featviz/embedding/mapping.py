@@ -119,13 +119,8 @@ def one_point(table: FeatureTable, layers: Sequence[str] | None) -> FeatureTable
     """The layers of a table that holds one point; raises FeatvizError if it holds several."""
     table = table.select(layers=layers)
     if len(table):
-        require_one_point(table, checkpoint_of(table))
+        require_one_point(table, table.checkpoint)
     return table
-
-
-def checkpoint_of(table: FeatureTable) -> str:
-    """The name of the network; a table of somebody's own module need not have one."""
-    return str(table.metadata.get("checkpoint") or "model")
 
 
 def panel_ties(table: FeatureTable, layer: str) -> Ties:
@@ -133,7 +128,7 @@ def panel_ties(table: FeatureTable, layer: str) -> Ties:
     try:
         return merge_ties(table.vectors[layer])
     except FeatvizError as error:
-        raise FeatvizError(f"{checkpoint_of(table)}, layer {layer}: {error}") from None
+        raise FeatvizError(f"{table.checkpoint}, layer {layer}: {error}") from None
 
 
 def panel_map(
@@ -148,7 +143,7 @@ def panel_map(
     try:
         mapped = draw_map(method, ties, settings, shared)
     except FeatvizError as error:
-        raise FeatvizError(f"{checkpoint_of(table)}, layer {layer}: {error}") from None
+        raise FeatvizError(f"{table.checkpoint}, layer {layer}: {error}") from None
     quality = neighbourhood_quality(ties.vectors, mapped.coordinates)
     return Map(mapped.coordinates, {**mapped.metadata, **quality})
 
@@ -158,7 +153,7 @@ def panel_of(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Rows and metadata of one panel; turn: let `orient` choose the signs of the axes."""
     groups = table.rows["group"].to_numpy()
-    checkpoint = checkpoint_of(table)
+    checkpoint = table.checkpoint
     variant = str(table.metadata.get("variant") or "")
     coordinates = mapped.coordinates[ties.index]
     if turn:

@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from featviz.embedding.mapping import (
-    checkpoint_of,
     description,
     one_point,
     panel_map,
@@ -67,7 +66,7 @@ def seed_spread(
             panel_map(
                 table, layer, method_named(method), ties, replace(settings, seed=seed), places
             )
-            for seed in track(seeds, f"{checkpoint_of(table)} {layer}: seeds")
+            for seed in track(seeds, f"{table.checkpoint} {layer}: seeds")
         ]
         median = _median(maps)
         signs = np.ones(2)

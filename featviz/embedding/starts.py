@@ -49,10 +49,10 @@ def shared_starts(tables: Sequence[FeatureTable], layers: Sequence[str]) -> list
         if sorted(table.rows["sketch"]) != names:
             raise FeatvizError(
                 "a shared start needs the same sketches in every table; "
-                f"'{_name(tables[0])}' has {len(names)}, '{_name(table)}' has {len(table)}, "
-                f"{len(set(names) & set(table.rows['sketch']))} in common"
+                f"'{tables[0].checkpoint}' has {len(names)}, '{table.checkpoint}' has "
+                f"{len(table)}, {len(set(names) & set(table.rows['sketch']))} in common"
             )
-    ordered = sorted(tables, key=lambda table: natural_key(_name(table)))
+    ordered = sorted(tables, key=lambda table: natural_key(table.checkpoint))
     starts = []
     for layer in layers:
         blocks = [_standardised(table, layer) for table in ordered]
@@ -82,7 +82,3 @@ def _standardised(table: FeatureTable, layer: str) -> NDArray[np.float64]:
     centred = vectors - vectors.mean(axis=0)
     scale = np.sqrt((centred**2).sum(axis=1).mean())
     return np.asarray(centred / scale) if scale > 0 else centred
-
-
-def _name(table: FeatureTable) -> str:
-    return str(table.metadata.get("checkpoint") or "model")

@@ -78,7 +78,7 @@ def gather(request: Request) -> Contents:
         )
         for method, embedding in found.items():
             embeddings[method].append(embedding)
-        name = str(table.metadata.get("checkpoint") or "model")
+        name = table.checkpoint
         rows.append(Row(name, table.metadata, table.points[0], panels))
     _note_methods(rows, embeddings, notes)
 
@@ -123,7 +123,7 @@ def _read_tables(request: Request) -> list[FeatureTable]:
             there = ", ".join(f"{x} {y}" for x, y in table.points)
             raise FeatvizError(f"{path} holds several points; choose one with --point: {there}")
         tables.append(table)
-    names = [str(table.metadata.get("checkpoint") or "model") for table in tables]
+    names = [table.checkpoint for table in tables]
     if twice := [name for name in names if names.count(name) > 1]:
         raise FeatvizError(f"checkpoint '{twice[0]}' is given more than once")
     return tables
@@ -153,7 +153,7 @@ def _image_size(tables: Sequence[FeatureTable]) -> tuple[int, int]:
     for table in tables:
         if size := table.metadata.get("size"):
             width, height = (size, size) if isinstance(size, int) else size
-            name = str(table.metadata.get("checkpoint") or "model")
+            name = table.checkpoint
             sizes.setdefault((int(width), int(height)), name)
     if len(sizes) > 1:
         told = ", ".join(f"{name} {width}x{height}" for (width, height), name in sizes.items())

@@ -5,6 +5,7 @@ Maps are tables of rows here, (rows, channels); see `windows`.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -62,6 +63,11 @@ class Convolution:
             self.apply(patches, out[start : start + chunk])
         return out
 
+    @cached_property
+    def _all_taps(self) -> Tensor:
+        """(inputs, outputs), what a window multiplies a value with that all its cells have."""
+        return self.weight.view(self.window.taps, self.inputs, self.outputs).sum(dim=0)
+
     def _rows_by_tap(self, table: Tensor, windows: Tensor, out: Tensor) -> Tensor:
         """As `rows`, tap by tap, and without multiplying what is background.
 
@@ -70,7 +76,7 @@ class Convolution:
         """
         per_tap = self.weight.view(self.window.taps, self.inputs, self.outputs)
         background = table[BACKGROUND]
-        plain = background @ per_tap.sum(dim=0)
+        plain = background @ self._all_taps
         out[:] = plain if self.bias is None else plain + self.bias
         beyond = table - background
         for tap, weight in enumerate(per_tap):
