@@ -16,11 +16,12 @@ def threads(request):
 
 
 def test_results_come_in_order_from_single_threads_and_little_is_taken_ahead(threads):
-    taken, running = [], []
+    taken, running, making = [], [], []
 
     def items():
         for number in range(12):
             taken.append(number)
+            making.append(torch.get_num_threads())
             yield number
 
     def read(number):
@@ -32,6 +33,7 @@ def test_results_come_in_order_from_single_threads_and_little_is_taken_ahead(thr
         assert (item, result) == (expected, expected * 10)
         assert len(taken) <= expected + threads + 1
     assert running == [(1, True)] * 12
+    assert making == [1] * 12
     assert torch.get_num_threads() == threads
     seen = []
     thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
