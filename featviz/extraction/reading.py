@@ -32,10 +32,13 @@ from featviz.inputs import Input, LabelledImages, read_inputs
 from featviz.points import PROBE_POINT, Point, check_point, whole_pair
 from featviz.progress import track
 from featviz.receptive_field import Position, trace_geometry
-from featviz.sparse import SparseReader, in_parallel
+from featviz.sparse import SparseReader, in_parallel, trim_heap
 from featviz.tables import FeatureTable
 
 FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
+
+# Images of the sparse engine between two times that it gives free memory back.
+_TRIM_EVERY = 64
 
 
 def extract(
@@ -126,7 +129,8 @@ def extract(
 
     return FeatureTable(
         rows=pd.DataFrame(rows, columns=["sketch", "group", "point_x", "point_y"]),
-        vectors={layer: np.concatenate(parts) for layer, parts in vectors.items()},
+        # One layer after the other is let go, so that they are not all there twice.
+        vectors={layer: np.concatenate(vectors.pop(layer)) for layer in layers},
         metadata={
             "digest": None,
             "variant": None,
@@ -183,8 +187,10 @@ def _read_sparse(model: nn.Module, inputs: Iterator[Input], reader: SparseReader
         vectors = reader(item.tensor.to(dtype))
         return {layer: values[None].float() for layer, values in vectors.items()}
 
-    for item, vectors in in_parallel(read, inputs):
+    for count, (item, vectors) in enumerate(in_parallel(read, inputs), start=1):
         yield [item], vectors
+        if count % _TRIM_EVERY == 0:
+            trim_heap()
 
 
 def _of_one_size(item: Input, first: Input) -> Input:
