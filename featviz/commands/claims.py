@@ -83,6 +83,7 @@ class Claims:
             raise FeatvizError(f"expected at least 1 permutation; got {self.permutations}")
         study = self._study()
         tables = self._tables()
+        self._require_known(tables)
         findings, metadata = None, None
         if self.images:
             findings, metadata = self._measure(study)
@@ -136,6 +137,24 @@ class Claims:
                 raise FeatvizError(f"two feature tables of {role}: --{role} {path} and another")
             roles[role] = self._at_point(read_features(path))
         return roles
+
+    def _require_known(self, tables: "dict[str, FeatureTable]") -> None:
+        """Refuse groups and layers that were asked for and that a table lacks."""
+        from featviz.ordering import natural_key
+
+        for role, table in tables.items():
+            groups = sorted(table.groups, key=natural_key)
+            for options, kind, there in (
+                (("unchanged", "changed"), "group", groups),
+                (("shallow", "deep"), "layer", list(table.layers)),
+            ):
+                for option in options:
+                    for name in getattr(self, option) or ():
+                        if name not in there:
+                            raise FeatvizError(
+                                f"--{option}: there is no {kind} '{name}' in the feature table of "
+                                f"{role}; there are {', '.join(there)}"
+                            )
 
     def _at_point(self, table: "FeatureTable") -> "FeatureTable":
         return table if self.point is None else table.select(points=[self.point])

@@ -125,6 +125,8 @@ def test_own_groups_and_layers_are_told_on_the_command_line(capsys, here):
         (["m.parquet", "--permutations", "0"], "expected at least 1 permutation; got 0"),
         (["m.parquet", "--sketches", "nowhere"], "nowhere: no such folder of sketches"),
         (["m.parquet", "--changed", "G1"], "group 'G1' cannot be both unchanged and changed"),
+        (["m.parquet", "--unchanged", "G1", "G99"], "--unchanged: there is no group 'G99' in"),
+        (["m.parquet", "--deep", "L2", "L9"], "there is no layer 'L9' in the feature table of mod"),
         (["m.parquet", "--merge", "G11"], "expected GROUP=GROUP"),
         (["--images", "--generators", "M1", "baseline"], "unknown role 'M1'"),
         (["--images", "--generators", "baseline", "nothing"], "no checkpoint 'nothing'"),
