@@ -124,8 +124,9 @@ def read_sketches(folder: Path, size: int = CANVAS) -> SketchSet:
 
     Without an index the groups are the folders and the sketches their images, both in natural
     order (G1, G2, ..., G10); the id of G8/003.png is "G8/003"; G8/base.png, if there is one, is
-    the base of all of G8. Raises FeatvizError if there is no sketch, if a file is missing, lies
-    outside the folder or is of another kind, and if two sketches share an id.
+    the base of all of G8. Raises FeatvizError if there is no sketch, if a file lies outside the
+    folder or is of another kind, and if two sketches share an id. A file that is missing is an
+    error when its image is asked for, as one that is corrupt.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -198,8 +199,6 @@ def _check(folder: Path, index: pd.DataFrame) -> None:
             raise FeatvizError(f"sketch {file} is no drawing; expected {', '.join(SUFFIXES)}")
         if not path.resolve().is_relative_to(inside):
             raise FeatvizError(f"sketch {file} lies outside {folder}; expected a path inside it")
-        if not path.is_file():
-            raise FeatvizError(f"sketch {file} of {folder / INDEX} does not exist")
         if base and base not in sketches:
             raise FeatvizError(f"the base '{base}' of sketch '{sketch}' is not a sketch of the set")
 

@@ -516,6 +516,33 @@ def test_bad_input_is_told_of_in_the_same_words_by_both_engines(engine):
         extract(model, small(), [(5, 6)], ["L3", "L1", "L0"], engine=engine)
 
 
+def test_after_an_error_that_is_kept_torch_has_its_threads_again():
+    model = generator("no-norm")
+    model.front_end.L0.conv.bias.data.fill_(float("1e38"))
+    model.front_end.L1.conv.weight.data.fill_(1e38)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with pytest.raises(FeatvizError, match="gives NaN or infinity") as kept:
+            extract(model, small(8), [(5, 6)], ["L1"], engine="sparse")
+        assert torch.get_num_threads() == 3
+        assert kept.value.__traceback__ is not None
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_sparse_engine_gives_memory_back_as_it_goes(monkeypatch):
+    from featviz.extraction import reading
+
+    trimmed = []
+    monkeypatch.setattr(reading, "trim_heap", lambda: trimmed.append(True))
+    monkeypatch.setattr(reading, "_TRIM_EVERY", 3)
+    extract(generator("baseline"), small(8), [(5, 6)], engine="sparse")
+    assert len(trimmed) == 2
+    extract(generator("baseline"), small(8), [(5, 6)], engine="dense")
+    assert len(trimmed) == 2
+
+
 def test_the_command_takes_the_engine(tmp_path, capsys):
     write_checkpoint(tmp_path / "mine.safetensors", "modified")
     write_sketches(tmp_path / "sketches")

@@ -375,7 +375,7 @@ def test_an_empty_set_is_refused(tmp_path) -> None:
         ("", "index.csv is not a table"),
         ('sketch,group,file\n"a,G', "index.csv is not a table"),
         ("sketch,group,file\na,G,a.svg\na,G,b.svg\n", "two sketches named 'a'"),
-        ("sketch,group,file\na,G,none.svg\n", "sketch none.svg of"),
+        ("sketch,group,file\na,G,none.svg\n", "none.svg: no such drawing"),
         ("sketch,group,file\na,G,../a.svg\n", "sketch ../a.svg lies outside"),
         ("sketch,group,file\na,G,/etc/hosts.svg\n", "sketch /etc/hosts.svg lies outside"),
         ("sketch,group,file\na,G,a.txt\n", "expected .svg, .png, .jpg, .jpeg"),

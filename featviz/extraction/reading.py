@@ -5,7 +5,8 @@ the wanted cells. It is the plain computation that the sparse one, see `featviz.
 agree with.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import closing
 from itertools import chain, islice
 from typing import Any
 
@@ -120,12 +121,14 @@ def extract(
         found = _read_dense(model, sized, cells, stage, batch_size)
     else:
         found = _read_sparse(model, sized, choice.sparse)
-    for batch, values in found:
-        # The mapping is in the order of the forward: the first bad layer is the culprit.
-        for layer, read in values.items():
-            _require_finite(read, layer, batch, points)
-            vectors[layer].append(read.flatten(0, 1).numpy())
-        rows += [(item.name, item.group, x, y) for item in batch for x, y in points]
+    # Closed at once on an error too, whoever keeps it: the model and torch's threads are as before.
+    with closing(found):
+        for batch, values in found:
+            # The mapping is in the order of the forward: the first bad layer is the culprit.
+            for layer, read in values.items():
+                _require_finite(read, layer, batch, points)
+                vectors[layer].append(read.flatten(0, 1).numpy())
+            rows += [(item.name, item.group, x, y) for item in batch for x, y in points]
 
     return FeatureTable(
         rows=pd.DataFrame(rows, columns=["sketch", "group", "point_x", "point_y"]),
@@ -156,7 +159,7 @@ def extract(
     )
 
 
-Read = Iterator[tuple[list[Input], dict[str, Tensor]]]
+Read = Generator[tuple[list[Input], dict[str, Tensor]], None, None]
 
 
 def _read_dense(
@@ -187,10 +190,11 @@ def _read_sparse(model: nn.Module, inputs: Iterator[Input], reader: SparseReader
         vectors = reader(item.tensor.to(dtype))
         return {layer: values[None].float() for layer, values in vectors.items()}
 
-    for count, (item, vectors) in enumerate(in_parallel(read, inputs), start=1):
-        yield [item], vectors
-        if count % _TRIM_EVERY == 0:
-            trim_heap()
+    with closing(in_parallel(read, inputs)) as found:
+        for count, (item, vectors) in enumerate(found, start=1):
+            yield [item], vectors
+            if count % _TRIM_EVERY == 0:
+                trim_heap()
 
 
 def _of_one_size(item: Input, first: Input) -> Input:

@@ -114,10 +114,14 @@ def extract_on_ray(
 
 def _readable_few(sketches: SketchSet, settings: Settings) -> SketchSet:
     """The first sketch that can be read, which shows that the checkpoints can read it."""
-    first = replace(sketches, index=sketches.index.iloc[:_LOOKED_AT])
     with hidden_progress():
-        readable = read_rasters(first, settings.skip_bad).sketches
-    return replace(readable, index=readable.index.iloc[:1])
+        for start in range(0, len(sketches), _LOOKED_AT):
+            few = replace(sketches, index=sketches.index.iloc[start : start + _LOOKED_AT])
+            readable = read_rasters(few, settings.skip_bad, may_be_empty=True).sketches
+            if len(readable):
+                return replace(readable, index=readable.index.iloc[:1])
+        # None: the error says so.
+        return read_rasters(sketches, settings.skip_bad).sketches
 
 
 def _with_engine(job: Job, settings: Settings, sample: SketchSet) -> tuple[Job, Any]:

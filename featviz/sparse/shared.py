@@ -184,4 +184,5 @@ class SharedChain:
                 numbers = layer.numbers(shared[windows], source)
                 shared = np.concatenate([[PADDING], numbers])
                 source = layer.table
-            return current, source.index_select(0, torch.from_numpy(shared))
+        # Rows that have a number stay as they are, whatever others add to or forget of the table.
+        return current, source.index_select(0, torch.from_numpy(shared))

@@ -159,15 +159,19 @@ def test_unreadable_sketches_are_all_named_and_nothing_is_written(tmp_path, sket
 
 
 def test_by_choice_unreadable_sketches_are_left_out_counted_and_recorded(tmp_path, checkpoints):
-    folder = write(tmp_path / "many", count=40)
+    folder = write(tmp_path / "many", count=2000)
     sketches = read_sketches(folder, SIZE)
+    sketches.index.to_csv(folder / "index.csv", index=False)
     (whole,) = extract_all(checkpoints[:1], sketches, tmp_path / "whole")
-    spoil(sketches, 3, 30)
-    names = sketches.index["sketch"].iloc[[3, 30]].tolist()
+    spoil(sketches, 3)
+    (folder / sketches.index["file"].iloc[1730]).unlink()
+    names = sketches.index["sketch"].iloc[[3, 1730]].tolist()
     done = run([*command(checkpoints[:1], folder, tmp_path / "out"), "--skip-bad"])
     assert done.returncode == 0, done.stderr
-    assert "38 sketches" in done.stdout
-    assert f"2 of 40 sketches could not be read and are left out: {', '.join(names)}" in done.stderr
+    assert "1998 sketches" in done.stdout
+    assert (
+        f"2 of 2000 sketches could not be read and are left out: {', '.join(names)}" in done.stderr
+    )
     table, complete = read_features(tmp_path / "out" / "n0.parquet"), read_features(whole.path)
     assert table.metadata["skipped"] == names
     left = ~complete.rows["sketch"].isin(names).to_numpy()

@@ -157,6 +157,20 @@ def test_parts_that_are_there_are_not_made_again_and_bad_sketches_are_told_by_na
     assert {name: (result.path / name).stat().st_mtime_ns for name in there} == there
 
 
+def test_the_sketch_to_try_may_come_after_many_bad_ones(sketches, monkeypatch):
+    from featviz.extraction import scale_out
+
+    monkeypatch.setattr(scale_out, "_LOOKED_AT", 3)
+    spoil(sketches, *range(7))
+    skipping = Settings(SETTINGS.points, skip_bad=True)
+    found = scale_out._readable_few(sketches, skipping)
+    assert found.index["sketch"].tolist() == [sketches.index["sketch"].iloc[7]]
+    spoil(sketches, *range(len(sketches)))
+    total = len(sketches)
+    with pytest.raises(FeatvizError, match=f"{total} of {total} sketches cannot be read"):
+        scale_out._readable_few(sketches, skipping)
+
+
 def of_cluster(driver):
     """The processes and folders of the cluster that a process started."""
     session = f"_{driver}/"

@@ -55,3 +55,29 @@ def test_an_error_arrives_and_ends_it(threads):
         list(in_parallel(read, range(100)))
     assert len(done) <= 3 + threads
     assert torch.get_num_threads() == threads
+
+
+def test_who_stops_early_has_the_threads_back_when_closing(threads):
+    results = in_parallel(lambda number: number, range(100))
+    next(results)
+    assert torch.get_num_threads() == 1
+    results.close()
+    assert torch.get_num_threads() == threads
+
+
+def test_another_call_at_the_same_time_has_all_threads_too_and_leaves_them_all(threads):
+    outer = in_parallel(lambda number: number, range(3))
+    next(outer)
+    together = threading.Barrier(threads)
+
+    def other():
+        # Would wait for ever if fewer than `threads` were at it.
+        list(in_parallel(lambda _: together.wait(timeout=20), range(threads)))
+        seen.append(torch.get_num_threads())
+
+    seen = []
+    for work in (other, lambda: list(outer), lambda: seen.append(torch.get_num_threads())):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert seen == [threads, threads]
