@@ -30,6 +30,7 @@ from featviz.extraction.settings import Settings
 from featviz.inputs import LabelledImages
 from featviz.progress import track
 from featviz.sketches import SketchSet
+from featviz.sparse import Layouts
 from featviz.tables import TableDescription, write_features
 
 
@@ -43,7 +44,8 @@ def extract_checkpoints(
     """Make the tables of checkpoints one after the other; yield each when it is on disk.
 
     The table is `out`/NAME.parquet, NAME being the checkpoint's, and `out`/manifest.json lists
-    what came from what. Sketches are rasterised once for all checkpoints. A generator with
+    what came from what. Sketches are rasterised, and the windows of their maps told apart, once for
+    all checkpoints. A generator with
     conditions beside the sketch is given them, see `with_conditions`.
 
     A table that is there and has been made from the same file, sketches and settings is kept. One
@@ -70,18 +72,20 @@ def extract_checkpoints(
     if missing and isinstance(sketches, SketchSet):
         images = read_rasters(sketches, settings.skip_bad)
 
+    # A single checkpoint asks for nothing twice.
+    layouts = Layouts() if len(missing) > 1 else None
     busy: list[Job] = []
     for job in jobs:
         if (described := there[job.name]) is not None:
             yield kept(job, described)
             continue
-        result = _make(job, images, settings, overwrite, wait=False, loaded=at_hand)
+        result = _make(job, images, settings, overwrite, layouts, wait=False, loaded=at_hand)
         if result is None:
             busy.append(job)
         else:
             yield result
     for job in busy:
-        result = _make(job, images, settings, overwrite, wait=True)
+        result = _make(job, images, settings, overwrite, layouts, wait=True)
         assert result is not None
         yield result
     if not missing:
@@ -99,6 +103,7 @@ def _make(
     images: LabelledImages,
     settings: Settings,
     overwrite: bool,
+    layouts: Layouts | None,
     wait: bool,
     loaded: LoadedGenerator | None = None,
 ) -> Extracted | None:
@@ -112,7 +117,7 @@ def _make(
             return kept(job, described)
         start = time.perf_counter()
         loaded = loaded or load_for(job, settings)
-        table = read_table(job, settings, images, loaded)
+        table = read_table(job, settings, images, loaded, layouts)
         with making_way(job.path):
             write_features(table, job.path)
         remove_parts(job)

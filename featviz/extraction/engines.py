@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from featviz.activations import Stage
 from featviz.errors import FeatvizError
 from featviz.receptive_field import Position
-from featviz.sparse import SparseReader, UnsuitedError, make_plan, try_plan
+from featviz.sparse import Layouts, SparseReader, UnsuitedError, lay_out, make_plan, try_plan
 
 Engine = Literal["auto", "dense", "sparse"]
 
@@ -37,11 +37,13 @@ def choose_engine(
     cells: Mapping[str, Sequence[Position]],
     stage: Stage,
     first: Tensor,
+    layouts: Layouts | None = None,
 ) -> Choice:
     """The engine for all images of a call.
 
     cells: for each layer the cells (column, row). first: the first image (C, H, W), by whose
-    windows "auto" decides. Raises FeatvizError if "sparse" cannot compute the layers.
+    windows "auto" decides. layouts: what is remembered of images. Raises FeatvizError if "sparse"
+    cannot compute the layers.
     """
     if engine not in ENGINES:
         raise FeatvizError(f"unknown engine '{engine}'; there are {', '.join(ENGINES)}")
@@ -50,7 +52,7 @@ def choose_engine(
     channels, height, width = first.shape
     try:
         plan = make_plan(model, tuple(cells), (width, height), channels, stage)
-        reader = SparseReader(plan, cells)
+        reader = SparseReader(plan, cells, layouts or lay_out)
         work = reader.work(first.to(plan.dtype))
         if engine == "auto" and work.estimate > 1:
             return Choice(

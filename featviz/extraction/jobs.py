@@ -28,6 +28,7 @@ from featviz.extraction.settings import Settings, difference
 from featviz.files import remove_unfinished
 from featviz.inputs import LabelledImages
 from featviz.sketches import SketchSet
+from featviz.sparse import Layouts
 from featviz.tables import FeatureTable, TableDescription, describe_features
 
 
@@ -165,6 +166,7 @@ def read_table(
     settings: Settings,
     images: LabelledImages | Sequence[Image],
     loaded: LoadedGenerator,
+    layouts: Layouts | None = None,
 ) -> FeatureTable:
     """The table of a job's checkpoint for some images, with all that its metadata has to say."""
     skipped = images.skipped if isinstance(images, Rasters) else ()
@@ -185,6 +187,7 @@ def read_table(
         settings.stage,
         engine=settings.engine,
         provenance=details,
+        layouts=layouts,
     )
 
 

@@ -33,7 +33,7 @@ from featviz.inputs import Input, LabelledImages, read_inputs
 from featviz.points import PROBE_POINT, Point, check_point, whole_pair
 from featviz.progress import track
 from featviz.receptive_field import Position, trace_geometry
-from featviz.sparse import SparseReader, in_parallel, trim_heap
+from featviz.sparse import Layouts, SparseReader, in_parallel, trim_heap
 from featviz.tables import FeatureTable
 
 FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
@@ -56,6 +56,7 @@ def extract(
     engine: Engine = "auto",
     batch_size: int = 8,
     provenance: Mapping[str, Any] | None = None,
+    layouts: Layouts | None = None,
 ) -> FeatureTable:
     """Read the activation vectors of `layers` at `points` for every sketch.
 
@@ -77,6 +78,8 @@ def extract(
     batch_size: images a forward on an accelerator. On a CPU every image runs by itself, which is
     as fast and makes a vector independent of its neighbours to the last bit.
     provenance: checkpoint, digest, variant, ... for the table's metadata.
+    layouts: what the sparse engine remembers of images, the same object for several models that
+    read the same ones.
 
     Returns one row per sketch and point, sketch by sketch. Raises FeatvizError for unknown
     layers, points that are no pixels of the image, no sketches or sketches of different sizes,
@@ -115,7 +118,7 @@ def extract(
     progress = track(chain([first], inputs), str(details["checkpoint"]), total)
     rows: list[tuple[str, str, int, int]] = []
     vectors: dict[str, list[NDArray[np.float32]]] = {layer: [] for layer in layers}
-    choice = choose_engine(engine, model, cells, stage, first.tensor)
+    choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
     sized = (_of_one_size(item, first) for item in progress)
     if choice.sparse is None:
         found = _read_dense(model, sized, cells, stage, batch_size)

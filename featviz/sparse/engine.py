@@ -13,18 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from featviz.sparse.images import pixel_map
+from featviz.sparse.layout import Lay, Layout, Shape, lay_out
 from featviz.sparse.local import LocalVector
 from featviz.sparse.operations import Convolution, InstanceNorm, Pointwise
 from featviz.sparse.plan import Plan
 from featviz.sparse.shared import SharedChain
-from featviz.sparse.windows import (
-    BACKGROUND,
-    PADDING,
-    NumberMap,
-    distinct_windows,
-    windows_at,
-)
+from featviz.sparse.windows import BACKGROUND, PADDING, Numbers
 
 # In multiplications that take as long: what a distinct window costs beside its multiplications, a
 # convolution around a single cell, a cell in the dense engine, an image in both; and how much
@@ -62,11 +56,12 @@ class Work:
 class SparseReader:
     """Reads vectors of one plan at given cells, for one image after the other.
 
-    cells: for each layer of the plan the cells (column, row).
+    cells: for each layer of the plan the cells (column, row). lay: how layouts come about;
+    `Layouts` remembers them.
     """
 
-    def __init__(self, plan: Plan, cells: Mapping[str, Cells]) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, cells: Mapping[str, Cells], lay: Lay = lay_out) -> None:
+        self._plan, self._lay = plan, lay
         width, height = plan.image_size
         local_end = plan.local_end
         local = [layer for layer, position in plan.targets.items() if position <= local_end]
@@ -79,16 +74,25 @@ class SparseReader:
             for layer, position in plan.targets.items()
             if layer in local
         }
-        self._mapped: dict[int, list[str]] = {}
+        mapped: dict[int, list[str]] = {}
         for layer, position in plan.targets.items():
             if position > local_end:
-                self._mapped.setdefault(position, []).append(layer)
-        self._cells = {
-            layer: (np.array([row for _, row in entry]), np.array([column for column, _ in entry]))
-            for layer, entry in cells.items()
-        }
+                mapped.setdefault(position, []).append(layer)
+        self._mapped = mapped
         first = plan.operations[0] if plan.operations else None
         self._folded = first.folded() if isinstance(first, Convolution) else None
+        self._shape = Shape(
+            tuple(
+                step.window if isinstance(step, Convolution) else None for step in plan.operations
+            ),
+            tuple((position, tuple(layers)) for position, layers in mapped.items()),
+            tuple(
+                (layer, tuple((column, row) for column, row in cells[layer]))
+                for layers in mapped.values()
+                for layer in layers
+            ),
+            fold=self._folded is not None,
+        )
         convolutions = sum(isinstance(step, Convolution) for step in plan.operations[:local_end])
         # One convolution alone costs less than looking up what is known.
         self._shares = self._folded is not None and convolutions > 1
@@ -112,60 +116,48 @@ class SparseReader:
         sparse = sum(vector.multiplications for vector in around)
         distinct = windows = dense = 0
         size = (image.shape[1], image.shape[2])
-        current = pixel_map(image, fold=self._folded is not None).map if self._mapped else None
+        layout = self._lay(image, self._shape) if self._mapped else None
+        found = iter(layout.windows if layout is not None else ())
         for operation in self._plan.operations:
             if isinstance(operation, Convolution):
                 size = operation.window.size(*size)
                 windows += size[0] * size[1]
                 dense += size[0] * size[1] * operation.weight.numel()
-                if current is not None:
-                    _, current = distinct_windows(current, operation.window)
-                    distinct += current.rows
-                    sparse += current.rows * operation.weight.numel()
+                if layout is not None:
+                    rows = len(next(found))
+                    distinct += rows
+                    sparse += rows * operation.weight.numel()
         return Work(distinct, windows, local, sparse, dense)
 
     def _read_maps(self, image: Tensor, vectors: dict[str, Tensor]) -> None:
-        start = pixel_map(image, fold=self._folded is not None)
-        folds = start.pixels.shape[1] < self._plan.channels
+        layout = self._lay(image, self._shape)
         operations = list(self._plan.operations)
-        if folds and self._folded is not None:
+        if layout.pixels.shape[1] < self._plan.channels and self._folded is not None:
             operations[0] = self._folded
-        position = 0
-        current, rows = start.map, start.pixels
-        if self._shares:
-            position = self._plan.local_end
-            current, rows = self._chain(operations, rows.shape[1]).run(start)
-        while position < len(operations):
-            operation = operations[position]
+        position, rows = self._start(operations, layout)
+        done = sum(isinstance(operation, Convolution) for operation in operations[:position])
+        for operation in operations[position:]:
             position += 1
             if isinstance(operation, Convolution):
+                windows = layout.windows[done]
+                done += 1
                 rows[PADDING] = operation.padding_value
-                if position == len(operations):
-                    # Behind the last convolution nobody asks for the rest of the map.
-                    self._read_windows(operation, current, rows, position, vectors)
-                    return
-                windows, current = distinct_windows(current, operation.window)
-                source, rows = rows, rows.new_zeros(current.rows, operation.outputs)
-                operation.rows(source, torch.from_numpy(windows), out=rows[BACKGROUND:])
+                source, rows = rows, rows.new_zeros(BACKGROUND + len(windows), operation.outputs)
+                operation.rows(source, _as_index(windows), out=rows[BACKGROUND:])
             elif isinstance(operation, InstanceNorm):
-                operation.apply(rows[BACKGROUND:], torch.from_numpy(current.counts[BACKGROUND:]))
+                operation.apply(rows[BACKGROUND:], _as_index(layout.counts[done][BACKGROUND:]))
             else:
                 rows = operation.function(rows)
             for layer in self._mapped.get(position, ()):
-                places = current.numbers[self._cells[layer]]
-                vectors[layer] = rows[torch.from_numpy(places.astype(np.int64))]
+                vectors[layer] = rows[_as_index(layout.places[layer])]
 
-    def _read_windows(
-        self,
-        convolution: Convolution,
-        current: NumberMap,
-        rows: Tensor,
-        position: int,
-        vectors: dict[str, Tensor],
-    ) -> None:
-        for layer in self._mapped[position]:
-            windows = windows_at(current, convolution.window, *self._cells[layer])
-            vectors[layer] = convolution.rows(rows, torch.from_numpy(windows))
+    def _start(self, operations: Sequence[object], layout: Layout) -> tuple[int, Tensor]:
+        """How many operations sketches share, and the rows behind these."""
+        if not self._shares:
+            # A copy, because rows are worked on in place and the layout may be used again.
+            return 0, layout.pixels.clone()
+        chain = self._chain(operations, layout.pixels.shape[1])
+        return self._plan.local_end, chain.run(layout)
 
     def _chain(self, operations: Sequence[object], channels: int) -> SharedChain:
         with self._lock:
@@ -174,3 +166,7 @@ class SparseReader:
                 steps = [step for step in local if isinstance(step, Convolution | Pointwise)]
                 self._chains[channels] = SharedChain(steps, channels, self._plan.dtype, 0.0)
             return self._chains[channels]
+
+
+def _as_index(numbers: Numbers) -> Tensor:
+    return torch.from_numpy(numbers.astype(np.int64, copy=False))

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featviz.sparse.images import PixelMap
+from featviz.sparse.layout import Layout
 from featviz.sparse.numbering import Numbering
 from featviz.sparse.operations import Convolution, Pointwise
-from featviz.sparse.windows import BACKGROUND, PADDING, NumberMap, distinct_windows
+from featviz.sparse.windows import BACKGROUND, PADDING
 
 # Matrix products round differently in different shapes. In products of one shape, with as many
 # columns as vector units like, a row does not depend on the rows that are computed with it.
@@ -161,28 +161,23 @@ class SharedChain:
             SharedRows(*layer)
             for layer in zip(convolutions, behind, [*values[1:], padding_value], strict=True)
         ]
-        self._windows = [step.window for step in convolutions]
         # Images are read in several threads; numbers are good until all is forgotten.
         self._lock = Lock()
 
-    def run(self, image: PixelMap) -> tuple[NumberMap, Tensor]:
-        """The map behind the last of the operations and its own copy of the rows."""
-        current, found = image.map, []
-        for window in self._windows:
-            windows, current = distinct_windows(current, window)
-            found.append(windows)
+    def run(self, layout: Layout) -> Tensor:
+        """The rows behind the last of the operations, as a copy of its own."""
         with self._lock:
             # All at once: windows are told apart by the numbers of the layer before.
             tables: list[SharedPixels | SharedRows] = [self._pixels, *self._layers]
             if any(table.bytes > _MOST_BYTES for table in tables):
                 for table in tables:
                     table.clear()
-            pixels = self._pixels.numbers(image.pixels[BACKGROUND:])
+            pixels = self._pixels.numbers(layout.pixels[BACKGROUND:])
             source = self._pixels.table
             shared = np.concatenate([[PADDING], pixels])
-            for windows, layer in zip(found, self._layers, strict=True):
+            for windows, layer in zip(layout.windows, self._layers, strict=False):
                 numbers = layer.numbers(shared[windows], source)
                 shared = np.concatenate([[PADDING], numbers])
                 source = layer.table
         # Rows that have a number stay as they are, whatever others add to or forget of the table.
-        return current, source.index_select(0, torch.from_numpy(shared))
+        return source.index_select(0, torch.from_numpy(shared))

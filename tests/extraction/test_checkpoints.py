@@ -7,7 +7,9 @@ from featviz.errors import FeatvizError
 from featviz.extraction import Settings, extract, extract_checkpoints
 from featviz.extraction import jobs as module
 from featviz.extraction.manifest import MANIFEST
+from featviz.extraction.reading import FRONT_END_LAYERS
 from featviz.sketches import SketchSet, read_sketches
+from featviz.sparse import layout as layout_module
 from featviz.tables import read_features
 from tests.extraction.small import POINT, SIZE, run, write_checkpoint, write_checkpoints
 from tests.extraction.small import arguments as command
@@ -140,6 +142,28 @@ def test_an_engine_of_choice_is_part_of_what_is_asked(tmp_path, sketches, checkp
     assert kept[0].kept
     with pytest.raises(FeatvizError, match="has engine dense; asked for sparse"):
         extract_all(checkpoints[:1], sketches, tmp_path, Settings((POINT,), engine="sparse"))
+
+
+def test_checkpoints_of_one_shape_share_the_work_on_the_sketches(
+    tmp_path, sketches, checkpoints, monkeypatch
+):
+    calls = []
+    once = layout_module.distinct_windows
+    monkeypatch.setattr(
+        layout_module, "distinct_windows", lambda *given: calls.append(1) or once(*given)
+    )
+    settings = Settings((POINT,), engine="sparse")
+    for checkpoint in checkpoints[:2]:
+        extract_all([checkpoint], sketches, tmp_path / "one", settings)
+    assert len(calls) > 2 * len(FRONT_END_LAYERS) * len(sketches)
+    calls.clear()
+    extract_all(checkpoints[:2], sketches, tmp_path / "both", settings)
+    # Each of the two is also tried on noise beforehand.
+    assert len(calls) == len(FRONT_END_LAYERS) * (len(sketches) + 2)
+    for name in ("n0.parquet", "n1.parquet"):
+        alone, shared = (read_features(tmp_path / f / name) for f in ("one", "both"))
+        for layer in alone.layers:
+            assert np.array_equal(alone.vectors[layer], shared.vectors[layer])
 
 
 def spoil(sketches, *numbers):
