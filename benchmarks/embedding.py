@@ -8,7 +8,6 @@ stay. Each count runs in a process of its own; `embed` is timed whole, ties and 
 """
 
 import multiprocessing
-import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import pandas as pd
 import tyro
 from numpy.typing import NDArray
 
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_machine, peak_memory
 from featviz.embedding import embed
 from featviz.embedding.t_sne import EXACT_LIMIT
 from featviz.tables import FeatureTable, read_features
@@ -63,19 +62,15 @@ def synthetic(settings: Embedding, count: int) -> FeatureTable:
     return FeatureTable(rows, {settings.layer: vectors[chosen] + spread * noise}, {})
 
 
-def peak() -> float:
-    """GB of resident memory at the worst moment of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-
-
 def measure(settings: Embedding, count: int) -> str:
     table = synthetic(settings, count)
-    before = peak()
+    before = peak_memory()
     start, work = time.perf_counter(), time.process_time()
     panel = embed(table, "tsne").panels[0]
     wall, work = time.perf_counter() - start, time.process_time() - work
     return (
-        f"{count:>7}  {wall:>8.1f} s  {work:>8.1f} s  {peak():>6.2f} GB ({before:.2f} before)  "
+        f"{count:>7}  {wall:>8.1f} s  {work:>8.1f} s  {peak_memory():>6.2f} GB "
+        f"({before:.2f} before)  "
         f"KL {panel['kl_divergence']:.3f}  {panel['repulsion']}, {panel['neighbours']}"
     )
 

@@ -14,7 +14,6 @@ reads 200 sketches or 20 000.
 """
 
 import multiprocessing
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.machine import describe_machine, seconds, summary
+from benchmarks.machine import describe_machine, peak_memory, seconds, summary
 from featviz.activations import record_activations
 from featviz.checkpoints import load_generator
 from featviz.encoding import encode_image
@@ -44,6 +43,7 @@ SECONDS_TARGET = 0.03
 SCRIPT_TARGET = 50.0
 DENSE_TARGETS = {"baseline": 8.0, "modified": 6.0}
 MEMORY_TARGET = 1.5
+GROWTH_TARGET = 0.3
 AGREEMENT_TARGET = 1e-4
 
 Images = Sequence[NDArray[np.uint8]]
@@ -62,7 +62,9 @@ class Extraction:
     runs: int = 1
     """Repetitions; the three ways take turns."""
     many: int = 20_000
-    """Sketches of the memory measurement of the sparse engine; 0 leaves it out."""
+    """Sketches of the memory measurement of the sparse engine; 0 leaves all of memory out."""
+    speed: bool = True
+    """Measure speed."""
 
 
 def whole_generator(name: str) -> GlobalGenerator:
@@ -192,24 +194,35 @@ def verdict(value: float, target: float, sense: str, unit: str = "", form: str =
     return f"{value:{form}}{unit} (target {sense} {target:g}{unit}: {'met' if met else 'MISSED'})"
 
 
-def peak_memory(name: str, count: int) -> float:
-    """GB of resident memory at the worst moment of a process that extracts `count` sketches."""
-    model = load_generator(name).generator
-    if count:
-        extract(model, variations(count), engine="sparse")
-    # Not getrusage: that of a process begins with what its parent had.
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) * 1024 / 1e9  # type: ignore[union-attr]
+def memory_of(name: str, way: str, count: int) -> tuple[float, float]:
+    """GB at the worst moment of a process that reads `count` sketches, and GB of its result."""
+    model = whole_generator(name) if way == "script" else load_generator(name).generator
+    result = 0
+    if way == "script":
+        run_script(model, list(variations(count)))
+    elif count:
+        table = extract(model, variations(count), engine="dense" if way == "dense" else "sparse")
+        result = sum(vectors.nbytes for vectors in table.vectors.values())
+    return peak_memory(), result / 1e9
 
 
 def measure_memory(name: str, settings: Extraction) -> None:
     context = multiprocessing.get_context("spawn")
-    print(f"\n{name}, the sparse engine's memory on variations of the sketches")
-    for count in (0, 200, settings.many):
-        with context.Pool(1) as pool:
-            peak = pool.apply(peak_memory, (name, count))
-        print(f"memory     {peak:.2f} GB at peak for {count} sketches")
+    print(f"\n{name}, memory on variations of the sketches")
+    peaks: dict[int, float] = {}
+    for way, counts in [("script", (10,)), ("dense", (20,)), ("sparse", (0, 200, settings.many))]:
+        for count in counts:
+            with context.Pool(1) as pool:
+                peak, result = pool.apply(memory_of, (name, way, count))
+            told = f", {result:.2f} GB of vectors" if result > 0.01 else ""
+            print(f"memory     {peak:.2f} GB at peak, {way}, {count} sketches{told}", flush=True)
+            peaks[count] = peak - result
     print(f"           {verdict(peak, MEMORY_TARGET, 'at most', ' GB')}")
+    growth = peaks[settings.many] - peaks[200]
+    print(
+        f"growth     {verdict(growth, GROWTH_TARGET, 'at most', ' GB')}, from 200 to "
+        f"{settings.many} sketches without their vectors"
+    )
 
 
 def main(settings: Extraction) -> None:
@@ -217,7 +230,7 @@ def main(settings: Extraction) -> None:
     rate = multiplication_rate()
     print(f"threads    {torch.get_num_threads()}; float32 products {rate:.0f} GFLOP/s")
     images = study_sketches(settings.sketches)
-    for name in settings.checkpoints:
+    for name in settings.checkpoints if settings.speed else ():
         measure_speed(name, settings, images, rate)
     if settings.many:
         for name in settings.checkpoints:

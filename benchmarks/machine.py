@@ -2,6 +2,8 @@
 
 import os
 import platform
+import re
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -34,6 +36,16 @@ def seconds(run: Callable[[], object]) -> float:
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
+
+
+def peak_memory() -> float:
+    """GB of resident memory at the worst moment of this process so far."""
+    try:
+        # Not getrusage, where it can be helped: that of a process begins with what its parent had.
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024 / 1e9
+    except (OSError, IndexError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def summary(times: list[float], unit: str = "s") -> str:
