@@ -109,13 +109,14 @@ def draw_robustness(table: EvaluationTable, ax: Axes, measure: str, move: str) -
         )
     amounts = table.values(part="robustness", move=move, measure=measure)["amount"]
     ax.set(xlabel=_MOVES[move], ylabel=_QUALITY[measure].rstrip(" ↓↑"), xticks=sorted(set(amounts)))
+    ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     ax.grid(color="#E6E6E6", linewidth=0.5)
     return ax
 
 
 def evaluation_figure(table: EvaluationTable) -> Figure:
     """All parts that were measured, one row of panels each, one legend, one caption."""
-    width, left, right, gap, between = 7.4, 0.5, 0.12, 0.52, 0.66
+    width, left, right, gap, between = 7.4, 0.5, 0.14, 0.6, 0.66
     parts = [part for part in _ROWS if part in table.parts]
     flat = 0.35 + 0.17 * len(table.checkpoints)
     heights = [flat if part == "quality" else 1.55 for part in parts]
