@@ -38,7 +38,7 @@ from featviz.tables import FeatureTable
 
 FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
 
-# Images of the sparse engine between two times that it gives free memory back.
+# Images between two times that vectors are joined, and that the sparse engine gives memory back.
 _TRIM_EVERY = 64
 
 
@@ -117,7 +117,7 @@ def extract(
     total = len(sketches) if isinstance(sketches, Sized) else None
     progress = track(chain([first], inputs), str(details["checkpoint"]), total)
     rows: list[tuple[str, str, int, int]] = []
-    vectors: dict[str, list[NDArray[np.float32]]] = {layer: [] for layer in layers}
+    vectors = {layer: _Pieces() for layer in layers}
     choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
     sized = (_of_one_size(item, first) for item in progress)
     if choice.sparse is None:
@@ -130,13 +130,13 @@ def extract(
             # The mapping is in the order of the forward: the first bad layer is the culprit.
             for layer, read in values.items():
                 _require_finite(read, layer, batch, points)
-                vectors[layer].append(read.flatten(0, 1).numpy())
+                vectors[layer].add(read.flatten(0, 1).numpy())
             rows += [(item.name, item.group, x, y) for item in batch for x, y in points]
 
     return FeatureTable(
         rows=pd.DataFrame(rows, columns=["sketch", "group", "point_x", "point_y"]),
         # One layer after the other is let go, so that they are not all there twice.
-        vectors={layer: np.concatenate(vectors.pop(layer)) for layer in layers},
+        vectors={layer: vectors.pop(layer).joined() for layer in layers},
         metadata={
             "digest": None,
             "variant": None,
@@ -160,6 +160,27 @@ def extract(
             "size": side((width, height)),
         },
     )
+
+
+class _Pieces:
+    """Arrays that are to be one.
+
+    Some are joined as soon as there are `_TRIM_EVERY`: each of them, lying between large tables
+    that come and go, would keep a page of the heap from being given back.
+    """
+
+    def __init__(self) -> None:
+        self._joined: list[NDArray[np.float32]] = []
+        self._new: list[NDArray[np.float32]] = []
+
+    def add(self, piece: NDArray[np.float32]) -> None:
+        self._new.append(piece)
+        if len(self._new) == _TRIM_EVERY:
+            self._joined.append(np.concatenate(self._new))
+            self._new.clear()
+
+    def joined(self) -> NDArray[np.float32]:
+        return np.concatenate([*self._joined, *self._new])
 
 
 Read = Generator[tuple[list[Input], dict[str, Tensor]], None, None]
