@@ -12,7 +12,6 @@ float32 and have to give the same losses for the same pair.
 """
 
 import multiprocessing
-import resource
 import statistics
 import sys
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import machine
 from benchmarks.machine import describe_machine, seconds, summary
 from benchmarks.reference import ReferenceSettings, check_checkout, load_reference
 from featviz.errors import FeatvizError, require_whole
@@ -182,7 +182,7 @@ def peak_memory(device: torch.device) -> float:
     """GB that this process held at its worst moment: resident, or allocated on the GPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    return machine.peak_memory()
 
 
 def product_rate(precision: torch.dtype, device: torch.device, size: int = 2048) -> float:

@@ -67,7 +67,7 @@ def lay_out(image: Tensor, shape: Shape) -> Layout:
     start = pixel_map(image, shape.fold)
     current = start.map
     wanted = dict(shape.wanted)
-    cells = {layer: _as_index(entry) for layer, entry in shape.cells}
+    cells = {layer: _rows_and_columns(entry) for layer, entry in shape.cells}
     windows: list[Numbers] = []
     counts: list[Numbers] = [current.counts]
     places: dict[str, Numbers] = {}
@@ -101,6 +101,7 @@ class Layouts:
         self._memory = memory
         self._known: dict[Hashable, Layout] = {}
         self._lock = Lock()
+        self._is_full = False
         self.nbytes = 0
 
     def __call__(self, image: Tensor, shape: Shape) -> Layout:
@@ -111,9 +112,12 @@ class Layouts:
         if known is not None:
             return known
         layout = lay_out(image, shape)
+        if self._is_full:
+            return layout
         packed = _narrow(layout)
         with self._lock:
-            if key not in self._known and self.nbytes + packed.nbytes <= self._memory:
+            self._is_full = self._is_full or self.nbytes + packed.nbytes > self._memory
+            if not self._is_full and key not in self._known:
                 self._known[key] = packed
                 self.nbytes += packed.nbytes
         return layout
@@ -144,6 +148,6 @@ def _digest(image: Tensor) -> bytes:
     return hashlib.sha256(content.data).digest() + bytes([len(image) > 1])
 
 
-def _as_index(cells: Sequence[tuple[int, int]]) -> CellIndex:
+def _rows_and_columns(cells: Sequence[tuple[int, int]]) -> CellIndex:
     columns, rows = np.array(cells, np.int64).reshape(-1, 2).T
     return rows, columns
