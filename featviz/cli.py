@@ -1,8 +1,10 @@
 """The command line: parsing, and turning bad input into one line."""
 
 import sys
-from collections.abc import Callable
-from typing import Protocol
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import tyro
 
@@ -21,7 +23,7 @@ from featviz.commands.similarity import Similarity
 from featviz.commands.sketches import Sketches
 from featviz.commands.structure import Structure
 from featviz.commands.trajectory import Trajectory
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, FeatvizWarning, printable
 
 
 class Command(Protocol):
@@ -63,17 +65,29 @@ def main(arguments: list[str] | None = None) -> None:
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
     )
     try:
-        command.run()
-    except FeatvizError as error:
-        _fail(str(error))
-    except OSError as error:
+        with _warnings_in_one_line():
+            command.run()
+    except (FeatvizError, OSError) as error:
         # A full disk, a read-only folder: the user's to mend, not a defect to trace.
-        _fail(str(error))
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
+        _say("error", error)
+        sys.exit(2)
 
 
-def _fail(message: str) -> None:
-    print(f"featviz: error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FeatvizWarning)
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            if issubclass(category, FeatvizWarning):
+                _say("warning", message)
+            else:
+                others(message, category, *where)
+
+        warnings.showwarning = show
+        yield
+
+
+def _say(kind: str, message: object) -> None:
+    print(f"featviz: {kind}: {printable(' '.join(str(message).split()))}", file=sys.stderr)

@@ -1,10 +1,19 @@
-"""The one exception that means: the input is at fault, not the program."""
+"""What is at fault with the input, in one line: the exception, the warning, and their words."""
+
+import unicodedata
 
 
 class FeatvizError(ValueError):
     """Input that cannot be used. The message is one line: what was given, expected, available.
 
     The command line prints it without a traceback and exits with 2.
+    """
+
+
+class FeatvizWarning(UserWarning):
+    """Input that can be used, but not as its owner may expect. The message is one line.
+
+    The command line prints it on stderr and goes on.
     """
 
 
@@ -19,3 +28,25 @@ def require_whole(settings: object, least: int, *names: str) -> None:
 def one_line(error: Exception, length: int = 200) -> str:
     """The message of somebody else's error, fit for a message of ours."""
     return " ".join(str(error).split())[:length]
+
+
+def printable(text: str) -> str:
+    r"""Text that moves no cursor and rings no bell: control characters become `\x1b` and so on.
+
+    Names of groups, sketches and files come from others, and a terminal obeys what it is sent.
+    Line ends and tabs stay; so does every letter of every script. Directions of writing that a
+    name could turn around, and bytes of a file name that are no text, are escaped too.
+    """
+    return "".join(
+        char.encode("unicode_escape").decode() if _moves_the_cursor(char) else char for char in text
+    )
+
+
+def _moves_the_cursor(char: str) -> bool:
+    return char not in "\n\t" and (
+        unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
+        or unicodedata.bidirectional(char) in _TURNING
+    )
+
+
+_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")

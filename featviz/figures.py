@@ -5,8 +5,12 @@ same input gives the same bytes on one machine.
 """
 
 import operator
+import re
+import warnings
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +18,13 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.patches import Rectangle
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image
 
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, FeatvizWarning
 from featviz.files import atomic_write
 from featviz.labels import text_width
 
@@ -28,8 +33,25 @@ ADDED, REMOVED = (0, 90, 156), (200, 78, 0)
 """Of an edit, ink that was put in and ink that was taken out; red, green, blue of 255."""
 DPI = 200
 
+_FONT = "DejaVu Sans"
+_OTHER_SCRIPTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Droid Sans Fallback",
+    "Microsoft YaHei",
+    "SimHei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Malgun Gothic",
+    "Arial Unicode MS",
+)
+"""Fonts for letters that the first one lacks; those that are installed are asked in turn."""
+
 STYLE: Any = {
-    "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 9,
     "axes.labelsize": 8,
@@ -46,14 +68,28 @@ STYLE: Any = {
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
     "svg.hashsalt": "featviz",
+    "text.parse_math": False,
 }
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw and save inside this context."""
-    with mpl.rc_context(STYLE):
+    """Draw and save inside this context; see `plain_text` too, which it includes."""
+    with mpl.rc_context({**STYLE, "font.family": _families()}):
         yield
+
+
+@contextmanager
+def plain_text() -> Iterator[None]:
+    """Take what is written inside as it stands: two dollar signs in a name are no mathematics."""
+    with mpl.rc_context({"text.parse_math": False}):
+        yield
+
+
+@cache
+def _families() -> list[str]:
+    installed = set(fontManager.get_font_names())
+    return [_FONT, *(name for name in _OTHER_SCRIPTS if name in installed)]
 
 
 LINE = 0.135
@@ -63,13 +99,23 @@ LINE = 0.135
 def wrap_caption(text: str, width: float) -> list[str]:
     """Break a caption into lines that fit a figure `width` inches wide."""
     lines: list[str] = []
-    for word in text.split():
+    room = width - 0.24
+    for word in (part for whole in text.split() for part in _broken(whole, room)):
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, 7) <= width - 0.24:
+        if lines and text_width(longer, 7) <= room:
             lines[-1] = longer
         else:
             lines.append(word)
     return lines
+
+
+def _broken(word: str, room: float) -> Iterator[str]:
+    """A word in pieces that fit, as many letters each as do."""
+    while text_width(word, 7) > room:
+        most = max(bisect_right(range(len(word)), room, key=lambda n: text_width(word[:n], 7)), 2)
+        yield word[: most - 1]
+        word = word[most - 1 :]
+    yield word
 
 
 def draw_caption(figure: Figure, lines: Sequence[str]) -> None:
@@ -162,10 +208,37 @@ def figure_format(path: Path) -> str:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as .png, .pdf or .svg, complete or not at all, without a date."""
+    """Write a figure as .png, .pdf or .svg, complete or not at all, without a date.
+
+    Warns if no installed font has some of its letters, which then are drawn as boxes.
+    """
     metadata = _UNDATED[figure_format(path)]
-    with style(), atomic_write(Path(path)) as temporary:
+    with (
+        style(),
+        atomic_write(Path(path)) as temporary,
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.filterwarnings("always", message=_MISSING_GLYPH)
         figure.savefig(temporary, dpi=DPI, metadata=metadata)
+    missing: dict[str, None] = {}
+    for warning in caught:
+        if glyph := re.match(_MISSING_GLYPH, str(warning.message)):
+            missing[chr(int(glyph[1]))] = None
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    if missing:
+        letters = "".join(missing)
+        warnings.warn(
+            f"{path}: no installed font has {letters[:20]}{'...' if len(letters) > 20 else ''}, "
+            f"drawn as boxes; install one that has, such as {_OTHER_SCRIPTS[0]}",
+            FeatvizWarning,
+            stacklevel=2,
+        )
+
+
+_MISSING_GLYPH = r"Glyph (\d+) .*missing from (?:current )?font"
 
 
 _UNDATED: dict[str, dict[str, Any]] = {

@@ -1,5 +1,7 @@
 """Labels beside points, placed where they hide least."""
 
+import warnings
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import product
 
@@ -80,8 +82,20 @@ def draw_labels(
 def text_width(text: str, font_size: float) -> float:
     """Inches that a line of text takes in the current font family."""
     font = FontProperties(family=mpl.rcParams["font.family"], size=font_size)
-    points, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    with warnings.catch_warnings():
+        # Letters that no font has are told of when the figure is saved.
+        warnings.simplefilter("ignore", UserWarning)
+        points, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(points) / 72
+
+
+def shortened(text: str, inches: float, font_size: float) -> str:
+    """A name as it is if it fits, else without its middle: `latest…epoch-20`."""
+    if text_width(text, font_size) <= inches:
+        return text
+    cut = [f"{text[: (n + 1) // 2]}…{text[len(text) - n // 2 :]}" for n in range(1, len(text))]
+    fitting = bisect_right(cut, inches, key=lambda name: text_width(name, font_size))
+    return cut[max(fitting - 1, 0)]
 
 
 def _box(

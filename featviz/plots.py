@@ -20,8 +20,8 @@ from featviz.captions import caption
 from featviz.embedding import METHODS, EmbeddingTable
 from featviz.embedding.table import SEED_PLACES
 from featviz.errors import FeatvizError
-from featviz.figures import GREY, LINE, STYLE, draw_caption, wrap_caption
-from featviz.labels import draw_labels, text_width
+from featviz.figures import GREY, LINE, STYLE, draw_caption, plain_text, wrap_caption
+from featviz.labels import FONT_SIZE, draw_labels, shortened, text_width
 from featviz.ordering import natural_key
 
 __all__ = [
@@ -37,6 +37,8 @@ __all__ = [
 
 _MARKER_AREA = 20.0
 _RING_AREA = 75.0
+_LABEL, _LEGEND_LABEL = 0.9, 2.2
+"""Inches that the name of a group may take beside its points, and in the legend."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def group_styles(groups: Sequence[str]) -> dict[str, GroupStyle]:
     return {name: known[name] for name in groups}
 
 
+@plain_text()
 def draw_embedding(
     table: EmbeddingTable, ax: Axes, *, half_width: float | None = None, title: str | None = None
 ) -> Axes:
@@ -141,8 +144,11 @@ def draw_embedding(
         ax.grid(color="#E6E6E6", linewidth=0.5)
     else:
         ax.set(xticks=[], yticks=[])
-    heading = title or f"{panel['checkpoint']} · {panel['layer']}"
-    ax.set_title(heading, loc="left", pad=13, fontweight="bold")
+    wide = ax.get_position().width * ax.figure.get_size_inches()[0]
+    checkpoint = shortened(panel["checkpoint"], 0.7 * wide, 1.15 * STYLE["axes.titlesize"])
+    heading = title or f"{checkpoint} · {panel['layer']}"
+    # The title is older than this function's plain text.
+    ax.set_title(heading, loc="left", pad=13, fontweight="bold", parse_math=False)
     ax.annotate(
         _facts(panel),
         (0, 1),
@@ -155,6 +161,7 @@ def draw_embedding(
     return ax
 
 
+@plain_text()
 def embedding_figure(
     table: EmbeddingTable,
     *,
@@ -205,6 +212,7 @@ def embedding_figure(
     return figure
 
 
+@plain_text()
 def draw_legend(
     target: Figure | Axes,
     groups: Sequence[str],
@@ -299,7 +307,9 @@ def _draw_ties(points: pd.DataFrame, ax: Axes) -> None:
         key=lambda members: -int(members["multiplicity"].iloc[0]),
     ):
         names, count = list(members["group"]), int(members["multiplicity"].iloc[0])
-        shown = "+".join(names) if len(names) <= 3 else f"{len(names)} groups"
+        shown = f"{len(names)} groups"
+        if len(names) <= 3:
+            shown = "+".join(shortened(name, _LABEL, FONT_SIZE) for name in names)
         labels.append(f"{shown} ×{count}")
         places.append(members[["x", "y"]].to_numpy()[0])
     rings = np.array(places)
@@ -331,7 +341,9 @@ def _facts(panel: Mapping[str, Any]) -> str:
 
 
 def _legend_labels(groups: Sequence[str], meanings: Mapping[str, str] | None) -> list[str]:
-    return [f"{name} {(meanings or {}).get(name, '')}".strip() for name in groups]
+    size = STYLE["legend.fontsize"]
+    names = {name: shortened(name, _LEGEND_LABEL, size) for name in groups}
+    return [f"{names[name]} {(meanings or {}).get(name, '')}".strip() for name in groups]
 
 
 def _legend_shape(

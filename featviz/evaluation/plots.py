@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from featviz.evaluation.locality import EYES_MEASURE, RATIO_MEASURE
 from featviz.evaluation.table import ALL_GROUPS, EvaluationTable
-from featviz.figures import GREY, LINE, draw_caption, wrap_caption
+from featviz.figures import GREY, LINE, STYLE, draw_caption, plain_text, wrap_caption
+from featviz.labels import shortened
 
 # Okabe and Ito's colours without their yellow, too light for lines; markers serve whoever sees
 # no colour at all.
@@ -32,6 +33,8 @@ _QUALITY = {
     "kernel distance": "kernel distance ↓",
 }
 """Titles, with an arrow to where better is."""
+_LABELS = 3.1
+"""Inches for the names of all groups below an axis."""
 _MOVES = {
     "shift": "contour shifted by (px at 512)",
     "rotation": "contour turned by (degrees)",
@@ -87,7 +90,9 @@ def draw_locality(table: EvaluationTable, ax: Axes, measure: str) -> Axes:
                 "–", (place, 0), (0, 3), textcoords="offset points", ha="center", color=GREY
             )
     ax.axvline(len(groups) - 0.5, color="#BBBBBB", linewidth=0.6)
-    ax.set(xlim=(-0.5, len(places) - 0.5), xticks=range(len(places)), xticklabels=[*groups, "mean"])
+    ax.set(
+        xlim=(-0.5, len(places) - 0.5), xticks=range(len(places)), xticklabels=_tick_labels(groups)
+    )
     ax.set_ylim(0, ax.get_ylim()[1])
     ax.grid(axis="y", color="#E6E6E6", linewidth=0.5)
     return ax
@@ -114,6 +119,7 @@ def draw_robustness(table: EvaluationTable, ax: Axes, measure: str, move: str) -
     return ax
 
 
+@plain_text()
 def evaluation_figure(table: EvaluationTable) -> Figure:
     """All parts that were measured, one row of panels each, one legend, one caption."""
     width, left, right, gap, between = 7.4, 0.5, 0.14, 0.6, 0.66
@@ -143,7 +149,13 @@ def evaluation_figure(table: EvaluationTable) -> Figure:
         top -= tall + between
     handles = [
         Line2D(
-            [], [], linestyle="none", color=look.color, marker=look.marker, markersize=5, label=name
+            [],
+            [],
+            linestyle="none",
+            color=look.color,
+            marker=look.marker,
+            markersize=5,
+            label=shortened(name, 2.0, STYLE["legend.fontsize"]),
         )
         for name, look in looks(table).items()
     ]
@@ -224,6 +236,11 @@ def caption(table: EvaluationTable) -> str:
             f"Arrows point to better; bars are one standard error. Checkpoints: {digests}.",
         ]
     )
+
+
+def _tick_labels(groups: list[str]) -> list[str]:
+    size = STYLE["xtick.labelsize"]
+    return [*(shortened(group, _LABELS / (len(groups) + 1), size) for group in groups), "mean"]
 
 
 def _dot(ax: Axes, at: tuple[float, float], look: Look, **errors: float) -> None:

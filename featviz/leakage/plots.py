@@ -16,7 +16,16 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from featviz.evaluation.table import ALL_GROUPS
-from featviz.figures import ADDED, GREY, REMOVED, draw_caption, draw_image, wrap_caption
+from featviz.figures import (
+    ADDED,
+    GREY,
+    REMOVED,
+    draw_caption,
+    draw_image,
+    plain_text,
+    wrap_caption,
+)
+from featviz.labels import shortened
 from featviz.leakage.change import Change
 from featviz.leakage.maps import shrink
 from featviz.leakage.reach import Mask
@@ -74,6 +83,7 @@ def draw_leakage(change: Change, reach: Mask, ax: Axes) -> Axes:
     return ax
 
 
+@plain_text()
 def maps_figure(
     rows: Sequence[MapRow],
     sketch: NDArray[np.uint8],
@@ -147,6 +157,7 @@ def _draw_scale(figure: Figure, corner: tuple[float, float]) -> None:
     zero.tick_params(labelsize=6.5, length=2)
 
 
+@plain_text()
 def paths_figure(summary: pd.DataFrame, checkpoints: Sequence[str], text: str) -> Figure:
     """Change at the eyes, layer by layer as it is and with all held, and by mode at the image.
 
@@ -167,7 +178,7 @@ def paths_figure(summary: pd.DataFrame, checkpoints: Sequence[str], text: str) -
         rows = found[found["checkpoint"] == name]
         ax = figure.add_axes((left, (height - 2.35) / height, wide, 1.9 / height))
         draw_layers(rows, ax, floor, top)
-        ax.set_title(name, fontsize=9)
+        ax.set_title(shortened(name, 1.6, 9), fontsize=9)
         below = figure.add_axes((left, (height - 4.4) / height, wide, 1.55 / height))
         draw_modes(rows, below, most)
         if column:
@@ -203,7 +214,7 @@ def draw_layers(rows: pd.DataFrame, ax: Axes, floor: float, top: float) -> Axes:
             ax.plot([layers.index(IMAGE)], [heights[IMAGE]], linestyle="", **_LOOKS[mode])
     ax.set_yscale("log")
     ticks = 10.0 ** np.arange(np.ceil(np.log10(floor)), np.log10(top) + 0.01)
-    ax.set_yticks([zero, *ticks], labels=["0", *(f"$10^{{{np.log10(t):.0f}}}$" for t in ticks)])
+    ax.set_yticks([zero, *ticks], labels=["0", *(_power_of_ten(t) for t in ticks)])
     ax.minorticks_off()
     ax.set(
         ylim=(zero / 1.8, top),
@@ -235,6 +246,10 @@ def draw_modes(rows: pd.DataFrame, ax: Axes, most: float) -> Axes:
     ax.set_yticks(range(len(names)), labels=labels)
     ax.tick_params(axis="y", length=0)
     return ax
+
+
+def _power_of_ten(value: float) -> str:
+    return "10" + f"{np.log10(value):.0f}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _floor(values: pd.Series) -> float:

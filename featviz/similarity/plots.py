@@ -6,16 +6,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from featviz.figures import GREY, LINE, STYLE, draw_caption, wrap_caption
-from featviz.labels import text_width
+from featviz.figures import GREY, LINE, STYLE, draw_caption, plain_text, wrap_caption
+from featviz.labels import shortened, text_width
 from featviz.similarity.compare import SimilarityTable
 
-_CELL = 0.36
-"""Inches."""
+_CELL, _LONGEST = 0.36, 2.0
+"""Inches that a cell takes, and that the name of a checkpoint may."""
 _NAMES = {"cka": "debiased linear CKA", "rsa": "RSA"}
 _TITLES = {"cka": "Debiased linear CKA", "rsa": "RSA: Spearman correlation of distances"}
 
 
+@plain_text()
 def draw_similarity(table: SimilarityTable, ax: Axes, bar: Axes | None = None) -> Axes:
     """Heat map with a number in every cell; lines part the checkpoints, - is where none is defined.
 
@@ -55,9 +56,10 @@ def draw_similarity(table: SimilarityTable, ax: Axes, bar: Axes | None = None) -
             ax.axhline(last, color="white", linewidth=2.5)
             ax.axvline(last, color="white", linewidth=2.5)
         middle = (first + last) / 2
+        shown = _shown(name)
         # Names that are wider than their layers stand on end along x and lie flat along y.
         ax.annotate(
-            name,
+            shown,
             (middle, 0),
             (0, -16),
             xycoords=("data", "axes fraction"),
@@ -68,7 +70,7 @@ def draw_similarity(table: SimilarityTable, ax: Axes, bar: Axes | None = None) -
             fontweight="bold",
         )
         ax.annotate(
-            name,
+            shown,
             (0, middle),
             (-18, 0),
             xycoords=("axes fraction", "data"),
@@ -83,7 +85,12 @@ def draw_similarity(table: SimilarityTable, ax: Axes, bar: Axes | None = None) -
 
 def _name_widths(table: SimilarityTable) -> dict[str, float]:
     """Inches that the names of the checkpoints take, in bold."""
-    return {name: 1.15 * text_width(name, STYLE["font.size"]) for name in table.checkpoints}
+    size = STYLE["font.size"]
+    return {name: 1.15 * text_width(_shown(name), size) for name in table.checkpoints}
+
+
+def _shown(name: str) -> str:
+    return shortened(name, _LONGEST, STYLE["font.size"])
 
 
 def _turned(table: SimilarityTable) -> bool:

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from featviz.figures import LINE, draw_caption, wrap_caption
+from featviz.figures import LINE, draw_caption, plain_text, wrap_caption
+from featviz.labels import shortened
 from featviz.trajectory.measure import TrajectoryTable
 
 _TITLES = {
@@ -81,6 +82,7 @@ def draw_verdicts(verdicts: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
+@plain_text()
 def trajectory_figure(table: TrajectoryTable, verdicts: pd.DataFrame | None = None) -> Figure:
     """Runs down, measures across, each measure with one scale; call it inside `figures.style`.
 
@@ -109,7 +111,8 @@ def trajectory_figure(table: TrajectoryTable, verdicts: pd.DataFrame | None = No
             if row == len(runs) - 1:
                 ax.set_xlabel("training step")
         y = (bottom + tall + 0.07) / height
-        figure.text(left / width, y, run, fontweight="bold", va="bottom", fontsize=8)
+        name = shortened(run, 0.85 * (width - left), 8)
+        figure.text(left / width, y, name, fontweight="bold", va="bottom", fontsize=8)
     if verdicts is not None:
         bottom = below - judged
         wide_open = (width - left - right) / width
