@@ -8,19 +8,24 @@ CHECKPOINTS := paper-baseline paper-modified
 
 FEATURES := $(CHECKPOINTS:%=features/%.parquet)
 
-.PHONY: report structure claims test lint types assets clean
+.PHONY: report pictures structure claims test lint types assets clean
 
 report: $(VENV)/installed
 	$(BIN)/featviz extract $(CHECKPOINTS) --out features --overwrite
-	$(BIN)/python -m analyses --features features --out figures
+	$(BIN)/python -m analyses --features features --out figures/made
+	$(BIN)/python -m analyses.pictures
+
+# Renew the tracked pictures of README and docs from figures/made; look at them before committing.
+pictures: $(VENV)/installed
+	$(BIN)/python -m analyses.pictures --update
 
 # The numbers and heat maps of docs/structure.md, from the feature tables that `make report` leaves.
 structure: $(VENV)/installed
 	$(BIN)/featviz structure $(FEATURES) --permutations 9999 --out docs/structure-paper.md
 	$(BIN)/featviz structure $(FEATURES) --permutations 9999 --merge G11=G8 G10=G9 \
 		--out docs/structure-paper-merged.md
-	$(BIN)/featviz similarity $(FEATURES) --measure cka --out figures/similarity-cka.png
-	$(BIN)/featviz similarity $(FEATURES) --measure rsa --out figures/similarity-rsa.png
+	$(BIN)/featviz similarity $(FEATURES) --measure cka --out figures/made/similarity-cka.png
+	$(BIN)/featviz similarity $(FEATURES) --measure rsa --out figures/made/similarity-rsa.png
 
 # docs/claims-shipped.md, and all of it as JSON; needs data/faces and the asset lpips for C10 to C14.
 claims: $(VENV)/installed

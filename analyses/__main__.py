@@ -7,6 +7,7 @@ from pathlib import Path
 import tyro
 
 from analyses.making import make_figures
+from analyses.pictures import MADE
 from analyses.study import Sources, of_other_weights
 from featviz.errors import FeatvizError
 
@@ -17,7 +18,7 @@ class Options(Sources):
 
     only: tuple[str, ...] = ()
     """Numbers of the figures to make, such as 3.3; all if none is given."""
-    out: Path = Path("figures")
+    out: Path = MADE
     """Folder the figures go to."""
     processes: int | None = None
     """How many figures to draw at once; one a core, at most 4, unless given."""

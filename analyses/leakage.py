@@ -14,6 +14,7 @@ import pandas as pd
 import tyro
 from matplotlib.figure import Figure
 
+from analyses.pictures import MADE
 from analyses.study import ROOT
 from featviz.checkpoints import load_generator
 from featviz.encoding import encode_image
@@ -60,7 +61,7 @@ class Options:
     """Folder of the leakage tables and maps."""
     sketches: Path = ROOT / "sketches"
     """Folder of the sketch set."""
-    out: Path = ROOT / "figures"
+    out: Path = ROOT / MADE
     """Folder the figures go to."""
     page: Path = ROOT / "docs" / "leakage.md"
     """The page whose tables are written anew."""

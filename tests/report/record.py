@@ -1,7 +1,7 @@
 """Make the README's picture of the report with the test browser.
 
     featviz report features/paper-modified.parquet features/paper-baseline.parquet
-    python -m tests.report.record report.html     # writes figures/report.png
+    python -m tests.report.record report.html     # writes figures/made/report.png
 
 In the first panel the point that G8 and G11 share is clicked, so that both are selected in every
 panel; then the pointer rests on one of them in the third, where they have come apart.
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from analyses.pictures import MADE
 from featviz.files import atomic_write
 from tests.report.browser import Reader, open_report
 from tests.studio.browser import running_browser
@@ -37,7 +38,7 @@ def record(reader: Reader) -> Image.Image:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("report", type=Path, help="a page that `featviz report` wrote")
-    parser.add_argument("--out", type=Path, default=ROOT / "figures" / "report.png")
+    parser.add_argument("--out", type=Path, default=ROOT / MADE / "report.png")
     arguments = parser.parse_args()
     options = {"viewport": VIEWPORT, "device_scale_factor": SCALE}
     with (

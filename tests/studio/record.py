@@ -1,6 +1,6 @@
 """Make the README's picture and recording of the drawing page with the test browser.
 
-    python -m tests.studio.record            # writes figures/drawing-page.png and .webp
+    python -m tests.studio.record            # writes drawing-page.webp, and made/drawing-page-still.png
 
 A mouth is erased and another one drawn with the mouse, on the real server with the shipped
 checkpoints. A frame is taken whenever the faces of what is drawn have arrived, so the recording
@@ -141,7 +141,8 @@ def main() -> None:
             desk.page.mouse.move(700, 20)
             png = desk.page.screenshot()
             recorder.write(arguments.out / "drawing-page.webp")
-            with atomic_write(arguments.out / "drawing-page.png") as temporary:
+            still = arguments.out / "made" / "drawing-page-still.png"
+            with atomic_write(still) as temporary:
                 Image.open(io.BytesIO(png)).convert("RGB").save(
                     temporary, format="PNG", optimize=True
                 )
