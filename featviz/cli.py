@@ -21,7 +21,7 @@ from featviz.commands.similarity import Similarity
 from featviz.commands.sketches import Sketches
 from featviz.commands.structure import Structure
 from featviz.commands.trajectory import Trajectory
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, printable
 
 
 class Command(Protocol):
@@ -75,5 +75,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _fail(message: str) -> None:
-    print(f"featviz: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"featviz: error: {printable(message)}", file=sys.stderr)
     sys.exit(2)

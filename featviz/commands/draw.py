@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, printable
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Draw:
 
         def ready(address: str, database: str) -> None:
             print(f"drawing page: {address}", flush=True)
-            print(f"sketches:     {database}", flush=True)
+            print(f"sketches:     {printable(database)}", flush=True)
             print("Stop with Ctrl+C.", flush=True)
             if self.browser:
                 open_page(address)

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, printable
 from featviz.studio import messages
 from featviz.studio.context import Studio
 from featviz.studio.engine import Engine, Start
@@ -79,7 +79,7 @@ def _start_of(
 async def _failed(request: Request, error: Exception) -> Response:
     problem = _as_problem(error)
     if problem.status >= 500:
-        log.warning("%s %s: %s", request.method, request.url.path, problem)
+        log.warning("%s", printable(f"{request.method} {request.url.path}: {problem}"))
     return JSONResponse({"error": problem.document()}, problem.status)
 
 
@@ -95,5 +95,5 @@ def _as_problem(error: Exception) -> StudioError:
     if isinstance(error, FeatvizError):
         return StudioError("bad-request", str(error))
     # A full disk or a missing file; its path is not for the page.
-    log.error("%s", error)
+    log.error("%s", printable(str(error)))
     return StudioError("internal", "the server cannot read or write a file")

@@ -146,7 +146,7 @@ export const STRINGS = {
     "save.group-long": "At most {most} characters, please.",
     "save.group-forbidden":
       "A group's name has none of / \\ : * ? \" < > | and no dot or space at its ends.",
-    "save.group-reserved": "This name is reserved on some systems; please choose another.",
+    "save.group-reserved": "This name is reserved; please choose another.",
     "save.nickname": "Your nickname",
     "save.nickname-note": "Shown beside your sketches.",
     "save.anonymous": "anonymous",
@@ -418,7 +418,7 @@ export const STRINGS = {
     "save.group-empty": "草图需要一个分组：请输入名称。",
     "save.group-long": "最多 {most} 个字符。",
     "save.group-forbidden": '组名不能含 / \\ : * ? " < > |，首尾不能是点或空格。',
-    "save.group-reserved": "这个名称在某些系统上是保留名，请换一个。",
+    "save.group-reserved": "这个名称是保留名，请换一个。",
     "save.nickname": "你的昵称",
     "save.nickname-note": "显示在你的草图旁边。",
     "save.anonymous": "匿名",
