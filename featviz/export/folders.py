@@ -4,16 +4,12 @@ import os
 import re
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from featviz.errors import FeatvizError
-
-try:
-    from fcntl import LOCK_EX, LOCK_NB, flock
-except ModuleNotFoundError:  # Windows, where folders cannot be locked
-    flock = None  # type: ignore[assignment]
 
 
 @contextmanager
@@ -70,8 +66,10 @@ def _remove_abandoned(path: Path) -> None:
 
 def _lock(folder: Path) -> int | None:
     """An open lock of a folder; None if another process has it, or if it cannot be locked."""
-    if flock is None:
+    if sys.platform == "win32":
         return None
+    from fcntl import LOCK_EX, LOCK_NB, flock
+
     try:
         opened = os.open(folder, os.O_RDONLY)
     except OSError:

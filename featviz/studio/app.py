@@ -89,7 +89,7 @@ def _as_problem(error: Exception) -> StudioError:
     if isinstance(error, RequestValidationError):
         return messages.malformed(error.errors())
     if isinstance(error, HTTPException):
-        codes = {404: "not-found", 405: "method", 413: "too-large"}
+        codes = {404: "not-found", 405: "method", 408: "slow", 413: "too-large"}
         code = codes.get(error.status_code, "bad-request")
         return StudioError(code, " ".join(str(error.detail).split())[:200])
     if isinstance(error, FeatvizError):

@@ -171,7 +171,9 @@ class Database:
     def _connect(self) -> Engine:
         if self.is_sqlite:
             path = Path(str(self.url.database))
-            path.parent.mkdir(parents=True, exist_ok=True)
+            # The own place is nobody else's; a place that is named may be meant for several.
+            mode = 0o700 if path == default_database() else 0o777
+            path.parent.mkdir(parents=True, exist_ok=True, mode=mode)
             engine = create_engine(
                 self.url,
                 connect_args={"timeout": self.busy_seconds, "check_same_thread": False},

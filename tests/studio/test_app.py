@@ -362,10 +362,10 @@ def test_too_many_requests_have_to_wait(
         assert other.get("/api/drawings").status_code == 200
 
 
-def test_fifty_people_who_save_a_hundred_times_lose_and_mix_nothing(
+def test_fifty_people_who_save_at_once_lose_and_mix_nothing(
     start_server: Callable[..., Serving], database: Any
 ) -> None:
-    people, saves, batch = 50, 100, 10
+    people, saves, batch = 50, 30, 10
     server = start_server(
         database=database.url.render_as_string(hide_password=False), limits=Limits()
     )
@@ -374,7 +374,7 @@ def test_fifty_people_who_save_a_hundred_times_lose_and_mix_nothing(
     def person(number: int) -> tuple[str, list[str]]:
         with server.client(f"person {number}") as client:
             mine = new_drawing(client)
-            together.wait(60)
+            together.wait(600)
             last, kept = None, []
             for start in range(0, saves, batch):
                 # Each event is a save of its own; some requests are sent twice.

@@ -424,7 +424,7 @@ def test_the_commands_lead_from_a_database_to_feature_tables(
 
     def featviz(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "featviz", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=600)
 
     exported = featviz("sketches", "export", source, "out")
     assert exported.returncode == 0, exported.stderr
@@ -523,7 +523,7 @@ def test_without_the_extra_the_commands_say_what_to_install(tmp_path: Path) -> N
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            timeout=120,
+            timeout=600,
         )
         assert failed.returncode == 2, failed.stderr
         assert "pip install 'featviz[draw]'" in failed.stderr and failed.stderr.count("\n") == 1

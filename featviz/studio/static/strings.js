@@ -65,6 +65,7 @@ export const STRINGS = {
 
     "start.from": "Start sketch",
     "start.blank": "Blank sheet",
+    "start.blank-means": "no line, so no face yet",
     "start.button": "Start sketch: {name}. Choose another",
     "start.title": "Choose a start sketch",
     "start.intro":
@@ -80,7 +81,8 @@ export const STRINGS = {
     "faces.off": "No checkpoint chosen",
     "faces.picture": "Face made by {name} from the sketch",
     "faces.waiting": "Waiting for {name}…",
-    "faces.blank": "Draw a face: it appears here as you draw.",
+    "faces.blank":
+      "A blank sheet holds nothing to make a face of: a network gives one even colour. Draw, and the face appears here.",
     "faces.loading": "Loading {name}…",
     "faces.failed": "{message}",
     "faces.no-checkpoints": "There is no checkpoint that makes faces.",
@@ -346,6 +348,7 @@ export const STRINGS = {
 
     "start.from": "起始草图",
     "start.blank": "空白画纸",
+    "start.blank-means": "没有线条，还没有人脸",
     "start.button": "起始草图：{name}。点击更换",
     "start.title": "选择起始草图",
     "start.intro":
@@ -361,7 +364,7 @@ export const STRINGS = {
     "faces.off": "未选择检查点",
     "faces.picture": "{name} 由草图生成的人脸",
     "faces.waiting": "等待 {name}…",
-    "faces.blank": "画一张脸：边画边在这里显示。",
+    "faces.blank": "空白画纸上没有可以生成人脸的线条，网络只会给出一片单色。开始画，人脸就会出现在这里。",
     "faces.loading": "正在加载 {name}…",
     "faces.failed": "{message}",
     "faces.no-checkpoints": "没有可以生成人脸的检查点。",
