@@ -15,7 +15,8 @@ class Patience:
 
     seconds: until its next request has come in whole, but for the body. each, all: connections
     without a request, of one address and altogether; a further one takes the place of the one that
-    has been silent longest. open: connections of one address, also those with a request.
+    has been silent longest, and first of one that never had a request. open: connections of one
+    address, also those with a request.
     """
 
     seconds: float = 20.0
@@ -70,7 +71,9 @@ def patient_protocol(patience: Patience) -> type[H11Protocol]:
             waiting[self] = self._address
             same = [one for one, address in waiting.items() if address == self._address]
             if len(same) > patience.each or len(waiting) > patience.all:
-                oldest = same[0] if len(same) > patience.each else next(iter(waiting))
+                those = same if len(same) > patience.each else list(waiting)
+                # Who has asked for something once is rather spared than who never has.
+                oldest = next((one for one in those if one.cycle is None), those[0])
                 cast(Any, oldest)._stop_waiting()
                 oldest.transport.abort()
 

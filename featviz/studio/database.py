@@ -166,6 +166,15 @@ class Database:
                 if attempt < _ATTEMPTS - 1 and _sqlstate(error) in _PG_CLASH:
                     continue
                 raise _problem(error) from error
+            except FeatvizError:
+                raise
+            except (ValueError, TypeError) as error:
+                # No JSON where JSON is stored, no time where a time is.
+                log.debug("the database holds something else", exc_info=True)
+                raise StudioError(
+                    "internal",
+                    f"the database holds what featviz has not written: {one_line(error)}",
+                ) from error
         raise AssertionError("unreachable")
 
     def _connect(self) -> Engine:
@@ -250,7 +259,8 @@ def _problem(error: SQLAlchemyError) -> StudioError:
     name = str(getattr(getattr(error, "orig", None), "sqlite_errorname", ""))
     if name.startswith(_FULL) or _sqlstate(error) == _PG_FULL:
         return StudioError("full", "the disk of the database is full; make room, nothing is lost")
-    if isinstance(error, OperationalError | InterfaceError):
+    # SQLITE_ERROR: a table or a column is missing, which no waiting mends.
+    if isinstance(error, OperationalError | InterfaceError) and name != "SQLITE_ERROR":
         return StudioError("busy", "the database is locked or gone; what you draw is sent again")
     log.error("the database refused: %s", one_line(getattr(error, "orig", None) or error))
     return StudioError("internal", "the database refused a change; the server's log tells why")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from featviz.errors import printable
 from featviz.sketches import INDEX
 from featviz.studio.exporting import HISTORY
 from featviz.studio.file_names import problem_of
@@ -156,6 +157,7 @@ class SketchRequest(Request):
 def malformed(errors: Sequence[Any]) -> StudioError:
     """What pydantic has against a message, in one line: where, and why."""
     first = errors[0]
-    place = ".".join(str(step) for step in first["loc"])[:80]
-    reason = " ".join(str(first["msg"]).split())[:200]
+    # A key of the message may be anything, also what no answer could hold.
+    place = printable(".".join(str(step) for step in first["loc"])[:80])
+    reason = printable(str(first["msg"]))[:200]
     return StudioError("bad-request", f"{place}: {reason}" if place else reason)

@@ -420,6 +420,37 @@ def test_fifty_people_who_save_at_once_lose_and_mix_nothing(
             assert [s["points"] for s in strokes] == [[number, n] for n in range(saves)]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 500_000,
+        '{"a":' * 100_000,
+        '{"nickname": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"\\ud800": 1}',
+        '{"\\u001b[2J": 1}',
+        '{"nickname": "\\ud800"}',
+        '{"nickname": 1' + "0" * 10_000 + "}",
+        b'{"nickname": "\xff\xfe"}',
+        "",
+        "nonsense",
+    ],
+    ids=lambda body: repr(body[:16]),
+)
+def test_a_malformed_body_is_refused_in_one_line(server: Serving, body: str | bytes) -> None:
+    with server.client() as client:
+        headers = {"content-type": "application/json"}
+        answer = client.post("/api/session", content=body, headers=headers)
+        assert code(answer) == "bad-request"
+        message = answer.json()["error"]["message"]
+        assert message.isprintable() and len(message) < 400
+        with server.live(client) as socket:
+            socket.recv()
+            socket.send(body if isinstance(body, str) else body.decode("latin-1"))
+            told = json.loads(socket.recv())
+            assert (told["type"], told["code"]) == ("error", "bad-request")
+            assert told["message"].isprintable()
+
+
 def test_a_thousand_senseless_requests_leave_the_server_and_the_sketches_as_they_were(
     start_server: Callable[..., Serving],
 ) -> None:

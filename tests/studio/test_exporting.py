@@ -1,6 +1,7 @@
 """Exporting and importing, which undo each other."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -295,6 +296,41 @@ def test_an_export_that_fails_leaves_no_folder(
     with pytest.raises(ZeroDivisionError):
         export_sketches(drawn.database, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE sketches SET strokes = 'nonsense'",
+        "UPDATE sketches SET strokes = '5'",
+        """UPDATE sketches SET strokes = '[{"part": "mouth"}]'""",
+        """UPDATE sketches SET strokes = '[{"part": "mouth", "points": [1, 2, 3]}]'""",
+        "UPDATE sketches SET saved = 'yesterday'",
+        "UPDATE events SET added = '{'",
+        "ALTER TABLE events DROP COLUMN kind",
+        "DROP TABLE authors",
+    ],
+)
+def test_a_database_that_holds_something_else_is_told_in_one_line(
+    damage: str, small_set: Path, tmp_path: Path
+) -> None:
+    database = Database(tmp_path / "sketches.db")
+    import_sketches(small_set, database)
+    store = Store(database)
+    me = store.begin_session("Mei", "")[0].id
+    drawing = str(uuid4())
+    store.create_drawing(me, drawing, None, "1")
+    line = NewStroke("s", "mouth", 0, (1.0, 1.0))
+    store.append_events(me, drawing, None, [NewEvent("e", "draw", (line,), ())])
+    store.save_sketch(me, str(uuid4()), drawing, 1, "mine")
+    with sqlite3.connect(tmp_path / "sketches.db", isolation_level=None) as other:
+        other.execute("PRAGMA foreign_keys = OFF")
+        other.execute(damage)
+    with pytest.raises(FeatvizError) as caught:
+        export_sketches(database, tmp_path / "out", everything=True)
+    assert "\n" not in str(caught.value) and "locked" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == []
+    database.close()
 
 
 def test_names_that_no_folder_can_have_stop_no_export_and_are_read_back(
