@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import httpx
 import numpy as np
@@ -20,6 +20,7 @@ from featviz.drawing import rasterize, read_svg
 from featviz.extraction import extract
 from featviz.generation import generate
 from featviz.sketches import read_sketches
+from featviz.studio.live_messages import Faces, Outgoing
 from featviz.studio.messages import MESSAGE_BYTES
 from tests.studio.conftest import small_checkpoint
 from tests.studio.serving import Serving, append, draw, faces, new_drawing, save, stroke
@@ -48,23 +49,34 @@ def show(seq: int, strokes: list[dict[str, Any]]) -> str:
     return json.dumps({"type": "draw", "seq": seq, "strokes": strokes})
 
 
+KINDS = {get_args(get_type_hints(kind)["type"])[0]: kind for kind in (*get_args(Outgoing), Faces)}
+
+
+def checked(message: dict[str, Any]) -> dict[str, Any]:
+    """A message that has exactly what its kind has."""
+    kind = KINDS[message["type"]]
+    assert kind.__required_keys__ <= message.keys()
+    assert message.keys() <= kind.__required_keys__ | kind.__optional_keys__
+    return message
+
+
 def next_faces(socket: ClientConnection, seq: int) -> tuple[dict[str, Any], bytes]:
     """The answer to a drawing; errors on the way are failures."""
     while True:
         message = socket.recv(timeout=300)
         if isinstance(message, bytes):
             header, pictures = faces(message)
-            if header["seq"] == seq:
+            if checked(header)["seq"] == seq:
                 return header, pictures
         else:
-            assert json.loads(message)["type"] != "error", message
+            assert checked(json.loads(message))["type"] != "error", message
 
 
 def told(socket: ClientConnection, kind: str) -> dict[str, Any]:
     """The next text of a kind."""
     while True:
         message = socket.recv(timeout=300)
-        if isinstance(message, str) and json.loads(message)["type"] == kind:
+        if isinstance(message, str) and checked(json.loads(message))["type"] == kind:
             return dict(json.loads(message))
 
 
