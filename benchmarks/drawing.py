@@ -121,6 +121,7 @@ def _answer(socket: ClientConnection, seq: int) -> dict[str, Any]:
 def _server(settings: Drawing) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "featviz", "draw", "--port", "0", "--no-browser"]
+        command += ["--token", ""]
         command += ["--database", f"{folder}/sketches.db", "--sketches", str(settings.sketches)]
         command += ["--checkpoints", *settings.checkpoints]
         environment = {**os.environ, "OMP_NUM_THREADS": str(settings.threads)}

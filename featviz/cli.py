@@ -23,7 +23,7 @@ from featviz.commands.similarity import Similarity
 from featviz.commands.sketches import Sketches
 from featviz.commands.structure import Structure
 from featviz.commands.trajectory import Trajectory
-from featviz.errors import FeatvizError, FeatvizWarning, printable
+from featviz.errors import FeatvizError, FeatvizWarning, one_line
 
 
 class Command(Protocol):
@@ -90,4 +90,4 @@ def _warnings_in_one_line() -> Iterator[None]:
 
 
 def _say(kind: str, message: object) -> None:
-    print(f"featviz: {kind}: {printable(' '.join(str(message).split()))}", file=sys.stderr)
+    print(f"featviz: {kind}: {one_line(message, 2000)}", file=sys.stderr)

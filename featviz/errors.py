@@ -25,28 +25,26 @@ def require_whole(settings: object, least: int, *names: str) -> None:
             raise FeatvizError(f"{name} must be a whole number, {least} or more; got {value!r}")
 
 
-def one_line(error: Exception, length: int = 200) -> str:
+def one_line(error: object, length: int = 200) -> str:
     """The message of somebody else's error, fit for a message of ours."""
-    return " ".join(str(error).split())[:length]
+    return printable(" ".join(str(error).split()))[:length]
 
 
 def printable(text: str) -> str:
     r"""Text that moves no cursor and rings no bell: control characters become `\x1b` and so on.
 
     Names of groups, sketches and files come from others, and a terminal obeys what it is sent.
-    Line ends and tabs stay; so does every letter of every script. Directions of writing that a
-    name could turn around, and bytes of a file name that are no text, are escaped too.
+    Line ends and tabs stay; so does every letter of every script. Unseen characters that turn the
+    direction of a line, and bytes of a file name that are no text, are written out too.
     """
     return "".join(
-        char.encode("unicode_escape").decode() if _moves_the_cursor(char) else char for char in text
+        character if _is_shown(character) else ascii(character)[1:-1] for character in text
     )
 
 
-def _moves_the_cursor(char: str) -> bool:
-    return char not in "\n\t" and (
-        unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
-        or unicodedata.bidirectional(char) in _TURNING
+def _is_shown(character: str) -> bool:
+    # Cc: control; Cf: unseen; Cs: halves of characters, which stand for bytes that are no UTF-8;
+    # Zl, Zp: ends of lines. The joiners of some scripts are unseen, too.
+    return character in "\n\t\u200c\u200d" or (
+        unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
     )
-
-
-_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, printable
 
 
 @dataclass(frozen=True)
@@ -16,14 +16,18 @@ class Draw:
     """One or two to begin with: shipped ones by name, run folders, .safetensors or .pth. The page
     offers these and all shipped ones."""
     host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 lets other machines in, and then a token is needed."""
+    """Address to listen on; 0.0.0.0 lets other machines in, who then need the token."""
     port: int = 8512
     """Port to listen on; 0 takes any free one."""
     database: str | None = None
     """Where sketches are kept: a file, or postgresql://USER:PASSWORD@HOST/NAME; a file in your
     data folder if not given."""
-    token: str = ""
-    """What everybody needs who draws; the printed address holds it."""
+    token: str | None = None
+    """What everybody needs who draws; the printed address holds it. If it is not given: the first
+    line of --token-file, or the environment's FEATVIZ_TOKEN, or one of your own, made once. An
+    empty one lets in everybody on this machine."""
+    token_file: Path | None = None
+    """File with the token: other users of a machine see the words of a command."""
     sketches: Path | None = None
     """Sketch set to start from and to map probes with; the folder `sketches` here if not given."""
     names: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
@@ -34,7 +38,7 @@ class Draw:
     def run(self) -> None:
         """Serve until stopped."""
         try:
-            from featviz.studio.server import open_page, serve
+            from featviz.studio.server import choose_token, open_page, serve
         except ModuleNotFoundError as error:
             if error.name not in ("fastapi", "sqlalchemy", "uvicorn", "starlette", "pydantic"):
                 raise
@@ -45,7 +49,7 @@ class Draw:
 
         def ready(address: str, database: str) -> None:
             print(f"drawing page: {address}", flush=True)
-            print(f"sketches:     {database}", flush=True)
+            print(f"sketches:     {printable(database)}", flush=True)
             print("Stop with Ctrl+C.", flush=True)
             if self.browser:
                 open_page(address)
@@ -55,7 +59,7 @@ class Draw:
             self.host,
             self.port,
             self.database,
-            self.token,
+            choose_token(self.token, self.token_file),
             self.sketches,
             self.names,
             ready,

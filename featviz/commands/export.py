@@ -6,7 +6,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, printable
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ class Export:
                 sketches[name] = read_sketches(self.sketches, size)
         export_features(tables, self.to, self.out, sketches)
         for name, table in tables.items():
-            print(f"{self.out / name}: {len(table)} rows, {', '.join(table.layers)}")
+            line = f"{self.out / name}: {len(table)} rows, {', '.join(table.layers)}"
+            print(printable(line))
         if self.to == "projector":
             if self.sketches is None:
                 print("without pictures; --sketches FOLDER adds them")
-            print(f"tensorboard --logdir {self.out}")
+            print(printable(f"tensorboard --logdir {self.out}"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, subcommand
 
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, printable
 
 if TYPE_CHECKING:
     from featviz.studio.database import Database
@@ -35,8 +35,8 @@ class ExportSketches:
         report = export_sketches(database, self.folder, self.group, self.everything)
         database.close()
         print(
-            f"{self.folder}: {report.sketches} sketches ({report.bases} only because others were "
-            "made from them)"
+            f"{printable(str(self.folder))}: {report.sketches} sketches "
+            f"({report.bases} only because others were made from them)"
         )
         if report.drafts or report.deleted:
             print(
@@ -67,7 +67,8 @@ class ImportSketches:
 
         report = import_sketches(self.folder, database)
         database.close()
-        print(f"{database.name}: {report.new} sketches imported, {report.known} were there already")
+        name = printable(database.name)
+        print(f"{name}: {report.new} sketches imported, {report.known} were there already")
 
 
 @dataclass(frozen=True)

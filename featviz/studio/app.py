@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, one_line
 from featviz.studio import messages
 from featviz.studio.context import Studio
 from featviz.studio.engine import Engine, Start
@@ -79,7 +79,7 @@ def _start_of(
 async def _failed(request: Request, error: Exception) -> Response:
     problem = _as_problem(error)
     if problem.status >= 500:
-        log.warning("%s %s: %s", request.method, request.url.path, problem)
+        log.warning("%s", one_line(f"{request.method} {request.url.path}: {problem}", 2000))
     return JSONResponse({"error": problem.document()}, problem.status)
 
 
@@ -89,11 +89,11 @@ def _as_problem(error: Exception) -> StudioError:
     if isinstance(error, RequestValidationError):
         return messages.malformed(error.errors())
     if isinstance(error, HTTPException):
-        codes = {404: "not-found", 405: "method", 413: "too-large"}
+        codes = {404: "not-found", 405: "method", 408: "slow", 413: "too-large"}
         code = codes.get(error.status_code, "bad-request")
         return StudioError(code, " ".join(str(error.detail).split())[:200])
     if isinstance(error, FeatvizError):
         return StudioError("bad-request", str(error))
     # A full disk or a missing file; its path is not for the page.
-    log.error("%s", error)
+    log.error("%s", one_line(error, 2000))
     return StudioError("internal", "the server cannot read or write a file")

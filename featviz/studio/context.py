@@ -109,6 +109,6 @@ def picture_response(
     return Response(data, media_type="image/png", headers=headers)
 
 
-def printable(text: str | None) -> str | None:
+def storable(text: str | None) -> str | None:
     """A text without what no name can hold, and what a database may not take."""
     return text and "".join(character for character in text if character.isprintable())

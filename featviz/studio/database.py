@@ -166,12 +166,23 @@ class Database:
                 if attempt < _ATTEMPTS - 1 and _sqlstate(error) in _PG_CLASH:
                     continue
                 raise _problem(error) from error
+            except FeatvizError:
+                raise
+            except (ValueError, TypeError) as error:
+                # No JSON where JSON is stored, no time where a time is.
+                log.debug("the database holds something else", exc_info=True)
+                raise StudioError(
+                    "internal",
+                    f"the database holds what featviz has not written: {one_line(error)}",
+                ) from error
         raise AssertionError("unreachable")
 
     def _connect(self) -> Engine:
         if self.is_sqlite:
             path = Path(str(self.url.database))
-            path.parent.mkdir(parents=True, exist_ok=True)
+            # The own place is nobody else's; a place that is named may be meant for several.
+            mode = 0o700 if path == default_database() else 0o777
+            path.parent.mkdir(parents=True, exist_ok=True, mode=mode)
             engine = create_engine(
                 self.url,
                 connect_args={"timeout": self.busy_seconds, "check_same_thread": False},
@@ -248,7 +259,8 @@ def _problem(error: SQLAlchemyError) -> StudioError:
     name = str(getattr(getattr(error, "orig", None), "sqlite_errorname", ""))
     if name.startswith(_FULL) or _sqlstate(error) == _PG_FULL:
         return StudioError("full", "the disk of the database is full; make room, nothing is lost")
-    if isinstance(error, OperationalError | InterfaceError):
+    # SQLITE_ERROR: a table or a column is missing, which no waiting mends.
+    if isinstance(error, OperationalError | InterfaceError) and name != "SQLITE_ERROR":
         return StudioError("busy", "the database is locked or gone; what you draw is sent again")
     log.error("the database refused: %s", one_line(getattr(error, "orig", None) or error))
     return StudioError("internal", "the database refused a change; the server's log tells why")

@@ -6,8 +6,8 @@ themselves and nothing waits behind work that nobody wants any more.
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from featviz.studio.change import (
     jpeg,
     measure,
 )
+from featviz.studio.live_messages import Difference, Edited, Faces, Picture, ShownFace
 from featviz.studio.networks import Networks
 from featviz.studio.rasters import Points, Rasters, png
 
@@ -84,8 +85,11 @@ class Engine:
         self.rasters = rasters
         self._start_faces: OrderedDict[tuple[str, str], NDArray[np.uint8]] = OrderedDict()
 
-    def answer(self, job: Job) -> Answer:
-        """Raster, faces, differences; a checkpoint that fails does not stop the others."""
+    def answer(self, job: Job, loading: Callable[[str], None] = lambda _: None) -> Answer:
+        """Raster, faces, differences; a checkpoint that fails does not stop the others.
+
+        loading: called with a checkpoint's name before it is loaded.
+        """
         clock = _Clock(job.arrived)
         picture = self.rasters.picture(points for _, points in job.strokes)
         clock.lap("raster")
@@ -94,7 +98,7 @@ class Engine:
         failed = []
         for name in job.checkpoints:
             try:
-                face = self.networks.generate(name, picture)
+                face = self.networks.generate(name, picture, loading)
                 start = self._start_face(name, job.start) if job.start and job.difference else None
                 made.append((name, face, start))
             except FeatvizError as error:
@@ -126,48 +130,50 @@ class Engine:
         return self._start_faces[key]
 
 
-def frame(answer: Answer) -> tuple[dict[str, Any], list[bytes]]:
+def frame(answer: Answer) -> tuple[Faces, list[bytes]]:
     """An answer as its header and the pictures that follow it."""
     pictures: list[bytes] = []
 
-    def place(data: bytes, kind: str) -> dict[str, Any]:
+    def place(data: bytes, kind: str) -> Picture:
         offset = sum(map(len, pictures))
         pictures.append(data)
-        return {"offset": offset, "length": len(data), "type": kind, "width": 512, "height": 512}
+        return Picture(offset=offset, length=len(data), type=kind, width=512, height=512)
 
-    job, area = answer.job, answer.area
+    job = answer.job
     faces = [
-        {
-            "checkpoint": face.checkpoint,
-            "image": place(face.image, "image/jpeg"),
-            "difference": None
+        ShownFace(
+            checkpoint=face.checkpoint,
+            image=place(face.image, "image/jpeg"),
+            difference=None
             if face.difference is None or face.change is None
-            else {
-                "image": place(face.difference, "image/jpeg"),
-                "outside": _rounded(face.change.outside, 4),
-                "mean_inside": _rounded(face.change.mean_inside, 3),
-                "mean_outside": _rounded(face.change.mean_outside, 3),
-            },
-        }
+            else Difference(
+                image=place(face.difference, "image/jpeg"),
+                outside=_rounded(face.change.outside, 4),
+                mean_inside=_rounded(face.change.mean_inside, 3),
+                mean_outside=_rounded(face.change.mean_outside, 3),
+            ),
+        )
         for face in answer.faces
     ]
-    header = {
-        "type": "faces",
-        "seq": job.seq,
-        "skipped": job.skipped,
-        "ms": {name: round(value, 1) for name, value in answer.milliseconds.items()},
-        "raster": None if answer.raster is None else place(answer.raster, "image/png"),
-        "edited": None
-        if area is None
-        else {
-            "parts": area.parts,
-            "pixels": int(area.mask.sum()),
-            "polygons": area.polygons,
-            "margin": MARGIN,
-        },
-        "faces": faces,
-    }
+    header = Faces(
+        type="faces",
+        seq=job.seq,
+        skipped=job.skipped,
+        ms={name: round(value, 1) for name, value in answer.milliseconds.items()},
+        raster=None if answer.raster is None else place(answer.raster, "image/png"),
+        edited=None if answer.area is None else _edited(answer.area),
+        faces=faces,
+    )
     return header, pictures
+
+
+def _edited(area: EditedArea) -> Edited:
+    return Edited(
+        parts=area.parts,
+        pixels=int(area.mask.sum()),
+        polygons=area.polygons,
+        margin=MARGIN,
+    )
 
 
 def _parts(strokes: Strokes) -> dict[str, list[Points]]:

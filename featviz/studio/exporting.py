@@ -6,10 +6,9 @@ whose they are, when they were saved, and every step by which they were drawn.
 
 import hashlib
 import json
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,9 +17,11 @@ from sqlalchemy.orm import Session
 
 from featviz.drawing import to_svg
 from featviz.errors import FeatvizError
+from featviz.export.folders import new_folder
 from featviz.files import atomic_write
 from featviz.sketches import INDEX, OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from featviz.studio.database import Database
+from featviz.studio.file_names import FileNames
 from featviz.studio.steps import Contents
 from featviz.studio.strokes import lines
 from featviz.studio.tables import Author, Drawing, Event, Sketch, Stroke, moment
@@ -53,20 +54,14 @@ def export_sketches(
     if there is nothing to export.
     """
     folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FeatvizError(f"{folder} is not empty; expected a new folder to export to")
     if group is not None and everything:
         raise FeatvizError("a group is a part; leave out either the group or 'everything'")
     plan = database.read(lambda session: _plan(session, group, everything))
     if not plan.listed and not everything:
         which = "no saved sketches" if group is None else f"no saved sketches in group '{group}'"
         raise FeatvizError(f"the database holds {which}; there is nothing to export")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        _write(plan, Path(temporary) / folder.name, everything)
-        if folder.exists():
-            folder.rmdir()
-        (Path(temporary) / folder.name).rename(folder)
+    with new_folder(folder) as temporary:
+        _write(plan, temporary, everything)
     return plan.report
 
 
@@ -148,17 +143,14 @@ def _history(session: Session, drawing: Drawing, end: int | None) -> Contents:
 
 
 def _write(plan: _Plan, folder: Path, everything: bool) -> None:
-    folder.mkdir()
     labels = {sketch.id: sketch.label for sketch in plan.listed}
-    files: dict[str, str] = {}
+    names = FileNames(INDEX, HISTORY)
     rows = []
     entries = []
     for sketch in plan.listed:
-        file = _file(sketch, files)
+        file = names.take(_with_suffix(sketch), sketch.id)
         data = file_of(sketch)
         path = folder / file
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise FeatvizError(f"sketch {sketch.label} would be written outside of {folder}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         base = labels.get(sketch.base_id or "", "")
@@ -188,15 +180,9 @@ def _write(plan: _Plan, folder: Path, everything: bool) -> None:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def _file(sketch: Sketch, taken: dict[str, str]) -> str:
-    """Its path in the folder; made different where two sketches came with the same one."""
-    file = sketch.file
-    # Case does not tell files apart everywhere.
-    if taken.setdefault(file.casefold(), sketch.id) != sketch.id:
-        path = PurePosixPath(file)
-        file = str(path.with_name(f"{path.stem}-{sketch.id[:8]}{path.suffix}"))
-        taken[file.casefold()] = sketch.id
-    return file
+def _with_suffix(sketch: Sketch) -> str:
+    same = sketch.file.lower().endswith(sketch.suffix)
+    return sketch.file if same else sketch.file + sketch.suffix
 
 
 def file_of(sketch: Sketch) -> bytes:

@@ -50,6 +50,8 @@ HEADERS = {
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _DRAIN_BYTES, _DRAIN_SECONDS = 16 * BODY_BYTES, 5
+BODY_SECONDS = 30.0
+"""How long a request's body may take to come in."""
 
 
 def allowed_hosts(host: str, port: int, more: Iterable[str] = ()) -> frozenset[str]:
@@ -197,11 +199,18 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
     declared = _headers(scope).get("content-length", "0")
     if not declared.isdecimal() or int(declared[:20]) > BODY_BYTES:
         raise StudioError("too-large", f"a request has at most {BODY_BYTES} bytes")
-    size = 0
+    size, whole = 0, False
+    deadline = asyncio.get_running_loop().time() + BODY_SECONDS
 
     async def limited() -> Message:
-        nonlocal size
-        message = await receive()
+        nonlocal size, whole
+        try:
+            # Behind the body only the end of the connection is waited for.
+            async with asyncio.timeout_at(None if whole else deadline):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"a request has {BODY_SECONDS:g} seconds to come in") from None
+        whole = not message.get("more_body", False)
         size += len(message.get("body", b""))
         if size > BODY_BYTES:
             await _drain(receive)

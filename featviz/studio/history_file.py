@@ -1,6 +1,6 @@
 """The history that travels with an exported sketch set: what its lines hold, and reading them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +26,31 @@ def _pairs(values: list[float]) -> list[float]:
 _Points = Annotated[list[float], Field(min_length=2), AfterValidator(_pairs)]
 
 
+def _text(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("expected text without a null character")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise ValueError("there is no such time in UTC") from None
+
+
+def _hexadecimal(value: str) -> str:
+    bytes.fromhex(value)
+    return value
+
+
+_Text = Annotated[str, AfterValidator(_text)]
+_Name = Annotated[_Text, Field(min_length=1)]
+_Id = Annotated[_Name, Field(max_length=40)]
+_Time = Annotated[datetime, AfterValidator(_in_utc)]
+_Number = Annotated[int, Field(ge=0, lt=2**31)]
+
+
 class _Line(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -33,16 +58,16 @@ class _Line(BaseModel):
 class AuthorLine(_Line):
     """A person."""
 
-    id: str
-    nickname: str
-    created: datetime
+    id: _Id
+    nickname: _Text
+    created: _Time
 
 
 class StrokeLine(_Line):
     """A stroke of a drawing, there now or once."""
 
-    id: str
-    part: str
+    id: _Id
+    part: _Text
     order: float
     points: _Points
     present: bool
@@ -51,24 +76,24 @@ class StrokeLine(_Line):
 class EventLine(_Line):
     """A step of a drawing."""
 
-    id: str
-    kind: str
-    of: str | None
-    add: list[str]
-    remove: list[str]
-    time: datetime
+    id: _Id
+    kind: _Text
+    of: _Id | None
+    add: list[_Id]
+    remove: list[_Id]
+    time: _Time
 
 
 class DrawingLine(_Line):
     """A drawing with all of its steps."""
 
-    id: str
-    author: str
-    base: str | None
-    page_version: str
-    created: datetime
-    updated: datetime
-    deleted: datetime | None
+    id: _Id
+    author: _Id
+    base: _Id | None
+    page_version: _Text
+    created: _Time
+    updated: _Time
+    deleted: _Time | None
     strokes: list[StrokeLine]
     events: list[EventLine]
 
@@ -76,38 +101,38 @@ class DrawingLine(_Line):
 class StoredStroke(_Line):
     """A stroke of a sketch that is in no drawing."""
 
-    part: str
+    part: _Text
     points: _Points
 
 
 class HiddenSketch(_Line):
     """What the folder does not show of a deleted sketch."""
 
-    label: str
-    group: str
-    file: str
-    edited_part: str
+    label: _Name
+    group: Annotated[_Name, Field(max_length=80)]
+    file: _Name
+    edited_part: _Text
     strokes: list[StoredStroke] | None
-    original: str | None
+    original: Annotated[str, AfterValidator(_hexadecimal)] | None
     # A file is called so when the sketch is shown: a suffix and nothing else.
-    suffix: Annotated[str, Field(pattern=r"^\.[a-z0-9]{1,7}$")]
+    suffix: Annotated[str, Field(pattern=r"^\.(svg|png|jpe?g)$")]
 
 
 class SketchLine(_Line):
     """A saved sketch."""
 
-    id: str
-    label: str
-    base: str | None
-    author: str | None
-    drawing: str | None
-    revision: int | None
-    page_version: str
-    saved: datetime
-    deleted: datetime | None
-    place: int
-    origin: str
-    sha256: str
+    id: _Id
+    label: _Text
+    base: _Id | None
+    author: _Id | None
+    drawing: _Id | None
+    revision: _Number | None
+    page_version: _Text
+    saved: _Time
+    deleted: _Time | None
+    place: _Number
+    origin: Annotated[_Text, Field(max_length=8)]
+    sha256: _Text
     hidden: HiddenSketch | None = None
 
 
@@ -129,13 +154,21 @@ def read_history(path: Path) -> list[HistoryLine]:
         return []
     adapter = TypeAdapter(HistoryLine)
     lines_read = []
-    with path.open(encoding="utf-8") as file:
+    # Bytes: what is no UTF-8 is told by its line, too.
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
                 lines_read.append(adapter.validate_json(line))
-            except (ValidationError, UnicodeDecodeError, RecursionError) as error:
-                raise FeatvizError(f"{path}, line {number}: {one_line(error)}") from None
+            except ValidationError as error:
+                raise FeatvizError(f"{path}, line {number}: {_first(error)}") from None
     given = lines_read[0].format if lines_read else None
     if given != FORMAT:
         raise FeatvizError(f"{path} is of format {given}; expected {FORMAT}")
     return lines_read
+
+
+def _first(error: ValidationError) -> str:
+    """Where a line is wrong and why, without the line itself."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return one_line(ValueError(f"{place}: {first['msg']}" if place else first["msg"]))

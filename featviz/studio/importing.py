@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from featviz.drawing import from_svg, to_svg
@@ -26,6 +27,7 @@ from featviz.studio.history_file import (
     SketchLine,
     read_history,
 )
+from featviz.studio.problems import StudioError
 from featviz.studio.strokes import editable, lines
 from featviz.studio.tables import Author, Drawing, Event, Group, Sketch, Stroke, now
 
@@ -71,20 +73,36 @@ def import_sketches(folder: Path, database: Database) -> Imported:
     """
     contents = list(_read(folder))
     history = read_history(folder / HISTORY)
-    return database.write(lambda session: _insert(session, contents, history))
+    try:
+        return database.write(lambda session: _insert(session, contents, history))
+    except StudioError as error:
+        if isinstance(error.__cause__, IntegrityError | DataError):
+            raise FeatvizError(f"{folder / HISTORY} contradicts itself or the database") from None
+        raise
 
 
 def _read(folder: Path) -> Iterator[_Content]:
-    sketches = read_sketches(folder)
+    try:
+        sketches = read_sketches(folder)
+    except UnicodeEncodeError as error:
+        _require_text(str(error.object), folder)
+        raise
     columns = [*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS]
     rows = list(sketches.index[columns].itertuples(index=False, name=None))
     for number, (label, group, file, base, part) in enumerate(track(rows, "reading sketches")):
         # Whatever is wrong with a sketch is told before anything is stored.
+        for name in (label, group, file, base, part):
+            _require_text(name, folder)
         sketches.image(number)
         data = (folder / file).read_bytes()
         is_svg = file.lower().endswith(".svg")
         strokes = editable(from_svg(data.decode("utf-8"))) if is_svg else None
         yield _Content(label, group, file, base, part, data, strokes, number)
+
+
+def _require_text(name: str, folder: Path) -> None:
+    if "\0" in name or any("\ud800" <= character <= "\udfff" for character in name):
+        raise FeatvizError(f"{folder}: the name {name!r} is no text in UTF-8; rename it")
 
 
 def _insert(session: Session, contents: list[_Content], history: list[HistoryLine]) -> Imported:

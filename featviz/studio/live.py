@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -18,7 +18,22 @@ from featviz import __version__
 from featviz.errors import FeatvizError
 from featviz.studio.engine import Answer, Engine, Job, Start, frame
 from featviz.studio.guard import RateLimit
-from featviz.studio.messages import MESSAGE_BYTES, Draw, Ping, ProbeMessage, Settings, live_message
+from featviz.studio.live_messages import (
+    Draw,
+    Failure,
+    Hello,
+    Loading,
+    Outgoing,
+    Ping,
+    Pong,
+    ProbeLive,
+    ProbeMap,
+    ProbeMessage,
+    ProbeProgress,
+    Settings,
+    live_message,
+)
+from featviz.studio.messages import MESSAGE_BYTES, SketchReference, StartReference
 from featviz.studio.probe import Prober
 from featviz.studio.problems import StudioError
 
@@ -81,7 +96,7 @@ class LiveServer:
         self,
         engine: Engine,
         prober: Prober,
-        start_of: Callable[[Any], Start],
+        start_of: Callable[[StartReference | SketchReference], Start],
     ) -> None:
         self.engine, self.prober, self.start_of = engine, prober, start_of
         self.connections: Counter[str] = Counter()
@@ -136,7 +151,7 @@ class _Connection:
         names = list(self.server.engine.networks.generating)
         answering = asyncio.create_task(self._answer())
         try:
-            await self._send({"type": "hello", "version": __version__, "checkpoints": names})
+            await self._send(Hello(type="hello", version=__version__, checkpoints=names))
             await self._listen()
         except (WebSocketDisconnect, ConnectionError, RuntimeError):
             # RuntimeError: Starlette's word for a connection that ended while we sent.
@@ -174,7 +189,7 @@ class _Connection:
 
     async def _handle(self, message: Settings | Draw | Ping) -> None:
         if isinstance(message, Ping):
-            await self._send({"type": "pong", "t": message.t})
+            await self._send(Pong(type="pong", t=message.t))
         elif isinstance(message, Draw):
             self.wanted.put(message)
         else:
@@ -224,11 +239,10 @@ class _Connection:
 
     def _compute(self, job: Job) -> Answer:
         def loading(name: str) -> None:
-            message = {"type": "loading", "checkpoint": name}
+            message = Loading(type="loading", checkpoint=name)
             asyncio.run_coroutine_threadsafe(self._send(message), self._loop)
 
-        self.server.engine.networks.loading = loading
-        return self.server.engine.answer(job)
+        return self.server.engine.answer(job, loading)
 
     async def _deliver(self, answer: Answer) -> None:
         header, pictures = frame(answer)
@@ -238,13 +252,13 @@ class _Connection:
         await self._send_bytes(b"".join([len(data).to_bytes(4, "big"), data, *pictures]))
         for checkpoint, message in answer.failed:
             await self._send(
-                {
-                    "type": "error",
-                    "code": "checkpoint",
-                    "message": message,
-                    "checkpoint": checkpoint,
-                    "seq": answer.job.seq,
-                }
+                Failure(
+                    type="error",
+                    seq=answer.job.seq,
+                    code="checkpoint",
+                    message=message,
+                    checkpoint=checkpoint,
+                )
             )
 
     # Probes
@@ -271,13 +285,19 @@ class _Connection:
                 future = asyncio.wrap_future(extraction.future)
                 # Nobody may be left to ask how it ended.
                 future.add_done_callback(lambda done: done.cancelled() or done.exception())
-                about = {"point": [x, y], "checkpoint": name}
                 told = -1
                 while not future.done():
                     if told != extraction.done:
                         told = extraction.done
-                        progress = {"done": told, "total": extraction.total}
-                        await self._send({"type": "probe_progress", **about, **progress})
+                        await self._send(
+                            ProbeProgress(
+                                type="probe_progress",
+                                point=(x, y),
+                                checkpoint=name,
+                                done=told,
+                                total=extraction.total,
+                            )
+                        )
                     await asyncio.wait({future}, timeout=_PROGRESS_SECONDS)
                 future.result()
                 await self._send(await asyncio.to_thread(self._map_message, probe))
@@ -291,27 +311,27 @@ class _Connection:
             log.exception("a probe failed")
             await self._error(StudioError("internal", "the server made a mistake"), None)
 
-    def _map_message(self, probe: ProbeMessage) -> dict[str, Any]:
+    def _map_message(self, probe: ProbeMessage) -> ProbeMap:
         prober = self.server.prober
         (x, y), name, layer = probe.point, probe.checkpoint, probe.layer
         shown = prober.map(name, (x, y), layer)
         groups = list(prober.starts.groups)
         numbers = [groups.index(group) for group in prober.starts.sketch_groups]
-        return {
-            "type": "probe_map",
-            "point": [x, y],
-            "checkpoint": name,
-            "layer": layer,
-            "explained": [round(float(r), 4) for r in shown.projection.explained_variance_ratio],
-            "groups": groups,
-            "points": [
-                [_short(px), _short(py), group, number]
+        return ProbeMap(
+            type="probe_map",
+            point=(x, y),
+            checkpoint=name,
+            layer=layer,
+            explained=[round(float(r), 4) for r in shown.projection.explained_variance_ratio],
+            groups=groups,
+            points=[
+                (_short(px), _short(py), group, number)
                 for number, ((px, py), group) in enumerate(
                     zip(shown.coordinates, numbers, strict=True)
                 )
             ],
-            "distinct": shown.distinct,
-        }
+            distinct=shown.distinct,
+        )
 
     async def _show_probe(self, probe: ProbeMessage, job: Job) -> None:
         (x, y), name, layer = probe.point, probe.checkpoint, probe.layer
@@ -324,19 +344,19 @@ class _Connection:
             place = await self.server.work(project)
         if place is not None:
             await self._send(
-                {
-                    "type": "probe_live",
-                    "seq": job.seq,
-                    "point": [x, y],
-                    "checkpoint": name,
-                    "layer": layer,
-                    "xy": [_short(value) for value in place],
-                }
+                ProbeLive(
+                    type="probe_live",
+                    seq=job.seq,
+                    point=(x, y),
+                    checkpoint=name,
+                    layer=layer,
+                    xy=[_short(value) for value in place],
+                )
             )
 
     # Sending
 
-    async def _send(self, message: dict[str, Any]) -> None:
+    async def _send(self, message: Outgoing) -> None:
         async with self._sending:
             await self.socket.send_text(json.dumps(message, separators=(",", ":")))
 
@@ -345,7 +365,7 @@ class _Connection:
             await self.socket.send_bytes(data)
 
     async def _error(self, error: StudioError, seq: int | None) -> None:
-        await self._send({"type": "error", "seq": seq, **error.document()})
+        await self._send(Failure(type="error", seq=seq, code=error.code, message=str(error)))
 
 
 def _short(value: float) -> float:

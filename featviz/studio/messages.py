@@ -1,11 +1,15 @@
-"""What the page may send, checked: anything else is refused before it is looked at."""
+"""What requests may hold, checked: anything else is refused before it is looked at."""
 
 import unicodedata
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from featviz.errors import one_line
+from featviz.sketches import INDEX
+from featviz.studio.exporting import HISTORY
+from featviz.studio.file_names import problem_of
 from featviz.studio.problems import StudioError
 from featviz.studio.rasters import require_little_work
 from featviz.studio.steps import NewEvent, NewStroke
@@ -22,8 +26,6 @@ LIVE_POINTS = 100_000
 GROUP_CHARACTERS = 40
 
 _FARTHEST_LOW, _FARTHEST_HIGH = -512.0, 1024.0
-_FORBIDDEN = set('/\\:*?"<>|')
-_RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10)}
 
 
 def _coordinates(values: list[float]) -> list[float]:
@@ -42,10 +44,10 @@ def _one_line_text(text: str) -> str:
 
 def _group(text: str) -> str:
     text = _one_line_text(text)
-    if _FORBIDDEN & set(text) or text.startswith(".") or text.endswith("."):
-        raise ValueError("a group's name is a folder's name when it is exported")
-    if text.partition(".")[0].casefold() in _RESERVED:
-        raise ValueError("this name is reserved on some systems")
+    if problem := problem_of(text):
+        raise ValueError(f"a group's name is a folder's name when it is exported; {problem}")
+    if text.casefold() in (INDEX, HISTORY):
+        raise ValueError("a file of every export has this name")
     return text
 
 
@@ -61,37 +63,39 @@ Group = Annotated[str, Field(max_length=GROUP_CHARACTERS), AfterValidator(_group
 PageVersion = Annotated[str, Field(max_length=40), AfterValidator(_one_line_text)]
 
 
-class _Message(BaseModel):
+class Request(BaseModel):
+    """What comes in, in either way: exactly this and nothing else."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class SessionRequest(_Message):
+class SessionRequest(Request):
     """Who draws, and the token if the server wants one."""
 
     nickname: Nickname | None = None
     token: Annotated[str, Field(max_length=200)] | None = None
 
 
-class StartReference(_Message):
+class StartReference(Request):
     """A sketch of the server's set."""
 
     start: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
-class SketchReference(_Message):
+class SketchReference(Request):
     """A saved sketch."""
 
     sketch: Id
 
 
-class DrawingRequest(_Message):
+class DrawingRequest(Request):
     """A new drawing."""
 
     base: StartReference | SketchReference | None = None
     page_version: PageVersion = "1"
 
 
-class StrokeMessage(_Message):
+class StrokeMessage(Request):
     """A stroke of a drawing that is to be stored."""
 
     id: ItemId
@@ -100,13 +104,13 @@ class StrokeMessage(_Message):
     points: Points
 
 
-class StrokeId(_Message):
+class StrokeId(Request):
     """A stroke that was taken away earlier."""
 
     id: ItemId
 
 
-class EventMessage(_Message):
+class EventMessage(Request):
     """A step of a drawing."""
 
     id: ItemId
@@ -126,7 +130,7 @@ class EventMessage(_Message):
         return NewEvent(self.id, self.kind, add, tuple(self.remove), self.of)
 
 
-class EventsRequest(_Message):
+class EventsRequest(Request):
     """Steps that follow the event `after`."""
 
     after: ItemId | None
@@ -141,7 +145,7 @@ class EventsRequest(_Message):
         return events
 
 
-class SketchRequest(_Message):
+class SketchRequest(Request):
     """A sketch to be saved."""
 
     drawing: Id
@@ -150,70 +154,10 @@ class SketchRequest(_Message):
     replaces: Id | None = None
 
 
-class ProbeMessage(_Message):
-    """A point, and the map it is to be shown in."""
-
-    point: Annotated[list[Annotated[int, Field(ge=0, lt=512)]], Field(min_length=2, max_length=2)]
-    layer: Annotated[str, Field(pattern=r"^[\w.]{1,60}$")]
-    checkpoint: Annotated[str, Field(max_length=100)]
-
-
-class Settings(_Message):
-    """What the live connection is to show."""
-
-    type: Literal["settings"]
-    checkpoints: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=2)]
-    start: StartReference | SketchReference | None
-    difference: bool
-    raster: bool
-    probe: ProbeMessage | None
-
-
-class LiveStroke(_Message):
-    """A stroke of a drawing that is to be shown."""
-
-    part: Part
-    points: Points
-
-
-class Draw(_Message):
-    """The whole present drawing."""
-
-    type: Literal["draw"]
-    seq: Annotated[int, Field(ge=0, le=2**53)]
-    strokes: Annotated[list[LiveStroke], Field(max_length=LIVE_STROKES)]
-
-
-class Ping(_Message):
-    """Are you there?"""
-
-    type: Literal["ping"]
-    t: Annotated[str, Field(max_length=100)] | float | int | None = None
-
-
-_LIVE: TypeAdapter[Settings | Draw | Ping] = TypeAdapter(
-    Annotated[Settings | Draw | Ping, Field(discriminator="type")]
-)
-
-
-def live_message(text: str) -> Settings | Draw | Ping:
-    """A message of the live connection; raises StudioError for anything malformed or too large."""
-    try:
-        message = _LIVE.validate_json(text)
-    except ValidationError as error:
-        raise malformed(
-            error.errors(include_url=False, include_context=False, include_input=False)
-        ) from None
-    if isinstance(message, Draw):
-        if sum(len(stroke.points) for stroke in message.strokes) > 2 * LIVE_POINTS:
-            raise StudioError("too-large", f"a drawing has at most {LIVE_POINTS} points")
-        require_little_work(tuple(stroke.points) for stroke in message.strokes)
-    return message
-
-
 def malformed(errors: Sequence[Any]) -> StudioError:
     """What pydantic has against a message, in one line: where, and why."""
     first = errors[0]
-    place = ".".join(str(step) for step in first["loc"])[:80]
-    reason = " ".join(str(first["msg"]).split())[:200]
+    # A key of the message may be anything, also what no answer could hold.
+    place = one_line(".".join(str(step) for step in first["loc"]), 80)
+    reason = one_line(first["msg"])
     return StudioError("bad-request", f"{place}: {reason}" if place else reason)

@@ -71,16 +71,10 @@ def choices(sources: Sequence[str]) -> dict[str, Choice]:
 
 
 class Networks:
-    """The loaded networks; a few are kept. Use from one thread.
+    """The loaded networks; a few are kept. Use from one thread."""
 
-    loading: called with a checkpoint's name before it is loaded.
-    """
-
-    def __init__(
-        self, sources: Sequence[str], loading: Callable[[str], None] = lambda _: None
-    ) -> None:
+    def __init__(self, sources: Sequence[str]) -> None:
         self.choices = choices(sources)
-        self.loading = loading
         self._fast: OrderedDict[str, FastGenerator] = OrderedDict()
 
     @property
@@ -117,12 +111,20 @@ class Networks:
                 "checkpoint", f"checkpoint '{name}' cannot be loaded: {' '.join(reason.split())}"
             ) from error
 
-    def generate(self, name: str, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The face (512, 512, 3) of a picture (512, 512)."""
+    def generate(
+        self,
+        name: str,
+        picture: NDArray[np.uint8],
+        loading: Callable[[str], None] = lambda _: None,
+    ) -> NDArray[np.uint8]:
+        """The face (512, 512, 3) of a picture (512, 512).
+
+        loading: called with the checkpoint's name before it is loaded, if it has to be.
+        """
         if name not in self._fast:
             if not self.choice(name).generates:
                 raise StudioError("bad-request", f"checkpoint '{name}' makes no face of a sketch")
-            self.loading(name)
+            loading(name)
             generator = self.load(name).generator
             # Its file may have been replaced by another kind since the server started.
             if not isinstance(generator, GlobalGenerator | LocalEnhancer):

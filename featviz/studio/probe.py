@@ -11,7 +11,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +25,7 @@ from featviz.errors import FeatvizError
 from featviz.extraction import extract
 from featviz.points import Point
 from featviz.receptive_field import Geometry, trace_geometry
+from featviz.studio.live_messages import LayerField, Probe
 from featviz.studio.networks import Networks
 from featviz.studio.problems import StudioError
 from featviz.studio.start_set import StartSet
@@ -43,7 +43,7 @@ Key = tuple[str, Point]
 
 
 @dataclass(frozen=True, eq=False)
-class ProbeMap:
+class VectorMap:
     """A layer's vectors of the start set in the plane. coordinates: (sketches, 2)."""
 
     projection: Projection
@@ -106,7 +106,7 @@ class Prober:
                 if self._faces == 0:
                     self._faces_done.set()
 
-    def describe(self, checkpoint: str, point: Point, layer: str) -> dict[str, Any]:
+    def describe(self, checkpoint: str, point: Point, layer: str) -> Probe:
         """The receptive fields of all layers at a point; raises StudioError for other layers."""
         geometry = self.geometry(checkpoint)
         if layer not in geometry:
@@ -119,22 +119,16 @@ class Prober:
         for name, entry in geometry.items():
             position = entry.position(point)
             layers.append(
-                {
-                    "layer": name,
-                    "position": list(position),
-                    "extent": None if entry.extent is None else list(entry.extent),
-                    "box": list(entry.box(position)),
-                    "channels": channels[name],
-                    "sees_whole_map": entry.sees_whole_map,
-                }
+                LayerField(
+                    layer=name,
+                    position=position,
+                    extent=entry.extent,
+                    box=entry.box(position),
+                    channels=channels[name],
+                    sees_whole_map=entry.sees_whole_map,
+                )
             )
-        return {
-            "type": "probe",
-            "point": list(point),
-            "checkpoint": checkpoint,
-            "layer": layer,
-            "layers": layers,
-        }
+        return Probe(type="probe", point=point, checkpoint=checkpoint, layer=layer, layers=layers)
 
     @contextmanager
     def extraction(self, checkpoint: str, point: Point) -> Iterator[Extraction]:
@@ -243,7 +237,7 @@ class Prober:
         if self._extractions.get(key) is extraction:
             del self._extractions[key]
 
-    def _map(self, checkpoint: str, point: Point, layer: str) -> ProbeMap:
+    def _map(self, checkpoint: str, point: Point, layer: str) -> VectorMap:
         with self._lock:
             table = self._tables[checkpoint, point]
         vectors = table.vectors[layer]
@@ -252,7 +246,7 @@ class Prober:
         except FeatvizError as error:
             raise StudioError("bad-request", f"layer {layer} at {point}: {error}") from None
         distinct = len(np.unique(vectors + 0.0, axis=0))
-        return ProbeMap(projection, projection(vectors), distinct)
+        return VectorMap(projection, projection(vectors), distinct)
 
     def _live_model(self, checkpoint: str) -> nn.Module:
         if checkpoint not in self._live:

@@ -11,6 +11,7 @@ STATUS = {
     "forbidden": 403,
     "not-found": 404,
     "method": 405,
+    "slow": 408,
     "conflict": 409,
     "exists": 409,
     "deleted": 409,

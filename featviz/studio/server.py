@@ -1,6 +1,8 @@
 """Starting the server of the drawing page, and the browser."""
 
 import logging
+import os
+import secrets
 import socket
 import threading
 import webbrowser
@@ -13,8 +15,9 @@ import uvicorn
 
 from featviz.errors import FeatvizError
 from featviz.studio.app import create_app
+from featviz.studio.connections import Patience, patient_protocol
 from featviz.studio.context import Studio
-from featviz.studio.database import Database
+from featviz.studio.database import Database, default_database
 from featviz.studio.guard import allowed_hosts, is_loopback
 from featviz.studio.messages import MESSAGE_BYTES
 from featviz.studio.networks import Networks
@@ -23,6 +26,8 @@ from featviz.studio.store import Store
 
 _LEAST_TOKEN = 8
 _MOST_CONNECTIONS = 1000
+_MOST_HEAD_BYTES = 32_768
+TOKEN_VARIABLE = "FEATVIZ_TOKEN"
 
 
 def check_token(host: str, token: str) -> None:
@@ -33,9 +38,51 @@ def check_token(host: str, token: str) -> None:
         )
     if not is_loopback(host) and not token:
         raise FeatvizError(
-            f"{host} can be reached from other machines; give a token with --token, which "
+            f"{host} can be reached from other machines; leave --token as it is or give one, which "
             "everybody needs who draws, or keep to --host 127.0.0.1"
         )
+
+
+def choose_token(token: str | None, file: Path | None) -> str:
+    """The token that is given, or in the file, or in the environment, or this user's own.
+
+    token: "" asks for none. The own one is made once and kept where only this user can read it, so
+    sessions outlive the server. Raises FeatvizError for a file that holds no token.
+    """
+    if token is not None:
+        return token
+    if file is not None:
+        return _read_token(file)
+    if given := os.environ.get(TOKEN_VARIABLE):
+        return given
+    own = default_database().with_name("token")
+    try:
+        return _make_token(own)
+    except FileExistsError:
+        return _read_token(own)
+    except OSError:
+        # Nowhere to keep it: one for this time.
+        return secrets.token_urlsafe(18)
+
+
+def _make_token(path: Path) -> str:
+    token = secrets.token_urlsafe(18)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(private, "w", encoding="ascii") as file:
+        file.write(token + "\n")
+    return token
+
+
+def _read_token(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            token = file.readline(1000).strip()
+    except UnicodeDecodeError:
+        token = ""
+    if not token:
+        raise FeatvizError(f"{path} holds no token; expected one in its first line")
+    return token
 
 
 def serve(
@@ -78,9 +125,11 @@ def serve(
     server.run(sockets=[listening])
 
 
-def uvicorn_settings() -> dict[str, Any]:
+def uvicorn_settings(patience: Patience | None = None) -> dict[str, Any]:
     """How uvicorn is run: quiet, limited, and believing no proxy."""
     return {
+        "http": patient_protocol(patience or Patience()),
+        "h11_max_incomplete_event_size": _MOST_HEAD_BYTES,
         "log_level": logging.WARNING,
         "access_log": False,
         "server_header": False,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from featviz.drawing import Drawing, Stroke
+from featviz.errors import FeatvizError, one_line
 from featviz.studio.tables import PART
 
 
@@ -40,9 +41,12 @@ def by_part(strokes: Iterable[tuple[str, Iterable[float]]]) -> list[dict[str, An
 
 def lines(strokes: Sequence[dict[str, Any]] | None) -> Drawing:
     """Stored strokes ({"part", "points": flat}) as a drawing."""
-    return Drawing(
-        tuple(
-            Stroke(stroke["part"], np.array(stroke["points"], dtype=np.float64).reshape(-1, 2))
-            for stroke in strokes or ()
+    try:
+        return Drawing(
+            tuple(
+                Stroke(stroke["part"], np.array(stroke["points"], dtype=np.float64).reshape(-1, 2))
+                for stroke in strokes or ()
+            )
         )
-    )
+    except (KeyError, TypeError, ValueError) as error:
+        raise FeatvizError(f"stored strokes are no strokes: {one_line(error)}") from None

@@ -65,17 +65,27 @@ class Runner:
     def answer(self):
         return self.process.stdout.readline().strip()
 
-    def run(self, words, kill_after=None):
-        """The wait status of one run of the command, killed after some seconds if told so."""
+    def run(self, words, kill_when=None, then=0.0):
+        """The wait status of one run of the command, killed `then` seconds after a condition."""
         self.process.stdin.write(" ".join(words) + "\n")
         self.process.stdin.flush()
         child = int(self.answer())
-        if kill_after is not None:
-            time.sleep(kill_after)
+        if kill_when is not None:
+            while is_running(child) and not kill_when():
+                time.sleep(0.002)
+            time.sleep(then)
             # It may have ended by itself; until its parent has said so, nobody else has its id.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         return int(self.answer())
+
+
+def is_running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -83,12 +93,16 @@ def runner():
     runner = Runner()
     yield runner
     runner.process.stdin.close()
-    runner.process.wait(10)
+    runner.process.wait(120)
     runner.process.stdout.close()
 
 
+def tables(folder):
+    return folder.glob("[!.]*.parquet")
+
+
 def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.glob("[!.]*.parquet")}
+    return {path.name: path.read_bytes() for path in tables(folder)}
 
 
 def test_killed_at_fifty_random_moments_every_file_is_whole_and_a_rerun_completes(tmp_path, runner):
@@ -106,7 +120,14 @@ def test_killed_at_fifty_random_moments_every_file_is_whole_and_a_rerun_complete
     out = tmp_path / "out0"
     while kills < KILLS:
         words = arguments(checkpoints, sketches, out)
-        status = runner.run(words, kill_after=moments.uniform(0, takes))
+        # Work is counted, not time: none or one more table must be there, however slow it is;
+        # what is random is how far the next one has come.
+        wanted = len(list(tables(out))) + moments.randint(0, 1)
+        status = runner.run(
+            words,
+            kill_when=lambda out=out, wanted=wanted: len(list(tables(out))) >= wanted,
+            then=moments.uniform(0, takes / len(checkpoints)),
+        )
         assert status in (0, signal.SIGKILL)
         kills += status == signal.SIGKILL
         there = contents(out)
@@ -195,7 +216,7 @@ def test_a_table_that_another_call_writes_is_left_to_it_until_the_others_are_mad
 
     thread = threading.Thread(target=work)
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 300
     said = ""
     while "waiting" not in said and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -204,7 +225,7 @@ def test_a_table_that_another_call_writes_is_left_to_it_until_the_others_are_mad
     assert "n0.parquet; waiting for it" in said
     assert made == ["n1", "n2"]
     holder.kill()  # with kill -9: its lock is gone with it
-    thread.join(20)
+    thread.join(300)
     assert made == ["n1", "n2", "n0"]
 
 

@@ -35,8 +35,8 @@ ARGUMENTS = [
 SKETCHES = Path(__file__).parent.parent.parent / "sketches"
 STARTS = ("G5/001", "G5/002", "G7/001", "G7/002", "G8/001", "G8/002", "G8/009", "G9/001")
 """The start sketches of the test server: few, so that the probe is quick."""
-PATIENCE = 30_000
-"""Milliseconds; a busy machine is slow, a broken page is slower."""
+PATIENCE = 300_000
+"""Milliseconds; who waits for a condition loses nothing by waiting long for it."""
 
 Point = tuple[float, float]
 
@@ -88,8 +88,7 @@ class Server:
         command = [sys.executable, "-m", "featviz", "draw", "--no-browser"]
         command += ["--checkpoints", *self.checkpoints, "--port", str(self.port)]
         command += ["--database", str(self.database), "--sketches", str(self.sketches)]
-        if self.token:
-            command += ["--token", self.token]
+        command += ["--token", self.token]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env=environment, cwd=self.folder
@@ -112,7 +111,7 @@ class Server:
         assert self.process is not None
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.kill()
 

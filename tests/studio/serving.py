@@ -43,7 +43,7 @@ class Serving:
         return httpx.Client(
             base_url=self.address,
             headers={"Origin": self.address},
-            timeout=60,
+            timeout=300,
         )
 
     @contextmanager
@@ -63,7 +63,7 @@ class Serving:
             origin=more.pop("origin", self.address),
             additional_headers={"Cookie": cookies},
             max_size=None,
-            open_timeout=30,
+            open_timeout=300,
             **more,
         )
 
@@ -76,8 +76,9 @@ def serving(
     token: str = "",
     limits: Limits | None = None,
     busy_seconds: float = 5.0,
+    **uvicorn_changes: Any,
 ) -> Iterator[Serving]:
-    """Serve until the block ends."""
+    """Serve until the block ends; uvicorn_changes: to how uvicorn is run."""
     networks = Networks([str(path) for path in checkpoints])
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
@@ -91,7 +92,7 @@ def serving(
         cookie=f"featviz-{port}",
     )
     app = create_app(studio, allowed_hosts("127.0.0.1", port))
-    server = uvicorn.Server(uvicorn.Config(app, **uvicorn_settings()))
+    server = uvicorn.Server(uvicorn.Config(app, **{**uvicorn_settings(), **uvicorn_changes}))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     while not server.started:
@@ -101,7 +102,7 @@ def serving(
         yield Serving(port, studio, token)
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
 
 
 def stroke(part: str = "mouth", *points: float, order: float = 0) -> dict[str, Any]:

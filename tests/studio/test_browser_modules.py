@@ -353,7 +353,7 @@ def _families(table: dict[str, str]) -> set[str]:
 
 
 def test_no_module_parses_markup_or_names_another_host() -> None:
-    for path in STATIC.iterdir():
+    for path in filter(Path.is_file, STATIC.rglob("*")):
         text = path.read_text(encoding="utf-8")
         for forbidden in (
             "innerHTML",
@@ -368,7 +368,13 @@ def test_no_module_parses_markup_or_names_another_host() -> None:
 
 
 def test_all_colours_come_from_the_tokens() -> None:
-    style = (STATIC / "style.css").read_text(encoding="utf-8")
+    sheets = sorted((STATIC / "styles").glob("*.css"))
+    style = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
+    # Each is loaded, the tokens first and what changes on narrow pages last.
+    page = (STATIC / "index.html").read_text(encoding="utf-8")
+    loaded = re.findall(r'href="/static/styles/([\w-]+\.css)"', page)
+    assert sorted(loaded) == [sheet.name for sheet in sheets]
+    assert (loaded[0], loaded[-1]) == ("tokens.css", "narrow.css")
     rules = re.sub(r":root[^{]*\{[^}]*\}", "", style)
     allowed = {"#565b62", "#8fd3ff"}  # on paper and on the difference map, in every theme
     assert set(re.findall(r"#[0-9a-fA-F]{3,8}\b(?=[;\s])", rules)) - allowed == set()

@@ -1,6 +1,7 @@
 """Exporting and importing, which undo each other."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -297,14 +298,132 @@ def test_an_export_that_fails_leaves_no_folder(
     assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == []
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE sketches SET strokes = 'nonsense'",
+        "UPDATE sketches SET strokes = '5'",
+        """UPDATE sketches SET strokes = '[{"part": "mouth"}]'""",
+        """UPDATE sketches SET strokes = '[{"part": "mouth", "points": [1, 2, 3]}]'""",
+        "UPDATE sketches SET saved = 'yesterday'",
+        "UPDATE events SET added = '{'",
+        "ALTER TABLE events DROP COLUMN kind",
+        "DROP TABLE authors",
+    ],
+)
+def test_a_database_that_holds_something_else_is_told_in_one_line(
+    damage: str, small_set: Path, tmp_path: Path
+) -> None:
+    database = Database(tmp_path / "sketches.db")
+    import_sketches(small_set, database)
+    store = Store(database)
+    me = store.begin_session("Mei", "")[0].id
+    drawing = str(uuid4())
+    store.create_drawing(me, drawing, None, "1")
+    line = NewStroke("s", "mouth", 0, (1.0, 1.0))
+    store.append_events(me, drawing, None, [NewEvent("e", "draw", (line,), ())])
+    store.save_sketch(me, str(uuid4()), drawing, 1, "mine")
+    with sqlite3.connect(tmp_path / "sketches.db", isolation_level=None) as other:
+        other.execute("PRAGMA foreign_keys = OFF")
+        other.execute(damage)
+    with pytest.raises(FeatvizError) as caught:
+        export_sketches(database, tmp_path / "out", everything=True)
+    assert "\n" not in str(caught.value) and "locked" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == []
+    database.close()
+
+
+def test_names_that_no_folder_can_have_stop_no_export_and_are_read_back(
+    drawn: Store, other: Database, tmp_path: Path
+) -> None:
+    me = drawn.begin_session("Mei", "")[0].id
+    drawing = str(uuid4())
+    drawn.create_drawing(me, drawing, None, "1")
+    line = NewStroke("s", "mouth", 0, (1.0, 1.0, 9.0, 9.0))
+    drawn.append_events(me, drawing, None, [NewEvent("e", "draw", (line,), ())])
+    # As if they came from older pages or other people's sets.
+    odd = [
+        "history.jsonl",
+        "INDEX.csv",
+        "con",
+        "..",
+        ".x",
+        "Mine",
+        "mine",
+        "a:b",
+        "\x1b[2J",
+        "字" * 79,
+    ]
+    for group in odd:
+        drawn.save_sketch(me, str(uuid4()), drawing, 1, group)
+    export_sketches(drawn.database, tmp_path / "out", everything=True)
+    back = read_sketches(tmp_path / "out")
+    assert set(odd) <= set(back.groups)
+    assert all((back.image(number) == 0).any() for number in range(len(back)))
+    report = import_sketches(tmp_path / "out", other)
+    assert (report.new, report.known) == (len(rows(drawn.database)["Sketch"]), 0)
+    for table in ("Author", "Drawing", "Stroke", "Event"):
+        assert rows(other)[table] == rows(drawn.database)[table]
+    # The second export is the first one, and importing it changes nothing.
+    export_sketches(other, tmp_path / "again", everything=True)
+    assert tree(tmp_path / "again") == tree(tmp_path / "out")
+    assert import_sketches(tmp_path / "again", other).new == 0
+
+
+def test_names_that_are_no_utf8_are_refused_at_the_door(other: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "set" / "g\udcff"
+    folder.mkdir(parents=True)
+    Image.new("L", (512, 512), 255).save(folder / "1.png")
+    with pytest.raises(FeatvizError, match="UTF-8"):
+        import_sketches(tmp_path / "set", other)
+    assert not any(rows(other).values())
+
+
+def test_what_killed_exports_have_left_goes_with_the_next_one_but_not_what_is_being_written(
+    drawn: Store, tmp_path: Path
+) -> None:
+    script = """
+import os, signal, sys
+from pathlib import Path
+from featviz.export.folders import new_folder
+with new_folder(Path(sys.argv[1])) as folder:
+    (folder / "half").touch()
+    print(folder, flush=True)
+    sys.stdin.readline()
+"""
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path / "out")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    killed, living = (Path(str(w.stdout and w.stdout.readline()).strip()) for w in writers)
+    writers[0].kill()
+    writers[0].wait()
+    others = tmp_path / ".out.notes"
+    others.mkdir()
+    assert (killed / "half").exists()
+    export_sketches(drawn.database, tmp_path / "out")
+    assert not killed.exists()
+    assert (living / "half").exists() and others.exists()
+    writers[1].kill()
+    writers[1].wait()
+    with pytest.raises(FeatvizError, match="not empty"):
+        export_sketches(drawn.database, tmp_path / "out")
+
+
 def test_a_file_path_out_of_a_database_stays_inside_the_folder(
     drawn: Store, tmp_path: Path
 ) -> None:
     escape = update(Sketch).where(Sketch.label == "jo's/002").values(file="../../escaped.svg")
     drawn.database.write(lambda session: session.execute(escape))
-    with pytest.raises(FeatvizError, match="outside"):
-        export_sketches(drawn.database, tmp_path / "deep" / "er" / "out")
-    assert not list(tmp_path.rglob("escaped.svg"))
+    export_sketches(drawn.database, tmp_path / "deep" / "er" / "out")
+    assert list(tmp_path.rglob("*escaped*")) == list(
+        (tmp_path / "deep/er/out").rglob("escaped.svg")
+    )
 
 
 @pytest.mark.parametrize(
@@ -313,6 +432,12 @@ def test_a_file_path_out_of_a_database_stays_inside_the_folder(
         (lambda text: "{" + text, "line 1"),
         (lambda text: text.replace('"format":1', '"format":9'), "format 9; expected 1"),
         (lambda text: text.replace('"revision":2', '"revision":"many"', 1), "revision"),
+        (lambda text: text.replace('"revision":2', f'"revision":{10**30}', 1), "revision"),
+        (lambda text: text + "[" * 100_000, "recursion|depth"),
+        (lambda text: text.replace('"nickname":"Mei"', r'"nickname":"M\u0000"'), "null character"),
+        (lambda text: text.replace('"kind":"draw"', r'"kind":"\ud800"', 1), "line"),
+        (lambda text: text.replace('"created":"2', '"created":"0001-01-01T00:00+14:00 2'), "line"),
+        (lambda text: text + text.split("\n")[3], "contradicts"),
     ],
 )
 def test_a_damaged_history_is_told_by_its_line_and_stores_nothing(
@@ -335,7 +460,7 @@ def test_the_commands_lead_from_a_database_to_feature_tables(
 
     def featviz(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "featviz", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=600)
 
     exported = featviz("sketches", "export", source, "out")
     assert exported.returncode == 0, exported.stderr
@@ -373,6 +498,16 @@ def test_an_import_goes_on_with_drawings_that_an_earlier_one_brought(
     assert rows(other) == before
 
 
+def test_a_history_that_is_no_utf8_is_told_by_its_line(
+    drawn: Store, other: Database, tmp_path: Path
+) -> None:
+    export_sketches(drawn.database, tmp_path / "out")
+    path = tmp_path / "out" / HISTORY
+    path.write_bytes(path.read_bytes() + b'{"author": "\xff"}\n')
+    with pytest.raises(FeatvizError, match=r"line \d+: "):
+        import_sketches(tmp_path / "out", other)
+
+
 def test_drawings_that_went_different_ways_are_not_mixed(
     drawn: Store, other: Database, tmp_path: Path
 ) -> None:
@@ -392,6 +527,8 @@ def test_drawings_that_went_different_ways_are_not_mixed(
         ('"suffix":".svg"', '"suffix":"/../../../escaped"'),
         ('"points":[100.25,', '"points":[1,100.25,'),
         ('"points":[100.25,', '"points":[NaN,'),
+        ('"original":null', '"original":"xyz"'),
+        ('"suffix":".svg"', '"suffix":".exe"'),
     ],
 )
 def test_a_history_made_up_by_somebody_is_refused(
@@ -422,7 +559,7 @@ def test_without_the_extra_the_commands_say_what_to_install(tmp_path: Path) -> N
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            timeout=120,
+            timeout=600,
         )
         assert failed.returncode == 2, failed.stderr
         assert "pip install 'featviz[draw]'" in failed.stderr and failed.stderr.count("\n") == 1

@@ -128,15 +128,17 @@ def test_a_server_killed_fifty_times_amid_requests_loses_nothing_it_acknowledged
     port = int(address.rpartition(":")[2])
     acknowledged: list[str] = []
     try:
-        with httpx.Client(base_url=address, headers={"Origin": address}, timeout=60) as client:
+        with httpx.Client(base_url=address, headers={"Origin": address}, timeout=300) as client:
             client.post("/api/session", json={"nickname": "Mei"})
             mine = new_drawing(client)
             for kill in range(50):
-                victim = threading.Timer(0.003 * (kill % 20), os.kill, (pid, signal.SIGKILL))
-                victim.start()
-                sent = None
+                # After so many answers, however long they take, and then amid the next requests.
+                victim = threading.Timer(0.003 * (kill % 7), os.kill, (pid, signal.SIGKILL))
+                sent, least = None, len(acknowledged) + kill % 4
                 with contextlib.suppress(httpx.TransportError):
                     while True:
+                        if len(acknowledged) == least:
+                            victim.start()
                         sent = draw(
                             stroke("mouth", len(acknowledged), 1, 2, 3, order=len(acknowledged))
                         )
@@ -160,7 +162,7 @@ def test_a_server_killed_fifty_times_amid_requests_loses_nothing_it_acknowledged
     finally:
         os.kill(pid, signal.SIGKILL)
         nursery.stdin.close()
-        nursery.wait(30)
+        nursery.wait(120)
     with sqlite3.connect(tmp_path / "own.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
@@ -171,18 +173,27 @@ def test_the_command_killed_and_started_again_goes_on_where_it_was(
     command = [sys.executable, "-m", "featviz", "draw", "--checkpoints", str(checkpoints[0])]
     command += ["--database", str(tmp_path / "own.db"), "--sketches", str(small_set)]
     command += ["--no-browser", "--port"]
+    environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path / "data")}
+    environment.pop("FEATVIZ_TOKEN", None)
 
-    def start(port: str) -> tuple[subprocess.Popen[str], str]:
-        process = subprocess.Popen([*command, port], stdout=subprocess.PIPE, text=True)
+    def start(port: str) -> tuple[subprocess.Popen[str], str, str]:
+        process = subprocess.Popen(
+            [*command, port], stdout=subprocess.PIPE, text=True, env=environment
+        )
         assert process.stdout is not None
         first = process.stdout.readline()
         assert first.startswith("drawing page: http://127.0.0.1:"), first
-        return process, first.split()[-1].rstrip("/")
+        address, _, token = first.split()[-1].partition("/#token=")
+        return process, address, token
 
-    process, address = start("0")
+    process, address, token = start("0")
     try:
-        with httpx.Client(base_url=address, headers={"Origin": address}, timeout=30) as client:
-            client.post("/api/session", json={"nickname": "Mei"})
+        with httpx.Client(base_url=address, headers={"Origin": address}, timeout=300) as client:
+            # Nobody else of this machine gets in, unless they can read this user's files.
+            assert client.post("/api/session", json={"nickname": "Eve"}).status_code == 401
+            kept = tmp_path / "data" / "featviz" / "token"
+            assert kept.read_text().strip() == token and kept.stat().st_mode & 0o777 == 0o600
+            client.post("/api/session", json={"nickname": "Mei", "token": token})
             mine = new_drawing(client, {"start": 0})
             first, second = draw(stroke()), draw(stroke())
             assert append(client, mine, "start", first).status_code == 200
@@ -190,13 +201,13 @@ def test_the_command_killed_and_started_again_goes_on_where_it_was(
             process.wait()
             with pytest.raises(httpx.TransportError):
                 append(client, mine, first["id"], second)
-            process, again = start(address.rpartition(":")[2])
-            assert again == address
+            process, *again = start(address.rpartition(":")[2])
+            assert again == [address, token]
             # The same browser, the same queue: what is known is skipped.
             answer = append(client, mine, "start", first, second)
             assert answer.json() == {"revision": 3, "last": second["id"], "stored": 1}
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) in (0, 130)
+        assert process.wait(120) in (0, 130)
     finally:
         process.kill()
         process.wait()
@@ -311,7 +322,7 @@ print("goes on", number > 2)
         [sys.executable, "-c", script, str(tmp_path / "own.db")],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert ran.stdout.split("\n")[:2] == ["full", "goes on True"], ran.stderr
 

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from featviz.errors import FeatvizError
 from featviz.studio.guard import RateLimit, allowed_hosts, is_loopback
 from featviz.studio.problems import StudioError
-from featviz.studio.server import check_token, page_address
+from featviz.studio.server import check_token, choose_token, page_address
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.9.9.9"])
@@ -20,6 +22,26 @@ def test_where_others_come_in_a_token_is_needed(host: str) -> None:
     with pytest.raises(FeatvizError, match="8 or more"):
         check_token(host, "short")
     check_token(host, "long enough")
+
+
+def test_a_token_comes_from_the_nearest_place_that_names_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv("FEATVIZ_TOKEN", raising=False)
+    file = tmp_path / "token"
+    file.write_text("from the file\nnot this\n")
+    own = choose_token(None, None)
+    check_token("0.0.0.0", own)
+    assert choose_token(None, None) == own and len(own) >= 24
+    monkeypatch.setenv("FEATVIZ_TOKEN", "from the environment")
+    assert choose_token(None, None) == "from the environment"
+    assert choose_token(None, file) == "from the file"
+    assert choose_token("given", file) == "given"
+    assert choose_token("", file) == ""
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(FeatvizError, match="holds no token"):
+        choose_token(None, file)
 
 
 def test_only_the_names_of_this_server_are_allowed() -> None:

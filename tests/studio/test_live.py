@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import httpx
 import numpy as np
@@ -20,6 +20,7 @@ from featviz.drawing import rasterize, read_svg
 from featviz.extraction import extract
 from featviz.generation import generate
 from featviz.sketches import read_sketches
+from featviz.studio.live_messages import Faces, Outgoing
 from featviz.studio.messages import MESSAGE_BYTES
 from tests.studio.conftest import small_checkpoint
 from tests.studio.serving import Serving, append, draw, faces, new_drawing, save, stroke
@@ -48,23 +49,34 @@ def show(seq: int, strokes: list[dict[str, Any]]) -> str:
     return json.dumps({"type": "draw", "seq": seq, "strokes": strokes})
 
 
+KINDS = {get_args(get_type_hints(kind)["type"])[0]: kind for kind in (*get_args(Outgoing), Faces)}
+
+
+def checked(message: dict[str, Any]) -> dict[str, Any]:
+    """A message that has exactly what its kind has."""
+    kind = KINDS[message["type"]]
+    assert kind.__required_keys__ <= message.keys()
+    assert message.keys() <= kind.__required_keys__ | kind.__optional_keys__
+    return message
+
+
 def next_faces(socket: ClientConnection, seq: int) -> tuple[dict[str, Any], bytes]:
     """The answer to a drawing; errors on the way are failures."""
     while True:
-        message = socket.recv(timeout=60)
+        message = socket.recv(timeout=300)
         if isinstance(message, bytes):
             header, pictures = faces(message)
-            if header["seq"] == seq:
+            if checked(header)["seq"] == seq:
                 return header, pictures
         else:
-            assert json.loads(message)["type"] != "error", message
+            assert checked(json.loads(message))["type"] != "error", message
 
 
 def told(socket: ClientConnection, kind: str) -> dict[str, Any]:
     """The next text of a kind."""
     while True:
-        message = socket.recv(timeout=60)
-        if isinstance(message, str) and json.loads(message)["type"] == kind:
+        message = socket.recv(timeout=300)
+        if isinstance(message, str) and checked(json.loads(message))["type"] == kind:
             return dict(json.loads(message))
 
 
@@ -148,7 +160,7 @@ def test_only_the_newest_of_many_drawings_is_answered_and_the_others_are_counted
             socket.send(show(seq, [*strokes, {"part": "mouth", "points": [seq, 300, 250, 310]}]))
         answered, skipped = [], 0
         while not answered or answered[-1] != 100:
-            header, _ = faces(socket.recv(timeout=60))
+            header, _ = faces(socket.recv(timeout=300))
             answered.append(header["seq"])
             skipped += header["skipped"]
     assert answered == sorted(answered)
@@ -188,7 +200,7 @@ def test_a_checkpoint_deleted_under_the_server_is_told_and_the_others_go_on(
         socket.send(show(1, drawing(client, 0)))
         header, error = None, None
         while header is None or error is None:
-            message = socket.recv(timeout=60)
+            message = socket.recv(timeout=300)
             if isinstance(message, bytes):
                 header, _ = faces(message)
             elif json.loads(message)["type"] == "error":
@@ -232,7 +244,7 @@ def test_malformed_messages_are_answered_with_errors_and_nothing_else_happens(
         told(socket, "hello")
         for message in senseless:
             socket.send(message)
-            answer = json.loads(socket.recv(timeout=30))
+            answer = json.loads(socket.recv(timeout=300))
             assert answer["type"] == "error", message[:80]
             assert "\n" not in answer["message"] and "Traceback" not in answer["message"]
             assert answer["code"] in ("bad-request", "too-large", "not-found"), message[:80]
@@ -244,7 +256,7 @@ def test_malformed_messages_are_answered_with_errors_and_nothing_else_happens(
             for _ in range(60):
                 socket.send("nonsense")
             while True:
-                socket.recv(timeout=30)
+                socket.recv(timeout=300)
         assert caught.value.rcvd is not None and caught.value.rcvd.code == 1008
 
 
@@ -256,7 +268,7 @@ def test_a_huge_message_ends_its_connection_alone(server: Serving) -> None:
             with server.live(client) as socket, pytest.raises(ConnectionClosed) as caught:
                 socket.send("x" * (MESSAGE_BYTES + 1))
                 while True:
-                    socket.recv(timeout=30)
+                    socket.recv(timeout=300)
             # What is still on its way when the server closes can reset the line before the reason
             # is read; the connection ends every time all the same.
             told_why = caught.value.rcvd
@@ -281,9 +293,9 @@ def test_strangers_get_no_connection(server: Serving) -> None:
             for _ in range(8):
                 told(stack.enter_context(server.live(client)), "hello")
             with server.live(client) as ninth, pytest.raises(ConnectionClosed):
-                ninth.recv(timeout=30)
+                ninth.recv(timeout=300)
         # Their places are free again.
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 300
         while True:
             with server.live(client) as socket:
                 try:
@@ -351,7 +363,7 @@ def test_other_settings_do_not_begin_a_probe_anew(start_server: Callable[..., Se
         socket.send(settings(probe=probe, raster=True))
         kinds, done = [], 0
         while "probe_map" not in kinds:
-            message = json.loads(socket.recv(timeout=60))
+            message = json.loads(socket.recv(timeout=300))
             kinds.append(message["type"])
             if message["type"] == "probe_progress":
                 assert message["done"] >= done

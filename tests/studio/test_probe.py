@@ -25,7 +25,7 @@ def prober(checkpoints: tuple[Path, Path], small_set: Path) -> Prober:
 
 def test_the_map_is_that_of_extract_and_plot(prober: Prober, small_set: Path) -> None:
     with prober.extraction("small", POINT) as extraction:
-        table = extraction.future.result(60)
+        table = extraction.future.result(300)
     assert extraction.done == extraction.total == 6
     generator = prober.networks.load("small").generator
     expected = extract(generator, read_sketches(small_set), [POINT], engine="dense")
@@ -39,7 +39,7 @@ def test_a_drawing_that_is_a_sketch_of_the_set_lies_exactly_on_it(prober: Prober
     picture = prober.starts.image(4)
     assert prober.live("small", POINT, "L3", picture) is None
     with prober.extraction("small", POINT) as extraction:
-        extraction.future.result(60)
+        extraction.future.result(300)
     place = prober.live("small", POINT, "L3", picture)
     assert place == pytest.approx(prober.map("small", POINT, "L3").coordinates[4], rel=1e-6)
 
@@ -54,13 +54,13 @@ def test_vectors_that_nobody_waits_for_are_given_up_and_others_wait_for_the_same
             pass
     assert queued.future.cancelled()
     with pytest.raises(Exception) as caught:
-        first.future.result(60)
+        first.future.result(300)
     assert "Unwanted" in type(caught.value).__name__ or first.future.cancelled()
     # Nothing is held on to, and the same can be asked for again.
-    assert prober.computing.acquire(timeout=5)
+    assert prober.computing.acquire(timeout=300)
     prober.computing.release()
     with prober.extraction("small", POINT) as again:
-        assert len(again.future.result(60).rows) == 6
+        assert len(again.future.result(300).rows) == 6
 
 
 def test_a_network_that_fails_is_told_and_blocks_nobody(small_set: Path, tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_a_network_that_fails_is_told_and_blocks_nobody(small_set: Path, tmp_pat
     save_network(network, tmp_path / "huge.safetensors", "generator", {}, torch.float32)
     prober = Prober(Networks([str(tmp_path / "huge.safetensors")]), open_start_set(small_set))
     with prober.extraction("huge", POINT) as extraction, pytest.raises(FeatvizError, match="NaN"):
-        extraction.future.result(60)
-    assert prober.computing.acquire(timeout=5)
+        extraction.future.result(300)
+    assert prober.computing.acquire(timeout=300)
 
 
 def test_layers_and_checkpoints_that_are_not_there_are_refused(prober: Prober) -> None:
@@ -100,4 +100,4 @@ def test_who_asks_for_vectors_that_were_just_given_up_gets_new_ones(prober: Prob
             prober._require_wanted(key, dying)
     with prober.extraction(*key) as again:
         assert again is not dying
-        assert len(again.future.result(60).rows) == 6
+        assert len(again.future.result(300).rows) == 6

@@ -24,7 +24,7 @@ from featviz.studio.context import (
     Studio,
     Text,
     picture_response,
-    printable,
+    storable,
 )
 from featviz.studio.exporting import export_sketches
 from featviz.studio.gallery import Order, SketchFilter, facets, list_sketches
@@ -71,11 +71,11 @@ def get_sketches(
 ) -> dict[str, Any]:
     """The gallery: saved sketches by filter, and what there is to filter by."""
     wanted = SketchFilter(
-        group=printable(group),
-        author=printable(author_id),
-        base=printable(base),
-        part=printable(part),
-        text=printable(q),
+        group=storable(group),
+        author=storable(author_id),
+        base=storable(base),
+        part=storable(part),
+        text=storable(q),
         origin=origin,
         since=_aware(since),
         until=_aware(until),
@@ -124,7 +124,7 @@ def get_export(studio: Here, author: Current, group: Text = None) -> Response:
     """The saved sketches as a sketch set, zipped."""
     studio.exports.take(author.id)
     with TemporaryDirectory() as folder:
-        export_sketches(studio.store.database, Path(folder) / "sketches", printable(group))
+        export_sketches(studio.store.database, Path(folder) / "sketches", storable(group))
         archive = make_archive(str(Path(folder) / "archive"), "zip", folder, "sketches")
         data = Path(archive).read_bytes()
     name = {"content-disposition": 'attachment; filename="featviz-sketches.zip"'}

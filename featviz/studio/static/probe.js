@@ -1,6 +1,6 @@
 // The probe: what a layer holds at one point of the sketch, among the sketches of the groups.
 
-import { LAYER_COLORS } from "./board.js";
+import { LAYER_COLORS } from "./painter.js";
 import { make, makeSvg, option, setLabel, setOptions, setText } from "./dom.js";
 import { number } from "./i18n.js";
 

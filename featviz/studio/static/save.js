@@ -5,7 +5,7 @@ import { make, setText } from "./dom.js";
 import { partName, translate } from "./i18n.js";
 
 const FORBIDDEN = /[\\/:*?"<>|\u0000-\u001f]/;
-const RESERVED = /^(con|prn|aux|nul|(com|lpt)[1-9])(\.|$)/i;
+const RESERVED = /^((con|prn|aux|nul|(com|lpt)[1-9])(\.|$)|(index\.csv|history\.jsonl)$)/i;
 
 /** Why a group cannot have this name: a key of the table of strings, or null. */
 export function groupProblem(name, most) {

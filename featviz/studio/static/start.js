@@ -34,6 +34,7 @@ export async function openStart({ config, current, choose }) {
     },
     make("span", { class: "thumb blank" }, icon("blank")),
     make("span", { class: "pick-name", text: "start.blank" }),
+    make("span", { class: "pick-part", text: "start.blank-means" }),
   );
 
   if (!config.start.available) {

@@ -65,6 +65,7 @@ export const STRINGS = {
 
     "start.from": "Start sketch",
     "start.blank": "Blank sheet",
+    "start.blank-means": "no line, so no face yet",
     "start.button": "Start sketch: {name}. Choose another",
     "start.title": "Choose a start sketch",
     "start.intro":
@@ -80,7 +81,8 @@ export const STRINGS = {
     "faces.off": "No checkpoint chosen",
     "faces.picture": "Face made by {name} from the sketch",
     "faces.waiting": "Waiting for {name}…",
-    "faces.blank": "Draw a face: it appears here as you draw.",
+    "faces.blank":
+      "A blank sheet holds nothing to make a face of: a network gives one even colour. Draw, and the face appears here.",
     "faces.loading": "Loading {name}…",
     "faces.failed": "{message}",
     "faces.no-checkpoints": "There is no checkpoint that makes faces.",
@@ -146,7 +148,7 @@ export const STRINGS = {
     "save.group-long": "At most {most} characters, please.",
     "save.group-forbidden":
       "A group's name has none of / \\ : * ? \" < > | and no dot or space at its ends.",
-    "save.group-reserved": "This name is reserved on some systems; please choose another.",
+    "save.group-reserved": "This name is reserved; please choose another.",
     "save.nickname": "Your nickname",
     "save.nickname-note": "Shown beside your sketches.",
     "save.anonymous": "anonymous",
@@ -346,6 +348,7 @@ export const STRINGS = {
 
     "start.from": "起始草图",
     "start.blank": "空白画纸",
+    "start.blank-means": "没有线条，还没有人脸",
     "start.button": "起始草图：{name}。点击更换",
     "start.title": "选择起始草图",
     "start.intro":
@@ -361,7 +364,7 @@ export const STRINGS = {
     "faces.off": "未选择检查点",
     "faces.picture": "{name} 由草图生成的人脸",
     "faces.waiting": "等待 {name}…",
-    "faces.blank": "画一张脸：边画边在这里显示。",
+    "faces.blank": "空白画纸上没有可以生成人脸的线条，网络只会给出一片单色。开始画，人脸就会出现在这里。",
     "faces.loading": "正在加载 {name}…",
     "faces.failed": "{message}",
     "faces.no-checkpoints": "没有可以生成人脸的检查点。",
@@ -418,7 +421,7 @@ export const STRINGS = {
     "save.group-empty": "草图需要一个分组：请输入名称。",
     "save.group-long": "最多 {most} 个字符。",
     "save.group-forbidden": '组名不能含 / \\ : * ? " < > |，首尾不能是点或空格。',
-    "save.group-reserved": "这个名称在某些系统上是保留名，请换一个。",
+    "save.group-reserved": "这个名称是保留名，请换一个。",
     "save.nickname": "你的昵称",
     "save.nickname-note": "显示在你的草图旁边。",
     "save.anonymous": "匿名",

@@ -1,0 +1,224 @@
+"""The messages of the live connection: those that come in, checked, and those that go out."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from featviz.studio.messages import (
+    LIVE_POINTS,
+    LIVE_STROKES,
+    Part,
+    Points,
+    Request,
+    SketchReference,
+    StartReference,
+    malformed,
+)
+from featviz.studio.problems import StudioError
+from featviz.studio.rasters import require_little_work
+
+# What comes in
+
+
+class ProbeMessage(Request):
+    """A point, and the map it is to be shown in."""
+
+    point: Annotated[list[Annotated[int, Field(ge=0, lt=512)]], Field(min_length=2, max_length=2)]
+    layer: Annotated[str, Field(pattern=r"^[\w.]{1,60}$")]
+    checkpoint: Annotated[str, Field(max_length=100)]
+
+
+class Settings(Request):
+    """What the live connection is to show."""
+
+    type: Literal["settings"]
+    checkpoints: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=2)]
+    start: StartReference | SketchReference | None
+    difference: bool
+    raster: bool
+    probe: ProbeMessage | None
+
+
+class LiveStroke(Request):
+    """A stroke of a drawing that is to be shown."""
+
+    part: Part
+    points: Points
+
+
+class Draw(Request):
+    """The whole present drawing."""
+
+    type: Literal["draw"]
+    seq: Annotated[int, Field(ge=0, le=2**53)]
+    strokes: Annotated[list[LiveStroke], Field(max_length=LIVE_STROKES)]
+
+
+class Ping(Request):
+    """Are you there?"""
+
+    type: Literal["ping"]
+    t: Annotated[str, Field(max_length=100)] | float | int | None = None
+
+
+_LIVE: TypeAdapter[Settings | Draw | Ping] = TypeAdapter(
+    Annotated[Settings | Draw | Ping, Field(discriminator="type")]
+)
+
+
+def live_message(text: str) -> Settings | Draw | Ping:
+    """A message of the live connection; raises StudioError for anything malformed or too large."""
+    try:
+        message = _LIVE.validate_json(text)
+    except ValidationError as error:
+        raise malformed(
+            error.errors(include_url=False, include_context=False, include_input=False)
+        ) from None
+    if isinstance(message, Draw):
+        if sum(len(stroke.points) for stroke in message.strokes) > 2 * LIVE_POINTS:
+            raise StudioError("too-large", f"a drawing has at most {LIVE_POINTS} points")
+        require_little_work(tuple(stroke.points) for stroke in message.strokes)
+    return message
+
+
+# What goes out
+
+
+class Hello(TypedDict):
+    """The first message. checkpoints: those that make faces."""
+
+    type: Literal["hello"]
+    version: str
+    checkpoints: Sequence[str]
+
+
+class Pong(TypedDict):
+    """Here I am."""
+
+    type: Literal["pong"]
+    t: str | float | int | None
+
+
+class Loading(TypedDict):
+    """A checkpoint is being loaded, which takes a while."""
+
+    type: Literal["loading"]
+    checkpoint: str
+
+
+class Failure(TypedDict):
+    """Something went wrong, with the drawing `seq` if it is about one. code: see `problems`."""
+
+    type: Literal["error"]
+    seq: int | None
+    code: str
+    message: str
+    checkpoint: NotRequired[str]
+
+
+class Picture(TypedDict):
+    """Where a picture lies behind the header that names it: bytes from the header's end."""
+
+    offset: int
+    length: int
+    type: str
+    width: int
+    height: int
+
+
+class Difference(TypedDict):
+    """How a face differs from that of the start sketch; see `change.Change`."""
+
+    image: Picture
+    outside: float | None
+    mean_inside: float | None
+    mean_outside: float | None
+
+
+class ShownFace(TypedDict):
+    """One checkpoint's face."""
+
+    checkpoint: str
+    image: Picture
+    difference: Difference | None
+
+
+class Edited(TypedDict):
+    """The edited area. polygons: flat points; pixels: how many it has."""
+
+    parts: Sequence[str]
+    pixels: int
+    polygons: Sequence[Sequence[float]]
+    margin: int
+
+
+class Faces(TypedDict):
+    """The header of an answer to a drawing; the pictures follow it. ms: milliseconds by step."""
+
+    type: Literal["faces"]
+    seq: int
+    skipped: int
+    ms: dict[str, float]
+    raster: Picture | None
+    edited: Edited | None
+    faces: Sequence[ShownFace]
+
+
+class LayerField(TypedDict):
+    """What one layer sees at a point. box: left, top, right, bottom in pixels."""
+
+    layer: str
+    position: Sequence[int]
+    extent: Sequence[int] | None
+    box: Sequence[int]
+    channels: int
+    sees_whole_map: bool
+
+
+class Probe(TypedDict):
+    """The receptive fields of all layers at a point."""
+
+    type: Literal["probe"]
+    point: Sequence[int]
+    checkpoint: str
+    layer: str
+    layers: Sequence[LayerField]
+
+
+class ProbeProgress(TypedDict):
+    """How many of the set's sketches have their vectors."""
+
+    type: Literal["probe_progress"]
+    point: Sequence[int]
+    checkpoint: str
+    done: int
+    total: int
+
+
+class ProbeMap(TypedDict):
+    """The set's vectors in the plane. points: (x, y, number of the group, number of the sketch)."""
+
+    type: Literal["probe_map"]
+    point: Sequence[int]
+    checkpoint: str
+    layer: str
+    explained: Sequence[float]
+    groups: Sequence[str]
+    points: Sequence[tuple[float, float, int, int]]
+    distinct: int
+
+
+class ProbeLive(TypedDict):
+    """Where the drawing `seq` lies in the map."""
+
+    type: Literal["probe_live"]
+    seq: int
+    point: Sequence[int]
+    checkpoint: str
+    layer: str
+    xy: Sequence[float]
+
+
+Outgoing = Hello | Pong | Loading | Failure | Probe | ProbeProgress | ProbeMap | ProbeLive
+"""What is sent as text; `Faces` is sent with its pictures."""

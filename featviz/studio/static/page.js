@@ -1,0 +1,3 @@
+// The parts of the page; tests look into them.
+
+export const page = {};
