@@ -1,6 +1,6 @@
 """Make the README's picture and recording of the drawing page with the test browser.
 
-    python -m tests.studio.record            # writes drawing-page.webp, and made/drawing-page-still.png
+    python -m tests.studio.record      # drawing-page.webp, and made/drawing-page-still.png
 
 A mouth is erased and another one drawn with the mouse, on the real server with the shipped
 checkpoints. A frame is taken whenever the faces of what is drawn have arrived, so the recording
