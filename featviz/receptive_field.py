@@ -21,8 +21,8 @@ from torch import nn
 from featviz.activations import Stage, evaluating, record_activations
 from featviz.errors import FeatvizError
 from featviz.points import Point, check_point
+from featviz.probing.axes import Axis
 from featviz.tracing import Field, Placeless, Trace, Tracer, as_map, run_without_values
-from featviz.windows import Axis
 
 Position = tuple[int, int]
 

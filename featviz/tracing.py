@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from featviz.windows import WINDOWS, Axis
+from featviz.probing.axes import Axis
+from featviz.probing.operations import WINDOWS
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,14 +177,15 @@ def _follow(
         steps = None
         if source is not None and isinstance(get(source), Field):
             given = _named_arguments(func, args, kwargs)
-            steps = WINDOWS[name](given, fields[0].size, size)
+            width, height = fields[0].size
+            steps = WINDOWS[name](given, (height, width), (size[1], size[0]))
         if steps is None or len(fields) > 1:
             return unknown
         field = fields[0]
         return replace(
             field,
-            x=field.x.through(steps[0]),
-            y=field.y.through(steps[1]),
+            x=field.x.through(steps[1]),
+            y=field.y.through(steps[0]),
             # Weights or a bias made from statistics, as dynamic convolutions have.
             sees_whole_map=field.sees_whole_map or len(traces) > 1,
         )

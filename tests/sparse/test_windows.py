@@ -4,11 +4,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from featviz.probing.windows import Window
 from featviz.sparse.windows import (
     BACKGROUND,
     PADDING,
     NumberMap,
-    Window,
     distinct_windows,
     merge,
     windows_at,
