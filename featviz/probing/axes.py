@@ -42,21 +42,24 @@ class Axis:
 
     @cached_property
     def cells(self) -> Indices:
-        """For each pixel of the image the cell that stands for it.
+        """For each pixel of the image the cell that stands for it, -1 for none.
 
         A map with the image's own pixels has a cell for each, unless it is shifted so far that the
         cell does not see its pixel. Otherwise, while maps become coarser, the cell whose window
         holds those of the maps before; behind an operation that makes a map finer, the cell whose
         window's middle is nearest to the pixel. Of two equally near ones the later, and at most
-        the last.
+        the last; none for a pixel that was cut off.
         """
         pixels, cells = np.arange(self.pixels), len(self.low)
+        start, pitch = float(self.start), float(self.pitch)
         if cells == self.pixels and self.pitch == 1 and 2 * abs(self.start) <= self.extent:
             return pixels
         places = self.nested
         if places is None:
-            places = (pixels - float(self.start)) / float(self.pitch)
-        return _nearest(places, cells).astype(np.int64)
+            places = (pixels - start) / pitch
+        nearest = _nearest(places, cells).astype(np.int64)
+        away = np.abs(start + pitch * nearest - pixels)
+        return np.where(away <= pitch + self.extent / 2, nearest, -1)
 
     def through(self, step: Step) -> "Axis":
         """The axis of the map that an operation computes from this one."""

@@ -96,6 +96,13 @@ def _upsampling(nearest: bool) -> _Operation:
     return steps
 
 
+def slice_step(given: dict[str, Any], length: int, result: int) -> Step:
+    """A map cut, or every so manieth of its cells taken, along one axis."""
+    start, pitch = given["start"] or 0, given["step"]
+    first = min(start + length if start < 0 else start, length)
+    return Step((first + pitch * np.arange(result))[:, None], Fraction(first), Fraction(pitch))
+
+
 def _even(sources: Any, cells: int, result: int) -> Step:
     """Output cells that share the input evenly among them."""
     pitch = Fraction(cells, result)
