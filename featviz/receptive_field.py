@@ -21,8 +21,8 @@ from torch import nn
 from featviz.activations import Stage, evaluating, record_activations
 from featviz.errors import FeatvizError
 from featviz.points import Point, check_point
+from featviz.probing.axes import Axis
 from featviz.tracing import Field, Placeless, Trace, Tracer, as_map, run_without_values
-from featviz.windows import Axis
 
 Position = tuple[int, int]
 
@@ -71,15 +71,24 @@ class Geometry:
     def position(self, point: Point) -> Position:
         """The map cell (column, row) that stands for an input pixel (x, y).
 
-        From the image to the layer, at each operation in turn, the cell whose window's middle is
-        nearest to the cell before; of two equally near ones the right or lower; at most the last.
-        For pix2pixHD's front end this is the study's ceil(c / 2^k). Raises FeatvizError if the
-        point lies outside the image or the geometry is unknown.
+        While maps become coarser, at each operation that makes one coarser, the cell whose
+        window's middle is nearest to the cell before: for pix2pixHD's front end the study's
+        ceil(c / 2^k). Behind an operation that makes a map finer, as in a decoder, the cell whose
+        window's middle is nearest to the pixel; where branches meet, that of the branch which has
+        been through the finer maps. On a map with the image's own pixels, the pixel itself. Of two
+        equally near ones the right or lower; at most the last. Raises FeatvizError if the point
+        lies outside the image or was cut off before the layer, or the geometry is unknown.
         """
         check_point(point, self.image_size)
         if self.x is None or self.y is None:
             raise FeatvizError(f"the place of a point cannot be computed: {self.reason}")
-        return int(self.x.cells[point[0]]), int(self.y.cells[point[1]])
+        column, row = int(self.x.cells[point[0]]), int(self.y.cells[point[1]])
+        if column < 0 or row < 0:
+            raise FeatvizError(
+                f"the map has no cell for point {point}: the part of the image that it shows was "
+                "cut out before"
+            )
+        return column, row
 
     def box(self, position: Position) -> Box:
         """The convolutional receptive field of one cell (column, row), cut at the image's edges."""
@@ -116,10 +125,7 @@ def trace_geometry(
     """
     with evaluating(model):
         found = _probe(model, layers, image_size, channels, stage)
-        extents = {
-            layer: _extent(model, layer, field, image_size, channels, stage)
-            for layer, field in found.items()
-        }
+        extents = _extents(model, found, image_size, channels, stage)
     return {layer: _geometry(field, image_size, extents[layer]) for layer, field in found.items()}
 
 
@@ -132,25 +138,31 @@ def _geometry(
     return Geometry(image_size, field.size, field.x, field.y, extent, field.sees_whole_map)
 
 
-def _extent(
+def _extents(
     model: nn.Module,
-    layer: str,
-    field: Trace,
+    found: dict[str, Trace],
     image_size: tuple[int, int],
     channels: int,
     stage: Stage,
-) -> tuple[int, int] | None:
-    """The extent where no edge cuts it off; as far as the model takes images that large."""
-    width, height = image_size
-    while isinstance(field, Field) and not (field.x.has_room and field.y.has_room):
+) -> dict[str, tuple[int, int] | None]:
+    """The extents where no edge cuts them off; as far as the model takes images that large."""
+    (width, height), latest = image_size, dict(found)
+    while cut_off := [layer for layer, field in latest.items() if not _has_room(field)]:
         width, height = 2 * width, 2 * height
         if max(width, height) > _LARGEST_PROBE:
             break
         try:
-            field = _run(model, [layer], (width, height), channels, stage, on_meta=True)[layer]
+            latest |= _run(model, cut_off, (width, height), channels, stage, on_meta=True)
         except Exception:
             break
-    return (field.x.extent, field.y.extent) if isinstance(field, Field) else None
+    return {
+        layer: (field.x.extent, field.y.extent) if isinstance(field, Field) else None
+        for layer, field in latest.items()
+    }
+
+
+def _has_room(field: Trace) -> bool:
+    return not isinstance(field, Field) or (field.x.has_room and field.y.has_room)
 
 
 def _probe(
@@ -209,4 +221,7 @@ def _run(
             # What fails behind the last layer is none of our business.
             if len(activations) < len(set(layers)):
                 raise
-    return {layer: as_map(tracer.get(tensor), tensor) for layer, tensor in activations.items()}
+    return {
+        layer: as_map(tracer.get(tensor), tensor, image_size)
+        for layer, tensor in activations.items()
+    }

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from featviz.windows import WINDOWS, Axis
+from featviz.probing.axes import Axis
+from featviz.probing.operations import WINDOWS, slice_step
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,25 +32,46 @@ class Field:
 
 @dataclass(frozen=True)
 class Placeless:
-    """A tensor that depends on the image but has no places in it: a statistic, or `reason`."""
+    """A tensor that depends on the image but has no places in it: a statistic, or `reason`.
+
+    is_map: whether it is (N, C, H, W) for sure, because an operation gave it that takes and gives
+    nothing else.
+    """
 
     reason: str
     is_statistic: bool = False
     map_size: tuple[int, int] | None = None
+    is_map: bool = False
 
 
 Trace = Field | Placeless
 _STATISTIC = Placeless("it holds statistics of the whole image, not a map", is_statistic=True)
 
 
-def as_map(trace: Trace | None, tensor: Tensor) -> Trace:
-    """The trace of a layer's output, which has places only if it is (N, C, H, W)."""
-    size = (tensor.shape[-1], tensor.shape[-2]) if tensor.ndim == 4 else None
-    if trace is None:
-        return Placeless("it does not depend on the image", map_size=size)
-    if tensor.ndim != 4 and not (isinstance(trace, Placeless) and trace.is_statistic):
-        return Placeless(f"its output has shape {tuple(tensor.shape)}, not (N, C, H, W)")
-    return replace(trace, map_size=size) if isinstance(trace, Placeless) else trace
+def as_map(trace: Trace | None, tensor: Tensor, image_size: tuple[int, int]) -> Trace:
+    """The trace of a layer's output, which is a map only if it is (1, C, H, W).
+
+    image_size: (width, height). Where the way from the image is lost, the shape has to say which
+    dimensions are the map's: the last two, and they alone, must be those of an image like this.
+    """
+    shape = tuple(tensor.shape)
+    size = (shape[3], shape[2]) if tensor.ndim == 4 else None
+    if isinstance(trace, Placeless) and trace.is_statistic:
+        return replace(trace, map_size=size)
+    if size is None or shape[0] != 1:
+        return Placeless(f"its output has shape {shape}, not (N, C, H, W)")
+    if isinstance(trace, Field):
+        return trace
+    trace = trace or Placeless("it does not depend on the image")
+    if trace.is_map or _is_like(size, image_size) > _is_like((shape[2], shape[1]), image_size):
+        return replace(trace, map_size=size)
+    return Placeless(f"whether its output {shape} is (N, C, H, W) is not known, and {trace.reason}")
+
+
+def _is_like(size: tuple[int, int], image_size: tuple[int, int]) -> bool:
+    """Whether a map of this size has the shape of the image, up to less than a cell."""
+    (columns, rows), (width, height) = size, image_size
+    return abs(columns * height - rows * width) < max(width, height)
 
 
 def run_without_values(model: nn.Module, image: Tensor) -> Any:
@@ -162,10 +184,11 @@ def _follow(
     index: int,
 ) -> Trace:
     """The trace of one output of one operation, from the traces of its inputs."""
+    name = func.overloadpacket.__name__
     for trace in traces:
         if isinstance(trace, Placeless) and not trace.is_statistic:
-            return trace
-    name = func.overloadpacket.__name__
+            stays = trace.is_map and torch.Tag.pointwise in func.tags
+            return replace(trace, is_map=stays or (name in _ON_MAPS and output.ndim == 4))
     fields = [trace for trace in traces if isinstance(trace, Field)]
     if not fields:
         return _STATISTIC
@@ -176,14 +199,15 @@ def _follow(
         steps = None
         if source is not None and isinstance(get(source), Field):
             given = _named_arguments(func, args, kwargs)
-            steps = WINDOWS[name](given, fields[0].size, size)
+            width, height = fields[0].size
+            steps = WINDOWS[name](given, (height, width), (size[1], size[0]))
         if steps is None or len(fields) > 1:
             return unknown
         field = fields[0]
         return replace(
             field,
-            x=field.x.through(steps[0]),
-            y=field.y.through(steps[1]),
+            x=field.x.through(steps[1]),
+            y=field.y.through(steps[0]),
             # Weights or a bias made from statistics, as dynamic convolutions have.
             sees_whole_map=field.sees_whole_map or len(traces) > 1,
         )
@@ -207,6 +231,11 @@ def _follow(
             return fields[0]
         return _STATISTIC if fields[0].size == (1, 1) else unknown
     given = _named_arguments(func, args, kwargs)
+    if name == "slice" and given["dim"] % source.ndim >= source.ndim - 2:
+        field, (width, height) = fields[0], fields[0].size
+        if given["dim"] % source.ndim == source.ndim - 1:
+            return replace(field, x=field.x.through(slice_step(given, width, size[0])))
+        return replace(field, y=field.y.through(slice_step(given, height, size[1])))
     if name in _ALONG:
         dims, joined = _dims(given, source.ndim, _ALONG[name]), _joined(traces)
         apart = dims.isdisjoint({source.ndim - 2, source.ndim - 1})
@@ -266,6 +295,8 @@ _RUNNING_NORMS = {
 }
 _FIXED_NORMS = {"_native_batch_norm_legit_no_training"}
 _NORMS = {*_RUNNING_NORMS, "native_group_norm", "native_layer_norm"}
+# Padding by a constant takes tensors of any dimensions.
+_ON_MAPS = {*WINDOWS, *_RUNNING_NORMS, "native_group_norm"} - {"constant_pad_nd"}
 _POINTWISE = {
     "_prelu_kernel",
     "prelu",

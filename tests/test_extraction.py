@@ -257,6 +257,34 @@ def test_where_the_geometry_is_unknown_the_cells_must_be_given_or_taken_by_share
     )
 
 
+class ChannelsLast(nn.Module):
+    """Keeps the channels behind, (N, H, W, C), as ConvNeXt and Swin do inside."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(3, channels, 8, stride=8), nn.LayerNorm(channels)
+
+    def forward(self, x):
+        return self.last(self.conv(x).permute(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize("channels", [6, 8])
+@pytest.mark.parametrize("positions", ["computed", "proportional", {"last": [(2, 7)]}])
+def test_a_map_with_its_channels_last_is_refused_however_cells_are_chosen(channels, positions):
+    with pytest.raises(FeatvizError, match="layer 'last' gives no maps: .* is not known, and"):
+        extract(ChannelsLast(channels), small(1), [(17, 63)], ["last"], positions=positions)
+
+
+def test_three_points_of_a_decoder_give_three_vectors():
+    model = GlobalGenerator(GeneratorArchitecture(width=1, residual_blocks=1))
+    table = extract(model, small(1), [(20, 20), (21, 21), (28, 28)], ["U0", "U3"])
+    assert table.metadata["positions"] == {
+        "U0": [[3, 3], [3, 3], [4, 4]],
+        "U3": [[20, 20], [21, 21], [28, 28]],
+    }
+    assert len(np.unique(table.vectors["U3"], axis=0)) == 3
+
+
 BAD_CALLS = [
     ({"layers": ["L7"]}, "unknown layer 'L7'; this generator has L0, L1, L2, L3, L4"),
     ({"stage": "relu"}, "unknown stage 'relu'"),

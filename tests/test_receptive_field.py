@@ -1,4 +1,6 @@
 import math
+import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -152,7 +154,7 @@ convolutions = st.builds(
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(convolutions, min_size=1, max_size=4))
-def test_a_point_goes_from_layer_to_layer_to_the_cell_with_the_nearest_middle(chain):
+def test_a_stride_leads_a_point_to_the_cell_with_the_nearest_middle_and_nothing_else_rounds(chain):
     pixels = 40
     model = nn.Sequential(*chain)
     try:
@@ -165,15 +167,18 @@ def test_a_point_goes_from_layer_to_layer_to_the_cell_with_the_nearest_middle(ch
         return
     found = geometry(model, str(len(chain) - 1), (pixels, pixels))
     for pixel in range(pixels):
-        cell = pixel
+        place = Fraction(pixel)
         for module, cells in zip(chain, sizes, strict=True):
             (kernel, _), (stride, _), (pad, _) = module.kernel_size, module.stride, module.padding
-            # Twice the distance, to stay with whole numbers; max() prefers the later of equals.
-            cell = max(
-                range(cells),
-                key=lambda j: (-abs(2 * (j * stride - pad) + kernel - 1 - 2 * cell), j),
-            )
-        assert found.position((pixel, pixel)) == (cell, cell)
+            middles = [j * stride - pad + Fraction(kernel - 1, 2) for j in range(cells)]
+            if stride == 1:
+                place -= middles[0]
+            else:
+                # max() prefers the later of equals.
+                place = max(range(cells), key=lambda j: (-abs(middles[j] - place), j))
+        nearest = max(range(cells), key=lambda j: (-abs(j - place), j))
+        kept = cells == pixels and all(module.stride == (1, 1) for module in chain)
+        assert found.position((pixel, pixel)) == 2 * ((pixel if kept else nearest),)
 
 
 def test_the_extent_of_a_convolution_chain_follows_the_textbook_recursion_even_on_a_tiny_image():
@@ -457,3 +462,82 @@ def test_tokens_are_no_map_and_the_reason_is_their_shape():
     found = geometry(Attention(), "tokens", (16, 16))
     assert found.map_size is None
     assert found.reason == "its output has shape (1, 16, 8), not (N, C, H, W)"
+
+
+class Laid(nn.Module):
+    """What an operation makes of a convolution's (1, channels, 16, 16), as a layer."""
+
+    def __init__(self, channels, operation):
+        super().__init__()
+        self.conv, self.end, self.operation = nn.Conv2d(1, channels, 1), nn.Identity(), operation
+
+    def forward(self, x):
+        return self.end(self.operation(self.conv(x)))
+
+
+def unfollowed(x):
+    """Keeps what dimensions mean, and loses the way from the image."""
+    return x.flatten(2).flip(2).view(x.shape)
+
+
+LAYOUTS = {
+    "channels last": (4, lambda x: x.permute(0, 2, 3, 1), "(1, 16, 16, 4)"),
+    "channels last, as many as rows": (16, lambda x: x.permute(0, 2, 3, 1), "(1, 16, 16, 16)"),
+    "channels last, copied": (4, lambda x: x.permute(0, 2, 3, 1).contiguous(), "(1, 16, 16, 4)"),
+    "channels last, mixed": (
+        4,
+        lambda x: F.linear(x.permute(0, 2, 3, 1), x.new_ones(8, 4)).relu(),
+        "(1, 16, 16, 8)",
+    ),
+    "channels last, padded": (
+        4,
+        lambda x: F.pad(x.permute(0, 2, 3, 1), (0, 0, 0, 2, 0, 2)),
+        "(1, 18, 18, 4)",
+    ),
+    "channels last, of one channel": (1, lambda x: x.permute(0, 2, 3, 1), "(1, 16, 16, 1)"),
+    "rows last": (4, lambda x: x.permute(0, 1, 3, 2).flip(3)[:, :, :8], "(1, 4, 8, 16)"),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_map_whose_dimensions_are_not_known_has_neither_size_nor_places(name):
+    channels, operation, shape = LAYOUTS[name]
+    found = geometry(Laid(channels, operation), "end")
+    assert not found.known
+    assert found.map_size is None
+    assert found.sees_whole_map is None
+    assert re.fullmatch(
+        rf"whether its output {re.escape(shape)} is \(N, C, H, W\) is not known, and "
+        r"operation '\w+' before it is not understood",
+        found.reason,
+    )
+
+
+@pytest.mark.parametrize(
+    ("operation", "size"),
+    [
+        (unfollowed, (16, 16)),
+        (lambda x: F.max_pool2d(unfollowed(x), (3, 1)), (16, 5)),
+        (lambda x: F.max_pool2d(unfollowed(x), 2).relu() * 2, (8, 8)),
+    ],
+)
+def test_a_map_lost_on_the_way_keeps_its_size_where_its_dimensions_are_known(operation, size):
+    found = geometry(Laid(8, operation), "end")
+    assert not found.known
+    assert found.map_size == size
+
+
+@pytest.mark.parametrize(
+    ("operation", "shape"),
+    [
+        (lambda x: x.flatten(2).transpose(1, 2), "(1, 256, 8)"),
+        (lambda x: x[0], "(8, 16, 16)"),
+        (lambda x: x.transpose(0, 1), "(8, 1, 16, 16)"),
+        (lambda x: x.reshape(2, 4, 16, 16), "(2, 4, 16, 16)"),
+    ],
+)
+def test_what_is_not_one_map_of_one_image_has_no_places(operation, shape):
+    found = geometry(Laid(8, operation), "end")
+    assert not found.known
+    assert found.map_size is None
+    assert found.reason == f"its output has shape {shape}, not (N, C, H, W)"

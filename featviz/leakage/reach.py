@@ -48,17 +48,16 @@ def _ends(
 
 
 def cells_of(geometry: Geometry, pixels: Mask) -> Mask:
-    """The cells that stand for any of some pixels: (H, W) bool -> (h, w) bool.
+    """The cells that stand for any of some pixels, by the rule of `Geometry.position`.
 
-    A map of the image's own size has a cell for every pixel, however it was computed; otherwise
-    the cells are those of `Geometry.position`.
+    (H, W) bool -> (h, w) bool.
     """
-    if geometry.map_size == geometry.image_size:
-        return pixels.copy()
     if geometry.x is None or geometry.y is None or geometry.map_size is None:
         raise FeatvizError(f"the places of pixels cannot be computed: {geometry.reason}")
     columns, rows = geometry.map_size
     cells = np.zeros((rows, columns), dtype=bool)
     down, right = np.nonzero(pixels)
-    cells[geometry.y.cells[down], geometry.x.cells[right]] = True
+    down, right = geometry.y.cells[down], geometry.x.cells[right]
+    there = (down >= 0) & (right >= 0)
+    cells[down[there], right[there]] = True
     return cells

@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from featviz.probing.windows import Window
 from featviz.sparse.images import has_equal_channels, pixel_map
-from featviz.sparse.windows import BACKGROUND, Numbers, Window, distinct_windows, windows_at
+from featviz.sparse.windows import BACKGROUND, Numbers, distinct_windows, windows_at
 
 _MEMORY = 1 << 27
 

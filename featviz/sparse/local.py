@@ -12,18 +12,15 @@ from threading import Lock
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from featviz.probing.windows import Indices
 from featviz.sparse.images import has_equal_channels
 from featviz.sparse.operations import Convolution, Operation, Pointwise
-from featviz.sparse.windows import Window
 
 # Fields that are remembered, and bytes that those of a cell may take unless less is asked for.
 _REMEMBERED = 4096
 _MOST_BYTES = 1 << 26
-
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +57,8 @@ class LocalVector:
         self._steps: list[_Step | Pointwise] = []
         for operation, before in zip(reversed(operations), reversed(sizes[:-1]), strict=True):
             if isinstance(operation, Convolution):
-                axes = [_sources(operation.window, axis, needed[axis], before) for axis in (0, 1)]
+                window = operation.window
+                axes = [window.sources(axis, before[axis], needed[axis]) for axis in (0, 1)]
                 needed = [np.unique(places[places >= 0]) for places in axes]
                 down, across = (
                     np.where(axis >= 0, np.searchsorted(cells, axis), -1)
@@ -132,21 +130,3 @@ def _convolve(
     padding = rows.new_full((1, rows.shape[1]), convolution.padding_value)
     table = torch.cat([rows, padding])
     return convolution.rows(table, torch.from_numpy(place)), (len(down), len(across))
-
-
-def _sources(window: Window, axis: int, outputs: Indices, size: tuple[int, int]) -> Indices:
-    """(outputs, taps) cells along one axis that outputs draw on, -1 for constant padding."""
-    before = window.padding[2 - 2 * axis]
-    taps = np.arange(window.kernel[axis]) * window.dilation[axis]
-    cells = outputs[:, None] * window.stride[axis] + taps - before
-    length = size[axis]
-    match window.mode:
-        case "constant":
-            return np.where((cells >= 0) & (cells < length), cells, -1)
-        case "reflect":
-            mirrored = np.abs(cells)
-            return np.asarray(np.where(mirrored < length, mirrored, 2 * (length - 1) - mirrored))
-        case "replicate":
-            return cells.clip(0, length - 1)
-        case "circular":
-            return np.asarray(cells % length)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from featviz.sparse.windows import BACKGROUND, Window
+from featviz.probing.windows import Window
+from featviz.sparse.windows import BACKGROUND
 
 Padding = tuple[int, int, int, int]
 

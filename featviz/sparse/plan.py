@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from featviz.activations import Stage, evaluating, find_layers
 from featviz.errors import FeatvizError
 from featviz.networks.normalization import InstanceNorm as OwnInstanceNorm
+from featviz.probing.windows import PaddingMode, Window
 from featviz.sparse.operations import Affine, Convolution, InstanceNorm, Operation, Pointwise
-from featviz.sparse.windows import PaddingMode, Window
 from featviz.tracing import Tracer, run_without_values
 
 

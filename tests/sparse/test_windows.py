@@ -1,14 +1,13 @@
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from featviz.probing.windows import Window
 from featviz.sparse.windows import (
     BACKGROUND,
     PADDING,
     NumberMap,
-    Window,
     distinct_windows,
     merge,
     windows_at,
@@ -75,19 +74,6 @@ def test_the_new_map_leads_every_cell_to_its_own_window_and_counts_them(case):
     rows, columns = np.divmod(np.arange(expected.shape[0] * expected.shape[1]), expected.shape[1])
     at = windows_at(number_map(numbers), window, rows, columns)
     assert np.array_equal(at, expected.reshape(at.shape))
-
-
-def test_the_size_is_that_of_torchs_convolution():
-    for window in [
-        Window((7, 5), (2, 3), (2, 1), (1, 2, 3, 0)),
-        Window((3, 3), (2, 2), padding=(1, 1, 1, 1)),
-    ]:
-        left, right, top, bottom = window.padding
-        padded = torch.zeros(1, 1, 31 + top + bottom, 40 + left + right)
-        convolution = torch.nn.Conv2d(
-            1, 1, window.kernel, stride=window.stride, dilation=window.dilation
-        )
-        assert window.size(31, 40) == tuple(convolution(padded).shape[2:])
 
 
 @pytest.mark.parametrize("bound", [2, 1000, 2**31, 2**40])

@@ -1,0 +1,1 @@
+"""Looking into a network: what its layers compute, and where that lies over the image."""
