@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featviz.evaluation.locality import absolute_change
+from featviz.edits import absolute_change
 from featviz.leakage.table import IMAGE
 
 Change = NDArray[np.float64]

@@ -10,9 +10,9 @@ from featviz.appearances import find_appearances
 from featviz.checkpoints import LoadedGenerator, load_generator, shipped_checkpoints
 from featviz.conditioning import read_generator_input
 from featviz.drawing import CANVAS
+from featviz.edits import MARGIN, edits_of
 from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
-from featviz.evaluation.locality import MARGIN, edits_of
 from featviz.leakage.edits import Read, reader
 from featviz.leakage.measure import Leakage, measure_leakage
 from featviz.leakage.modes import held_norms

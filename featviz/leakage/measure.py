@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from featviz import __version__
 from featviz.drawing import CANVAS
+from featviz.edits import MARGIN, edits_of
 from featviz.errors import FeatvizError
-from featviz.evaluation.locality import MARGIN, edits_of
 from featviz.leakage.change import Change, change_of, scale_of
-from featviz.leakage.edits import Edit, Read, read_edits, reader
+from featviz.leakage.edits import PlacedEdit, Read, place_edits, reader
 from featviz.leakage.maps import LeakageMaps, shrink
 from featviz.leakage.modes import default_modes, held_norms
 from featviz.leakage.reach import Mask, cells_of
@@ -88,7 +88,9 @@ def measure_leakage(
         if loaded != base_number:
             loaded, base = base_number, read(sketches, base_number, size)
             numbers = rows_of_base[base_number]
-            edits = list(read_edits(sketches, numbers, base_number, geometries, read, size, margin))
+            edits = list(
+                place_edits(sketches, numbers, base_number, geometries, read, size, margin)
+            )
             statistics = record_statistics(model, base)
             free = {}
         with reading(model, layers) as activations, holding(model, statistics, mode):
@@ -158,7 +160,7 @@ def _at(cells: Mask, activation: Tensor) -> Tensor:
 
 
 def _numbers(
-    change: Change, edit: Edit, layer: str, point: Mask, by_statistics: float
+    change: Change, edit: PlacedEdit, layer: str, point: Mask, by_statistics: float
 ) -> tuple[Any, ...]:
     """The numbers of one row, in the order of COLUMNS."""
     cells = edit.cells[layer]
@@ -190,7 +192,7 @@ class _MeanMaps:
         self._reach: dict[tuple[str, str], Mask] = {}
         self._counts: Counter[tuple[str, str, str]] = Counter()
 
-    def add(self, mode: str, edit: Edit, layer: str, change: Change) -> None:
+    def add(self, mode: str, edit: PlacedEdit, layer: str, change: Change) -> None:
         """Take one edit's map of one layer and mode."""
         key, place = (mode, edit.group, layer), (edit.group, layer)
         self._sums[key] = self._sums.get(key, 0) + shrink(change)

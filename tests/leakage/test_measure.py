@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from featviz.activations import record_activations
+from featviz.edits import MARGIN, edits_of, image_of, ink_of_eyes, near
 from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
-from featviz.evaluation.locality import MARGIN, edits_of, image_of, ink_of_eyes, near
 from featviz.leakage import hold_statistics, measure_leakage, record_statistics
 from featviz.receptive_field import trace_geometry
 from tests.leakage.conftest import LAYERS
