@@ -55,14 +55,17 @@ def describe(edit: Edit, before: Strokes, after: Strokes) -> Edited | None:
 
 
 def outlines(area: Mask) -> tuple[Points, ...]:
-    """The borders of an area (H, W), flat closed polygons; those of holes too."""
+    """The borders of an area (H, W) that is not empty, flat closed polygons; of holes too."""
     from contourpy import contour_generator
     from matplotlib.path import Path
 
+    rows, columns = (np.flatnonzero(area.any(axis=axis)) for axis in (1, 0))
+    corner = np.array([columns[0], rows[0]])
+    # Around the smallest piece that holds all of it, a frame of what is outside closes the borders.
+    piece = np.pad(area[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 1)
     polygons = []
-    # A frame of what is outside closes the borders that run along the edges.
-    for line in contour_generator(z=np.pad(area, 1).astype(np.float64)).lines(0.5):
-        path = Path(np.asarray(line) - 1)
+    for line in contour_generator(z=piece.astype(np.float64)).lines(0.5):
+        path = Path(np.asarray(line) + corner - 1)
         path.simplify_threshold = _TOLERANCE
         # Behind the corners come the first again and a stop.
         corners = np.asarray(path.cleaned(simplify=True).vertices)[:-2]
