@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
@@ -79,8 +80,14 @@ def absolute_change(image: Tensor, base: Tensor) -> NDArray[np.float64]:
 
     Images (1, 3, H, W) in [-1, 1]; returns (H, W) float64. Nothing is rounded to whole levels.
     """
-    change = (image - base).abs()[0].mean(dim=0).double() * 127.5
+    change = difference(image, base).abs()[0].mean(dim=0).double() * 127.5
     return np.asarray(change.cpu().numpy())
+
+
+def difference(one: Tensor, other: Tensor) -> Tensor:
+    """One minus the other, in float32 at least: halves would round the difference too."""
+    dtype = torch.promote_types(one.dtype, torch.float32)
+    return one.to(dtype) - other.to(dtype)
 
 
 def edits_of(sketches: SketchSet, most: int | None = None) -> list[tuple[int, int]]:

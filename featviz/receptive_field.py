@@ -209,4 +209,7 @@ def _run(
             # What fails behind the last layer is none of our business.
             if len(activations) < len(set(layers)):
                 raise
-    return {layer: as_map(tracer.get(tensor), tensor) for layer, tensor in activations.items()}
+    return {
+        layer: as_map(tracer.get(tensor), tensor, image_size)
+        for layer, tensor in activations.items()
+    }

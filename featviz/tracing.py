@@ -42,14 +42,30 @@ Trace = Field | Placeless
 _STATISTIC = Placeless("it holds statistics of the whole image, not a map", is_statistic=True)
 
 
-def as_map(trace: Trace | None, tensor: Tensor) -> Trace:
-    """The trace of a layer's output, which has places only if it is (N, C, H, W)."""
-    size = (tensor.shape[-1], tensor.shape[-2]) if tensor.ndim == 4 else None
-    if trace is None:
-        return Placeless("it does not depend on the image", map_size=size)
-    if tensor.ndim != 4 and not (isinstance(trace, Placeless) and trace.is_statistic):
-        return Placeless(f"its output has shape {tuple(tensor.shape)}, not (N, C, H, W)")
-    return replace(trace, map_size=size) if isinstance(trace, Placeless) else trace
+def as_map(trace: Trace | None, tensor: Tensor, image_size: tuple[int, int]) -> Trace:
+    """The trace of a layer's output, which is a map only if it is (1, C, H, W).
+
+    image_size: (width, height). Where the way from the image is lost, the shape has to say which
+    dimensions are the map's: the last two, and they alone, must be those of an image like this.
+    """
+    shape = tuple(tensor.shape)
+    size = (shape[3], shape[2]) if tensor.ndim == 4 else None
+    if isinstance(trace, Placeless) and trace.is_statistic:
+        return replace(trace, map_size=size)
+    if size is None or shape[0] != 1:
+        return Placeless(f"its output has shape {shape}, not (N, C, H, W)")
+    if isinstance(trace, Field):
+        return trace
+    trace = trace or Placeless("it does not depend on the image")
+    if _is_like(size, image_size) > _is_like((shape[2], shape[1]), image_size):
+        return replace(trace, map_size=size)
+    return Placeless(f"whether its output {shape} is (N, C, H, W) is not known, and {trace.reason}")
+
+
+def _is_like(size: tuple[int, int], image_size: tuple[int, int]) -> bool:
+    """Whether a map of this size has the shape of the image, up to less than a cell."""
+    (columns, rows), (width, height) = size, image_size
+    return abs(columns * height - rows * width) < max(width, height)
 
 
 def run_without_values(model: nn.Module, image: Tensor) -> Any:

@@ -1,6 +1,6 @@
 """Checkpoints x sketches -> the leakage of each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -32,6 +32,7 @@ def leakage_of_checkpoints(
     margin: float = MARGIN,
     most: int | None = None,
     variant: str | None = None,
+    keep: Collection[str] = (),
 ) -> Iterator[tuple[str, Leakage]]:
     """Measure checkpoints one after the other; yield each one's name and leakage.
 
@@ -75,6 +76,7 @@ def leakage_of_checkpoints(
                 most=most,
                 read=_reader(loaded, source),
                 details=details,
+                keep=keep,
             ),
         )
 
