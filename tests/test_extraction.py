@@ -257,6 +257,25 @@ def test_where_the_geometry_is_unknown_the_cells_must_be_given_or_taken_by_share
     )
 
 
+class ChannelsLast(nn.Module):
+    """Gives (N, H, W, C), as ConvNeXt and Swin do inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches, self.last = nn.Conv2d(3, 6, 8, stride=8), nn.LayerNorm(6)
+
+    def forward(self, x):
+        return self.last(self.patches(x).permute(0, 2, 3, 1))
+
+
+def test_cells_are_not_taken_by_share_of_maps_with_their_channels_last():
+    message = (
+        r"'last' gives no maps: whether its output \(1, 8, 8, 6\) is \(N, C, H, W\) is not known"
+    )
+    with pytest.raises(FeatvizError, match=message):
+        extract(ChannelsLast(), small(2), [(17, 63)], ["last"], positions="proportional")
+
+
 BAD_CALLS = [
     ({"layers": ["L7"]}, "unknown layer 'L7'; this generator has L0, L1, L2, L3, L4"),
     ({"stage": "relu"}, "unknown stage 'relu'"),
