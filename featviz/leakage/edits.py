@@ -38,20 +38,18 @@ class PlacedEdit:
 
 def place_edits(
     sketches: SketchSet,
-    numbers: Sequence[int],
-    base_number: int,
+    pairs: Sequence[tuple[int, int]],
     geometries: Mapping[str, Geometry],
     read: Read,
     size: int,
     margin: float,
 ) -> Iterator[PlacedEdit]:
-    """The edits (rows of the index) of one base; not those that equal it at this size.
+    """The edits of some pairs (sketch, base) of one base; not those that equal it at this size.
 
     margin: pixels at 512 around the changed ones that belong to the edited area, and around the
     ink of eyes that belong to the eyes.
     """
-    base = read(sketches, base_number, size)
-    pairs = [(number, base_number) for number in numbers]
+    base = read(sketches, pairs[0][1], size)
     for edit in read_edits(sketches, pairs, size, margin):
         if not edit.changed.any():
             continue

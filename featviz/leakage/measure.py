@@ -76,9 +76,7 @@ def measure_leakage(
         held_norms(model, mode)
     check_point(point, (size, size))
     read = read or reader(model)
-    rows_of_base: dict[int, list[int]] = {}
-    for number, base_number in edits_of(sketches, most):
-        rows_of_base.setdefault(base_number, []).append(number)
+    rows_of_base = _by_base(edits_of(sketches, most))
     geometries = placed(trace(model, layers, read(sketches, next(iter(rows_of_base)), size)))
     found = _Found(name, _point_cells(geometries, point), keep)
     loaded = None
@@ -86,10 +84,8 @@ def measure_leakage(
     for base_number, mode in track(steps, f"{name}: leakage"):
         if loaded != base_number:
             loaded, base = base_number, read(sketches, base_number, size)
-            numbers = rows_of_base[base_number]
-            edits = list(
-                place_edits(sketches, numbers, base_number, geometries, read, size, margin)
-            )
+            pairs = [(number, base_number) for number in rows_of_base[base_number]]
+            edits = list(place_edits(sketches, pairs, geometries, read, size, margin))
             statistics = record_statistics(model, base)
             found.free_eyes.clear()
         with reading(model, layers) as activations, holding(model, statistics, mode):
@@ -123,6 +119,14 @@ def measure_leakage(
         found.maps(sketches.groups, layers, {**common, "checkpoint": name, **checkpoint}),
         tuple(sketch for sketch in wanted if sketch not in measured),
     )
+
+
+def _by_base(pairs: Sequence[tuple[int, int]]) -> dict[int, list[int]]:
+    """The edits of each base, rows of the index."""
+    rows_of_base: dict[int, list[int]] = {}
+    for number, base_number in pairs:
+        rows_of_base.setdefault(base_number, []).append(number)
+    return rows_of_base
 
 
 def _geometry_facts(geometries: Mapping[str, Geometry]) -> dict[str, Any]:
