@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 
 from analyses.faces import Cell, Face, Sketch, edit_change, faces_of, gallery, load
 from analyses.study import Sources
+from featviz.edits import MARGIN
 from featviz.errors import FeatvizError
-from featviz.evaluation.locality import MARGIN
 from featviz.sketches import read_sketches
 
 NAMES = ("baseline", "modified")

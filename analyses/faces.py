@@ -14,8 +14,8 @@ from PIL import Image
 
 from analyses.study import Sources
 from featviz.checkpoints import LoadedGenerator, load_generator
+from featviz.edits import Edit
 from featviz.errors import FeatvizError
-from featviz.evaluation.locality import MARGIN, edited_area
 from featviz.faces.pairs import PairSet, read_pairs
 from featviz.figures import draw_caption, draw_image, draw_sketch, wrap_caption
 from featviz.generation import generate
@@ -103,7 +103,7 @@ def change(image: Pixels, base: Pixels) -> NDArray[np.float64]:
 def edit_change(image: Pixels, base: Pixels, sketch: Pixels, base_sketch: Pixels) -> Change:
     """What an edit changed, with the edited area outlined and the change outside of it below."""
     levels = change(image, base)
-    area = edited_area(sketch, base_sketch, MARGIN)
+    area = Edit(base_sketch, sketch).area
     label = f"in {levels[area].mean():.1f}, out {levels[~area].mean():.1f}"
     return Change(levels, area, label)
 

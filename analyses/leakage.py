@@ -5,7 +5,7 @@ Tables of `featviz leakage` that are there and fit (same weights, same edits) ar
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,18 +17,18 @@ from matplotlib.figure import Figure
 from analyses.pictures import MADE
 from analyses.study import ROOT
 from featviz.checkpoints import load_generator
-from featviz.encoding import encode_image
+from featviz.edits import Edit, edits_of, read_edits
 from featviz.errors import FeatvizError
 from featviz.evaluation.table import ALL_GROUPS
 from featviz.figures import save_figure, style
 from featviz.files import atomic_write
 from featviz.leakage import (
+    LeakageMaps,
     LeakageTable,
     default_modes,
-    edit_changes,
-    edit_reach,
     join_leakage,
     read_leakage,
+    read_maps,
     summarize,
     write_leakage,
     write_maps,
@@ -43,8 +43,8 @@ WHOLE = ("baseline", "modified", "no-norm", "augmented")
 FRONT_ENDS = ("paper-baseline", "paper-modified")
 AWAY_FROM_EYES = ("G8", "G9", "G10", "G11")
 """The groups that edit mouth or nose; claim C13 is about them."""
-SHOWN_EDIT = ("G8/001", "G8/014")
-"""A base and an edit of its mouth, for the maps."""
+SHOWN, SHOWN_GROUP = ("baseline", "modified"), "G8"
+"""The checkpoints whose maps of one edit are drawn, and the group that the edit is of."""
 FRONT_END = ("L0", "L1", "L2", "L3", "L4")
 LAYERS = (*FRONT_END, "R8", IMAGE)
 """R8 is the last residual block: what convolutions carried to the eyes before the back end."""
@@ -66,53 +66,72 @@ class Options:
     page: Path = ROOT / "docs" / "leakage.md"
     """The page whose tables are written anew."""
 
+    @property
+    def most(self) -> int | None:
+        """At most so many edits of a group; None for all."""
+        return None if self.edits_per_group == "all" else self.edits_per_group
 
-def measured(options: Options, sketches: SketchSet, name: str) -> LeakageTable:
-    """The table of a checkpoint, from its file if that is of these weights and edits."""
+
+def measured(
+    options: Options, sketches: SketchSet, name: str, shown: str
+) -> tuple[LeakageTable, LeakageMaps]:
+    """The table and the maps of a checkpoint, from their files if these weights and edits' are.
+
+    shown: the edit whose own maps are wanted.
+    """
     loaded = load_generator(name)
     layers: tuple[str, ...] = LAYERS
     modes = default_modes(loaded.generator, FRONT_END)
     if name in FRONT_ENDS:
         layers, modes = FRONT_END, (FREE, ALL)
-    path = options.tables / f"{name}.parquet"
-    if path.is_file():
-        table = read_leakage(path)
+    path, maps_path = (options.tables / f"{name}{end}" for end in (".parquet", "-maps.npz"))
+    if path.is_file() and maps_path.is_file():
+        table, maps = read_leakage(path), read_maps(maps_path)
         known = table.metadata["checkpoints"].get(name, {})
         fits = (
             known.get("digest") == loaded.digest
             and table.metadata["edits_a_group"] == options.edits_per_group
             and (table.layers, table.modes) == (layers, modes)
             and set(table.groups) == set(sketches.groups)
+            and any(sketch == shown for sketch, _ in maps.edit_reach)
         )
         if fits:
-            return table
-    most = None if options.edits_per_group == "all" else options.edits_per_group
-    (_, leakage), *_ = leakage_of_checkpoints([name], sketches, layers, modes, most=most)
+            return table, maps
+    (_, leakage), *_ = leakage_of_checkpoints(
+        [name], sketches, layers, modes, most=options.most, keep=[shown]
+    )
     write_leakage(leakage.table, path)
-    write_maps(leakage.maps, options.tables / f"{name}-maps.npz")
-    return leakage.table
+    write_maps(leakage.maps, maps_path)
+    return read_leakage(path), read_maps(maps_path)
 
 
-def draw_maps(sketches: SketchSet) -> Figure:
-    """Where one edit of the mouth changes what, by baseline and modified, free and held."""
-    names = list(sketches.index["sketch"])
-    base, edited = (sketches.image(names.index(sketch)) for sketch in SHOWN_EDIT)
-    inputs = encode_image(base)[None], encode_image(edited)[None]
+def shown_edit(sketches: SketchSet, most: int | None) -> Edit:
+    """The edit whose maps are drawn: of those that are measured of a group, the middle one."""
+    part = sketches.of_groups(SHOWN_GROUP)
+    pairs = edits_of(part, most)
+    (edit,) = read_edits(part, [pairs[len(pairs) // 2]])
+    return edit
+
+
+def draw_maps(
+    found: Mapping[str, tuple[LeakageTable, LeakageMaps]], edit: Edit, sketch: str, base: str
+) -> Figure:
+    """Where one edit of the mouth changes what, by some checkpoints, free and held."""
     rows = []
-    for name in ("baseline", "modified"):
-        model = load_generator(name).generator
-        reach = edit_reach(model, *inputs, LAYERS)
+    for name, (table, maps) in found.items():
+        reach = {layer: maps.edit_reach[sketch, layer] for layer in table.layers}
         for mode, title in ((FREE, name), (ALL, f"{name},\nall held")):
-            changes = edit_changes(model, *inputs, LAYERS, mode)
-            rows.append(MapRow(title, changes, reach))
+            changes = {layer: maps.edit_changes[mode, sketch, layer] for layer in table.layers}
+            of_edit = table.values(sketch=sketch, mode=mode).set_index("layer")
+            rows.append(MapRow(title, changes, reach, of_edit["outside_reach"].to_dict()))
     text = (
-        f"Relative change at every position by one edit of the mouth ({SHOWN_EDIT[1]} against "
-        f"{SHOWN_EDIT[0]}; blue: added, orange: taken away). Green: what convolutions reach from "
+        f"Relative change at every position by one edit of the mouth ({sketch} against "
+        f"{base}; blue: added, orange: taken away). Green: what convolutions reach from "
         "the changed pixels. Out: mean change out of reach. Held: every instance norm uses the "
         "mean and variance of the base sketch. Light blue is exactly 0, to the last bit; 1 is a "
         "typical vector of the layer, at the image from black to white."
     )
-    return maps_figure(rows, edited, base, text)
+    return maps_figure(rows, edit.edited, edit.base, text)
 
 
 def draw_paths(found: pd.DataFrame, edits: int) -> Figure:
@@ -247,11 +266,17 @@ def main(arguments: list[str] | None = None) -> None:
         page = options.page.read_text(encoding="utf-8")
         rewrite(page, "")
         away = sketches.of_groups(*AWAY_FROM_EYES)
-        table = join_leakage(measured(options, away, name) for name in WHOLE + FRONT_ENDS)
+        edit = shown_edit(away, options.most)
+        part = away.of_groups(SHOWN_GROUP).index["sketch"]
+        shown, base = (str(part.iloc[number]) for number in (edit.number, edit.base_number))
+        measures = {name: measured(options, away, name, shown) for name in WHOLE + FRONT_ENDS}
+        table = join_leakage(table for table, _ in measures.values())
         found = summarize(table)
         with style():
             figures = {
-                "leakage-maps": draw_maps(sketches),
+                "leakage-maps": draw_maps(
+                    {name: measures[name] for name in SHOWN}, edit, shown, base
+                ),
                 "leakage-paths": draw_paths(found, table.rows["sketch"].nunique()),
             }
         for name, figure in figures.items():

@@ -39,7 +39,7 @@ def test_an_edit_is_outlined_and_its_inside_and_outside_are_averaged_apart() -> 
     sketch[32, 32] = 0
     image, unchanged = np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64, 3), np.uint8)
     rows, columns = np.mgrid[:64, :64]
-    inside = np.hypot(rows - 32, columns - 32) <= 16
+    inside = np.hypot(rows - 32, columns - 32) <= 2  # 16 px at 512
     image[inside], image[~inside] = 40, 2
     shown = edit_change(image, unchanged, sketch, base)
     np.testing.assert_array_equal(shown.area, inside)

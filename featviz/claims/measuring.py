@@ -16,16 +16,11 @@ from featviz.claims.deformation import deform
 from featviz.claims.pictures import detail, forehead, light_error, open_mouth, patches
 from featviz.claims.study import AUGMENTED, BASELINE, MODIFIED, NO_NORM, ROLES, STUDY, Study
 from featviz.drawing import rasterize
+from featviz.edits import MARGIN, Edit, absolute_change, check_edits
 from featviz.encoding import decode_image, encode_image
 from featviz.errors import FeatvizError, require_whole
 from featviz.evaluation.images import Painter, load_whole_generator, painter
-from featviz.evaluation.locality import (
-    MARGIN,
-    absolute_change,
-    check_edits,
-    edited_area,
-    measure_locality,
-)
+from featviz.evaluation.locality import measure_locality
 from featviz.evaluation.lpips import Lpips, descriptors, load_lpips, reduce_to
 from featviz.evaluation.pairs import choose_pairs
 from featviz.evaluation.robustness import moves_for
@@ -237,8 +232,8 @@ def _paint_pairs(
             seen.descriptors.setdefault(key, []).append(descriptors(maps)[0].cpu().numpy())
             followed = np.nan
             if condition == DEFORMED:
-                area = edited_area(sketch, rest, MARGIN * size / 512)
-                followed = float(absolute_change(painted, at_rest)[area].mean())
+                changed = absolute_change(painted, at_rest)
+                followed = float(changed[Edit(rest, sketch).area].mean())
             seen.rows.append(
                 (
                     role,

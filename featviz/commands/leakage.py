@@ -83,6 +83,11 @@ class Leakage:
                 if sketch not in told:
                     print(f"left out {sketch}: equals its base", file=sys.stderr)
                 told.add(sketch)
+            if free := leakage.table.metadata["checkpoints"][name]["not_held"]:
+                print(
+                    f"{name}: not held, so it counts as convolutions: {', '.join(free)}",
+                    file=sys.stderr,
+                )
             tables.append(leakage.table)
             write_leakage(leakage.table, self.out / f"{name}.parquet")
             write_maps(leakage.maps, self.out / f"{name}-maps.npz")

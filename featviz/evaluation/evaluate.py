@@ -14,9 +14,10 @@ import torch
 from featviz import __version__
 from featviz.assets import ASSETS
 from featviz.checkpoints import LoadedGenerator
+from featviz.edits import MARGIN, check_edits
 from featviz.errors import FeatvizError, require_whole
 from featviz.evaluation.images import Painter, load_whole_generator, painter
-from featviz.evaluation.locality import MARGIN, check_edits, locality_rows, measure_locality
+from featviz.evaluation.locality import locality_rows, measure_locality
 from featviz.evaluation.lpips import DESCRIPTOR_LAYER, Lpips, load_lpips, lpips_file
 from featviz.evaluation.pairs import (
     LEAST_PAIRS,

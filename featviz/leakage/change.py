@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featviz.evaluation.locality import absolute_change
+from featviz.edits import absolute_change, difference
 from featviz.leakage.table import IMAGE
 
 Change = NDArray[np.float64]
@@ -35,7 +35,7 @@ def change_of(layer: str, activation: Tensor, base: Tensor, scale: float) -> Cha
     if layer == IMAGE:
         return absolute_change(activation, base) / (127.5 * scale)
     # In double precision: squares of tiny differences would vanish in single.
-    length = torch.linalg.vector_norm(activation - base, dim=1, dtype=torch.float64)[0]
+    length = torch.linalg.vector_norm(difference(activation, base), dim=1, dtype=torch.float64)[0]
     changes = np.asarray(length.cpu().numpy())
     return np.asarray(changes / scale) if scale else np.where(changes == 0, 0.0, np.inf)
 

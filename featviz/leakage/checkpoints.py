@@ -1,6 +1,6 @@
 """Checkpoints x sketches -> the leakage of each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -10,9 +10,9 @@ from featviz.appearances import find_appearances
 from featviz.checkpoints import LoadedGenerator, load_generator, shipped_checkpoints
 from featviz.conditioning import read_generator_input
 from featviz.drawing import CANVAS
+from featviz.edits import MARGIN, edits_of
 from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
-from featviz.evaluation.locality import MARGIN, edits_of
 from featviz.leakage.edits import Read, reader
 from featviz.leakage.measure import Leakage, measure_leakage
 from featviz.leakage.modes import held_norms
@@ -32,6 +32,7 @@ def leakage_of_checkpoints(
     margin: float = MARGIN,
     most: int | None = None,
     variant: str | None = None,
+    keep: Collection[str] = (),
 ) -> Iterator[tuple[str, Leakage]]:
     """Measure checkpoints one after the other; yield each one's name and leakage.
 
@@ -75,6 +76,7 @@ def leakage_of_checkpoints(
                 most=most,
                 read=_reader(loaded, source),
                 details=details,
+                keep=keep,
             ),
         )
 

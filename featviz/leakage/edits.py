@@ -3,12 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from torch import Tensor, nn
 
-from featviz.drawing import CANVAS
+from featviz.edits import image_of, read_edits
 from featviz.encoding import encode_image, input_channels
-from featviz.evaluation.locality import image_of, ink_of_eyes, near
 from featviz.leakage.reach import Mask, cells_of, reach
 from featviz.leakage.single import changed_pixels
 from featviz.receptive_field import Geometry
@@ -28,7 +26,7 @@ class Cells:
 
 
 @dataclass(frozen=True, eq=False)
-class Edit:
+class PlacedEdit:
     """An edited sketch as the network takes it, (1, C, H, W), and its cells by layer."""
 
     sketch: str
@@ -38,40 +36,34 @@ class Edit:
     cells: Mapping[str, Cells]
 
 
-def read_edits(
+def place_edits(
     sketches: SketchSet,
-    numbers: Sequence[int],
-    base_number: int,
+    pairs: Sequence[tuple[int, int]],
     geometries: Mapping[str, Geometry],
     read: Read,
     size: int,
     margin: float,
-) -> Iterator[Edit]:
-    """The edits (rows of the index) of one base; not those that equal it at this size.
+) -> Iterator[PlacedEdit]:
+    """The edits of some pairs (sketch, base) of one base; not those that equal it at this size.
 
     margin: pixels at 512 around the changed ones that belong to the edited area, and around the
     ink of eyes that belong to the eyes.
     """
-    margin = margin * size / CANVAS
-    base = read(sketches, base_number, size)
-    ink = ink_of_eyes(sketches, base_number, size)
-    around_eyes = near(ink, margin)
-    for number in numbers:
-        image = read(sketches, number, size)
-        changed = changed_pixels(base, image)
-        if not changed.any():
+    base = read(sketches, pairs[0][1], size)
+    for edit in read_edits(sketches, pairs, size, margin):
+        if not edit.changed.any():
             continue
-        area = near(changed, margin)
-        same_eyes = np.array_equal(ink_of_eyes(sketches, number, size), ink)
-        eyes = around_eyes if same_eyes else np.zeros_like(around_eyes)
+        image = read(sketches, edit.number, size)
+        # What the network is given may differ in more than the sketch, such as boundaries.
+        changed = changed_pixels(base, image)
         cells = {}
         for layer, geometry in geometries.items():
-            covered = cells_of(geometry, area)
+            area = cells_of(geometry, edit.area)
             cells[layer] = Cells(
-                reach(geometry, changed), covered, cells_of(geometry, eyes) & ~covered
+                reach(geometry, changed), area, cells_of(geometry, edit.around_eyes) & ~area
             )
-        name, group, base_name = sketches.index[["sketch", "group", "base"]].iloc[number]
-        yield Edit(str(name), str(group), str(base_name), image, cells)
+        name, group, base_name = sketches.index[["sketch", "group", "base"]].iloc[edit.number]
+        yield PlacedEdit(str(name), str(group), str(base_name), image, cells)
 
 
 def reader(model: nn.Module) -> Read:

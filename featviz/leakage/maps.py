@@ -4,6 +4,7 @@ The file is a compressed .npz without pickles. Its arrays are called
 
     change|MODE|GROUP|LAYER   float16 (h, w), mean over the group's edits of the relative change
     reach|GROUP|LAYER         uint8 (h, w), 1 where the convolutions of any edit reach
+    edit-change|MODE|SKETCH|LAYER, edit-reach|SKETCH|LAYER    the same of single edits, if kept
     metadata                  JSON text: checkpoint, digest, modes, groups, layers, edits (GROUP ->
                               how many), point and `map_sizes` (LAYER -> width, height before
                               they were made smaller)
@@ -15,7 +16,7 @@ changes are averaged, reach is 1 if any cell is.
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,15 @@ class LeakageMaps:
 
     changes: (mode, group, layer) -> (h, w) float32, mean relative change over the group's edits,
     exactly 0 where no edit changed anything. reach: (group, layer) -> (h, w) bool, the union of
-    the edits' convolutional reach. metadata: as in the file, see the module.
+    the edits' convolutional reach. metadata: as in the file, see the module. edit_changes,
+    edit_reach: the same of the single edits that were to be kept, by sketch instead of group.
     """
 
     changes: Mapping[tuple[str, str, str], Change]
     reach: Mapping[tuple[str, str], Reach]
     metadata: dict[str, Any]
+    edit_changes: Mapping[tuple[str, str, str], Change] = field(default_factory=dict)
+    edit_reach: Mapping[tuple[str, str], Reach] = field(default_factory=dict)
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -81,12 +85,14 @@ def shrink(values: NDArray[Any], most: int = MOST_CELLS) -> NDArray[Any]:
 def write_maps(maps: LeakageMaps, path: Path) -> None:
     """Write maps as .npz, complete or not at all; what is not 0 is not 0 in the file either."""
     arrays: dict[str, Any] = {"metadata": np.array(json.dumps(maps.metadata))}
-    for key, change in maps.changes.items():
-        # Half precision would turn what is tiny into "nothing", which is another finding.
-        kept = np.where(change == 0, 0, np.maximum(change, _LEAST)).astype(np.float16)
-        arrays[_SEPARATOR.join(("change", *key))] = kept
-    for place, reach in maps.reach.items():
-        arrays[_SEPARATOR.join(("reach", *place))] = reach.astype(np.uint8)
+    for kind, changes in (("change", maps.changes), ("edit-change", maps.edit_changes)):
+        for key, change in changes.items():
+            # Half precision would turn what is tiny into "nothing", which is another finding.
+            kept = np.where(change == 0, 0, np.maximum(change, _LEAST)).astype(np.float16)
+            arrays[_SEPARATOR.join((kind, *key))] = kept
+    for kind, reached in (("reach", maps.reach), ("edit-reach", maps.edit_reach)):
+        for place, reach in reached.items():
+            arrays[_SEPARATOR.join((kind, *place))] = reach.astype(np.uint8)
     with atomic_write(Path(path)) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
@@ -96,17 +102,23 @@ def read_maps(path: Path) -> LeakageMaps:
     path = Path(path)
     if not path.is_file():
         raise FeatvizError(f"{path}: no such leakage maps; `featviz leakage` writes them")
-    changes: dict[tuple[str, str, str], Change] = {}
-    reach: dict[tuple[str, str], Reach] = {}
+    changes: dict[str, dict[tuple[str, str, str], Change]] = {"change": {}, "edit-change": {}}
+    reached: dict[str, dict[tuple[str, str], Reach]] = {"reach": {}, "edit-reach": {}}
     try:
         with np.load(path, allow_pickle=False) as file:
             metadata = json.loads(str(file["metadata"]))
             for name in file.files:
                 match name.split(_SEPARATOR):
-                    case ["change", mode, group, layer]:
-                        changes[mode, group, layer] = file[name].astype(np.float32)
-                    case ["reach", group, layer]:
-                        reach[group, layer] = file[name].astype(bool)
+                    case ["change" | "edit-change" as kind, mode, group, layer]:
+                        changes[kind][mode, group, layer] = file[name].astype(np.float32)
+                    case ["reach" | "edit-reach" as kind, group, layer]:
+                        reached[kind][group, layer] = file[name].astype(bool)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise FeatvizError(f"{path} holds no leakage maps: {one_line(error)}") from None
-    return LeakageMaps(changes, reach, metadata)
+    return LeakageMaps(
+        changes["change"],
+        reached["reach"],
+        metadata,
+        changes["edit-change"],
+        reached["edit-reach"],
+    )

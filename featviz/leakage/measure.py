@@ -1,25 +1,26 @@
 """Edits x layers x modes -> how much changed where."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from featviz import __version__
 from featviz.drawing import CANVAS
+from featviz.edits import MARGIN, edits_of
 from featviz.errors import FeatvizError
-from featviz.evaluation.locality import MARGIN, edits_of
 from featviz.leakage.change import Change, change_of, scale_of
-from featviz.leakage.edits import Edit, Read, read_edits, reader
+from featviz.leakage.edits import PlacedEdit, Read, place_edits, reader
 from featviz.leakage.maps import LeakageMaps, shrink
 from featviz.leakage.modes import default_modes, held_norms
 from featviz.leakage.reach import Mask, cells_of
-from featviz.leakage.single import holding, reading, trace
+from featviz.leakage.single import holding, not_held, placed, reading, trace
 from featviz.leakage.statistics import record_statistics
 from featviz.leakage.table import ALL, COLUMNS, FREE, LeakageTable
 from featviz.points import PROBE_POINT, Point, check_point
@@ -53,6 +54,7 @@ def measure_leakage(
     most: int | None = None,
     read: Read | None = None,
     details: Mapping[str, Any] | None = None,
+    keep: Collection[str] = (),
 ) -> Leakage:
     """Measure what every edit of a sketch set changes, in each layer and mode.
 
@@ -61,7 +63,8 @@ def measure_leakage(
     among them; `default_modes` if not given. point: pixel (x, y) of sketches of `size`. margin:
     pixels at 512 around an edit that belong to its area. most: at most so many edits a group,
     evenly spaced. read: how a sketch becomes the model's input; as a sketch alone if not given.
-    name, details: what the metadata tell of the checkpoint.
+    name, details: what the metadata tell of the checkpoint. keep: sketches whose own maps are kept
+    beside the means of their groups.
 
     Raises FeatvizError for layers whose geometry is not known, modes that hold nothing, a point
     outside, a set without edits, and NaN or infinity in a layer.
@@ -73,52 +76,31 @@ def measure_leakage(
         held_norms(model, mode)
     check_point(point, (size, size))
     read = read or reader(model)
-    rows_of_base: dict[int, list[int]] = {}
-    for number, base_number in edits_of(sketches, most):
-        rows_of_base.setdefault(base_number, []).append(number)
-
-    geometries = trace(model, layers, read(sketches, next(iter(rows_of_base)), size))
-    points = _point_cells(geometries, point)
-    rows: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
-    means = _MeanMaps()
-    free: dict[tuple[str, str], Tensor] = {}
+    rows_of_base = _by_base(edits_of(sketches, most))
+    geometries = placed(trace(model, layers, read(sketches, next(iter(rows_of_base)), size)))
+    found = _Found(name, _point_cells(geometries, point), keep)
     loaded = None
     steps = [(base, mode) for base in rows_of_base for mode in modes]
     for base_number, mode in track(steps, f"{name}: leakage"):
         if loaded != base_number:
             loaded, base = base_number, read(sketches, base_number, size)
-            numbers = rows_of_base[base_number]
-            edits = list(read_edits(sketches, numbers, base_number, geometries, read, size, margin))
+            pairs = [(number, base_number) for number in rows_of_base[base_number]]
+            edits = list(place_edits(sketches, pairs, geometries, read, size, margin))
             statistics = record_statistics(model, base)
-            free = {}
+            found.free_eyes.clear()
         with reading(model, layers) as activations, holding(model, statistics, mode):
             # The base in every mode, so that a held network is compared with itself.
             before = activations(base)
             scales = {layer: scale_of(layer, before[layer]) for layer in layers}
             for edit in edits:
-                after = activations(edit.image)
-                for layer in layers:
-                    change = change_of(layer, after[layer], before[layer], scales[layer])
-                    eyes = _at(edit.cells[layer].eyes, after[layer])
-                    # "free" is the first mode; the others are compared with it.
-                    free_eyes = free.setdefault((edit.sketch, layer), eyes)
-                    by_statistics = _mean(change_of(layer, free_eyes, eyes, scales[layer]))
-                    row = (name, edit.sketch, edit.group, edit.base, layer, mode)
-                    row += _numbers(change, edit, layer, points[layer], by_statistics)
-                    rows.setdefault((edit.sketch, modes.index(mode)), []).append(row)
-                    if mode in MAP_MODES:
-                        means.add(mode, edit, layer, change)
-
-    order = {sketch: number for number, sketch in enumerate(sketches.index["sketch"])}
-    keys = sorted(rows, key=lambda key: (order[key[0]], key[1]))
-    measured = {key[0] for key in rows}
-    if not measured:
+                found.add(mode, edit, before, activations(edit.image), scales)
+    if not found.rows:
         raise FeatvizError(f"all edits of {sketches.folder} equal their base at {size} px")
     checkpoint = {
         "layers": list(layers),
         "modes": list(modes),
-        "map_sizes": {layer: list(geometries[layer].map_size or ()) for layer in layers},
-        "extents": {layer: list(geometries[layer].extent or ()) for layer in layers},
+        "not_held": list(not_held(model, layers, base, statistics)),
+        **_geometry_facts(geometries),
         **(details or {}),
     }
     common = {
@@ -131,14 +113,28 @@ def measure_leakage(
         "edits_a_group": "all" if most is None else most,
     }
     wanted = [sketches.index["sketch"].iloc[n] for group in rows_of_base.values() for n in group]
+    measured = {sketch for sketch, _ in found.rows}
     return Leakage(
-        LeakageTable(
-            pd.DataFrame([row for key in keys for row in rows[key]], columns=list(COLUMNS)),
-            {**common, "checkpoints": {name: checkpoint}},
-        ),
-        means.maps(sketches.groups, layers, {**common, "checkpoint": name, **checkpoint}),
+        LeakageTable(found.frame(sketches, modes), {**common, "checkpoints": {name: checkpoint}}),
+        found.maps(sketches.groups, layers, {**common, "checkpoint": name, **checkpoint}),
         tuple(sketch for sketch in wanted if sketch not in measured),
     )
+
+
+def _by_base(pairs: Sequence[tuple[int, int]]) -> dict[int, list[int]]:
+    """The edits of each base, rows of the index."""
+    rows_of_base: dict[int, list[int]] = {}
+    for number, base_number in pairs:
+        rows_of_base.setdefault(base_number, []).append(number)
+    return rows_of_base
+
+
+def _geometry_facts(geometries: Mapping[str, Geometry]) -> dict[str, Any]:
+    """What the metadata tell of the layers' maps."""
+    return {
+        "map_sizes": {layer: list(each.map_size or ()) for layer, each in geometries.items()},
+        "extents": {layer: list(each.extent or ()) for layer, each in geometries.items()},
+    }
 
 
 def _point_cells(geometries: Mapping[str, Geometry], point: Point) -> dict[str, Mask]:
@@ -158,7 +154,7 @@ def _at(cells: Mask, activation: Tensor) -> Tensor:
 
 
 def _numbers(
-    change: Change, edit: Edit, layer: str, point: Mask, by_statistics: float
+    change: Change, edit: PlacedEdit, layer: str, point: Mask, by_statistics: float
 ) -> tuple[Any, ...]:
     """The numbers of one row, in the order of COLUMNS."""
     cells = edit.cells[layer]
@@ -182,26 +178,60 @@ def _mean(values: Any) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-class _MeanMaps:
-    """Sums of small maps, one edit after the other."""
+class _Found:
+    """What was measured so far, one edit after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, points: Mapping[str, Mask], keep: Collection[str]) -> None:
+        self.rows: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
+        self.free_eyes: dict[tuple[str, str], Tensor] = {}
+        self._name, self._points, self._keep = name, points, keep
         self._sums: dict[tuple[str, str, str], Change] = {}
         self._reach: dict[tuple[str, str], Mask] = {}
         self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._own: dict[tuple[str, str, str], NDArray[np.float32]] = {}
+        self._own_reach: dict[tuple[str, str], Mask] = {}
 
-    def add(self, mode: str, edit: Edit, layer: str, change: Change) -> None:
-        """Take one edit's map of one layer and mode."""
+    def add(
+        self,
+        mode: str,
+        edit: PlacedEdit,
+        before: Mapping[str, Tensor],
+        after: Mapping[str, Tensor],
+        scales: Mapping[str, float],
+    ) -> None:
+        """Take the maps (1, C, H, W) of one edit and of its base, by layer, in one mode."""
+        for layer, scale in scales.items():
+            change = change_of(layer, after[layer], before[layer], scale)
+            eyes = _at(edit.cells[layer].eyes, after[layer])
+            # "free" is the first mode; the others are compared with it.
+            free_eyes = self.free_eyes.setdefault((edit.sketch, layer), eyes)
+            by_statistics = _mean(change_of(layer, free_eyes, eyes, scale))
+            row = (self._name, edit.sketch, edit.group, edit.base, layer, mode)
+            row += _numbers(change, edit, layer, self._points[layer], by_statistics)
+            self.rows.setdefault((edit.sketch, mode), []).append(row)
+            if mode in MAP_MODES:
+                self._add_map(mode, edit, layer, shrink(change))
+
+    def _add_map(self, mode: str, edit: PlacedEdit, layer: str, change: Change) -> None:
         key, place = (mode, edit.group, layer), (edit.group, layer)
-        self._sums[key] = self._sums.get(key, 0) + shrink(change)
         reached = shrink(edit.cells[layer].reach)
+        self._sums[key] = self._sums.get(key, 0) + change
         self._reach[place] = self._reach.get(place, np.zeros_like(reached)) | reached
         self._counts[key] += 1
+        if edit.sketch in self._keep:
+            self._own[mode, edit.sketch, layer] = change.astype(np.float32)
+            self._own_reach[edit.sketch, layer] = reached
+
+    def frame(self, sketches: SketchSet, modes: Sequence[str]) -> pd.DataFrame:
+        """The rows, sketch by sketch in the order of the set, mode by mode."""
+        order = {sketch: number for number, sketch in enumerate(sketches.index["sketch"])}
+        keys = sorted(self.rows, key=lambda key: (order[key[0]], modes.index(key[1])))
+        return pd.DataFrame([row for key in keys for row in self.rows[key]], columns=list(COLUMNS))
 
     def maps(
         self, groups: Sequence[str], layers: Sequence[str], metadata: dict[str, Any]
     ) -> LeakageMaps:
-        """The means, mode by mode, group by group, layer by layer."""
+        """The means, mode by mode, group by group, layer by layer, and the maps that are kept."""
         modes = [mode for mode in MAP_MODES if any(key[0] == mode for key in self._sums)]
         keys = [
             (mode, group, layer)
@@ -218,4 +248,6 @@ class _MeanMaps:
                 "modes": modes,
                 "edits": {key[1]: self._counts[key] for key in keys},
             },
+            self._own,
+            self._own_reach,
         )

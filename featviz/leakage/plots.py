@@ -26,7 +26,6 @@ from featviz.figures import (
     wrap_caption,
 )
 from featviz.labels import shortened
-from featviz.leakage.change import Change
 from featviz.leakage.maps import shrink
 from featviz.leakage.reach import Mask
 from featviz.leakage.summary import number
@@ -52,14 +51,18 @@ PARTS_COLUMNS = {"eyes": "#D55E00", "eyes_by_statistics": "#0072B2"}
 
 @dataclass(frozen=True, eq=False)
 class MapRow:
-    """One row of maps: the changes and the reach of an edit by layer, and what to call it."""
+    """One row of maps: the changes and the reach of an edit by layer, and what to call it.
+
+    outside: by layer, the mean change out of reach; NaN where all is in reach.
+    """
 
     title: str
-    changes: Mapping[str, Change]
+    changes: Mapping[str, NDArray[np.floating[Any]]]
     reach: Mapping[str, Mask]
+    outside: Mapping[str, float]
 
 
-def draw_leakage(change: Change, reach: Mask, ax: Axes) -> Axes:
+def draw_leakage(change: NDArray[np.floating[Any]], reach: Mask, ax: Axes) -> Axes:
     """A map of changes (h, w) in logarithmic colours, exactly 0 in a colour apart, reach outlined.
 
     A large map is drawn with means of cells; it is 0 only where all of them are.
@@ -114,10 +117,9 @@ def maps_figure(
         figure.text(*place, row.title, va="center", size=8, linespacing=1.3)
         for column, layer in enumerate(layers, start=1):
             ax = figure.add_axes(box(number_of_row, column))
-            change, reach = row.changes[layer], row.reach[layer]
-            draw_leakage(change, reach, ax)
-            outside = change[~reach]
-            told = "all in reach" if outside.size == 0 else f"out: {number(float(outside.mean()))}"
+            draw_leakage(row.changes[layer], row.reach[layer], ax)
+            outside = row.outside[layer]
+            told = "all in reach" if np.isnan(outside) else f"out: {number(outside)}"
             ax.set_xlabel(told, fontsize=6.5, color=GREY, labelpad=2)
             if number_of_row == 0:
                 ax.set_title(layer, fontsize=8, pad=3)

@@ -19,7 +19,10 @@ from featviz.errors import FeatvizError
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What an instance norm computed of one image: mean and (biased) variance, each (C,)."""
+    """What an instance norm computed of one image: mean and (biased) variance, each (C,).
+
+    float32, float64 where the maps are.
+    """
 
     mean: Tensor
     variance: Tensor
@@ -65,7 +68,8 @@ def record_statistics(model: nn.Module, image: Tensor) -> dict[str, Statistics]:
     """The statistics of every instance norm that takes part in the forward of one image.
 
     image: (1, C, H, W). The model runs in evaluation mode. Raises FeatvizError for more than one
-    image and for a norm that runs more than once, which has no single statistics.
+    image, for a norm that is given something else than maps of one, and for a norm that runs more
+    than once, which has no single statistics.
     """
     if image.ndim != 4 or len(image) != 1:
         raise FeatvizError(
@@ -80,9 +84,16 @@ def record_statistics(model: nn.Module, image: Tensor) -> dict[str, Statistics]:
                     f"norm '{name}' runs more than once in a forward, so it has no single "
                     "statistics to hold"
                 )
+            (maps,) = inputs
+            if maps.ndim != 4 or len(maps) != 1:
+                raise FeatvizError(
+                    f"norm '{name}' is given {tuple(maps.shape)}; statistics are held of maps "
+                    "(1, C, H, W)"
+                )
             # Sums over many positions want more digits than the maps have.
-            variance, mean = torch.var_mean(inputs[0].double(), dim=(0, -2, -1), correction=0)
-            found[name] = Statistics(mean.float(), variance.float())
+            variance, mean = torch.var_mean(maps.double(), dim=(0, -2, -1), correction=0)
+            dtype = torch.promote_types(maps.dtype, torch.float32)
+            found[name] = Statistics(mean.to(dtype), variance.to(dtype))
 
         return hook
 
@@ -131,7 +142,10 @@ def hold_statistics(
 def _fixed(held: Statistics) -> Callable[[nn.InstanceNorm2d, tuple[Tensor, ...], Tensor], Tensor]:
     def hook(norm: nn.InstanceNorm2d, inputs: tuple[Tensor, ...], _: Tensor) -> Tensor:
         (maps,) = inputs
-        mean, variance = held.mean.to(maps.device), held.variance.to(maps.device)
-        return F.batch_norm(maps, mean, variance, norm.weight, norm.bias, eps=norm.eps)
+        # Half precision is too coarse for a scale and a shift; the maps come back in their own.
+        parts = (maps, held.mean, held.variance, norm.weight, norm.bias)
+        dtype = torch.promote_types(maps.dtype, torch.float32)
+        given, *fixed = (None if part is None else part.to(maps.device, dtype) for part in parts)
+        return F.batch_norm(given, *fixed, eps=norm.eps).to(maps.dtype)
 
     return hook

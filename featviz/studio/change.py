@@ -1,37 +1,26 @@
-"""Where a sketch was edited, and how much of a face's change lies elsewhere."""
+"""What was edited in a sketch, and how its face changed, in numbers and in pictures."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
-from scipy.spatial import ConvexHull, QhullError
+from PIL import Image
 
-from featviz.drawing import CANVAS
+from featviz.edits import Edit, Mask
+from featviz.studio.live_messages import Edited
+from featviz.studio.rasters import Points
 
-MARGIN = 16
-"""How far around the edited strokes, in pixels, a change still counts as inside."""
 BRIGHTEST = 64.0
 """The change in grey levels that is drawn in the brightest colour."""
 
-Points = tuple[float, ...]
-Parts = Mapping[str, Sequence[Points]]
+_TOLERANCE = 0.5
+"""How far an outline may run beside the area's border, in pixels."""
 
-
-@dataclass(frozen=True, eq=False)
-class EditedArea:
-    """Where a drawing differs from another one.
-
-    parts: their names. polygons: for each part the convex hull of the strokes that came or went,
-    flat points. mask: (512, 512) bool, everything within MARGIN px of a polygon or in it.
-    """
-
-    parts: tuple[str, ...]
-    polygons: tuple[Points, ...]
-    mask: NDArray[np.bool_]
+Strokes = Sequence[tuple[str, Points]]
+"""(part, flat points) of each stroke."""
 
 
 @dataclass(frozen=True)
@@ -46,42 +35,44 @@ class Change:
     mean_outside: float | None
 
 
-def edited_area(before: Parts, after: Parts) -> EditedArea | None:
-    """Where two drawings (part -> flat strokes) differ; None where they do not.
+def describe(edit: Edit, before: Strokes, after: Strokes) -> Edited | None:
+    """What the page is told of an edit from some strokes to others; None where no pixel differs.
 
-    Strokes are compared as they are, so an edit that is undone is no edit.
+    The order of strokes is no difference.
     """
-    polygons = {}
-    for part in sorted({*before, *after}):
-        old, new = set(before.get(part, ())), set(after.get(part, ()))
-        if changed := old ^ new:
-            points = np.array([value for stroke in changed for value in stroke]).reshape(-1, 2)
-            polygons[part] = _hull(np.clip(points, -1, CANVAS))
-    if not polygons:
+    if not edit.changed.any():
         return None
-    image = Image.new("L", (CANVAS, CANVAS))
-    pen = ImageDraw.Draw(image)
-    for polygon in polygons.values():
-        corners = [(float(x), float(y)) for x, y in polygon]
-        if len(corners) > 2:
-            pen.polygon(corners, fill=1)
-        pen.line([*corners, corners[0]], fill=1, width=2 * MARGIN)
-        # Pillow's lines have flat ends; discs at the corners make the margin round.
-        for x, y in corners:
-            pen.ellipse((x - MARGIN, y - MARGIN, x + MARGIN, y + MARGIN), fill=1)
-    flat = tuple(tuple(float(v) for v in polygon.ravel().round(2)) for polygon in polygons.values())
-    return EditedArea(tuple(polygons), flat, np.asarray(image, dtype=bool))
+    parts = sorted({part for part, _ in set(before) ^ set(after)})
+    return Edited(parts=tuple(parts), pixels=int(edit.area.sum()), polygons=outlines(edit.area))
 
 
-def measure(difference: NDArray[np.float32], area: EditedArea | None) -> Change:
-    """difference: (512, 512) grey levels, see `difference_of`. No area: all of it is outside."""
-    mask = np.zeros(difference.shape, bool) if area is None else area.mask
-    inside, outside = float(difference[mask].sum()), float(difference[~mask].sum())
-    count = int(mask.sum())
+def outlines(area: Mask) -> tuple[Points, ...]:
+    """The borders of an area (H, W) that is not empty, flat closed polygons; of holes too."""
+    from contourpy import contour_generator
+    from matplotlib.path import Path
+
+    rows, columns = (np.flatnonzero(area.any(axis=axis)) for axis in (1, 0))
+    corner = np.array([columns[0], rows[0]])
+    # Around the smallest piece that holds all of it, a frame of what is outside closes the borders.
+    piece = np.pad(area[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 1)
+    polygons = []
+    for line in contour_generator(z=piece.astype(np.float64)).lines(0.5):
+        path = Path(np.asarray(line) + corner - 1)
+        path.simplify_threshold = _TOLERANCE
+        # Behind the corners come the first again and a stop.
+        corners = np.asarray(path.cleaned(simplify=True).vertices)[:-2]
+        polygons.append(tuple(corners.ravel().round(1).tolist()))
+    return tuple(polygons)
+
+
+def measure(difference: NDArray[np.float32], area: Mask) -> Change:
+    """difference: (H, W) grey levels, see `difference_of`; area: (H, W), what counts as inside."""
+    inside, outside = float(difference[area].sum()), float(difference[~area].sum())
+    count = int(area.sum())
     return Change(
         outside=outside / (inside + outside) if inside + outside > 0 else None,
         mean_inside=inside / count if count else None,
-        mean_outside=outside / (mask.size - count) if count < mask.size else None,
+        mean_outside=outside / (area.size - count) if count < area.size else None,
     )
 
 
@@ -111,12 +102,3 @@ def _colours() -> NDArray[np.uint8]:
     from matplotlib import colormaps
 
     return np.asarray((colormaps["magma"](np.arange(256))[:, :3] * 255).round(), dtype=np.uint8)
-
-
-def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The corners of the convex hull of points (n, 2); the ends, if all lie on a line."""
-    try:
-        return np.asarray(points[ConvexHull(points).vertices])
-    except (QhullError, ValueError):
-        along = points @ (np.ptp(points, axis=0) + 1e-9)
-        return points[[int(along.argmin()), int(along.argmax())]]

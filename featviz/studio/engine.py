@@ -12,25 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from featviz.edits import Edit, Pixels
 from featviz.errors import FeatvizError
 from featviz.studio.change import (
-    MARGIN,
     Change,
-    EditedArea,
+    Strokes,
+    describe,
     difference_of,
-    edited_area,
     heat,
     jpeg,
     measure,
 )
 from featviz.studio.live_messages import Difference, Edited, Faces, Picture, ShownFace
 from featviz.studio.networks import Networks
-from featviz.studio.rasters import Points, Rasters, png
+from featviz.studio.rasters import Rasters, png
 
 _START_FACES = 64
-
-Strokes = tuple[tuple[str, Points], ...]
-"""(part, flat points) of each stroke."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +64,16 @@ class Face:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The faces of a job. failed: (checkpoint, message) of those that could not be made."""
+    """The faces of a job. failed: (checkpoint, message) of those that could not be made.
+
+    edited: None without a start sketch and where no pixel differs from it.
+    """
 
     job: Job
     faces: tuple[Face, ...]
     failed: tuple[tuple[str, str], ...]
     raster: bytes | None
-    area: EditedArea | None
+    edited: Edited | None
     milliseconds: dict[str, float]
 
 
@@ -91,9 +91,9 @@ class Engine:
         loading: called with a checkpoint's name before it is loaded.
         """
         clock = _Clock(job.arrived)
-        picture = self.rasters.picture(points for _, points in job.strokes)
+        picture = self._picture(job.strokes)
         clock.lap("raster")
-        area = edited_area(_parts(job.start.strokes), _parts(job.strokes)) if job.start else None
+        edit = Edit(self._picture(job.start.strokes), picture) if job.start else None
         made: list[tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]] = []
         failed = []
         for name in job.checkpoints:
@@ -112,18 +112,23 @@ class Engine:
                     name,
                     jpeg(face),
                     None if difference is None else jpeg(heat(difference), 85),
-                    None if difference is None else measure(difference, area),
+                    None if difference is None or edit is None else measure(difference, edit.area),
                 )
             )
         raster = png(picture) if job.raster else None
+        edited = describe(edit, job.start.strokes, job.strokes) if job.start and edit else None
         clock.lap("encode")
-        return Answer(job, tuple(faces), tuple(failed), raster, area, clock.milliseconds)
+        return Answer(job, tuple(faces), tuple(failed), raster, edited, clock.milliseconds)
+
+    def _picture(self, strokes: Strokes) -> Pixels:
+        return self.rasters.picture(points for _, points in strokes)
 
     def _start_face(self, checkpoint: str, start: Start) -> NDArray[np.uint8]:
         key = (checkpoint, start.key)
         if key not in self._start_faces:
-            picture = self.rasters.picture(points for _, points in start.strokes)
-            self._start_faces[key] = self.networks.generate(checkpoint, picture)
+            self._start_faces[key] = self.networks.generate(
+                checkpoint, self._picture(start.strokes)
+            )
             while len(self._start_faces) > _START_FACES:
                 self._start_faces.popitem(last=False)
         self._start_faces.move_to_end(key)
@@ -161,26 +166,10 @@ def frame(answer: Answer) -> tuple[Faces, list[bytes]]:
         skipped=job.skipped,
         ms={name: round(value, 1) for name, value in answer.milliseconds.items()},
         raster=None if answer.raster is None else place(answer.raster, "image/png"),
-        edited=None if answer.area is None else _edited(answer.area),
+        edited=answer.edited,
         faces=faces,
     )
     return header, pictures
-
-
-def _edited(area: EditedArea) -> Edited:
-    return Edited(
-        parts=area.parts,
-        pixels=int(area.mask.sum()),
-        polygons=area.polygons,
-        margin=MARGIN,
-    )
-
-
-def _parts(strokes: Strokes) -> dict[str, list[Points]]:
-    parts: dict[str, list[Points]] = {}
-    for part, points in strokes:
-        parts.setdefault(part, []).append(points)
-    return parts
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

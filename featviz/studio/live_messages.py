@@ -145,12 +145,11 @@ class ShownFace(TypedDict):
 
 
 class Edited(TypedDict):
-    """The edited area. polygons: flat points; pixels: how many it has."""
+    """What was edited: the names of the parts, and the area's pixels and borders, flat points."""
 
     parts: Sequence[str]
     pixels: int
     polygons: Sequence[Sequence[float]]
-    margin: int
 
 
 class Faces(TypedDict):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from featviz.edits import read_edits
 from featviz.errors import FeatvizError
 from featviz.progress import track
 from featviz.sketches import SketchSet
@@ -31,20 +32,20 @@ def edits_out_of_reach(table: FeatureTable, sketches: SketchSet) -> EditPairs:
             "sketches it was made from with --sketches"
         )
     known = set(in_table)
-    edits = [
-        (str(name), str(index["base"].iloc[row_of[name]]))
+    found = [
+        (row_of[name], row_of[base])
         for name in in_table
-        if index["base"].iloc[row_of[name]] in known - {name}
+        if (base := str(index["base"].iloc[row_of[name]])) in known - {name}
     ]
     boxes = table.metadata.get("receptive_field_boxes") or {}
     # The metadata was cut to the one point with the table.
     fields = {layer: boxes[layer][0] for layer in table.layers if boxes.get(layer)}
     pairs: dict[str, list[tuple[str, str]]] = {layer: [] for layer in table.layers}
-    images = {base: sketches.image(row_of[base]) for _, base in edits}
-    for name, base in track(edits, "comparing sketches"):
-        changed = sketches.image(row_of[name]) != images[base]
+    edits = read_edits(sketches, sorted(found, key=lambda pair: pair[1]))
+    for edit in track(edits, "comparing sketches", len(found)):
+        name, base = (str(index["sketch"].iloc[n]) for n in (edit.number, edit.base_number))
         for layer, box in fields.items():
             left, top, right, bottom = (max(0, edge) for edge in box)
-            if not changed[top : bottom + 1, left : right + 1].any():
+            if not edit.changed[top : bottom + 1, left : right + 1].any():
                 pairs[layer].append((name, base))
     return pairs

@@ -11,9 +11,9 @@ from featviz.claims import image_findings, judge
 from featviz.claims.deformation import deform
 from featviz.claims.measuring import CONDITIONS, ImageSettings, measure_images
 from featviz.drawing import rasterize
+from featviz.edits import near
 from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
-from featviz.evaluation.locality import edited_area
 from featviz.networks.generators import GeneratorArchitecture, build_generator
 from featviz.sketches import read_sketches
 
@@ -93,7 +93,7 @@ def test_followed_is_the_mean_change_where_the_contour_was_deformed(measured, ge
     with torch.inference_mode():
         before, after = (generator(encode_image(sketch, 3)[None]) for sketch in drawn)
     change = (after - before).abs().mean(dim=1)[0].numpy() * 127.5
-    area = edited_area(drawn[1], drawn[0], 16 * SIZE / 512)
+    area = near(drawn[1] != drawn[0], 16 * SIZE / 512)
     assert row["followed"].item() == pytest.approx(float(change[area].mean()), rel=1e-3)
 
 

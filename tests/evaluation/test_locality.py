@@ -1,20 +1,15 @@
 import numpy as np
-import pandas as pd
 import pytest
-import torch
 from PIL import Image
 
 from featviz.drawing import Drawing, Stroke, rasterize, write_svg
+from featviz.edits import Edit, absolute_change
 from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
 from featviz.evaluation.locality import (
     EYES_MEASURE,
     RATIO_MEASURE,
-    absolute_change,
-    edited_area,
-    edits_of,
     measure_locality,
-    near,
     summarize_changes,
 )
 from featviz.sketches import read_sketches
@@ -35,16 +30,6 @@ def copies(sketch):
 def shifts_everything(sketch):
     """A generator that makes the whole image darker for every inked pixel, as a mean would."""
     return copies(sketch) - float((sketch == 0).mean())
-
-
-def test_near_means_within_the_margin_of_a_marked_pixel(rng):
-    mask = rng.random((20, 30)) < 0.02
-    rows, columns = np.nonzero(mask)
-    y, x = np.mgrid[:20, :30]
-    distances = np.hypot(y[..., None] - rows, x[..., None] - columns).min(axis=2)
-    for margin in (0, 1, 2.5, 7):
-        assert np.array_equal(near(mask, margin), distances <= margin)
-    assert not near(np.zeros((4, 4), bool), 9).any()
 
 
 def test_an_image_that_copies_its_sketch_changes_nowhere_else(shipped):
@@ -92,7 +77,7 @@ def test_the_change_at_the_eyes_is_that_of_their_surroundings_where_they_are_not
     window = np.zeros((512, 512), bool)
     for row_of, column in marked:
         window |= (y - row_of) ** 2 + (x - column) ** 2 <= 64
-    assert not (window & edited_area(sketch, base, 8)).any()
+    assert not (window & Edit(base, sketch, margin=8).area).any()
     assert row["eyes"] == pytest.approx(change[window].mean())
     assert 0 < row["outside"] < row["eyes"]
 
@@ -102,30 +87,6 @@ def test_edited_eyes_have_no_change_at_unedited_eyes(shipped):
     assert changes[changes["group"].isin(["G5", "G6"])]["eyes"].isna().all()
     assert changes[changes["group"] == "G9"]["eyes"].notna().all()
     assert np.isnan(summarize_changes(changes[changes["group"] == "G5"])[EYES_MEASURE].value)
-
-
-def test_edits_are_all_sketches_that_have_another_as_base(shipped):
-    index = shipped.index
-    pairs = edits_of(shipped)
-    assert len(pairs) == 180
-    for number, base in pairs:
-        assert index["base"][number] == index["sketch"][base] != index["sketch"][number]
-    bases = [base for _, base in pairs]
-    assert bases == sorted(bases)
-    of_groups = pd.Series([index["group"][number] for number, _ in pairs]).value_counts()
-    assert "G7" not in of_groups
-    assert of_groups["G10"] == 26
-
-
-def test_fewer_edits_are_spaced_evenly_from_the_first_to_the_last(shipped):
-    names = [shipped.index["sketch"][number] for number, _ in edits_of(shipped, 3)]
-    assert [name for name in names if name.startswith("G1/")] == ["G1/002", "G1/014", "G1/026"]
-    assert len(names) == 30
-
-
-def test_an_edit_whose_base_was_left_out_is_refused(shipped):
-    with pytest.raises(FeatvizError, match="'G9/001' is the base of an edit and not among these"):
-        edits_of(shipped.of_groups("G8", "G10"))
 
 
 def test_changes_come_in_the_order_of_the_sketches_whatever_their_bases(shipped):
@@ -181,14 +142,3 @@ def test_a_set_without_edits_is_refused(tmp_path):
     write_svg(drawing, tmp_path / "G" / "001.svg")
     with pytest.raises(FeatvizError, match="holds no edit: no sketch has a base"):
         measure_locality(copies, read_sketches(tmp_path, 64), 64)
-
-
-def test_changes_are_grey_levels_and_are_not_rounded():
-    image = torch.zeros(1, 3, 2, 2)
-    change = image.clone()
-    change[0, 0, 0, 0] = 2.0
-    change[0, 1, 1, 1] = -0.001
-    got = absolute_change(change, image)
-    assert got[0, 0] == pytest.approx(255 / 3)
-    assert got[1, 1] == pytest.approx(0.1275 / 3)
-    assert got[0, 1] == 0

@@ -31,8 +31,8 @@ def make():
 @pytest.fixture
 def edit(shipped):
     """A base and an edit of its mouth as a network takes them, (1, 3, 128, 128)."""
+    from featviz.edits import image_of
     from featviz.encoding import encode_image
-    from featviz.evaluation.locality import image_of
 
     names = list(shipped.index["sketch"])
     numbers = [names.index("G8/001"), names.index("G8/009")]

@@ -1,12 +1,30 @@
 import re
 
+import numpy as np
 import pytest
 
-from analyses.leakage import BEGIN, END, FRONT_ENDS, WHOLE, rewrite, tables
+from analyses.leakage import (
+    BEGIN,
+    END,
+    FRONT_ENDS,
+    WHOLE,
+    draw_maps,
+    rewrite,
+    shown_edit,
+    tables,
+)
 from analyses.study import ROOT
 from featviz.checkpoints import load_generator
 from featviz.errors import FeatvizError
-from featviz.leakage import LeakageTable, join_leakage, summarize
+from featviz.leakage import (
+    LeakageTable,
+    join_leakage,
+    measure_leakage,
+    read_maps,
+    summarize,
+    write_maps,
+)
+from featviz.leakage.summary import number
 from tests.leakage.test_table import table
 
 PAGE = (ROOT / "docs" / "leakage.md").read_text(encoding="utf-8")
@@ -49,6 +67,25 @@ def test_only_what_is_between_the_marks_is_written_anew():
     for broken in ("none", page + page):
         with pytest.raises(FeatvizError, match="no place for tables"):
             rewrite(broken, "new")
+
+
+def test_the_maps_of_the_shown_edit_are_drawn_as_they_were_measured(make, shipped, tmp_path):
+    part = shipped.of_groups("G8")
+    edit = shown_edit(part, 3)
+    sketch, base = (part.index["sketch"].iloc[n] for n in (edit.number, edit.base_number))
+    assert (sketch, base) == ("G8/014", "G8/001")
+    layers = ["L0", "image"]
+    found = measure_leakage(make(), part, layers, ["all"], most=3, keep=[sketch])
+    write_maps(found.maps, tmp_path / "maps.npz")
+    figure = draw_maps({"m": (found.table, read_maps(tmp_path / "maps.npz"))}, edit, sketch, base)
+    told = [ax.get_xlabel() for ax in figure.axes if ax.get_xlabel()]
+    rows = found.table.values(sketch=sketch)
+    expected = [
+        "all in reach" if np.isnan(value) else f"out: {number(value)}"
+        for mode in ("free", "all")
+        for value in rows[rows["mode"] == mode]["outside_reach"]
+    ]
+    assert told == expected and "out: 0" in told
 
 
 def test_tables_hold_both_parts_of_a_change_for_every_checkpoint():

@@ -2,8 +2,9 @@ import shutil
 
 import pytest
 import torch
+from torch import nn
 
-from featviz.checkpoints import save_network
+from featviz.checkpoints import load_generator, save_network
 from featviz.cli import main
 from featviz.conditioning import encode_drawing
 from featviz.drawing import read_svg
@@ -53,6 +54,23 @@ def test_the_command_writes_table_and_maps_and_prints_a_summary(few, small, tmp_
     assert maps.metadata["checkpoint"] == "small"
     assert maps.metadata["variant"] == table.metadata["checkpoints"]["small"]["variant"]
     assert sorted(path.name for path in out.iterdir()) == ["small-maps.npz", "small.parquet"]
+
+
+def test_what_cannot_be_held_is_told_on_the_screen(few, small, tmp_path, capsys, monkeypatch):
+    options = ("--size", 128, "--point", 42, 62, "--edits-per-group", 1, "--out", tmp_path / "out")
+    leakage(small, "--sketches", few, *options, "--layers", "L2", "--hold", "all")
+    assert "not held" not in capsys.readouterr().err
+
+    def with_group_norm(source, variant=None):
+        loaded = load_generator(source, variant)
+        loaded.generator.front_end.L1.norm = nn.GroupNorm(2, 8)
+        return loaded
+
+    monkeypatch.setattr("featviz.leakage.checkpoints.load_generator", with_group_norm)
+    leakage(small, "--sketches", few, *options, "--layers", "L2", "--hold", "all")
+    assert "small: not held, so it counts as convolutions: front_end.L1.norm (group norm)" in (
+        capsys.readouterr().err
+    )
 
 
 def test_layers_and_modes_are_those_asked_for(few, small, tmp_path):

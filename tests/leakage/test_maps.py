@@ -17,7 +17,9 @@ def maps(rng):
     changes["all", "G8", "L0"][:2] = 0
     changes["all", "G8", "L0"][2] = 1e-12
     reach = {key[1:]: rng.random((4, 6)) < 0.5 for key in changes}
-    return LeakageMaps(changes, reach, {"checkpoint": "modified", "edits": {"G8": 3}})
+    own = {("free", "G8/014", "L0"): rng.random((4, 6)).astype(np.float32)}
+    metadata = {"checkpoint": "modified", "edits": {"G8": 3}}
+    return LeakageMaps(changes, reach, metadata, own, {("G8/014", "L0"): rng.random((4, 6)) < 0.5})
 
 
 def test_maps_come_back_from_a_file(maps, tmp_path):
@@ -31,6 +33,10 @@ def test_maps_come_back_from_a_file(maps, tmp_path):
         assert np.allclose(found.changes[key], change, rtol=1e-3, atol=1e-7)
     for place, reach in maps.reach.items():
         assert np.array_equal(found.reach[place], reach)
+    (key,), (place,) = maps.edit_changes, maps.edit_reach
+    assert np.allclose(found.edit_changes[key], maps.edit_changes[key], rtol=1e-3, atol=1e-7)
+    assert np.array_equal(found.edit_reach[place], maps.edit_reach[place])
+    assert (len(found.edit_changes), len(found.edit_reach)) == (1, 1)
 
 
 def test_what_changed_a_little_is_not_nothing_in_the_file(maps, tmp_path):

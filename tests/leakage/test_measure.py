@@ -6,10 +6,17 @@ import torch
 from torch import nn
 
 from featviz.activations import record_activations
+from featviz.edits import MARGIN, edits_of, image_of, ink_of_eyes, near
 from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
-from featviz.evaluation.locality import MARGIN, edits_of, image_of, ink_of_eyes, near
-from featviz.leakage import hold_statistics, measure_leakage, record_statistics
+from featviz.leakage import (
+    edit_changes,
+    edit_reach,
+    hold_statistics,
+    measure_leakage,
+    record_statistics,
+)
+from featviz.leakage.maps import shrink
 from featviz.receptive_field import trace_geometry
 from tests.leakage.conftest import LAYERS
 
@@ -146,6 +153,23 @@ def test_maps_are_means_over_the_edits_of_a_group(measured):
             assert (change[~reached] == 0).all()
 
 
+def test_the_maps_of_a_kept_edit_are_those_of_the_edit_by_itself(make, some):
+    model, names = make(), list(some.index["sketch"])
+    found = measure_leakage(
+        model, some, LAYERS, ["all"], point=POINT, size=SIZE, most=2, keep=["G9/002"]
+    )
+    inputs = [
+        encode_image(image_of(some, names.index(name), SIZE))[None] for name in ("G9/001", "G9/002")
+    ]
+    maps, reach = found.maps, edit_reach(model, *inputs, LAYERS)
+    for mode in ("free", "all"):
+        for layer, change in edit_changes(model, *inputs, LAYERS, mode).items():
+            assert np.allclose(maps.edit_changes[mode, "G9/002", layer], shrink(change), rtol=1e-5)
+    assert {name for name, _ in maps.edit_reach} == {"G9/002"}
+    for layer in LAYERS:
+        assert np.array_equal(maps.edit_reach["G9/002", layer], shrink(reach[layer]))
+
+
 def test_an_edit_that_equals_its_base_is_left_out_and_named(make, some):
     index = some.index[some.index["sketch"].isin(["G8/001", "G8/002", "G8/003"])]
     index = index.reset_index(drop=True)
@@ -174,6 +198,21 @@ def test_any_torch_module_is_measured(some):
     image = table.values(layer="image").set_index("mode")
     assert (image["zero_share_outside"] == [0, 1]).all()
     assert (image["reach_share"] == first["reach_share"].iloc[0]).all()
+
+
+def test_the_table_names_what_no_mode_can_hold(some, make):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.InstanceNorm2d(4), nn.GroupNorm(2, 4), nn.Tanh()
+    )
+    part = some.of_groups("G8")
+    found = measure_leakage(model, part, ["3"], point=POINT, size=SIZE, most=1)
+    assert found.table.metadata["checkpoints"]["model"]["not_held"] == ["2 (group norm)"]
+    assert found.maps.metadata["not_held"] == ["2 (group norm)"]
+    # It stands in the way: with "all" held the edit still arrives everywhere.
+    assert found.table.values(mode="all")["zero_share_outside"].item() < 0.5
+    whole = measure_leakage(make(), part, ["L0", "image"], point=POINT, size=SIZE, most=1)
+    assert whole.table.metadata["checkpoints"]["model"]["not_held"] == []
 
 
 def test_what_cannot_be_measured_is_told(make, some):

@@ -98,7 +98,8 @@ def test_whole_figures_are_drawn_and_written(rng, tmp_path):
     reach = {layer: np.ones((32, 32), dtype=bool) for layer in layers}
     reach["L0"] = rng.random((32, 32)) < 0.2
     sketch = np.full((64, 64), 255, dtype=np.uint8)
-    figure = maps_figure([MapRow("one", change, reach)] * 2, sketch, sketch, "Words.")
+    outside = {"L0": change["L0"][~reach["L0"]].mean(), "L4": np.nan, "image": np.nan}
+    figure = maps_figure([MapRow("one", change, reach, outside)] * 2, sketch, sketch, "Words.")
     told = [ax.get_xlabel() for ax in figure.axes]
     assert told.count("all in reach") == 4
     assert told.count(f"out: {change['L0'][~reach['L0']].mean():.4f}") == 2

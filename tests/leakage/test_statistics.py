@@ -218,6 +218,90 @@ def test_without_norm_nothing_leaks_even_if_free(make, edit):
             assert (outside == 0).all() == (number < bare), (variant, layer)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.bfloat16, 0.02), (torch.float16, 0.003)]
+)
+@pytest.mark.parametrize("affine", [False, True])
+def test_statistics_are_held_in_any_precision(dtype, tolerance, affine, rng):
+    torch.manual_seed(0)
+    norm = nn.InstanceNorm2d(5, affine=affine)
+    model = nn.Sequential(nn.Conv2d(1, 5, 3, padding=1), norm, nn.Tanh()).requires_grad_(False)
+    if affine:
+        norm.weight.uniform_(0.5, 2)
+        norm.bias.normal_()
+    model.to(dtype)
+    base = torch.from_numpy(rng.normal(size=(1, 1, 40, 40)))
+    edited = base.clone()
+    edited[..., 3:6, 6] += 3
+    with hold_statistics(model, record_statistics(model, base)):
+        held = model(edited.to(dtype))
+    assert held.dtype == dtype
+    # The same by hand, in float64, of the maps as they are in this precision.
+    before, after = (model[0](each.to(dtype)).double() for each in (base, edited))
+    mean = before.mean((2, 3), keepdim=True)
+    variance = ((before - mean) ** 2).mean((2, 3), keepdim=True)
+    expected = (after - mean) / (variance + norm.eps).sqrt()
+    if affine:
+        expected = expected * norm.weight.double().view(1, -1, 1, 1)
+        expected = expected + norm.bias.double().view(1, -1, 1, 1)
+    assert torch.allclose(held.double(), expected.tanh(), atol=tolerance)
+    change = edit_changes(model, base, edited, ["2", "image"], "all")
+    assert all((each > 0).sum() == 15 for each in change.values())
+
+
+def test_a_norm_that_is_given_no_maps_of_one_image_is_refused():
+    class Pieces(nn.Module):
+        def __init__(self, *shape):
+            super().__init__()
+            self.shape, self.norm = shape, nn.InstanceNorm2d(2)
+
+        def forward(self, x):
+            return self.norm(x.reshape(self.shape)).reshape(x.shape)
+
+    image = torch.rand(1, 2, 8, 8)
+    for shape in ((2, 8, 8), (4, 2, 4, 4)):
+        message = rf"norm 'norm' is given \({', '.join(map(str, shape))}\); .* \(1, C, H, W\)"
+        with pytest.raises(FeatvizError, match=message):
+            record_statistics(Pieces(*shape), image)
+
+
+class Tokens(nn.Module):
+    """Patches as a row of vectors (1, L, C), as a grid (1, h, w, C), and as maps again."""
+
+    def __init__(self, channels=16):
+        super().__init__()
+        self.patches = nn.Conv2d(1, channels, 4, stride=4)
+        self.row, self.grid, self.maps = nn.Identity(), nn.LayerNorm(channels), nn.Identity()
+
+    def forward(self, x):
+        maps = self.patches(x)
+        row = self.row(maps.flatten(2).transpose(1, 2))
+        grid = self.grid(row.view(1, *maps.shape[2:], -1))
+        return self.maps(grid.permute(0, 3, 1, 2))
+
+
+def test_layers_that_give_no_maps_are_refused_by_name_and_read_where_they_are_maps(rng):
+    model = Tokens()
+    base = torch.from_numpy(rng.normal(size=(1, 1, 32, 48))).float()
+    edited = base.clone()
+    edited[..., 4:8, 8:12] += 1
+    with pytest.raises(
+        FeatvizError, match=r"'row' gives no maps: its output has shape .1, 96, 16."
+    ):
+        edit_changes(model, base, edited, ["row"])
+    message = r"'grid' gives no maps: whether its output \(1, 8, 12, 16\) is \(N, C, H, W\) is not"
+    with pytest.raises(FeatvizError, match=message):
+        edit_changes(model, base, edited, ["grid"])
+    # Of as many channels as cells nothing can be told from the shape.
+    with pytest.raises(FeatvizError, match="'maps' gives no maps: whether"):
+        edit_changes(Tokens(8), base[..., :32], edited[..., :32], ["maps"])
+    found = edit_changes(model, base, edited, ["patches", "maps", "image"])
+    for change in found.values():
+        assert [tuple(cell) for cell in torch.from_numpy(change).nonzero().tolist()] == [(1, 2)]
+    with pytest.raises(FeatvizError, match="in layer 'maps' is not known: operation 'view'"):
+        edit_reach(model, base, edited, ["patches", "maps"])
+
+
 def test_a_layer_without_norms_is_refused_with_those_that_have_some(make, edit):
     model = make("modified")
     statistics = record_statistics(model, edit[0])

@@ -211,7 +211,7 @@ export class Faces extends EventTarget {
       inside: number(inside, { maximumFractionDigits: 1 }),
       outside: number(beyond, { maximumFractionDigits: 1 }),
     });
-    slot.overlay.replaceChildren(...(edited ? outlineOf(edited, slot.name) : []));
+    slot.overlay.replaceChildren(...(edited ? outlineOf(edited) : []));
   }
 
   #noDifference(slot, key) {
@@ -224,37 +224,13 @@ export class Faces extends EventTarget {
   }
 }
 
-/** The outline of everything within the margin of the polygons: a ring, by a mask. */
-function outlineOf({ polygons, margin }, name) {
-  const paths = (color, width) =>
-    polygons.map((flat) => {
-      const pairs = [];
-      for (let i = 0; i + 1 < flat.length; i += 2) pairs.push(`${flat[i]},${flat[i + 1]}`);
-      return makeSvg("polygon", {
-        points: pairs.join(" "),
-        fill: color,
-        stroke: color,
-        "stroke-width": width,
-        "stroke-linejoin": "round",
-      });
-    });
-  const id = `ring-${name}`;
-  return [
-    makeSvg(
-      "mask",
-      { id, maskUnits: "userSpaceOnUse", x: -0.5, y: -0.5, width: SIZE, height: SIZE },
-      ...paths("white", 2 * margin + 3),
-      ...paths("black", 2 * margin - 3),
-    ),
-    makeSvg("rect", {
-      x: -0.5,
-      y: -0.5,
-      width: SIZE,
-      height: SIZE,
-      class: "ring",
-      mask: `url(#${id})`,
-    }),
-  ];
+/** The borders of the edited area. */
+function outlineOf({ polygons }) {
+  return polygons.map((flat) => {
+    const pairs = [];
+    for (let i = 0; i + 1 < flat.length; i += 2) pairs.push(`${flat[i]},${flat[i + 1]}`);
+    return makeSvg("polygon", { points: pairs.join(" "), class: "ring" });
+  });
 }
 
 export async function picture(blob) {

@@ -60,8 +60,8 @@ def test_the_difference_map_tells_how_much_of_the_change_lies_outside_the_edit(d
             [pair.split(",") for pair in (rings.first.get_attribute("points") or "").split()], float
         )
         # The frame lies round the edit, on the mouth.
-        assert np.all(corners.min(0) >= (180, 340))
-        assert np.all(corners.max(0) <= (330, 430))
+        assert np.all(corners.min(0) >= (164, 324))
+        assert np.all(corners.max(0) <= (346, 446))
         bright = desk.pixels(f"page.faces.slots[{slot}].map")[:, :, :3].max(2)
         assert bright.max() > 100
     desk.keys("Control+z")
