@@ -82,7 +82,7 @@ export const STRINGS = {
     "faces.picture": "Face made by {name} from the sketch",
     "faces.waiting": "Waiting for {name}…",
     "faces.blank":
-      "A blank sheet holds nothing to make a face of: a network gives one even colour. Draw, and the face appears here.",
+      "No lines, no face: of a blank sheet a network makes one even colour. Draw, and the face appears here.",
     "faces.loading": "Loading {name}…",
     "faces.failed": "{message}",
     "faces.no-checkpoints": "There is no checkpoint that makes faces.",
@@ -364,7 +364,7 @@ export const STRINGS = {
     "faces.off": "未选择检查点",
     "faces.picture": "{name} 由草图生成的人脸",
     "faces.waiting": "等待 {name}…",
-    "faces.blank": "空白画纸上没有可以生成人脸的线条，网络只会给出一片单色。开始画，人脸就会出现在这里。",
+    "faces.blank": "没有线条就没有人脸：网络由空白画纸只得到一片单色。开始画，人脸就会出现在这里。",
     "faces.loading": "正在加载 {name}…",
     "faces.failed": "{message}",
     "faces.no-checkpoints": "没有可以生成人脸的检查点。",
