@@ -110,4 +110,4 @@ class Axis:
 def _nearest(places: _Places, cells: int) -> _Places:
     """Places among cells -> the nearest cell, of two the later."""
     # A tie stays one although thirds and the like are not exact.
-    return np.floor(np.round(places, 9) + 0.5).clip(0, cells - 1)
+    return np.asarray(np.floor(np.round(places, 9) + 0.5).clip(0, cells - 1))
