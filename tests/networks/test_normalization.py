@@ -78,7 +78,7 @@ def normalised_in_float64(x):
 
 
 def sketch_maps(kind, images, side=512):
-    """Maps (images, 6, side, side) of which nearly all cells of a channel are equal."""
+    """Maps (images, 3, side, side) of which nearly all cells of a channel are equal."""
     y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     ink = {
         "2 % ink": (torch.rand(side, side) < 0.02),
@@ -87,8 +87,8 @@ def sketch_maps(kind, images, side=512):
         "one corner": (y == 0) & (x == 0),
         "two halves": y < x,
     }[kind]
-    background = torch.randn(images, 6, 1, 1)
-    return torch.where(ink, background + torch.randn(images, 6, side, side), background)
+    background = torch.randn(images, 3, 1, 1)
+    return torch.where(ink, background + torch.randn(images, 3, side, side), background)
 
 
 def relative(got, wanted):
@@ -109,7 +109,7 @@ def test_maps_of_nearly_equal_cells_are_normalised_as_in_float64(kind, layout, d
             slope = (torch.randn(x.shape) + 1).to(dtype, memory_format=layout)
             exact = x.detach().double().contiguous().requires_grad_()
             wanted = normalised_in_float64(exact)
-            y = normalization("instance", 6)(x)
+            y = normalization("instance", 3)(x)
             assert y.dtype == dtype
             assert relative(y, wanted) < EXACT[dtype]
             (got,) = torch.autograd.grad(y, x, slope)
@@ -198,7 +198,9 @@ def test_every_network_has_the_gradient_of_float64_in_any_layout(
             patch.setattr(InstanceNorm, "forward", lambda self, x: in_float64(self, x))
             want = gradients(exact, x.double())
         for got_gradient, want_gradient in zip(got, want, strict=True):
-            assert relative(got_gradient, want_gradient) < 1e-3
+            # A cell near the kink of a ReLU may lie on its other side in float64; torch's wrong
+            # gradient is off by 1.4.
+            assert relative(got_gradient, want_gradient) < 0.1
 
 
 def in_float64(norm, x):
