@@ -120,7 +120,7 @@ def read_losses(path: Path, step: int, with_perceptual: bool) -> list[dict[str, 
         raise FeatvizError(f"{path} cannot be read ({one_line(error)})") from None
     if header and header != names:
         raise FeatvizError(
-            f"{path} is not this run's: its columns are {', '.join(header)}; "
+            f"{path} is not this run's: its columns are {one_line(ValueError(', '.join(header)))}; "
             f"expected {', '.join(names)}"
         )
     for row in rows:
