@@ -44,7 +44,7 @@ SAMPLES = Path(__file__).parent.parent / "analyses" / "samples"
 
 KINDS = {
     "convolution": ("conv",),
-    "normalisation": ("batch_norm", "instance_norm"),
+    "normalisation": ("batch_norm", "instance_norm", "median"),
     "padding": ("pad",),
     "optimiser": ("adam", "Optimizer", "_foreach"),
     "activation": ("relu", "tanh", "threshold", "clamp_min"),

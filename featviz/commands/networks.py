@@ -1,7 +1,7 @@
 """`featviz train`, `featviz generate` and `featviz convert`."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -98,38 +98,20 @@ class Train:
 
         from featviz.faces.pairs import read_pairs
         from featviz.training.loop import Schedule, train
-        from featviz.training.presets import preset
+        from featviz.training.presets import TrainingConfig, preset
         from featviz.training.start import settings_of
 
         if self.fixed_steps and self.start_from is None and not self.resume:
             raise FeatvizError("--fixed-steps keeps the weights of --start-from; give that too")
+        # Options have the names of the settings they change; a flag that is not given changes none.
+        options = {field.name: getattr(self, field.name, None) for field in fields(TrainingConfig)}
         settings = {
-            "variant": self.variant,
-            "size": self.size,
-            "width": self.width,
-            "residual_blocks": self.residual_blocks,
-            "discriminator_width": self.discriminator_width,
-            "steps": self.steps,
-            "batch_size": self.batch_size,
-            "learning_rate": self.learning_rate,
-            "adversarial_form": self.adversarial_form,
-            "perceptual": self.perceptual,
-            "perceptual_scale": self.perceptual_scale,
-            "precision": self.precision,
-            "augment_shift": self.augment_shift,
-            "augment_rotation": self.augment_rotation,
-            "accumulation": self.accumulation,
-            "ema": self.ema,
-            "compile": self.compile or None,
-            "seed": self.seed,
-            "enhancers": self.enhancers,
-            "fixed_steps": self.fixed_steps,
-            "boundaries": self.boundaries or None,
-            "appearance_channels": self.appearance_channels,
+            name: value
+            for name, value in options.items()
+            if name != "preset" and value is not None and value is not False
         }
         if self.start_from is not None:
-            given = {key: value for key, value in settings.items() if value is not None}
-            settings = settings_of(self.start_from, self.enhancers, self.variant) | given
+            settings = settings_of(self.start_from, self.enhancers, self.variant) | settings
         config = preset(self.preset, **settings)
         if self.vgg19 is not None and config.perceptual == 0:
             raise FeatvizError(

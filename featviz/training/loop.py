@@ -29,15 +29,16 @@ from featviz.activations import require_finite_weights
 from featviz.appearances import FILE as APPEARANCES
 from featviz.appearances import write_appearances
 from featviz.checkpoints import save_network, save_pickle
-from featviz.errors import FeatvizError, one_line
+from featviz.errors import FeatvizError
 from featviz.faces.pairs import PairSet
 from featviz.files import atomic_write
 from featviz.progress import progress_bar
 from featviz.training.data import PairTensors, training_batches
 from featviz.training.distributed import Processes, any_process, joined_processes, wait_for_all
 from featviz.training.features import cluster_features, encode_photos
+from featviz.training.folder import read_folder, read_losses, read_state
 from featviz.training.pair import Pair
-from featviz.training.presets import TrainingConfig, with_defaults
+from featviz.training.presets import TrainingConfig
 from featviz.training.records import LossLog, sample_grid, tensorboard_writer, write_picture
 from featviz.training.run import Run, start_run, train_step
 from featviz.training.start import take_weights
@@ -122,40 +123,15 @@ def _train(
     device: torch.device,
 ) -> Path:
     training, held_out = pairs.split("train"), pairs.split("test")
-    if len(training) == 0:
-        raise FeatvizError(f"{pairs.folder} has no pairs in its train split")
-    pairs_at_once = config.batch_size // processes.count
-    if pairs_at_once % config.accumulation:
-        raise FeatvizError(
-            f"a batch of {config.batch_size} shared by {processes.count} processes cannot be cut "
-            f"into {config.accumulation} equal parts each"
-        )
+    _check_shares(config, training, processes)
     fingerprint = training.fingerprint()
     description = {"featviz_version": __version__, "data": fingerprint, **config.to_json()}
-    before = _read_folder(out, description, resume, extend)
+    before = _read_before(out, description, resume, extend)
     # The first process writes to the folder soon; the others must have seen it as it was.
     wait_for_all(processes)
     run = start_run(config, device, vgg19)
     description["perceptual_weights"] = run.perceptual_weights
-    seen_with = before.get("perceptual_weights", run.perceptual_weights)
-    if seen_with != run.perceptual_weights:
-        raise FeatvizError(
-            f"cannot resume {out} with other VGG19 weights: {seen_with} -> {run.perceptual_weights}"
-        )
-    description["start"] = before.get("start")
-    if before and start_from is not None and description["start"] is None:
-        raise FeatvizError(
-            f"cannot resume {out} with --start-from {start_from}: it began with fresh weights"
-        )
-    if (out / "training_state.pt").is_file():
-        run.load_state(_read_state(out / "training_state.pt", device))
-    elif start_from is not None:
-        description["start"] = take_weights(run, start_from)
-    elif description["start"] is not None:
-        raise FeatvizError(
-            f"{out} ended before its first save; it begins again from "
-            f"'{description['start']['name']}' if --start-from names that too"
-        )
+    description["start"] = _take_up(run, config, out, before, start_from, device)
     dataset = PairTensors(
         training, config.size, config.augmentation, config.seed, config.conditions
     )
@@ -173,9 +149,69 @@ def _train(
     batches = training_batches(
         dataset, config.batch_size, run.step, schedule.workers, processes.rank, processes.count
     )
+    writer = _Writer(run, config, out, details, dataset, samples, schedule, processes, device)
+    _take_steps(run, config, batches, writer, description, processes, device)
+    if processes.is_first and run.best.encoder is not None:
+        features = encode_photos(run.best.encoder, dataset, device)
+        write_appearances(cluster_features(*features), out / APPEARANCES)
+    return out / "generator.safetensors"
+
+
+def _check_shares(config: TrainingConfig, training: PairSet, processes: Processes) -> None:
+    """Raise FeatvizError without pairs, or if a batch cannot be shared and cut as asked."""
+    if len(training) == 0:
+        raise FeatvizError(f"{training.folder} has no pairs in its train split")
+    pairs_at_once = config.batch_size // processes.count
+    if pairs_at_once % config.accumulation:
+        raise FeatvizError(
+            f"a batch of {config.batch_size} shared by {processes.count} processes cannot be cut "
+            f"into {config.accumulation} equal parts each"
+        )
+
+
+def _take_up(
+    run: Run,
+    config: TrainingConfig,
+    out: Path,
+    before: dict[str, Any],
+    start_from: str | Path | None,
+    device: torch.device,
+) -> dict[str, Any] | None:
+    """Let a run go on from its last save or begin with a checkpoint; say what it started from."""
+    seen_with = before.get("perceptual_weights", run.perceptual_weights)
+    if seen_with != run.perceptual_weights:
+        raise FeatvizError(
+            f"cannot resume {out} with other VGG19 weights: {seen_with} -> {run.perceptual_weights}"
+        )
+    start: dict[str, Any] | None = before.get("start")
+    if before and start_from is not None and start is None:
+        raise FeatvizError(
+            f"cannot resume {out} with --start-from {start_from}: it began with fresh weights"
+        )
+    if (path := out / "training_state.pt").is_file():
+        run.load_state(read_state(path, run, config.steps, device))
+    elif start_from is not None:
+        return take_weights(run, start_from)
+    elif start is not None:
+        raise FeatvizError(
+            f"{out} ended before its first save; it begins again from "
+            f"'{start['name']}' if --start-from names that too"
+        )
+    return start
+
+
+def _take_steps(
+    run: Run,
+    config: TrainingConfig,
+    batches: Iterator[Pair],
+    writer: "_Writer",
+    description: dict[str, Any],
+    processes: Processes,
+    device: torch.device,
+) -> None:
+    """Take what steps are left; raises FeatvizError if the run is stopped before its end."""
     # Asked for the first batch now, a batch that cannot be had leaves no folder behind.
     batch = next(batches)
-    writer = _Writer(run, config, out, details, dataset, samples, schedule, processes, device)
     writer.begin(description)
     with _progress(config, run.step, processes) as report, _stop_signals() as stop_asked:
         while run.step < config.steps and not any_process(stop_asked(), processes, device):
@@ -188,10 +224,6 @@ def _train(
         raise FeatvizError(
             f"stopped and saved at step {run.step} of {config.steps}; continue with --resume"
         )
-    if processes.is_first and run.best.encoder is not None:
-        features = encode_photos(run.best.encoder, dataset, device)
-        write_appearances(cluster_features(*features), out / APPEARANCES)
-    return out / "generator.safetensors"
 
 
 class _Writer:
@@ -219,11 +251,13 @@ class _Writer:
         """Only what has passed every check so far becomes a run."""
         if not self.is_first:
             return
+        losses = self.out / "losses.csv"
+        kept = read_losses(losses, self.run.step, self.config.perceptual > 0)
         if self.schedule.tensorboard:
             self.board = tensorboard_writer(self.out / "tensorboard", self.run.step)
         with atomic_write(self.out / "config.json") as temporary:
             temporary.write_text(json.dumps(description, indent=2) + "\n")
-        self.log = LossLog(self.out / "losses.csv", self.run.step)
+        self.log = LossLog(losses, kept)
         if self.schedule.keep_every is not None and self.run.step == 0:
             self._keep()
 
@@ -308,42 +342,26 @@ def _described(run: Run, details: dict[str, Any], losses: dict[str, float]) -> d
     }
 
 
-def _read_folder(
+def _read_before(
     out: Path, description: dict[str, Any], resume: bool, extend: bool
 ) -> dict[str, Any]:
-    """The description of the run that the folder holds; empty without one."""
-    path = out / "config.json"
+    """The description of the run that the folder holds, if it is the same; empty without one."""
     if extend and not resume:
         raise FeatvizError("--extend continues a run; give --resume too")
-    if not path.is_file():
-        if resume:
-            raise FeatvizError(f"{out} holds no run to resume")
+    before = read_folder(out, resume)
+    if not before:
         return {}
-    if not resume:
-        raise FeatvizError(f"{out} holds a run already; continue it with --resume")
-    try:
-        before = with_defaults(dict(json.loads(path.read_text())))
-    except (TypeError, ValueError):
-        raise FeatvizError(f"{path} cannot be read: not the settings of a run") from None
     changed = [
         f"{key}: {before.get(key)} -> {value}"
         for key, value in description.items()
         if key not in ("featviz_version", "start")
         and before.get(key) != value
-        and not (extend and key == "steps" and value > before.get(key, 0))
+        and not (extend and key == "steps" and value > before[key])
     ]
     if changed:
         hint = " (more steps: --extend)" if changed[0].startswith("steps") else ""
         raise FeatvizError(f"cannot resume {out} with other settings: {', '.join(changed)}{hint}")
     return before
-
-
-def _read_state(path: Path, device: torch.device) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:
-        raise FeatvizError(f"{path} cannot be read ({one_line(error)})") from None
-    return state
 
 
 Report = Callable[[int, dict[str, float]], None]

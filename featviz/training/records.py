@@ -12,34 +12,28 @@ from PIL import Image
 from featviz.encoding import decode_image
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write
+from featviz.training.folder import losses_of
 from featviz.training.pair import Pair, batch_of
 from featviz.training.run import Run
 from featviz.training.steps import Models, generator_input
-
-_NO_LOSSES = ("step", "seconds")
-"""The columns of losses.csv that hold something else."""
 
 
 class LossLog:
     """losses.csv: one line every so many steps, each the mean since the line before."""
 
-    def __init__(self, path: Path, step: int) -> None:
+    def __init__(self, path: Path, kept: list[dict[str, str]]) -> None:
+        """Go on after the lines `kept` of the file, if there is one.
+
+        A run that was stopped between a line and a save does those steps again.
+        """
         self.path = path
-        self.last: dict[str, float] = {}
+        self.last: dict[str, float] = losses_of(kept[-1]) if kept else {}
         if path.is_file():
-            # A run that was stopped between a line and a save does those steps again; a full disk
-            # leaves half a line.
-            with path.open(newline="") as file:
-                rows = [row for row in csv.DictReader(file) if None not in row.values()]
-            kept = [row for row in rows if int(row["step"]) <= step]
             with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
                 if kept:
                     writer = csv.DictWriter(file, list(kept[0]))
                     writer.writeheader()
                     writer.writerows(kept)
-            if kept:
-                losses = kept[-1].items()
-                self.last = {name: float(x) for name, x in losses if name not in _NO_LOSSES}
 
     def write(self, run: Run) -> None:
         """Add a line with the mean of the losses since the last one."""
