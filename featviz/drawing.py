@@ -4,18 +4,18 @@ A drawing is what a person draws and what landmarks are joined to. The one raste
 it into what a network sees, in training, extraction and on the drawing page alike.
 """
 
-import re
+import math
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
-from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, one_line
 from featviz.files import atomic_write
 
 CANVAS = 512
@@ -25,7 +25,6 @@ UNNAMED = "unnamed"
 """The part of strokes that an SVG file puts into no group with a name."""
 
 _FARTHEST = 1e9
-_SVG = "{http://www.w3.org/2000/svg}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,22 +107,28 @@ def rasterize(drawing: Drawing, stroke_width: float = STROKE_WIDTH) -> NDArray[n
     the half-open rule gives a horizontal line through pixel centres exactly 2 rows, not 3.
     """
     image = np.full((drawing.size, drawing.size), PAPER, dtype=np.uint8)
+    _ink_strokes(image, drawing.strokes, stroke_width)
+    return image
+
+
+def _ink_strokes(image: NDArray[np.uint8], strokes: Iterable[Stroke], stroke_width: float) -> None:
     starts, ends = [], []
-    for stroke in drawing.strokes:
+    for stroke in strokes:
         points = stroke.points + _TIE_BREAK
         several = len(points) > 1
         starts.append(points[:-1] if several else points)
         ends.append(points[1:] if several else points)
     if starts:
         _ink_segments(image, np.concatenate(starts), np.concatenate(ends), stroke_width / 2)
-    return image
 
 
 # Ties (distance exactly half the width) are decided by a shift far below any visible size.
 _TIE_BREAK = np.array([-1e-6, -1.3e-6])
 
-_LONG = 64
+_LONG = 16
 """Segments up to so many pixels wide and high are drawn together, in windows of equal size."""
+_MOST_WORK = 1.1e7
+"""Pixels that the lines of a file may pass; a face has some 10 000."""
 _CELLS_AT_ONCE = 2**18
 
 
@@ -140,6 +145,12 @@ def _ink_segments(
     visible = (low <= high).all(axis=1)
     starts, ends, low, high = (of[visible] for of in (starts, ends, low, high))
     windows = high - low + 1
+    # Most of a long line's window is paper, too far off to be looked at.
+    is_long = (windows > _LONG).any(axis=1) & (np.abs(ends - starts).max(axis=1) > 4 * radius)
+    for axis in (0, 1):
+        steep = np.abs(ends - starts).argmax(axis=1) == axis
+        _ink_bands(image, *(of[is_long & steep] for of in (starts, ends, low, high)), radius, axis)
+    starts, ends, low, high, windows = (of[~is_long] for of in (starts, ends, low, high, windows))
     # The next power of two, from 4 on.
     together = 2 ** np.ceil(np.log2(np.maximum(windows, 4))).astype(int)
     windows = np.where((windows <= _LONG).all(axis=1, keepdims=True), together, windows)
@@ -150,6 +161,37 @@ def _ink_segments(
             _ink_windows(
                 image, starts[some], ends[some], radius, low[some], high[some], (width, height)
             )
+
+
+def _ink_bands(
+    image: NDArray[np.uint8],
+    starts: NDArray[np.float64],
+    ends: NDArray[np.float64],
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    radius: float,
+    axis: int,
+) -> None:
+    """Ink segments that are longest along `axis`: a window across the line at each of its steps."""
+    if len(starts) == 0:
+        return
+    # A line rises by at most 1 a step, so that it is at most sqrt(2) as thick across an axis.
+    reach = 1.5 * radius + 1
+    across = math.floor(2 * reach) + 2
+    steps = high[:, axis] - low[:, axis] + 1
+    for some in np.array_split(
+        np.arange(len(starts)), -(-len(starts) * int(steps.max()) * across // _CELLS_AT_ONCE)
+    ):
+        of = np.repeat(some, steps[some])
+        first_step = np.cumsum(steps[some]) - steps[some]
+        at = low[of, axis] + np.arange(len(of)) - np.repeat(first_step, steps[some])
+        along = np.clip((at - starts[of, axis]) / (ends - starts)[of, axis], 0, 1)
+        centre = starts[of, 1 - axis] + along * (ends - starts)[of, 1 - axis]
+        first, last = low[of], high[of]
+        first[:, axis] = last[:, axis] = at
+        first[:, 1 - axis] = np.maximum(first[:, 1 - axis], np.floor(centre - reach))
+        window = (1, across) if axis == 0 else (across, 1)
+        _ink_windows(image, starts[of], ends[of], radius, first, last, window)
 
 
 def _ink_windows(
@@ -180,7 +222,7 @@ def _ink_windows(
 def to_svg(drawing: Drawing) -> str:
     """A drawing as an SVG document: one `<g id="part">` a part, one `<polyline>` a stroke.
 
-    Coordinates are rounded to 0.01 px.
+    Coordinates are rounded to 0.01 px; a dot is written as a line between two equal points.
     """
     size = drawing.size
     lines = [
@@ -193,7 +235,9 @@ def to_svg(drawing: Drawing) -> str:
     for part in drawing.parts:
         lines.append(f"<g id={quoteattr(part)}>")
         for stroke in drawing.part(part):
-            pairs = " ".join(f"{_number(x)},{_number(y)}" for x, y in stroke.points)
+            # Viewers draw a line of one point not at all, and one of two equal points as a dot.
+            points = stroke.points if len(stroke.points) > 1 else stroke.points.repeat(2, axis=0)
+            pairs = " ".join(f"{_number(x)},{_number(y)}" for x, y in points)
             lines.append(f'<polyline points="{pairs}"/>')
         lines.append("</g>")
     return "\n".join([*lines, "</g>", "</svg>", ""])
@@ -205,68 +249,70 @@ def _number(value: float) -> str:
 
 
 def from_svg(text: str) -> Drawing:
-    """Read a document as `to_svg` writes it: a square viewBox at 0 0 and polylines in groups.
+    """Read a document of lines, as `to_svg` writes it or as other programs do.
 
-    Raises FeatvizError for anything else that would change the picture (paths, other
-    transforms, a canvas that is not square).
+    What a viewer does not show is left out. Raises FeatvizError for anything else that would
+    change the picture (filled shapes, pale lines, lines of another width, text, ...; see
+    docs/sketches.md), and for a document in which nothing is left to draw.
     """
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise FeatvizError("an SVG drawing must not declare a document type or entities")
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise FeatvizError(f"not an SVG drawing: {error}") from None
-    if root.tag != f"{_SVG}svg":
-        raise FeatvizError(f"not an SVG drawing: the root element is <{root.tag}>")
-    view_box = re.split(r"[\s,]+", root.get("viewBox", "").strip())
-    if len(view_box) != 4 or view_box[:2] != ["0", "0"] or view_box[2] != view_box[3]:
-        raise FeatvizError(f"expected viewBox '0 0 N N'; got {root.get('viewBox')!r}")
-    if not view_box[2].isdecimal() or int(view_box[2]) == 0:
-        raise FeatvizError(f"expected a whole, positive canvas size; got {view_box[2]!r}")
+    from featviz.svg import Line, read
+
+    size, painted = read(text)
     strokes: list[Stroke] = []
-    try:
-        for element in root:
-            _collect_strokes(element, UNNAMED, strokes)
-    except RecursionError:
-        raise FeatvizError("not an SVG drawing: its groups are nested too deep") from None
-    return Drawing(tuple(strokes), size=int(view_box[2]))
+    image, inked = np.full((size if len(painted) > 1 else 0,) * 2, PAPER, dtype=np.uint8), 0
+    for each in painted:
+        if isinstance(each, Line):
+            strokes.append(Stroke(each.part, each.points))
+        elif strokes:
+            _ink_strokes(image, strokes[inked:], STROKE_WIDTH)
+            inked = len(strokes)
+            # As int where it is near the canvas; NaN is nowhere.
+            low = np.ceil(np.clip(np.nan_to_num(each.low), 0, size)).astype(int)
+            high = np.floor(np.clip(np.nan_to_num(each.high), -1, size)).astype(int) + 1
+            if (image[low[1] : high[1], low[0] : high[0]] == INK).any():
+                raise FeatvizError(
+                    f"a white <{each.name}> over lines cannot be drawn: it would hide them"
+                )
+    drawing = Drawing(tuple(strokes), size)
+    _require_little_work(drawing)
+    return drawing
 
 
-def _collect_strokes(element: ElementTree.Element, part: str, strokes: list[Stroke]) -> None:
-    tag = element.tag.removeprefix(_SVG) if isinstance(element.tag, str) else ""
-    transform = element.get("transform", "translate(0.5 0.5)")
-    if transform != "translate(0.5 0.5)":
-        raise FeatvizError(f"cannot read an SVG drawing with transform {transform!r}")
-    width = element.get("stroke-width", f"{STROKE_WIDTH:g}")
-    if width != f"{STROKE_WIDTH:g}":
+def _require_little_work(drawing: Drawing) -> None:
+    """Raise FeatvizError for lines that are too long to be drawn in a few seconds."""
+    if not drawing.strokes:
+        return
+    points = np.concatenate([stroke.points for stroke in drawing.strokes])
+    steps = np.abs(np.diff(points.clip(-_LONG, drawing.size + _LONG), axis=0)).max(axis=1)
+    # The way from one stroke to the next is not drawn.
+    steps[np.cumsum([len(stroke.points) for stroke in drawing.strokes])[:-1] - 1] = 0
+    work = float(steps.sum()) + len(points)
+    if work > _MOST_WORK:
         raise FeatvizError(
-            f"cannot read an SVG drawing with stroke-width {width!r}; lines are {STROKE_WIDTH:g} px"
+            f"its lines are {work:.2g} px long together; expected at most {_MOST_WORK:.2g} px"
         )
-    if tag == "g":
-        for child in element:
-            _collect_strokes(child, element.get("id", part), strokes)
-    elif tag == "polyline":
-        numbers = re.split(r"[\s,]+", element.get("points", "").strip())
-        try:
-            points = np.array([float(number) for number in numbers]).reshape(-1, 2)
-        except ValueError:
-            raise FeatvizError(
-                f"cannot read the points of a polyline in part '{part}': "
-                f"{element.get('points', '')[:40]!r}"
-            ) from None
-        strokes.append(Stroke(part, points))
-    elif tag not in {"rect", "title", "desc", "metadata", ""}:
-        raise FeatvizError(f"cannot read <{tag}> in an SVG drawing; expected <g> and <polyline>")
 
 
 def read_svg(path: Path) -> Drawing:
     """Read a drawing from a file; errors name the file."""
+    from featviz.svg import LARGEST
+
+    path = Path(path)
     try:
-        return from_svg(Path(path).read_text(encoding="utf-8"))
-    except (FeatvizError, UnicodeDecodeError) as error:
-        raise FeatvizError(f"{path}: {error}") from None
+        # Looked at before it is opened: to open a pipe is to wait for somebody who writes.
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise FeatvizError("is no file; expected an SVG drawing")
+        with path.open(encoding="utf-8") as file:
+            return from_svg(file.read(LARGEST + 1))
     except FileNotFoundError:
         raise FeatvizError(f"{path}: no such drawing") from None
+    except UnicodeDecodeError as error:
+        raise FeatvizError(f"{path}: not an SVG drawing: {one_line(error)}") from None
+    except FeatvizError as error:
+        raise FeatvizError(f"{path}: {error}") from None
+    except (OSError, ValueError) as error:
+        raise FeatvizError(f"{path} cannot be read: {one_line(error)}") from None
 
 
 def write_svg(drawing: Drawing, path: Path) -> None:

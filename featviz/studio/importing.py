@@ -4,6 +4,7 @@ Any sketch set can be imported; one that was exported brings its history with it
 """
 
 import hashlib
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -120,8 +121,9 @@ def _insert(session: Session, contents: list[_Content], history: list[HistoryLin
             select(Sketch).where(Sketch.label == content.label)
         )
         if there is not None:
+            file = file_of(there)
             if (there.label, there.group_name) != (content.label, content.group) or (
-                file_of(there) != content.data
+                content.data not in (file, _as_once_written(file))
             ):
                 raise FeatvizError(
                     f"the database has another sketch '{there.label}' already; import "
@@ -158,6 +160,11 @@ def _insert(session: Session, contents: list[_Content], history: list[HistoryLin
 
 def _id(content: _Content) -> str:
     return str(uuid.uuid5(_SPACE, f"{content.label}\n{content.group}\n{content.digest}"))
+
+
+def _as_once_written(file: bytes) -> bytes:
+    """An SVG drawing as featviz wrote it when a dot was a line of one point, not of two."""
+    return re.sub(rb'points="([^ "]+) \1"', rb'points="\1"', file)
 
 
 def _sketch(content: _Content, entry: SketchLine | None, sketch_id: str) -> Sketch:

@@ -1,6 +1,7 @@
 """Exporting and importing, which undo each other."""
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -225,6 +226,20 @@ def test_a_sketch_changed_by_hand_after_the_export_comes_without_a_history(
     assert changed["strokes"][0]["points"][:2] == [101, 201]
     untouched = next(s for s in rows(other)["Sketch"] if s["label"] == "jo's/001")
     assert untouched["origin"] == "drawn" and untouched["drawing_id"] is not None
+
+
+def test_a_set_from_the_time_when_dots_had_one_point_is_still_known(
+    drawn: Store, tmp_path: Path
+) -> None:
+    export_sketches(drawn.database, tmp_path / "out")
+    dots = 0
+    for path in (tmp_path / "out").rglob("*.svg"):
+        text, found = re.subn(r'points="(\S+) \1"', r'points="\1"', path.read_text())
+        path.write_text(text)
+        dots += found
+    before = rows(drawn.database)
+    assert dots and import_sketches(tmp_path / "out", drawn.database).new == 0
+    assert rows(drawn.database) == before
 
 
 def test_another_sketch_of_the_same_name_stops_the_whole_import(
