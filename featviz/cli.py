@@ -21,7 +21,7 @@ from featviz.commands.similarity import Similarity
 from featviz.commands.sketches import Sketches
 from featviz.commands.structure import Structure
 from featviz.commands.trajectory import Trajectory
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, printed_warnings
 
 
 class Command(Protocol):
@@ -63,7 +63,8 @@ def main(arguments: list[str] | None = None) -> None:
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
     )
     try:
-        command.run()
+        with printed_warnings():
+            command.run()
     except FeatvizError as error:
         _fail(str(error))
     except OSError as error:

@@ -1,5 +1,6 @@
 """Photos of faces from a folder (CelebA-HQ or any) to a pair set."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from featviz.faces.pairs import (
     split_of,
     write_pairs,
 )
-from featviz.files import atomic_write
+from featviz.files import atomic_write, shown
 from featviz.progress import track
 
 _SMALLEST_PHOTO = 128
@@ -59,7 +60,7 @@ def import_photos(
             f"1, the workers at least 1; got {size}, {test_share}, {workers}"
         )
     origin = (
-        f"photos of '{source.resolve().name}', {'as they were' if keep_alignment else 'aligned'}, "
+        f"photos of '{shown(Path(source.resolve().name))}', {'as they were' if keep_alignment else 'aligned'}, "
         f"test share {test_share:g}"
     )
     done = existing_pairs(out, size, origin)
@@ -104,11 +105,13 @@ def import_photos(
 
 def _photos_below(source: Path, ours: Path) -> list[Path]:
     """The photos in a folder, without those that an earlier call wrote to `ours`."""
-    ours = ours.resolve()
+    # Unlike `resolve`, this puts up with links that lead in a circle.
+    ours = Path(os.path.realpath(ours))
     return sorted(
         path
         for path in source.rglob("*")
-        if path.suffix.lower() in PHOTO_SUFFIXES and not path.resolve().is_relative_to(ours)
+        if path.suffix.lower() in PHOTO_SUFFIXES
+        and not Path(os.path.realpath(path)).is_relative_to(ours)
     )
 
 
@@ -125,10 +128,12 @@ def _named(paths: list[Path], source: Path) -> tuple[dict[str, Path], list[str]]
     named: dict[str, Path] = {}
     skipped = []
     for path in paths:
-        shown = path.relative_to(source)
-        name = "__".join(shown.with_suffix(".jpg").parts)
-        if name in named:
-            skipped.append(f"{shown}: another photo is called {name} already")
+        inside = path.relative_to(source)
+        name = "__".join(inside.with_suffix(".jpg").parts)
+        if shown(inside) != str(inside):
+            skipped.append(f"{shown(inside)}: its name is not UTF-8")
+        elif name in named:
+            skipped.append(f"{inside}: another photo is called {name} already")
         else:
             named[name] = path
     return named, skipped
@@ -151,7 +156,7 @@ def _import_one(job: _Job) -> _Done:
     try:
         photo, points = prepare_photo(read_photo(job.path), job.size, job.keep_alignment)
     except FeatvizError as error:
-        return job, None, str(error).removeprefix(f"{job.path}: ")
+        return job, None, str(error).removeprefix(str(job.path)).lstrip(": ")
     with atomic_write(job.target) as temporary:
         Image.fromarray(photo).save(temporary, quality=92)
     return job, points, ""
