@@ -59,10 +59,9 @@ def import_photos(
             f"the size must be at least {_SMALLEST_PHOTO}, the test share 0 or more and less than "
             f"1, the workers at least 1; got {size}, {test_share}, {workers}"
         )
-    origin = (
-        f"photos of '{shown(Path(source.resolve().name))}', {'as they were' if keep_alignment else 'aligned'}, "
-        f"test share {test_share:g}"
-    )
+    name = shown(Path(source.resolve().name))
+    state = "as they were" if keep_alignment else "aligned"
+    origin = f"photos of '{name}', {state}, test share {test_share:g}"
     done = existing_pairs(out, size, origin)
     # What is missing here would be missing for each of thousands of photos.
     require_models()
@@ -105,13 +104,13 @@ def import_photos(
 
 def _photos_below(source: Path, ours: Path) -> list[Path]:
     """The photos in a folder, without those that an earlier call wrote to `ours`."""
-    # Unlike `resolve`, this puts up with links that lead in a circle.
-    ours = Path(os.path.realpath(ours))
+    # Unlike `resolve`, realpath puts up with links that lead in a circle.
+    own = Path(os.path.realpath(ours))
     return sorted(
         path
         for path in source.rglob("*")
         if path.suffix.lower() in PHOTO_SUFFIXES
-        and not Path(os.path.realpath(path)).is_relative_to(ours)
+        and not Path(os.path.realpath(path)).is_relative_to(own)
     )
 
 
