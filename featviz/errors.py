@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 _NAMED = 5
 
@@ -38,9 +39,16 @@ def printed_warnings() -> Iterator[None]:
     others: dict[str, list[str]] = {}
     first: dict[str, str] = {}
 
-    def show(message: Warning | str, *details: object) -> None:
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         if not isinstance(message, FeatvizWarning):
-            show_others(message, *details)  # type: ignore[arg-type]
+            show_others(message, category, filename, lineno, file, line)
         elif message.remark not in first:
             first[message.remark] = message.what
             _print(str(message))

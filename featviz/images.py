@@ -27,6 +27,8 @@ _TURNS: dict[object, Image.Transpose] = {
 }
 """What sets an image upright, by the EXIF orientation it is stored with."""
 _SIXTEEN_BITS = 65535
+_STRIP = 2**20
+"""Pixels that are laid on white at once."""
 
 
 def read_image(
@@ -43,9 +45,10 @@ def read_image(
     pictures (frames or pages), or numbers that are no colours.
     """
     with _opened(Path(path), name or str(path), what, size) as image:
-        upright = _on_white(_in_8_bits(image))
-        turn = _TURNS.get(_orientation(image))
-        return np.asarray(upright if turn is None else upright.transpose(turn))
+        picture = _on_white(_in_8_bits(image))
+        if (turn := _TURNS.get(_orientation(image))) is not None:
+            picture = picture.transpose(turn)
+        return np.asarray(picture)
 
 
 def holds_one_colour(path: Path, name: str | None = None, what: str = "image") -> bool:
@@ -136,6 +139,13 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
 def _on_white(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image.convert("RGB")
-    paper = Image.new("RGBA", image.size, "white")
-    paper.alpha_composite(image.convert("RGBA"))
-    return paper.convert("RGB")
+    width, height = image.size
+    flat = Image.new("RGB", (width, height))
+    # In strips: whole layers of the largest image would take more than 1 GB.
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):
+        box = (0, top, width, min(top + rows, height))
+        paper = Image.new("RGBA", (width, box[3] - top), "white")
+        paper.alpha_composite(image.crop(box).convert("RGBA"))
+        flat.paste(paper.convert("RGB"), box)
+    return flat

@@ -36,7 +36,7 @@ REQUIRED_COLUMNS = ("sketch", "group", "file")
 OPTIONAL_COLUMNS = ("base", "edited_part")
 PIXEL_SUFFIXES = (".png", ".jpg", ".jpeg")
 SUFFIXES = (".svg", *PIXEL_SUFFIXES)
-LARGEST_SIZE = 16_384
+LARGEST_SIZE = 8192
 """Pixels of a side of the largest canvas."""
 
 _MID_GREY = 128

@@ -1,6 +1,8 @@
 import io
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -190,6 +192,18 @@ def test_the_refusal_of_a_size_names_the_ways_out_that_there_are(tmp_path) -> No
     )
 
 
+def test_the_largest_transparent_image_takes_less_than_1_gb(tmp_path) -> None:
+    path = saved(tmp_path / "a.png", Image.new("LA", (8192, 8192), (0, 9)), compress_level=1)
+    script = (
+        "import resource, sys; from featviz.images import read_image;"
+        "assert (read_image(sys.argv[1])[::999, ::999] == 246).all();"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    command = [sys.executable, "-c", script, str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(result.stdout) * 1024 < 1e9
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 def test_a_page_of_one_colour_is_told_from_one_with_a_pixel(mode: str, tmp_path) -> None:
     page = Image.new(mode, (8, 8))
@@ -268,7 +282,7 @@ def mended(data: bytearray) -> bytearray:
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @seed(7)
-@settings(max_examples=600, deadline=None, database=None)
+@settings(max_examples=500, deadline=None, database=None)
 @given(data=broken_files())
 def test_a_broken_image_is_read_or_refused_in_one_line(data: bytes, tmp_path_factory) -> None:
     path = tmp_path_factory.getbasetemp() / "broken.png"

@@ -378,7 +378,7 @@ names = st.text("aG/.,\"\n\r\0 \\é\ufeff1;'", max_size=6)
 
 
 @seed(11)
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=200, deadline=None, database=None)
 @given(
     header=st.lists(st.sampled_from(["sketch", "group", "file", "base", "x", ""]), max_size=6),
     is_whole=st.booleans(),
@@ -423,9 +423,9 @@ def test_a_wrong_size_of_pixels_is_refused_with_the_ways_out(tmp_path) -> None:
         "only SVG drawings fit any size)"
     )
     for size in (0, -3, 10**6):
-        with pytest.raises(FeatvizError, match=f"at least 1 px and at most 16384; got {size}"):
+        with pytest.raises(FeatvizError, match=f"at least 1 px and at most 8192; got {size}"):
             read_sketches(tmp_path, size)
-        with pytest.raises(FeatvizError, match="at most 16384"):
+        with pytest.raises(FeatvizError, match="at most 8192"):
             read_sketches(tmp_path, 500).at(size)
 
 

@@ -44,14 +44,13 @@ def here(tmp_path, monkeypatch):
 
 
 def command(name: str, kind: str, size: int) -> list[str]:
-    end = ["--size", str(size)]
-    sketches = ["--sketches", kind]
+    end = ["net.safetensors", "--sketches", kind, "--size", str(size)]
+    layer = ["--layers", "L0", *POINT]
     return {
-        "extract": ["extract", "net.safetensors", *sketches, "--layers", "L0", *POINT, *end]
-        + ["--out", f"features-{kind}"],
-        "leakage": ["leakage", "net.safetensors", *sketches, "--layers", "L0", *POINT, *end],
-        "evaluate": ["evaluate", "net.safetensors", *sketches, "--measures", "locality", *end],
-        "generate": ["generate", "net.safetensors", f"{kind}/G8/002.{kind}", *end],
+        "extract": ["extract", *end, *layer, "--out", f"features-{kind}"],
+        "leakage": ["leakage", *end, *layer],
+        "evaluate": ["evaluate", *end, "--measures", "locality"],
+        "generate": ["generate", end[0], f"{kind}/G8/002.{kind}", *end[3:]],
     }[name]
 
 

@@ -33,7 +33,7 @@ TEST_SHARE = 0.1
 
 
 def _is_text(of: pa.DataType) -> bool:
-    return pa.types.is_string(of) or pa.types.is_large_string(of)
+    return bool(pa.types.is_string(of) or pa.types.is_large_string(of))
 
 
 def _is_numbers(of: pa.DataType) -> bool:
