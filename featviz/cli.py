@@ -1,10 +1,8 @@
 """The command line: parsing, and turning bad input into one line."""
 
 import sys
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import tyro
 
@@ -23,7 +21,7 @@ from featviz.commands.similarity import Similarity
 from featviz.commands.sketches import Sketches
 from featviz.commands.structure import Structure
 from featviz.commands.trajectory import Trajectory
-from featviz.errors import FeatvizError, FeatvizWarning, one_line
+from featviz.errors import FeatvizError, one_line, printed_warnings
 
 
 class Command(Protocol):
@@ -65,29 +63,9 @@ def main(arguments: list[str] | None = None) -> None:
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
     )
     try:
-        with _warnings_in_one_line():
+        with printed_warnings():
             command.run()
     except (FeatvizError, OSError) as error:
         # A full disk, a read-only folder: the user's to mend, not a defect to trace.
-        _say("error", error)
+        print(f"featviz: error: {one_line(error, 2000)}", file=sys.stderr)
         sys.exit(2)
-
-
-@contextmanager
-def _warnings_in_one_line() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", FeatvizWarning)
-        others = warnings.showwarning
-
-        def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
-            if issubclass(category, FeatvizWarning):
-                _say("warning", message)
-            else:
-                others(message, category, *where)
-
-        warnings.showwarning = show
-        yield
-
-
-def _say(kind: str, message: object) -> None:
-    print(f"featviz: {kind}: {one_line(message, 2000)}", file=sys.stderr)

@@ -53,15 +53,11 @@ def read_generator_input(
 ) -> Image:
     """One sketch file as `generate` takes it, for faces of `size` x `size` pixels.
 
-    A drawing is brought to that size, its lines stay 2 px wide; a sketch of pixels must have it
-    and suffices only without conditions. Raises FeatvizError, naming the file.
+    A sketch of pixels suffices only without conditions. Raises FeatvizError, naming the file.
     """
-    if path.suffix.lower() != ".svg" and not conditions.any:
-        return read_sketch(path, size)
-    drawing = read_drawing(path)
-    drawing = drawing if drawing.size == size else drawing.scaled(size)
     if not conditions.any:
-        return rasterize(drawing)
+        return read_sketch(path, size)
+    drawing = read_drawing(path, size)
     try:
         return generator_input(drawing, conditions, appearance)
     except FeatvizError as error:

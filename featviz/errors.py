@@ -1,6 +1,13 @@
-"""What is at fault with the input, in one line: the exception, the warning, and their words."""
+"""The exception and the warning that mean: the input is at fault, not the program."""
 
+import sys
 import unicodedata
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+_NAMED = 5
 
 
 class FeatvizError(ValueError):
@@ -11,10 +18,58 @@ class FeatvizError(ValueError):
 
 
 class FeatvizWarning(UserWarning):
-    """Input that can be used, but not as its owner may expect. The message is one line.
+    """Input that is used, though it may not be what was meant.
 
-    The command line prints it on stderr and goes on.
+    what: its name. remark: what is odd about it, the same text for all that are odd in that way.
     """
+
+    def __init__(self, what: str, remark: str) -> None:
+        super().__init__(what, remark)
+        self.what, self.remark = what, remark
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.remark}"
+
+
+@contextmanager
+def printed_warnings() -> Iterator[None]:
+    """Inside the `with`, a remark is one line on stderr at once, and one in the end for all others.
+
+    Warnings of other libraries stay as they are, but for Pillow's on files that it repairs.
+    """
+    others: dict[str, list[str]] = {}
+    first: dict[str, str] = {}
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not isinstance(message, FeatvizWarning):
+            show_others(message, category, filename, lineno, file, line)
+        elif message.remark not in first:
+            first[message.remark] = message.what
+            _print(str(message))
+        elif message.what not in (first[message.remark], *others.get(message.remark, ())):
+            others.setdefault(message.remark, []).append(message.what)
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", category=FeatvizWarning)
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        show_others, warnings.showwarning = warnings.showwarning, show
+        try:
+            yield
+        finally:
+            for remark, names in others.items():
+                told = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+                _print(f"{len(names)} more ({told}): each {remark}")
+
+
+def _print(warning: str) -> None:
+    print(f"featviz: warning: {one_line(warning, 2000)}", file=sys.stderr, flush=True)
 
 
 def require_whole(settings: object, least: int, *names: str) -> None:

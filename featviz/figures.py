@@ -230,12 +230,12 @@ def save_figure(figure: Figure, path: Path) -> None:
             )
     if missing:
         letters = "".join(missing)
-        warnings.warn(
-            f"{path}: no installed font has {letters[:20]}{'...' if len(letters) > 20 else ''}, "
-            f"drawn as boxes; install one that has, such as {_OTHER_SCRIPTS[0]}",
-            FeatvizWarning,
-            stacklevel=2,
+        more = "..." if len(letters) > 20 else ""
+        remark = (
+            f"has letters that no installed font has, drawn as boxes: {letters[:20]}{more}; "
+            f"install one that has them, such as {_OTHER_SCRIPTS[0]}"
         )
+        warnings.warn(FeatvizWarning(str(path), remark), stacklevel=2)
 
 
 _MISSING_GLYPH = r"Glyph (\d+) .*missing from (?:current )?font"

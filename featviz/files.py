@@ -45,6 +45,21 @@ def require_ending(path: Path, what: str, endings: Sequence[str]) -> None:
         )
 
 
+def require_text(path: Path) -> None:
+    """Raise FeatvizError if a path is not in UTF-8, so that no table could hold it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise FeatvizError(
+            f"the name of {shown(path)} is not UTF-8; rename it, or its folder"
+        ) from None
+
+
+def shown(path: Path) -> str:
+    """A path as text that can be written anywhere, whatever bytes it is made of."""
+    return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
 def write_frame(frame: "pd.DataFrame", path: Path) -> None:
     """Write rows as .csv or .parquet (see FRAME_FORMATS), complete or not at all."""
     path = Path(path)

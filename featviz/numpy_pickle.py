@@ -1,5 +1,6 @@
 """Pickles of NumPy arrays, turned into safetensors once."""
 
+import hashlib
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
 from featviz.errors import FeatvizError, one_line
 
@@ -34,6 +36,24 @@ def convert_numpy_pickle(source: Path, target: Path) -> None:
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError) as error:
         raise FeatvizError(f"{source}: not a pickle of arrays ({one_line(error)})") from None
     save_file(dict(_arrays(content, "", source)), target)
+
+
+def digest_of_arrays(path: Path) -> str:
+    """sha256 over the names, types, shapes and values in a safetensors file, as hex digits.
+
+    The same in whatever order and with whatever header a version of safetensors writes them.
+    Raises FeatvizError if the file is none.
+    """
+    try:
+        arrays = load_file(path)
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        raise FeatvizError(f"{path}: not readable ({one_line(error)})") from None
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.data)
+    return digest.hexdigest()
 
 
 class _ArrayUnpickler(pickle.Unpickler):

@@ -7,8 +7,12 @@ Two layouts are read:
                                 is the unedited sketch that the others of its group come from
 
 Images are SVG drawings (see `featviz.drawing`) or PNG and JPEG files with dark lines on white.
+Drawings fit any size: they are scaled, and rasterised there with lines of 2 px. Pixels are never
+resized, which would blur or break lines: they must have the size that is asked for.
 """
 
+import csv
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +24,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from featviz.drawing import CANVAS, INK, PAPER, Drawing, rasterize, read_svg
-from featviz.errors import FeatvizError, one_line
+from featviz.errors import FeatvizError, FeatvizWarning, one_line
+from featviz.files import require_text
+from featviz.images import holds_one_colour, read_image, require_file
 from featviz.ordering import natural_key
 
 INDEX = "index.csv"
@@ -30,9 +36,14 @@ REQUIRED_COLUMNS = ("sketch", "group", "file")
 OPTIONAL_COLUMNS = ("base", "edited_part")
 PIXEL_SUFFIXES = (".png", ".jpg", ".jpeg")
 SUFFIXES = (".svg", *PIXEL_SUFFIXES)
+LARGEST_SIZE = 8192
+"""Pixels of a side of the largest canvas."""
 
 _MID_GREY = 128
 _MOST_INK = 0.5
+_DARK, _LIGHT = 64, 192
+_MOST_GREY = 0.1
+"""More of the pixels between dark and light than smooth edges of lines: shades, as of a photo."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +83,22 @@ class SketchSet:
             raise FeatvizError(f"no sketch '{sketch}' in {self.folder}; there are {first}, ...")
         return int(numbers[0])
 
+    def at(self, size: int) -> Self:
+        """The same sketches on a canvas of another size, which only drawings fit.
+
+        Raises FeatvizError for a size that no canvas has.
+        """
+        _check_size(size)
+        return replace(self, size=size)
+
     def image(self, number: int) -> NDArray[np.uint8]:
         """Pixels of sketch `number` (a row of the index): (size, size) uint8, paper 255, ink 0.
 
-        Grey and coloured pixels become ink if they are darker than mid grey; what is transparent
-        lies on white paper. Raises FeatvizError if the file is missing, corrupt, of another size
-        or not dark lines on light paper. A sketch without any ink is allowed.
+        A drawing is scaled to the size of the set, its lines stay 2 px wide; a file of pixels must
+        have that size. It is read as `read_image` says, and its pixels become ink if they are
+        darker than mid grey. Raises FeatvizError if the file is missing, corrupt, of another size
+        or not dark lines on light paper. A sketch without any ink is allowed; one whose lines
+        leave no ink, and pixels with shades as of a photo, are a FeatvizWarning.
         """
         file = self.index["file"].iloc[number]
         return read_sketch(self.folder / file, self.size, name=f"sketch {file}")
@@ -98,9 +119,12 @@ def read_sketch(path: Path, size: int = CANVAS, name: str | None = None) -> NDAr
     path = Path(path)
     name = name or f"sketch {path}"
     if path.suffix.lower() == ".svg":
-        image = rasterize(_read_drawing(path, name, size))
+        drawing = read_drawing(path, size, name)
+        image = rasterize(drawing)
+        if drawing.strokes and not (image == INK).any():
+            _warn(name, "has lines, but none of them on its canvas")
     elif path.suffix.lower() in PIXEL_SUFFIXES:
-        image = _read_pixels(path, name, size)
+        image = _read_pixels(path, size, name)
     else:
         raise FeatvizError(f"{name} is of an unknown kind; expected {', '.join(SUFFIXES)}")
     ink = float((image == INK).mean())
@@ -110,17 +134,22 @@ def read_sketch(path: Path, size: int = CANVAS, name: str | None = None) -> NDAr
 
 
 def read_drawing(path: Path, size: int | None = None, name: str | None = None) -> Drawing:
-    """The strokes of one SVG file, of any size unless it is given; errors call it `name`."""
+    """The strokes of one SVG file, scaled to a size if one is given; errors call it `name`."""
+    path = Path(path)
     name = name or f"sketch {path}"
     if path.suffix.lower() != ".svg":
         raise FeatvizError(
             f"{name} is made of pixels; expected an SVG drawing, which has strokes and named parts"
         )
-    return read_svg(path) if size is None else _read_drawing(path, name, size)
+    require_file(path, name)
+    drawing = read_svg(path)
+    if size in (None, drawing.size):
+        return drawing
+    return drawing.scaled(_check_size(size))
 
 
 def read_sketches(folder: Path, size: int = CANVAS) -> SketchSet:
-    """Read a sketch set, with or without an index; images are read later.
+    """Read a sketch set, with or without an index; images are read later, at this size.
 
     Without an index the groups are the folders and the sketches their images, both in natural
     order (G1, G2, ..., G10); the id of G8/003.png is "G8/003"; G8/base.png, if there is one, is
@@ -132,8 +161,7 @@ def read_sketches(folder: Path, size: int = CANVAS) -> SketchSet:
     if not folder.is_dir():
         state = "is not a folder" if folder.exists() else "does not exist"
         raise FeatvizError(f"{folder} {state}; expected a folder of sketches")
-    if size < 1:
-        raise FeatvizError(f"the size of sketches must be at least 1 px; got {size}")
+    _check_size(size)
     path = folder / INDEX
     index = _read_index(path) if path.is_file() else _list_groups(folder)
     if len(index) == 0:
@@ -146,18 +174,36 @@ def read_sketches(folder: Path, size: int = CANVAS) -> SketchSet:
 
 def _read_index(path: Path) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = csv.reader(file, strict=True)
+            header = next(lines, [])
+            numbered = [
+                (lines.line_num, fields)
+                for fields in lines
+                if len(fields) > 1 or "".join(fields).strip()
+            ]
+    except (csv.Error, UnicodeDecodeError) as error:
         raise FeatvizError(f"{path} is not a table: {one_line(error)}") from None
-    if missing := [column for column in REQUIRED_COLUMNS if column not in table]:
+    if not header:
+        raise FeatvizError(f"{path} is not a table: its first line names no columns")
+    if again := [column for column in header if header.count(column) > 1]:
+        raise FeatvizError(f"{path} has two columns '{again[0]}'")
+    if missing := [column for column in REQUIRED_COLUMNS if column not in header]:
         raise FeatvizError(
-            f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(table.columns)}"
+            f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(header)}"
         )
-    for column in OPTIONAL_COLUMNS:
-        if column not in table:
-            table[column] = ""
-    # A row that is too short leaves missing values, whatever the reader is told about empty text.
-    return table[[*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS]].fillna("")
+    for line, fields in numbered:
+        if len(fields) > len(header):
+            raise FeatvizError(
+                f"{path}, line {line}, has {len(fields)} fields, but there are {len(header)} "
+                "columns; a field that holds a comma stands in quotes"
+            )
+    # What a short row leaves out is empty, and so is an optional column that is not there.
+    rows = [dict(zip(header, fields, strict=False)) for _, fields in numbered]
+    columns = [*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS]
+    return pd.DataFrame(
+        [[row.get(column, "") for column in columns] for row in rows], columns=columns, dtype=str
+    )
 
 
 def _list_groups(folder: Path) -> pd.DataFrame:
@@ -182,6 +228,8 @@ def _list_groups(folder: Path) -> pd.DataFrame:
 def _visible(folder: Path) -> list[Path]:
     """What is in a folder in natural order; not the files that systems hide."""
     paths = [path for path in folder.iterdir() if not path.name.startswith((".", "Thumbs.db"))]
+    for path in paths:
+        require_text(path)
     return sorted(paths, key=lambda path: natural_key(path.name))
 
 
@@ -197,45 +245,42 @@ def _check(folder: Path, index: pd.DataFrame) -> None:
         path = folder / file
         if path.suffix.lower() not in SUFFIXES:
             raise FeatvizError(f"sketch {file} is no drawing; expected {', '.join(SUFFIXES)}")
-        if not path.resolve().is_relative_to(inside):
+        try:
+            is_inside = path.resolve().is_relative_to(inside)
+        except (OSError, RuntimeError, ValueError) as error:
+            # A loop of links, a name that is too long, a zero byte.
+            raise FeatvizError(f"sketch {file!r} cannot be found ({one_line(error)})") from None
+        if not is_inside:
             raise FeatvizError(f"sketch {file} lies outside {folder}; expected a path inside it")
         if base and base not in sketches:
             raise FeatvizError(f"the base '{base}' of sketch '{sketch}' is not a sketch of the set")
 
 
-def _read_drawing(path: Path, name: str, size: int) -> Drawing:
-    drawing = read_svg(path)
-    _check_size(name, (drawing.size, drawing.size), size)
-    return drawing
-
-
-def _read_pixels(path: Path, name: str, size: int) -> NDArray[np.uint8]:
-    try:
-        with Image.open(path) as file:
-            # The size comes first: it keeps an enormous file from being decoded.
-            _check_size(name, file.size, size)
-            luminance = _luminance_on_white(file)
-    except FeatvizError:
-        raise
-    except FileNotFoundError:
-        raise FeatvizError(f"{name} does not exist") from None
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise FeatvizError(f"{name} is not a readable image ({one_line(error)})") from None
-    return np.where(luminance < _MID_GREY, np.uint8(INK), np.uint8(PAPER))
-
-
-def _luminance_on_white(image: Image.Image) -> NDArray[np.float64]:
-    if image.mode.startswith("I"):
-        # 16-bit grey; Pillow would clip it, not scale it.
-        return np.asarray(image, dtype=np.float64) / 257
-    paper = Image.new("RGBA", image.size, "white")
-    paper.alpha_composite(image.convert("RGBA"))
-    return np.asarray(paper.convert("L"), dtype=np.float64)
-
-
-def _check_size(name: str, given: tuple[int, int], size: int) -> None:
-    width, height = given
-    if (width, height) != (size, size):
-        raise FeatvizError(
-            f"{name} is {width}x{height}; expected {size}x{size} (resize it, or pass --size)"
+def _read_pixels(path: Path, size: int, name: str) -> NDArray[np.uint8]:
+    grey = np.asarray(Image.fromarray(read_image(path, name, "sketch", size)).convert("L"))
+    is_ink = grey < _MID_GREY
+    if ((grey > _DARK) & (grey < _LIGHT)).mean() > _MOST_GREY:
+        _warn(
+            name,
+            f"has shades, as a photo: more than {_MOST_GREY:.0%} of its pixels are neither dark "
+            "nor light, and become paper or ink at mid grey",
         )
+    elif not is_ink.any() and not holds_one_colour(path, name, "sketch"):
+        _warn(
+            name,
+            "is taken for blank: nothing in it is darker than mid grey on white paper; expected "
+            "dark lines (transparent parts are white)",
+        )
+    return np.where(is_ink, np.uint8(INK), np.uint8(PAPER))
+
+
+def _warn(name: str, remark: str) -> None:
+    warnings.warn(FeatvizWarning(name, remark), stacklevel=3)
+
+
+def _check_size(size: int) -> int:
+    if not 1 <= size <= LARGEST_SIZE:
+        raise FeatvizError(
+            f"the size of sketches must be at least 1 px and at most {LARGEST_SIZE}; got {size}"
+        )
+    return size

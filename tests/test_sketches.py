@@ -1,197 +1,32 @@
-import shutil
-import subprocess
-import sys
+"""Reading any set; what the shipped one guarantees is in `test_sketches_shipped.py`."""
+
+import csv
+import io
+import os
 import tracemalloc
+import warnings
 from functools import cache
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import skimage.data
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from featviz.drawing import INK, Drawing, Stroke, rasterize, write_svg
-from featviz.errors import FeatvizError
-from featviz.sketches import SketchSet, read_sketches
+from featviz.errors import FeatvizError, FeatvizWarning, printed_warnings
+from featviz.extraction.fingerprint import fingerprint
+from featviz.sketches import SketchSet, read_sketch, read_sketches
 
-ROOT = Path(__file__).parent.parent
-SHIPPED = ROOT / "sketches"
-COUNTS = dict(
-    zip([f"G{k}" for k in range(1, 12)], [26, 15, 12, 17, 19, 9, 12, 26, 19, 26, 19], strict=True)
-)
-SAME_EYES = ("G1", "G2", "G3", "G4", "G8", "G9", "G10", "G11")
-CHANGED_EYES = ("G5", "G6", "G7")
-PARTS = {
-    "G1": {"hair"},
-    "G2": {"beard", "moustache", "goatee", "stubble", "wrinkles", "ears", "earrings", "sideburns",
-           "freckles", "scar", "dimples"},
-    "G3": {"face-shape"},
-    "G4": {"left-eyebrow", "right-eyebrow"},
-    "G5": {"left-eye", "right-eye"},
-    "G6": {"left-eye", "right-eye"},
-    "G7": {"doodle"},
-    "G8": {"mouth"},
-    "G9": {"nose"},
-    "G10": {"mouth"},
-    "G11": {"nose"},
-}  # fmt: skip
-FACE = {"face-shape", "left-eyebrow", "right-eyebrow", "nose", "left-eye", "right-eye", "mouth"}
+SHIPPED = Path(__file__).parent.parent / "sketches"
 
 
 @cache
 def shipped() -> SketchSet:
     return read_sketches(SHIPPED)
-
-
-@cache
-def images() -> dict[str, np.ndarray]:
-    return dict(zip(shipped().index["sketch"], shipped().images(), strict=True))
-
-
-@cache
-def drawings() -> dict[str, Drawing]:
-    return {name: shipped().drawing(k) for k, name in enumerate(shipped().index["sketch"])}
-
-
-def members(group: str) -> list[str]:
-    index = shipped().index
-    return list(index["sketch"][index["group"] == group])
-
-
-def window(sketch: str, extent: int = 48, probe: tuple[int, int] = (170, 250)) -> bytes:
-    """The square of `extent` pixels around the probe."""
-    left, top = (c - extent // 2 for c in probe)
-    return images()[sketch][top : top + extent, left : left + extent].tobytes()
-
-
-def same_part(a: Drawing, b: Drawing, part: str) -> bool:
-    left, right = a.part(part), b.part(part)
-    return len(left) == len(right) and all(
-        np.array_equal(s.points, t.points) for s, t in zip(left, right, strict=True)
-    )
-
-
-# The shipped set.
-
-
-def test_the_shipped_groups_have_the_counts_of_the_study() -> None:
-    assert shipped().groups == tuple(COUNTS)
-    assert shipped().index["group"].value_counts().to_dict() == COUNTS
-    assert len(shipped()) == sum(COUNTS.values()) == 200
-
-
-def test_the_eye_window_is_the_same_inside_a_group_of_unchanged_eyes() -> None:
-    for group in SAME_EYES:
-        assert len({window(sketch) for sketch in members(group)}) == 1, group
-
-
-def test_groups_on_the_same_face_share_their_eye_window() -> None:
-    assert window("G8/001") == window("G11/001")
-    assert window("G9/001") == window("G10/001")
-
-
-def test_all_other_groups_differ_in_the_eye_window() -> None:
-    windows = {group: {window(sketch) for sketch in members(group)} for group in COUNTS}
-    shared = {(a, b) for a, b in combinations(COUNTS, 2) if not windows[a].isdisjoint(windows[b])}
-    assert shared == {("G8", "G11"), ("G9", "G10")}
-
-
-@pytest.mark.parametrize("group", CHANGED_EYES)
-@pytest.mark.parametrize("extent", [7, 48])
-def test_changed_eyes_differ_in_every_sketch(group: str, extent: int) -> None:
-    # 7 px is what the first layer sees.
-    windows = [window(sketch, extent) for sketch in members(group)]
-    assert len(set(windows)) == len(windows)
-
-
-def test_what_the_last_layer_sees_is_the_same_where_the_eyes_are() -> None:
-    # Its map position (11, 16) lies over (176, 256), and it sees 37 px: a little more than the
-    # window, to the right and below.
-    for group in SAME_EYES:
-        assert len({window(sketch, 37, (176, 256)) for sketch in members(group)}) == 1, group
-
-
-@pytest.mark.parametrize("extent", [7, 37])
-def test_the_first_and_the_last_layer_see_ink_at_the_probe(extent: int) -> None:
-    blank = [sketch for sketch in images() if INK not in window(sketch, extent)]
-    assert blank == []
-
-
-def test_no_two_sketches_are_equal() -> None:
-    assert len({image.tobytes() for image in images().values()}) == 200
-
-
-def test_everything_lies_on_the_canvas() -> None:
-    for name, drawing in drawings().items():
-        points = np.vstack([stroke.points for stroke in drawing.strokes])
-        assert points.min() >= 1, name
-        assert points.max() <= 510, name
-
-
-def test_every_sketch_has_a_base_in_the_set_but_doodles() -> None:
-    index = shipped().index
-    for row in index.itertuples():
-        if row.group == "G7":
-            assert row.base == ""
-        else:
-            assert row.base in set(index["sketch"])
-            assert (row.edited_part == "") == (row.base == row.sketch)
-
-
-def test_only_the_named_parts_differ_from_the_base() -> None:
-    for row in shipped().index.itertuples():
-        edited = set(row.edited_part.split())
-        assert edited <= PARTS[row.group], row.sketch
-        if row.group == "G7":
-            assert set(drawings()[row.sketch].parts) == {"doodle"}
-            continue
-        sketch, base = drawings()[row.sketch], drawings()[row.base]
-        changed = {
-            part for part in {*sketch.parts, *base.parts} if not same_part(sketch, base, part)
-        }
-        assert changed == edited, row.sketch
-        assert set(base.parts) == FACE
-
-
-def test_pixels_differ_from_the_base_only_under_strokes_of_the_named_parts() -> None:
-    for row in shipped().index.itertuples():
-        if row.base in ("", row.sketch):
-            continue
-        strokes = [
-            stroke
-            for name in (row.sketch, row.base)
-            for part in row.edited_part.split()
-            for stroke in drawings()[name].part(part)
-        ]
-        may_differ = rasterize(Drawing(tuple(strokes))) == INK
-        differs = images()[row.sketch] != images()[row.base]
-        assert differs.any(), row.sketch
-        assert not (differs & ~may_differ).any(), row.sketch
-
-
-def test_a_hand_drew_the_faces_not_a_ruler() -> None:
-    # A polygon through landmarks turns by large angles at few points; a pen line turns a little
-    # at many.
-    jaw = drawings()["G1/001"].part("face-shape")[0].points
-    direction = np.unwrap(np.arctan2(*np.diff(jaw, axis=0).T[::-1]))
-    assert len(jaw) > 20
-    assert abs(np.diff(direction)).max() < np.radians(20)
-
-
-def test_the_script_composes_the_shipped_files_and_its_check_finds_the_one_we_changed(
-    tmp_path,
-) -> None:
-    shutil.copytree(SHIPPED, tmp_path / "sketches", ignore=shutil.ignore_patterns("__pycache__"))
-    path = tmp_path / "sketches" / "G6" / "005.svg"
-    path.write_text(path.read_text().replace("</svg>", " </svg>"))
-    command = [sys.executable, "-m", "sketches.compose", "--check"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert result.returncode == 1
-    assert result.stderr == "sketches/ is not what the script composes: G6/005.svg\n"
-
-
-# Reading any set.
 
 
 def drawing_of(*points: tuple[float, float], size: int = 64) -> Drawing:
@@ -261,7 +96,8 @@ def test_a_sketch_called_base_is_the_base_of_its_group(tmp_path) -> None:
 def test_grey_pixels_become_ink_below_mid_grey(tmp_path) -> None:
     ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8)[::-1], (64, 1))
     png(tmp_path, "G/ramp.png", ramp)
-    image = read_sketches(tmp_path, 64).image(0)
+    with pytest.warns(FeatvizWarning, match=r"^sketch G/ramp\.png has shades, as a photo"):
+        image = read_sketches(tmp_path, 64).image(0)
     np.testing.assert_array_equal(image == INK, ramp < 128)
     assert set(np.unique(image)) == {0, 255}
 
@@ -351,7 +187,136 @@ def test_memory_stays_flat_while_images_are_read(tmp_path) -> None:
     assert peak("many") < peak("few") + blank.nbytes
 
 
+# Sizes.
+
+
+@pytest.mark.parametrize("size", [32, 64, 200])
+def test_drawings_fit_any_size_with_lines_as_wide_as_ever(size: int, tmp_path) -> None:
+    indexed_set(tmp_path, [("a", "G", "a.svg"), ("b", "G", "b.svg")])
+    fitted = read_sketches(tmp_path, size)
+    factor = size / 64
+    # A line of 2 px between two points, by distances to it in NumPy.
+    start, end = ((np.array(p) + 0.5) * factor - 0.5 for p in ((5, 5), (50, 20)))
+    y, x = np.mgrid[:size, :size]
+    along = np.clip(
+        ((x - start[0]) * (end - start)[0] + (y - start[1]) * (end - start)[1])
+        / ((end - start) ** 2).sum(),
+        0,
+        1,
+    )
+    far = np.hypot(x - start[0] - along * (end - start)[0], y - start[1] - along * (end - start)[1])
+    image = fitted.image(0)
+    assert ((image == INK) == (far < 1))[np.abs(far - 1) > 1e-4].all()
+    assert fitted.drawing(0).size == size
+    np.testing.assert_array_equal(rasterize(fitted.drawing(0)), image)
+    np.testing.assert_array_equal(read_sketches(tmp_path, 64).at(size).image(1), fitted.image(1))
+    np.testing.assert_array_equal(read_sketch(tmp_path / "a.svg", size), image)
+
+
+def test_a_set_at_another_size_refuses_its_pixels_and_keeps_the_rest(tmp_path) -> None:
+    folder = indexed_set(tmp_path, [("a", "G", "a.svg")])
+    png(folder, "b.png", np.full((64, 64), 255, np.uint8))
+    with (folder / "index.csv").open("a") as file:
+        file.write("b,H,b.png\n")
+    whole = read_sketches(folder, 64)
+    smaller = whole.of_groups("G", "H").at(32)
+    assert (whole.size, smaller.size, smaller.groups) == (64, 32, ("G", "H"))
+    assert smaller.image(0).shape == (32, 32)
+    assert (whole.image(1) == 255).all()
+    with pytest.raises(FeatvizError, match=r"b\.png is 64x64; expected 32x32 .* pass --size 64"):
+        smaller.image(1)
+
+
+# What is odd, but read.
+
+
+def warned(folder: Path) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        list(read_sketches(folder, 64).images())
+    return [str(one.message) for one in caught if issubclass(one.category, FeatvizWarning)]
+
+
+def test_lines_that_leave_no_ink_are_a_warning(tmp_path) -> None:
+    line = rasterize(drawing_of((8, 8), (50, 40))) == INK
+    png(tmp_path, "G/pale.png", np.where(line, 200, 255).astype(np.uint8))
+    white = np.where(line, 255, 0).astype(np.uint8)
+    png(tmp_path, "G/white.png", np.dstack([np.full((64, 64, 3), 255, np.uint8), white]))
+    write_svg(drawing_of((90, 90), (100, 95)), tmp_path / "G" / "outside.svg")
+    dark = "is taken for blank: nothing in it is darker than mid grey on white paper; expected dark"
+    assert [message[: len("sketch G/white.png " + dark)] for message in warned(tmp_path)] == [
+        "sketch G/outside.svg has lines, but none of them on its canvas",
+        f"sketch G/pale.png {dark} ",
+        f"sketch G/white.png {dark}",
+    ]
+
+
+def test_what_is_blank_and_what_is_drawn_is_no_warning(tmp_path) -> None:
+    for name in ("blank.png", "blank.jpg"):
+        png(tmp_path, f"G/{Path(name).suffix[1:]}-{name}", np.full((64, 64), 255, np.uint8))
+    png(tmp_path, "G/clear.png", np.zeros((64, 64, 4), np.uint8))
+    png(tmp_path, "G/line.jpg", rasterize(drawing_of((8, 8), (50, 40))), quality=60)
+    write_svg(Drawing((), 64), tmp_path / "G" / "empty.svg")
+    assert warned(tmp_path) == []
+
+
+def test_the_densest_sketches_with_smooth_edges_are_not_taken_for_photos(tmp_path) -> None:
+    # Dark lines of 6 px at 2048, made four times smaller with all shades in between.
+    few = shipped().of_groups("G1", "G2").at(2048)
+    inked = sorted(range(len(few)), key=lambda k: -len(few.drawing(k).strokes))[:2]
+    for k in inked:
+        fine = Image.fromarray(rasterize(few.drawing(k), 6.0))
+        (tmp_path / "G").mkdir(exist_ok=True)
+        fine.resize((512, 512), Image.Resampling.BOX).save(tmp_path / "G" / f"{k}.png")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert (read_sketch(tmp_path / "G" / f"{k}.png") == INK).mean() > 0.01
+
+
+def test_photos_are_not_made_two_colours_without_a_word(tmp_path) -> None:
+    pictures = {"astronaut": skimage.data.astronaut(), "camera": skimage.data.camera()}
+    for name, picture in pictures.items():
+        light = np.maximum(picture, 100) if name == "astronaut" else 128 + picture // 2
+        path = png(tmp_path, f"{name}.png", light)
+        with pytest.warns(FeatvizWarning, match="has shades, as a photo: more than 10%"):
+            read_sketch(path)
+
+
+def test_a_command_tells_the_first_of_a_kind_and_counts_the_others(tmp_path, capsys) -> None:
+    pale = np.full((64, 64), 255, np.uint8)
+    pale[5] = 200
+    paths = [png(tmp_path, f"{n}.png", pale) for n in range(9)]
+    with printed_warnings():
+        for path in [*paths, paths[0], paths[3]]:
+            read_sketch(path, 64, path.stem)
+        first = capsys.readouterr().err
+        assert first.startswith("featviz: warning: 0 is taken for blank: nothing")
+    rest = capsys.readouterr().err
+    assert rest.startswith("featviz: warning: 8 more (1, 2, 3, 4, 5, ...): each is taken for blank")
+    assert first.count("\n") == rest.count("\n") == 1
+
+
 # Bad input.
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path) -> None:
+    (tmp_path / "G").mkdir()
+    for name in ("a.svg", "b.png"):
+        os.mkfifo(tmp_path / "G" / name)
+        assert error_of(tmp_path) == f"sketch G/{name} is a pipe or a device; expected a file"
+        fingerprint(read_sketches(tmp_path))
+        (tmp_path / "G" / name).unlink()
+        (tmp_path / "G" / name).mkdir()
+        assert error_of(tmp_path) == f"sketch G/{name} is a folder; expected a file"
+        (tmp_path / "G" / name).rmdir()
+
+
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path) -> None:
+    (tmp_path / "G").mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/G/caf\xe9.png")).write_bytes(b"")
+    message = error_of(tmp_path)
+    assert message.endswith(r"caf\xe9.png is not UTF-8; rename it, or its folder")
+    message.encode()
 
 
 def test_a_missing_folder_is_named(tmp_path) -> None:
@@ -381,6 +346,15 @@ def test_an_empty_set_is_refused(tmp_path) -> None:
         ("sketch,group,file\na,G,a.txt\n", "expected .svg, .png, .jpg, .jpeg"),
         ("sketch,group,file\na,,a.svg\n", "sketch 1 has an empty 'group'"),
         ("sketch,group,file\na,G\n", "sketch 1 has an empty 'file'"),
+        ("sketch,group,file\n,,\n", "sketch 1 has an empty 'sketch'"),
+        (
+            'sketch,group,file\na,"G, 1",a.svg\n\nb,hair, long,b.svg\n',
+            "index.csv, line 4, has 4 fields, but there are 3 columns; a field that holds a comma",
+        ),
+        ("sketch,group,file\na,G,a.svg,,\nb,G,b.svg\n", "line 2, has 5 fields"),
+        ("sketch,group,file,file\na,G,a.svg,b.svg\n", "has two columns 'file'"),
+        ("sketch,group,file\na,G,a\0.svg\n", "cannot be found"),
+        ("\nsketch,group,file\na,G,a.svg\n", "its first line names no columns"),
         ("sketch,group,file,base\na,G,a.svg,z\n", "the base 'z' of sketch 'a' is not a sketch"),
     ],
 )
@@ -391,6 +365,50 @@ def test_a_bad_index_is_refused(index: str, message: str, tmp_path) -> None:
     assert message in error_of(folder)
 
 
+def test_what_is_quoted_and_what_is_blank_in_an_index(tmp_path) -> None:
+    folder = indexed_set(tmp_path / "set", [("a", "G", "a.svg"), ("b", "G", "b.svg")])
+    lines = ["\ufeffgroup,sketch,note,file", '"hair, ""long""",a,,a.svg', "", "  ", "NA,b,x,b.svg"]
+    (folder / "index.csv").write_bytes("\r\n".join(lines).encode())
+    read = read_sketches(folder, 64)
+    assert read.groups == ('hair, "long"', "NA")
+    assert read.index[["sketch", "file"]].to_numpy().tolist() == [["a", "a.svg"], ["b", "b.svg"]]
+
+
+names = st.text("aG/.,\"\n\r\0 \\é\ufeff1;'", max_size=6)
+
+
+@seed(11)
+@settings(max_examples=200, deadline=None, database=None)
+@given(
+    header=st.lists(st.sampled_from(["sketch", "group", "file", "base", "x", ""]), max_size=6),
+    is_whole=st.booleans(),
+    rows=st.lists(st.lists(names | st.sampled_from(["a", "b", "a.svg"]), max_size=6), max_size=4),
+    damage=st.none() | st.tuples(st.integers(0, 60), st.binary(max_size=3)),
+)
+def test_any_index_is_read_or_refused_in_one_line(
+    header, is_whole, rows, damage, tmp_path_factory
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "any-index"
+    if not folder.exists():
+        indexed_set(folder, [("a", "G", "a.svg"), ("b", "G", "b.svg")])
+    text = io.StringIO(newline="")
+    columns = ["sketch", "group", "file", *header[:2]] if is_whole else header
+    csv.writer(text).writerows([columns, *rows])
+    data = bytearray(text.getvalue().encode())
+    if damage is not None:
+        at, put = damage
+        data[at : at + 1] = put
+    (folder / "index.csv").write_bytes(data)
+    try:
+        read = read_sketches(folder, 64)
+    except FeatvizError as error:
+        assert str(error)
+    else:
+        if damage is None:
+            given = [row for row in rows if "".join(row).strip() or len(row) > 1]
+            assert len(read) == len(given)
+
+
 def test_a_link_that_leads_outside_is_refused(tmp_path) -> None:
     folder = indexed_set(tmp_path / "set", [("a", "G", "a.svg")])
     (folder / "a.svg").rename(tmp_path / "outside.svg")
@@ -398,29 +416,31 @@ def test_a_link_that_leads_outside_is_refused(tmp_path) -> None:
     assert "lies outside" in error_of(folder)
 
 
-def test_a_wrong_size_says_both_sizes(tmp_path) -> None:
-    png(tmp_path / "pixels", "G8/003.png", np.full((512, 500), 255, np.uint8))
-    assert error_of(tmp_path / "pixels", 512) == (
-        "sketch G8/003.png is 500x512; expected 512x512 (resize it, or pass --size)"
+def test_a_wrong_size_of_pixels_is_refused_with_the_ways_out(tmp_path) -> None:
+    png(tmp_path, "G8/003.png", np.full((500, 500), 255, np.uint8))
+    assert error_of(tmp_path, 512) == (
+        "sketch G8/003.png is 500x500; expected 512x512 (resize it, or pass --size 500; "
+        "only SVG drawings fit any size)"
     )
-    folder = indexed_set(tmp_path / "set", [("a", "G", "a.svg")])
-    assert "sketch a.svg is 64x64; expected 512x512" in error_of(folder, 512)
-    with pytest.raises(FeatvizError, match="at least 1 px; got 0"):
-        read_sketches(folder, 0)
+    for size in (0, -3, 10**6):
+        with pytest.raises(FeatvizError, match=f"at least 1 px and at most 8192; got {size}"):
+            read_sketches(tmp_path, size)
+        with pytest.raises(FeatvizError, match="at most 8192"):
+            read_sketches(tmp_path, 500).at(size)
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n"])
 def test_a_corrupt_image_is_named(content: bytes, tmp_path) -> None:
     (tmp_path / "G").mkdir()
     (tmp_path / "G" / "bad.png").write_bytes(content)
-    assert "sketch G/bad.png is not a readable image" in error_of(tmp_path)
+    assert "sketch G/bad.png: not a readable image" in error_of(tmp_path)
 
 
 def test_a_truncated_image_is_named(tmp_path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
     path = png(tmp_path, "G/cut.png", noise)
     path.write_bytes(path.read_bytes()[:1500])
-    assert "sketch G/cut.png is not a readable image" in error_of(tmp_path)
+    assert "sketch G/cut.png: not a readable image" in error_of(tmp_path)
 
 
 def test_a_corrupt_drawing_is_named(tmp_path) -> None:

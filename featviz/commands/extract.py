@@ -31,7 +31,7 @@ class Extract:
     """Folder of the sketch set. featviz's own is the folder `sketches` of its repository; an
     installed featviz brings none."""
     size: int = 512
-    """Width and height of the sketches in pixels."""
+    """Width and height in pixels. Drawings are scaled to it; sketches of pixels must have it."""
     point: tyro.conf.UseAppendAction[tuple[tuple[int, int], ...]] = ()
     """A pixel, x to the right and y down; give it again for more points. 170 250, the left-eye
     corner of featviz's own sketches, if not given."""

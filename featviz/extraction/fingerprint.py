@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from featviz.errors import FeatvizError
+from featviz.images import require_file
 from featviz.inputs import LabelledImages
 from featviz.progress import track
 from featviz.sketches import SketchSet
@@ -35,8 +37,9 @@ def fingerprint(sketches: LabelledImages) -> str:
 
 def _file_digest(path: Path) -> bytes:
     try:
+        require_file(path, str(path))
         return hashlib.sha256(path.read_bytes()).digest()
-    except OSError:
+    except (FeatvizError, OSError):
         # What cannot be read is told when the images are read.
         return bytes(32)
 

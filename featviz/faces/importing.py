@@ -1,5 +1,6 @@
 """Photos of faces from a folder (CelebA-HQ or any) to a pair set."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from featviz.faces.pairs import (
     split_of,
     write_pairs,
 )
-from featviz.files import atomic_write
+from featviz.files import atomic_write, shown
 from featviz.progress import track
 
 _SMALLEST_PHOTO = 128
@@ -58,10 +59,9 @@ def import_photos(
             f"the size must be at least {_SMALLEST_PHOTO}, the test share 0 or more and less than "
             f"1, the workers at least 1; got {size}, {test_share}, {workers}"
         )
-    origin = (
-        f"photos of '{source.resolve().name}', {'as they were' if keep_alignment else 'aligned'}, "
-        f"test share {test_share:g}"
-    )
+    name = shown(Path(source.resolve().name))
+    state = "as they were" if keep_alignment else "aligned"
+    origin = f"photos of '{name}', {state}, test share {test_share:g}"
     done = existing_pairs(out, size, origin)
     # What is missing here would be missing for each of thousands of photos.
     require_models()
@@ -104,11 +104,13 @@ def import_photos(
 
 def _photos_below(source: Path, ours: Path) -> list[Path]:
     """The photos in a folder, without those that an earlier call wrote to `ours`."""
-    ours = ours.resolve()
+    # Unlike `resolve`, realpath puts up with links that lead in a circle.
+    own = Path(os.path.realpath(ours))
     return sorted(
         path
         for path in source.rglob("*")
-        if path.suffix.lower() in PHOTO_SUFFIXES and not path.resolve().is_relative_to(ours)
+        if path.suffix.lower() in PHOTO_SUFFIXES
+        and not Path(os.path.realpath(path)).is_relative_to(own)
     )
 
 
@@ -125,10 +127,12 @@ def _named(paths: list[Path], source: Path) -> tuple[dict[str, Path], list[str]]
     named: dict[str, Path] = {}
     skipped = []
     for path in paths:
-        shown = path.relative_to(source)
-        name = "__".join(shown.with_suffix(".jpg").parts)
-        if name in named:
-            skipped.append(f"{shown}: another photo is called {name} already")
+        inside = path.relative_to(source)
+        name = "__".join(inside.with_suffix(".jpg").parts)
+        if shown(inside) != str(inside):
+            skipped.append(f"{shown(inside)}: its name is not UTF-8")
+        elif name in named:
+            skipped.append(f"{inside}: another photo is called {name} already")
         else:
             named[name] = path
     return named, skipped
@@ -151,7 +155,7 @@ def _import_one(job: _Job) -> _Done:
     try:
         photo, points = prepare_photo(read_photo(job.path), job.size, job.keep_alignment)
     except FeatvizError as error:
-        return job, None, str(error).removeprefix(f"{job.path}: ")
+        return job, None, str(error).removeprefix(str(job.path)).lstrip(": ")
     with atomic_write(job.target) as temporary:
         Image.fromarray(photo).save(temporary, quality=92)
     return job, points, ""

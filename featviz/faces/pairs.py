@@ -8,24 +8,47 @@ Contours are not stored: they are drawn from the landmarks when they are needed.
 
 import hashlib
 import zlib
-from dataclasses import dataclass
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from featviz.drawing import Drawing
 from featviz.errors import FeatvizError, one_line
 from featviz.faces.contours import contours
 from featviz.faces.landmarks import LANDMARKS
 from featviz.files import atomic_write
+from featviz.images import read_image
 
 PHOTO_SIZE = 512
 SPLITS = ("train", "test")
 TEST_SHARE = 0.1
+
+
+def _is_text(of: pa.DataType) -> bool:
+    return bool(pa.types.is_string(of) or pa.types.is_large_string(of))
+
+
+def _is_numbers(of: pa.DataType) -> bool:
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_list(of) for is_list in lists) and (
+        pa.types.is_floating(of.value_type) or pa.types.is_integer(of.value_type)
+    )
+
+
+_COLUMNS: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
+    "photo": ("text", _is_text),
+    "split": ("text", _is_text),
+    "landmarks": ("lists of numbers", _is_numbers),
+}
+"""What each column of landmarks.parquet holds, in words and as a test of its type."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +57,7 @@ class PairSet:
 
     names: N file names in `folder`/photos. landmarks: (N, 68, 2) float32, pixels of a photo of
     `size` x `size`. splits: N entries of "train" or "test". origin: how the photos came about.
+    precision: what sampled faces were computed in; "" if they are none, or if nobody knows.
     """
 
     folder: Path
@@ -42,6 +66,7 @@ class PairSet:
     splits: tuple[str, ...]
     size: int
     origin: str = ""
+    precision: str = ""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -51,13 +76,11 @@ class PairSet:
         if name not in SPLITS:
             raise FeatvizError(f"unknown split '{name}'; there are {', '.join(SPLITS)}")
         keep = [index for index, split in enumerate(self.splits) if split == name]
-        return PairSet(
-            self.folder,
-            tuple(self.names[index] for index in keep),
-            self.landmarks[keep],
-            tuple(self.splits[index] for index in keep),
-            self.size,
-            self.origin,
+        return replace(
+            self,
+            names=tuple(self.names[index] for index in keep),
+            landmarks=self.landmarks[keep],
+            splits=tuple(self.splits[index] for index in keep),
         )
 
     def photo(self, index: int, size: int | None = None) -> NDArray[np.uint8]:
@@ -89,20 +112,15 @@ def split_of(name: str, test_share: float = TEST_SHARE) -> str:
 
 
 def read_photo(path: Path, size: int | None = None) -> NDArray[np.uint8]:
-    """A photo as (H, W, 3) uint8 RGB, upright; with `size`, resampled to size x size.
+    """A photo as `read_image` gives it, (H, W, 3) uint8 RGB; with `size`, resampled to size x size.
 
-    Raises FeatvizError, naming the file, if it is missing or not a readable image.
+    Raises FeatvizError, naming the file, as that does.
     """
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert("RGB")
-    except FileNotFoundError:
-        raise FeatvizError(f"{path}: no such photo") from None
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise FeatvizError(f"{path}: not a readable image ({one_line(error)})") from None
-    if size is not None and image.size != (size, size):
-        image = image.resize((size, size), Image.Resampling.LANCZOS)
-    return np.asarray(image)
+    photo = read_image(path, what="photo")
+    if size is None or photo.shape[:2] == (size, size):
+        return photo
+    resized = Image.fromarray(photo).resize((size, size), Image.Resampling.LANCZOS)
+    return np.asarray(resized)
 
 
 def write_pairs(pairs: PairSet) -> None:
@@ -114,7 +132,11 @@ def write_pairs(pairs: PairSet) -> None:
             "split": list(pairs.splits),
             "landmarks": pa.FixedSizeListArray.from_arrays(pa.array(flat), 2 * LANDMARKS),
         },
-        metadata={"size": str(pairs.size), "origin": pairs.origin},
+        metadata={
+            "size": str(pairs.size),
+            "origin": pairs.origin,
+            **({"precision": pairs.precision} if pairs.precision else {}),
+        },
     )
     with atomic_write(pairs.folder / "landmarks.parquet") as temporary:
         pq.write_table(table, temporary, compression="zstd")
@@ -131,17 +153,62 @@ def read_pairs(folder: Path) -> PairSet:
         )
     try:
         table = pq.read_table(path)
-        flat = table.column("landmarks").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        names = tuple(table.column("photo").to_pylist())
-        splits = tuple(table.column("split").to_pylist())
-        facts = table.schema.metadata or {}
-        size, origin = int(facts[b"size"]), facts.get(b"origin", b"").decode()
-        landmarks = np.asarray(flat, dtype=np.float32).reshape(len(names), LANDMARKS, 2)
-    except (pa.ArrowException, KeyError, ValueError) as error:
+        columns = {name: table.column(name) for name in _COLUMNS}
+        facts = {
+            key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()
+        }
+        size = int(facts["size"])
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise FeatvizError(f"{path} is not a landmark table: {one_line(error)}") from None
+    for name, (expected, fits) in _COLUMNS.items():
+        column = columns[name]
+        if not fits(column.type) or column.null_count:
+            found = f"missing {column.type}" if column.null_count else column.type
+            raise FeatvizError(f"{path}: column '{name}' holds {found}; expected {expected}")
+    try:
+        names = tuple(columns["photo"].to_pylist())
+        splits = tuple(columns["split"].to_pylist())
+    except UnicodeDecodeError as error:
+        raise FeatvizError(f"{path} holds text that is not UTF-8 ({one_line(error)})") from None
     if unknown := set(splits) - set(SPLITS):
         raise FeatvizError(f"{path} has splits {sorted(unknown)}; expected {', '.join(SPLITS)}")
-    return PairSet(folder, names, landmarks, splits, size, origin)
+    if again := [name for name, times in Counter(names).items() if times > 1]:
+        raise FeatvizError(f"{path} has two photos '{again[0]}'")
+    if outside := [name for name in names if _leads_outside(name)]:
+        raise FeatvizError(f"{path} has a photo {outside[0]!r}; expected a path inside its photos")
+    if size < 1:
+        raise FeatvizError(f"{path} tells of photos of {size} px; expected at least 1 px")
+    return PairSet(
+        folder,
+        names,
+        _landmarks(columns["landmarks"], path),
+        splits,
+        size,
+        facts.get("origin", ""),
+        facts.get("precision", ""),
+    )
+
+
+def _landmarks(column: pa.ChunkedArray, path: Path) -> NDArray[np.float32]:
+    """(N, 68, 2) of a column of lists; raises FeatvizError if they are no such numbers."""
+    lengths = pc.list_value_length(column).to_numpy()
+    if (wrong := lengths != 2 * LANDMARKS).any():
+        raise FeatvizError(
+            f"{path}: a photo has {lengths[wrong][0]} numbers in 'landmarks'; expected "
+            f"{2 * LANDMARKS}: x and y of {LANDMARKS} points"
+        )
+    flat = pc.list_flatten(column).to_numpy().astype(np.float32)
+    landmarks: NDArray[np.float32] = flat.reshape(len(lengths), LANDMARKS, 2)
+    if not (finite := np.isfinite(landmarks).all(axis=(1, 2))).all():
+        raise FeatvizError(
+            f"{path}: row {np.flatnonzero(~finite)[0]} has landmarks that are missing or not finite"
+        )
+    return landmarks
+
+
+def _leads_outside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.name or path.is_absolute() or ".." in path.parts or "\0" in name
 
 
 def existing_pairs(folder: Path, size: int, origin: str) -> PairSet:

@@ -1,6 +1,7 @@
 """Faces from a face GAN: training photos for those who have none."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from featviz.files import atomic_write
 from featviz.progress import track
 
 STYLE_SIZE = 512
+PRECISION = "float32"
+"""What the GAN computes in on every machine; its faces differ visibly in bfloat16."""
 TRUNCATION = 0.7
 _MEAN_SAMPLES = 1000
 _WRITE_EVERY = 50
@@ -34,8 +37,9 @@ def sample_faces(
     """Sample faces until `out` holds `count` of them with landmarks; return them and a report.
 
     Face i of a seed is the same whenever it is made, so a call that was stopped continues where
-    it was, and a larger `count` extends a data set. The report has one line a face that was
-    passed over because no face was found in it.
+    it was, and a larger `count` extends a data set. Faces are computed in PRECISION, which the
+    data set records; one that was begun without saying so goes on saying nothing. The report has
+    one line a face that was passed over because no face was found in it.
     """
     if count < 1 or seed < 0 or size < _SMALLEST_PHOTO:
         raise FeatvizError(
@@ -50,13 +54,21 @@ def sample_faces(
     origin = f"MobileStyleGAN, seed {seed}, truncation {truncation:g}"
     done = existing_pairs(out, size, origin)
     names, landmarks = list(done.names), [*done.landmarks]
+    # A set that does not tell what its first faces were computed in is not said to be of one kind.
+    precision = done.precision if names else PRECISION
     skipped: list[str] = []
-    first = int(Path(names[-1]).stem) + 1 if names else 0
+    first = 1 + max((_index(name) for name in names), default=-1)
     faces = generate_faces(seed, truncation, first)
 
     def pairs() -> PairSet:
         splits = tuple(split_of(name) for name in names)
-        return PairSet(out, tuple(names), np.stack(landmarks), splits, size, origin)
+        return replace(
+            done,
+            names=tuple(names),
+            landmarks=np.stack(landmarks),
+            splits=splits,
+            precision=precision,
+        )
 
     try:
         for _ in track(range(count - len(names)), "sampling faces"):
@@ -71,6 +83,14 @@ def sample_faces(
         if len(names) > len(done.names):
             write_pairs(pairs())
     return pairs(), skipped
+
+
+def _index(name: str) -> int:
+    """The number of a sampled face, which its name tells."""
+    stem = Path(name).stem
+    if not (stem.isascii() and stem.isdigit()):
+        raise FeatvizError(f"a data set of sampled faces has a photo '{name}', which is none")
+    return int(stem)
 
 
 def _next_face(
@@ -97,8 +117,8 @@ def generate_faces(
     """
     files = asset_files("face-gan")
     core = _openvino().Core()
-    mapping = core.compile_model(files["mobilestylegan_ffhq_mnet.xml"], "CPU")
-    synthesis = core.compile_model(files["mobilestylegan_ffhq_snet.xml"], "CPU")
+    mapping = _compiled(core, files["mobilestylegan_ffhq_mnet.xml"])
+    synthesis = _compiled(core, files["mobilestylegan_ffhq_snet.xml"])
 
     def style(*key: int) -> NDArray[np.float32]:
         latent = np.random.default_rng(key).standard_normal((1, STYLE_SIZE), dtype=np.float32)
@@ -112,6 +132,14 @@ def generate_faces(
         pixels = (output.transpose(1, 2, 0) + 1) * 127.5
         yield index, np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
         index += 1
+
+
+def _compiled(core: Any, path: Path) -> Any:
+    """A network that computes in float32; without the hint OpenVINO takes bfloat16 where it can."""
+    model = core.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    if (found := model.get_property("INFERENCE_PRECISION_HINT").to_dtype()) != np.float32:
+        raise FeatvizError(f"OpenVINO computes {path.name} in {found}; expected {PRECISION}")
+    return model
 
 
 def _openvino() -> Any:

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
-from featviz.drawing import from_svg, to_svg
+from featviz.drawing import to_svg
 from featviz.errors import FeatvizError
 from featviz.progress import track
 from featviz.sketches import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, read_sketches
@@ -97,7 +97,7 @@ def _read(folder: Path) -> Iterator[_Content]:
         sketches.image(number)
         data = (folder / file).read_bytes()
         is_svg = file.lower().endswith(".svg")
-        strokes = editable(from_svg(data.decode("utf-8"))) if is_svg else None
+        strokes = editable(sketches.drawing(number)) if is_svg else None
         yield _Content(label, group, file, base, part, data, strokes, number)
 
 

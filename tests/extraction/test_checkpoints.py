@@ -174,7 +174,7 @@ def spoil(sketches, *numbers):
 
 def test_unreadable_sketches_are_all_named_and_nothing_is_written(tmp_path, sketches, checkpoints):
     spoil(sketches, 1)
-    with pytest.raises(FeatvizError, match=r"G1/002.png is not a readable image.*--skip-bad"):
+    with pytest.raises(FeatvizError, match=r"G1/002.png: not a readable image.*--skip-bad"):
         extract_all(checkpoints, sketches, tmp_path / "out")
     spoil(sketches, 4)
     with pytest.raises(FeatvizError, match=r"2 of 6 sketches cannot be read \(G1/002, G2/003\)"):

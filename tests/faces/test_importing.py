@@ -1,5 +1,6 @@
 """Photos in the public domain: the astronaut of scikit-image, Grace Hopper of matplotlib."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -103,6 +104,31 @@ def test_a_photo_of_absurd_size_is_skipped_like_any_unreadable_one(tmp_path):
     assert pairs.names == ("astronaut.jpg",)
     assert len(skipped) == 1
     assert skipped[0].startswith("huge.png: not a readable image")
+
+
+def test_photos_that_other_programs_choke_on_are_imported_or_skipped_one_by_one(tmp_path):
+    face, source = skimage.data.astronaut(), tmp_path / "photos"
+    source.mkdir()
+    Image.fromarray(face).save(source / "a.png")
+    # A person cut out: what is transparent hides a colour.
+    seen = np.zeros((512, 512), np.uint8)
+    seen[:300, 100:350] = 255
+    shown = np.where(seen[..., None], face, (0, 255, 0))
+    Image.fromarray(np.dstack([shown, seen]).astype(np.uint8)).save(source / "cut.png")
+    os.mkfifo(source / "pipe.jpg")
+    (source / "folder.jpg").mkdir()
+    (source / "circle.jpg").symlink_to(source / "circle.jpg")
+    shutil.copy(source / "a.png", os.fsencode(source) + b"/caf\xe9.png")
+    pairs, skipped = import_photos(source, tmp_path / "out", size=256)
+    assert pairs.names == ("a.jpg", "cut.jpg")
+    green = (pairs.photo(1).astype(int) @ (-1, 1, -1) > 120).mean()
+    assert green < 0.01
+    assert [line.partition(" (")[0] for line in skipped] == [
+        "caf\\xe9.png: its name is not UTF-8",
+        "circle.jpg: not a readable image",
+        "folder.jpg: is a folder; expected a file",
+        "pipe.jpg: is a pipe or a device; expected a file",
+    ]
 
 
 def test_a_folder_without_usable_photos_is_an_error(tmp_path):

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -50,6 +52,67 @@ def test_a_file_that_is_no_landmark_table_is_an_error(tmp_path):
     pq.write_table(pa.table({"photo": ["a"]}), tmp_path / "landmarks.parquet")
     with pytest.raises(FeatvizError, match="is not a landmark table"):
         read_pairs(tmp_path)
+
+
+def columns_of(names=("a.jpg", "b.jpg"), splits=("train", "test"), numbers=None):
+    flat = np.arange(136.0 * len(names), dtype=np.float32) if numbers is None else numbers
+    lists = flat if isinstance(flat, pa.Array) else pa.FixedSizeListArray.from_arrays(flat, 136)
+    return {"photo": list(names), "split": list(splits), "landmarks": lists}
+
+
+def with_value(value):
+    numbers = np.arange(272.0, dtype=np.float32)
+    numbers[140] = value
+    return numbers
+
+
+BROKEN_BYTES = pa.Array.from_buffers(
+    pa.string(), 2, [None, pa.py_buffer(np.int32([0, 1, 2]).tobytes()), pa.py_buffer(b"\xff\xfe")]
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"photo": [1, 2]}, "column 'photo' holds int64; expected text"),
+        ({"photo": ["a.jpg", None]}, "column 'photo' holds missing string; expected text"),
+        ({"photo": ["a.jpg", "a.jpg"]}, "has two photos 'a.jpg'"),
+        ({"photo": ["a.jpg", "../../b.jpg"]}, "has a photo '../../b.jpg'; expected a path inside"),
+        ({"photo": ["a.jpg", "/etc/b.jpg"]}, "has a photo '/etc/b.jpg'"),
+        ({"photo": BROKEN_BYTES}, "holds text that is not UTF-8"),
+        ({"split": [1.5, 2.5]}, "column 'split' holds double; expected text"),
+        ({"split": ["train", "dev"]}, "has splits ['dev']"),
+        ({"landmarks": ["x", "y"]}, "column 'landmarks' holds string; expected lists of numbers"),
+        ({"landmarks": [["x"], ["y"]]}, "expected lists of numbers"),
+        ({"landmarks": [None, [1.0] * 136]}, "column 'landmarks' holds missing list<"),
+        ({"landmarks": [[1.0] * 135, [1.0] * 137]}, "a photo has 135 numbers in 'landmarks'"),
+        (
+            {"landmarks": [[1.0] * 136, [1.0] * 135 + [None]]},
+            "row 1 has landmarks that are missing",
+        ),
+        (columns_of(numbers=with_value(np.nan)), "row 1 has landmarks that are missing or not"),
+        (columns_of(numbers=with_value(np.inf)), "row 1 has landmarks that are missing or not"),
+        ({"size": "0"}, "tells of photos of 0 px"),
+        ({"size": "many"}, "is not a landmark table"),
+        ({"size": b"\xff"}, "is not a landmark table"),
+    ],
+)
+def test_landmarks_of_other_content_are_refused_in_one_line(changes, message, tmp_path):
+    metadata = {"size": changes.get("size", "512")}
+    columns = columns_of() | {name: of for name, of in changes.items() if name != "size"}
+    pq.write_table(pa.table(columns, metadata=metadata), tmp_path / "landmarks.parquet")
+    with pytest.raises(FeatvizError, match=re.escape(message)) as caught:
+        read_pairs(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_landmarks_in_lists_of_any_kind_are_read(tmp_path):
+    expected = np.arange(272).reshape(2, 68, 2)
+    for kind in (pa.list_(pa.float64()), pa.large_list(pa.float32()), pa.list_(pa.int16(), 136)):
+        lists = pa.array(expected.reshape(2, 136).tolist(), kind)
+        table = pa.table(columns_of(numbers=lists), metadata={"size": "512"})
+        pq.write_table(table, tmp_path / "landmarks.parquet")
+        assert np.array_equal(read_pairs(tmp_path).landmarks, expected)
 
 
 def test_an_unreadable_photo_is_an_error_of_one_line(tmp_path, pairs):

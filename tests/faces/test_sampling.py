@@ -1,8 +1,13 @@
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from featviz.errors import FeatvizError
+from featviz.faces import sampling
 from featviz.faces.landmarks import LEFT_EYE_CORNER
+from featviz.faces.pairs import read_pairs, write_pairs
 from featviz.faces.sampling import sample_faces
 
 
@@ -29,6 +34,34 @@ def test_a_larger_count_goes_on_where_the_smaller_one_ended(sampled, tmp_path):
     assert {name: after[name] for name in before} == before
     at_once, _ = sample_faces(3, tmp_path)
     assert np.array_equal(at_once.photo(2), longer.photo(2))
+
+
+def test_the_gan_is_asked_for_float32_and_computes_in_it(monkeypatch):
+    """A processor with bfloat16 would take it unless asked; this one may have none."""
+    openvino, compiled = sampling._openvino(), []
+
+    class Core(openvino.Core):
+        def compile_model(self, model, device, config=None):
+            compiled.append((config, super().compile_model(model, device, config or {})))
+            return compiled[-1][1]
+
+    monkeypatch.setattr(openvino, "Core", Core)
+    next(sampling.generate_faces(0))
+    assert len(compiled) == 2
+    for config, model in compiled:
+        assert config == {"INFERENCE_PRECISION_HINT": "f32"}
+        assert model.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32
+
+
+def test_the_precision_is_recorded_but_not_of_faces_made_before_it_was(sampled, tmp_path):
+    assert sampled.precision == read_pairs(sampled.folder).precision == "float32"
+    shutil.copytree(sampled.folder, tmp_path / "old")
+    old = read_pairs(tmp_path / "old")
+    write_pairs(replace(old, precision=""))
+    assert read_pairs(tmp_path / "old").precision == ""
+    longer, _ = sample_faces(3, tmp_path / "old")
+    assert len(longer) == 3
+    assert longer.precision == read_pairs(tmp_path / "old").precision == ""
 
 
 def test_senseless_calls_are_refused(sampled, tmp_path):
