@@ -13,14 +13,21 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import types
 
-from featviz.base.foreign import parse_json, told_of
-from featviz.base.table import METADATA_KEY, Kind, Table, read_parquet, to_frame, write_parquet
-from featviz.errors import FeatvizError, one_line
+from featviz.base.foreign import parse_json, parsing, told_of
+from featviz.base.table import (
+    METADATA_KEY,
+    Kind,
+    Table,
+    list_vectors,
+    read_parquet,
+    to_frame,
+    write_parquet,
+)
+from featviz.errors import FeatvizError
 from featviz.files import atomic_write
 from featviz.points import whole_pair
 
@@ -317,12 +324,10 @@ def _joined_metadata(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _describe(path: Path) -> TableDescription:
     with told_of(path):
         FeatureTable.require_file(path)
-        try:
+        with parsing("not a readable parquet file"):
             footer = pq.read_metadata(path)
             schema = footer.schema.to_arrow_schema()
             names = schema.names
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise FeatvizError(f"not a readable parquet file ({one_line(error)})") from None
         known = schema.metadata or {}
         return TableDescription(
             rows=footer.num_rows,
@@ -358,7 +363,7 @@ def _read_file(path: Path) -> FeatureTable:
                 f"column '{nested[0].name}' holds {nested[0].type}, neither a label nor vectors; "
                 "write the table without it"
             )
-        vectors = {layer: _vectors(layer, arrow.column(layer)) for layer in layers}
+        vectors = {layer: list_vectors(f"layer {layer}", arrow.column(layer)) for layer in layers}
         table = FeatureTable(to_frame(rows), vectors, metadata)
         listed = metadata.get("points")
         if listed is None or not len(table):
@@ -366,32 +371,3 @@ def _read_file(path: Path) -> FeatureTable:
         if unknown := [point for point in table.points if list(point) not in listed]:
             raise FeatvizError(f"the metadata's points do not hold {unknown[0]} of the rows")
         return FeatureTable(table.rows, vectors, table._metadata_of(layers, table.points))
-
-
-def _vectors(layer: str, column: pa.ChunkedArray) -> NDArray[np.float32]:
-    array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    if array.null_count:
-        row = pc.index(array.is_null(), True)
-        raise FeatvizError(f"layer {layer} has no vector in row {row} (from 0)")
-    fixed = isinstance(array.type, pa.FixedSizeListType)
-    widths = [array.type.list_size] if fixed else array.value_lengths().unique().to_pylist()
-    if len(widths) != 1 or widths[0] == 0:
-        told = " and ".join(map(str, sorted(widths)[:3])) or "unknown, for there is no row"
-        raise FeatvizError(
-            f"layer {layer} has vectors of length {told}; expected one length, 1 or more"
-        )
-    flat = array.flatten()
-    if flat.null_count:
-        raise FeatvizError(f"layer {layer} has vectors with empty entries; expected numbers")
-    numbers = flat.to_numpy(zero_copy_only=False)
-    with np.errstate(over="ignore"):
-        vectors: NDArray[np.float32] = numbers.astype(np.float32, copy=False)
-    if not (finite := np.isfinite(vectors if vectors is numbers else numbers)).all():
-        row = int(finite.argmin()) // widths[0]
-        raise FeatvizError(f"layer {layer} holds NaN or infinity in row {row} (from 0)")
-    if vectors is not numbers and (vectors != numbers).any():
-        raise FeatvizError(
-            f"layer {layer} holds {numbers.dtype} numbers that float32 does not hold exactly; "
-            "round them to float32 before writing them"
-        )
-    return vectors.reshape(-1, widths[0])

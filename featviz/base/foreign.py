@@ -44,6 +44,20 @@ def read_json(path: Path, description: type[Described]) -> Described:
 
 
 @contextmanager
+def parsing(problem: str) -> Iterator[None]:
+    """Tell as a problem of the input whatever a library's parser raises over malformed bytes.
+
+    There is no list of it: a reader of parquet or zip gives errors of twenty kinds.
+    """
+    try:
+        yield
+    except FeatvizError:
+        raise
+    except Exception as error:
+        raise FeatvizError(f"{problem} ({one_line(error) or type(error).__name__})") from None
+
+
+@contextmanager
 def told_of(path: Path) -> Iterator[None]:
     """Put a file's name before what is wrong with it, and tell what the system says of it so."""
     try:

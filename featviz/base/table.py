@@ -14,10 +14,12 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from featviz.base.foreign import parse_json, told_of
-from featviz.errors import FeatvizError, one_line
+from featviz.base.foreign import parse_json, parsing, told_of
+from featviz.errors import FeatvizError
 from featviz.files import atomic_write, require_ending
 
 METADATA_KEY = b"featviz"
@@ -51,7 +53,7 @@ class Table:
     """Of the files that are written; any, and all are parquet, if there is none here."""
     description: ClassVar[type] = dict[str, Any]
     """What the metadata of a file has to be, see `parse_json`."""
-    told_once: ClassVar[bool] = True
+    needs_metadata: ClassVar[bool] = True
     """Whether a file without metadata is refused."""
     alike: ClassVar[tuple[str, ...]] = ()
     """Keys of the metadata that are equal in tables which can be joined."""
@@ -161,7 +163,9 @@ class Table:
                 content = parse_json(path.read_bytes(), _Content)
                 return cls(pd.DataFrame(content.rows), content.metadata)
             arrow = read_parquet(path)
-            text = (arrow.schema.metadata or {}).get(METADATA_KEY, None if cls.told_once else b"{}")
+            text = (arrow.schema.metadata or {}).get(
+                METADATA_KEY, None if cls.needs_metadata else b"{}"
+            )
             return cls(to_frame(arrow), cls.described(text, arrow.column_names))
 
     @classmethod
@@ -173,7 +177,7 @@ class Table:
 
     @classmethod
     def described(cls, text: bytes | None, columns: list[str]) -> dict[str, Any]:
-        """The metadata of a file; raises FeatvizError if it, or a column, is not as it should be."""
+        """The metadata of a file; raises FeatvizError if it, or a column, is missing or wrong."""
         if text is None:
             raise FeatvizError(
                 f"not one of featviz's files ({cls.noun}): no 'featviz' metadata; expected what "
@@ -247,14 +251,12 @@ def read_parquet(path: Path) -> pa.Table:
 
     Raises FeatvizError if it is no such, or has two columns of one name.
     """
-    try:
+    with parsing("not a readable parquet file"):
         # Not through a dataset, which would take a folder's name for a partition.
         with pq.ParquetFile(path) as file:
             arrow = file.read()
         arrow.validate(full=True)
         names = arrow.column_names
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise FeatvizError(f"not a readable parquet file ({one_line(error)})") from None
     if twice := [name for name in names if names.count(name) > 1]:
         raise FeatvizError(f"there are {names.count(twice[0])} columns '{twice[0]}'")
     return arrow
@@ -262,10 +264,39 @@ def read_parquet(path: Path) -> pa.Table:
 
 def to_frame(arrow: pa.Table) -> pd.DataFrame:
     """Columns as pandas has them; raises FeatvizError for values that it cannot hold."""
-    try:
+    with parsing("columns that pandas cannot hold"):
         return arrow.to_pandas(ignore_metadata=True)
-    except (pa.ArrowException, ValueError, OverflowError) as error:
-        raise FeatvizError(f"columns that pandas cannot hold ({one_line(error)})") from None
+
+
+def list_vectors(name: str, column: pa.ChunkedArray) -> NDArray[np.float32]:
+    """A column of lists of numbers as (N, C); `name` is what errors call it.
+
+    Raises FeatvizError unless all lists are there, of one length, finite, and exact in float32.
+    """
+    array = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    if array.null_count:
+        row = pc.index(array.is_null(), True)
+        raise FeatvizError(f"{name} has no vector in row {row} (from 0)")
+    fixed = isinstance(array.type, pa.FixedSizeListType)
+    widths = [array.type.list_size] if fixed else array.value_lengths().unique().to_pylist()
+    if len(widths) != 1 or widths[0] == 0:
+        told = " and ".join(map(str, sorted(widths)[:3])) or "unknown, for there is no row"
+        raise FeatvizError(f"{name} has vectors of length {told}; expected one length, 1 or more")
+    flat = array.flatten()
+    if flat.null_count:
+        raise FeatvizError(f"{name} has vectors with empty entries; expected numbers")
+    numbers = flat.to_numpy(zero_copy_only=False)
+    with np.errstate(over="ignore"):
+        vectors: NDArray[np.float32] = numbers.astype(np.float32, copy=False)
+    if not (finite := np.isfinite(vectors if vectors is numbers else numbers)).all():
+        row = int(finite.argmin()) // widths[0]
+        raise FeatvizError(f"{name} holds NaN or infinity in row {row} (from 0)")
+    if vectors is not numbers and (vectors != numbers).any():
+        raise FeatvizError(
+            f"{name} holds {numbers.dtype} numbers that float32 does not hold exactly; "
+            "round them to float32 before writing them"
+        )
+    return vectors.reshape(-1, widths[0])
 
 
 def _typed(values: pd.Series, kind: Kind) -> pd.Series:
@@ -292,7 +323,9 @@ def _typed(values: pd.Series, kind: Kind) -> pd.Series:
         odd = ~((np.floor(numbers) == numbers) & (np.abs(numbers) < _MOST))
     if odd.any():
         row = int(odd.argmax())
-        raise FeatvizError(f"{values.name} of row {row} (from 0) is {numbers[row]}, no whole number")
+        raise FeatvizError(
+            f"{values.name} of row {row} (from 0) is {numbers[row]}, no whole number"
+        )
     return values if values.dtype == np.int64 else values.astype(np.int64)
 
 
@@ -315,7 +348,9 @@ def _text(value: object, column: object) -> str:
         case Real():
             return str(int(value)) if float(value).is_integer() else str(float(value))
     kind = type(value).__name__
-    raise FeatvizError(f"column '{column}' holds {kind}; expected text, or numbers that stand for it")
+    raise FeatvizError(
+        f"column '{column}' holds {kind}; expected text, or numbers that stand for it"
+    )
 
 
 def _refuse(values: pd.Series, expected: str) -> pd.Series:

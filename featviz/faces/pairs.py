@@ -8,8 +8,10 @@ Contours are not stored: they are drawn from the landmarks when they are needed.
 
 import hashlib
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +19,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from featviz.base.foreign import parsing, told_of
+from featviz.base.table import Kind, Table, list_vectors, read_parquet, to_frame
 from featviz.drawing import Drawing
 from featviz.errors import FeatvizError, one_line
 from featviz.faces.contours import contours
@@ -120,6 +124,15 @@ def write_pairs(pairs: PairSet) -> None:
         pq.write_table(table, temporary, compression="zstd")
 
 
+@dataclass(frozen=True, eq=False)
+class _Rows(Table):
+    """What landmarks.parquet holds beside the landmarks."""
+
+    noun: ClassVar[str] = "landmark table"
+    columns: ClassVar[Mapping[str, Kind]] = {"photo": "text", "split": "text"}
+    key: ClassVar[tuple[str, ...]] = ("photo",)
+
+
 def read_pairs(folder: Path) -> PairSet:
     """Read a pair set; raises FeatvizError saying what is missing or malformed."""
     folder = Path(folder)
@@ -129,18 +142,18 @@ def read_pairs(folder: Path) -> PairSet:
             f"{folder} has no landmarks.parquet; make a data set with "
             "`featviz faces sample` or `featviz faces import`"
         )
-    try:
-        table = pq.read_table(path)
-        flat = table.column("landmarks").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        names = tuple(table.column("photo").to_pylist())
-        splits = tuple(table.column("split").to_pylist())
+    with told_of(path), parsing("not a landmark table"):
+        table = read_parquet(path)
+        rows = _Rows(to_frame(table.drop_columns("landmarks")), {})
+        vectors = list_vectors("landmarks", table.column("landmarks"))
         facts = table.schema.metadata or {}
         size, origin = int(facts[b"size"]), facts.get(b"origin", b"").decode()
-        landmarks = np.asarray(flat, dtype=np.float32).reshape(len(names), LANDMARKS, 2)
-    except (pa.ArrowException, KeyError, ValueError) as error:
-        raise FeatvizError(f"{path} is not a landmark table: {one_line(error)}") from None
-    if unknown := set(splits) - set(SPLITS):
-        raise FeatvizError(f"{path} has splits {sorted(unknown)}; expected {', '.join(SPLITS)}")
+        landmarks = vectors.reshape(len(rows), LANDMARKS, 2)
+        if unknown := set(rows.names("split")) - set(SPLITS):
+            raise FeatvizError(f"splits {sorted(unknown)}; expected {', '.join(SPLITS)}")
+        if size < 1:
+            raise FeatvizError(f"photos of {size} px")
+    names, splits = (tuple(rows.rows[column]) for column in rows.columns)
     return PairSet(folder, names, landmarks, splits, size, origin)
 
 

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from featviz.base.foreign import parsing, told_of
 from featviz.encoding import decode_image
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write
@@ -29,17 +30,18 @@ class LossLog:
         if path.is_file():
             # A run that was stopped between a line and a save does those steps again; a full disk
             # leaves half a line.
-            with path.open(newline="") as file:
-                rows = [row for row in csv.DictReader(file) if None not in row.values()]
-            kept = [row for row in rows if int(row["step"]) <= step]
+            with told_of(path), parsing("no table of losses"), path.open(newline="") as file:
+                whole = [row for row in csv.DictReader(file) if _is_whole(row)]
+                kept = [row for row in whole if int(row["step"]) <= step]
+                numbers = [{name: float(value) for name, value in row.items()} for row in kept]
             with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
                 if kept:
                     writer = csv.DictWriter(file, list(kept[0]))
                     writer.writeheader()
                     writer.writerows(kept)
             if kept:
-                losses = kept[-1].items()
-                self.last = {name: float(x) for name, x in losses if name not in _NO_LOSSES}
+                losses = numbers[-1].items()
+                self.last = {name: value for name, value in losses if name not in _NO_LOSSES}
 
     def write(self, run: Run) -> None:
         """Add a line with the mean of the losses since the last one."""
@@ -55,6 +57,11 @@ class LossLog:
             if file.tell() == 0:
                 writer.writeheader()
             writer.writerow(row)
+
+
+def _is_whole(row: dict[Any, Any]) -> bool:
+    """Whether a line has as many numbers as the first one names."""
+    return None not in row and all(row.values())
 
 
 def sample_grid(
