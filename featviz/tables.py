@@ -342,7 +342,8 @@ def _layers(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(
         field.name
         for field in schema
-        if isinstance(field.type, _LISTS)
+        if field.name not in ROW_COLUMNS
+        and isinstance(field.type, _LISTS)
         and (types.is_floating(field.type.value_type) or types.is_integer(field.type.value_type))
     )
 

@@ -70,7 +70,8 @@ def told_of(path: Path) -> Iterator[None]:
 
 def _first_problem(error: "ValidationError") -> str:
     problem: Any = error.errors(include_url=False)[0]
-    # Of a choice of types the last word is a type's name, which tells nobody anything.
     place = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
     given = one_line(ValueError(repr(problem["input"])), 40)
-    return f"{place or 'the whole'}: {problem['msg'].lower()}; got {given}"
+    return f"{place or 'the whole'}: {problem['msg'][0].lower()}{problem['msg'][1:]}; got {given}"
