@@ -5,70 +5,124 @@ that pandas, DuckDB and Embedding Atlas open as it is.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pyarrow import types
 
+from featviz.base.foreign import parse_json, parsing, told_of
+from featviz.base.table import (
+    METADATA_KEY,
+    Kind,
+    Table,
+    list_vectors,
+    read_parquet,
+    to_frame,
+    write_parquet,
+)
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write
 from featviz.points import whole_pair
 
 ROW_COLUMNS = ("sketch", "group", "point_x", "point_y")
-METADATA_KEY = b"featviz"
 PART_KEY = b"featviz-part"
 _PER_LAYER = ("positions", "receptive_fields", "receptive_field_boxes")
 _PER_POINT = ("positions", "receptive_field_boxes")
 
 
-@dataclass(frozen=True, eq=False)
-class FeatureTable:
+_Pair = tuple[int, int]
+_Cells = list[tuple[float, float]]
+_Boxes = list[tuple[int, int, int, int]]
+
+
+@dataclass
+class _Metadata:
+    """What is known of a feature table's metadata; see docs/extraction.md."""
+
+    checkpoint: str | None = None
+    digest: str | None = None
+    variant: str | None = None
+    step: int | None = None
+    stage: str | None = None
+    sketches: str | None = None
+    size: int | _Pair | None = None
+    points: list[_Pair] | None = None
+    positions: dict[str, _Cells | None] | None = None
+    receptive_fields: dict[str, int | _Pair | None] | None = None
+    receptive_field_boxes: dict[str, _Boxes | None] | None = None
+    sees_whole_map: dict[str, bool | None] | None = None
+    skipped: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        for key in _PER_POINT:
+            for layer, entries in (getattr(self, key) or {}).items():
+                if entries is not None and len(entries) != len(self.points or ()):
+                    raise ValueError(
+                        f"{key} of layer {layer} are {len(entries)}; expected one for each of the "
+                        f"{len(self.points or ())} points"
+                    )
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class FeatureTable(Table):
     """Activation vectors, one row per sketch and point.
 
     rows: columns sketch (str, unique with the point), group (str), point_x and point_y (int,
-    input pixels, x right, y down).
+    input pixels, x right, y down); names that are numbers become text.
     vectors: for each layer a (N, C) float32 array, C the layer's channels, row i belongs to
     row i of `rows`.
     metadata: provenance that can be written as JSON: checkpoint, digest, variant, stage,
     positions, receptive_fields and others, see docs/extraction.md.
     """
 
-    rows: pd.DataFrame
     vectors: dict[str, NDArray[np.float32]]
-    metadata: dict[str, Any]
 
-    def __post_init__(self) -> None:
-        missing = [column for column in ROW_COLUMNS if column not in self.rows.columns]
-        if missing:
-            raise FeatvizError(
-                f"a feature table takes rows with columns {', '.join(ROW_COLUMNS)}; "
-                f"missing: {', '.join(missing)}"
-            )
-        if not self.vectors:
+    noun: ClassVar[str] = "feature table"
+    command: ClassVar[str] = "featviz extract"
+    columns: ClassVar[Mapping[str, Kind]] = {
+        "sketch": "text",
+        "group": "text",
+        "point_x": "whole",
+        "point_y": "whole",
+    }
+    key: ClassVar[tuple[str, ...]] = ("sketch", "point_x", "point_y")
+    description: ClassVar[type] = _Metadata
+
+    def __init__(
+        self,
+        rows: pd.DataFrame,
+        vectors: dict[str, NDArray[np.float32]],
+        metadata: dict[str, Any],
+    ) -> None:
+        super().__init__(rows, metadata)
+        object.__setattr__(self, "vectors", vectors)
+        if not vectors:
             raise FeatvizError("a feature table takes the vectors of at least one layer; got none")
-        for layer, vectors in self.vectors.items():
+        for layer, values in vectors.items():
             if layer in ROW_COLUMNS:
                 raise FeatvizError(f"a layer cannot be called '{layer}', which is a column's name")
-            if vectors.ndim != 2 or len(vectors) != len(self.rows) or vectors.dtype != np.float32:
+            if values.ndim != 2 or len(values) != len(rows) or values.dtype != np.float32:
                 raise FeatvizError(
-                    f"layer {layer} takes float32 vectors of shape ({len(self.rows)}, channels); "
-                    f"got {vectors.dtype} {vectors.shape}"
+                    f"layer {layer} takes float32 vectors of shape ({len(rows)}, channels); "
+                    f"got {values.dtype} {values.shape}"
                 )
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
     @property
     def checkpoint(self) -> str:
         """The name of the network; "model" for a table of somebody's own module that has none."""
         return str(self.metadata.get("checkpoint") or "model")
+
+    @property
+    def checkpoints(self) -> tuple[str, ...]:
+        """The name of the one network."""
+        return (self.checkpoint,)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -78,7 +132,7 @@ class FeatureTable:
     @property
     def groups(self) -> tuple[str, ...]:
         """The names of the groups, in order of first appearance."""
-        return tuple(dict.fromkeys(self.rows["group"]))
+        return self.names("group")
 
     @property
     def points(self) -> tuple[tuple[int, int], ...]:
@@ -122,7 +176,7 @@ class FeatureTable:
                 metadata[key] = {
                     layer: metadata[key][layer] for layer in layers if layer in metadata[key]
                 }
-        if "points" in metadata:
+        if metadata.get("points") is not None:
             kept = [i for i, (x, y) in enumerate(metadata["points"]) if (x, y) in points]
             metadata["points"] = [metadata["points"][i] for i in kept]
             for key in _PER_POINT:
@@ -179,13 +233,9 @@ def write_features(table: FeatureTable, path: Path, part: Part | None = None) ->
     for layer, vectors in table.vectors.items():
         flat = pa.array(np.ascontiguousarray(vectors).reshape(-1), type=pa.float32())
         columns[layer] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
-    text = json.dumps(table.metadata, ensure_ascii=False, allow_nan=False)
-    described = {METADATA_KEY: text.encode()}
-    if part is not None:
-        described[PART_KEY] = json.dumps(asdict(part)).encode()
-    arrow = pa.table(columns).replace_schema_metadata(described)
+    further = None if part is None else {PART_KEY: json.dumps(asdict(part)).encode()}
     with atomic_write(Path(path)) as temporary:
-        pq.write_table(arrow, temporary, compression="zstd")
+        write_parquet(pa.table(columns), table.metadata, temporary, further)
 
 
 _ROW_TYPES = {
@@ -197,10 +247,14 @@ _ROW_TYPES = {
 
 
 def read_features(path: Path) -> FeatureTable:
-    """Read a table that `write_features` wrote, a file or a folder of all its parts.
+    """Read a table that `write_features`, or another program, wrote: a file or a folder of parts.
+
+    A layer is a column of lists of numbers, all of one length, which float32 holds exactly. Rows of
+    which some were left out leave their points out of the metadata.
 
     Raises FeatvizError, naming the file, if it is missing, not parquet, not a feature table of
-    featviz, or lacks columns, and if parts are missing or of different tables.
+    featviz, if columns or metadata are not as they should be (see `FeatureTable`), if a vector is
+    missing or not finite, and if parts are missing or of different tables.
     """
     path = Path(path)
     if not path.is_dir():
@@ -208,28 +262,27 @@ def read_features(path: Path) -> FeatureTable:
     parts = part_files(path)
     _check_parts(path, parts)
     tables = [_read_file(part) for part in parts]
-    metadata = _joined_metadata(path, [table.metadata for table in tables])
-    return FeatureTable(
-        rows=pd.concat([table.rows for table in tables], ignore_index=True),
-        vectors={
-            layer: np.concatenate([table.vectors[layer] for table in tables])
-            for layer in tables[0].layers
-        },
-        metadata=metadata,
-    )
+    with told_of(path):
+        return FeatureTable(
+            rows=pd.concat([table.rows for table in tables], ignore_index=True),
+            vectors={
+                layer: np.concatenate([table.vectors[layer] for table in tables])
+                for layer in tables[0].layers
+            },
+            metadata=_joined_metadata([table.metadata for table in tables]),
+        )
 
 
 def describe_features(path: Path) -> TableDescription:
     """What a table says of itself, read from the ends of its files; errors as `read_features`."""
     path = Path(path)
     if not path.is_dir():
-        return _describe(path, _read_schema(path))
+        return _describe(path)
     descriptions = _check_parts(path, part_files(path))
-    return TableDescription(
-        rows=sum(description.rows for description in descriptions),
-        layers=descriptions[0].layers,
-        metadata=_joined_metadata(path, [description.metadata for description in descriptions]),
-    )
+    with told_of(path):
+        metadata = _joined_metadata([description.metadata for description in descriptions])
+    rows = sum(description.rows for description in descriptions)
+    return TableDescription(rows, descriptions[0].layers, metadata)
 
 
 def part_files(folder: Path) -> list[Path]:
@@ -238,100 +291,84 @@ def part_files(folder: Path) -> list[Path]:
 
 
 def _check_parts(folder: Path, parts: Sequence[Path]) -> list[TableDescription]:
-    descriptions = [_describe(part, _read_schema(part)) for part in parts]
+    descriptions = [_describe(part) for part in parts]
     if not descriptions:
         raise FeatvizError(f"{folder}: not a feature table: a folder without part-*.parquet")
     found = [description.part for description in descriptions]
     total = found[0].of if found[0] is not None else len(found)
-    if found != [Part(number, total) for number in range(total)]:
+    if len(found) != total or found != [Part(number, total) for number in range(total)]:
         raise FeatvizError(
             f"{folder}: not a complete feature table: {len(found)} files; expected the "
             f"{total} parts of one table"
         )
+    if other := [one for one in descriptions if one.layers != descriptions[0].layers]:
+        raise FeatvizError(
+            f"{folder}: its parts are of different tables: layers "
+            f"{', '.join(descriptions[0].layers)} and {', '.join(other[0].layers)}"
+        )
     return descriptions
 
 
-def _joined_metadata(folder: Path, parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _joined_metadata(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What all parts say, and all that any of them skipped."""
     first = parts[0]
     for key in first:
         if key != "skipped" and any(part.get(key) != first[key] for part in parts):
-            raise FeatvizError(f"{folder}: its parts are of different tables: '{key}' differs")
+            raise FeatvizError(f"its parts are of different tables: '{key}' differs")
     if "skipped" not in first:
         return first
-    return {**first, "skipped": [sketch for part in parts for sketch in part["skipped"]]}
+    skipped = [sketch for part in parts for sketch in part.get("skipped") or ()]
+    return {**first, "skipped": skipped}
 
 
-def _read_schema(path: Path) -> Any:
-    with _readable(path):
-        return pq.read_metadata(path)
+def _describe(path: Path) -> TableDescription:
+    with told_of(path):
+        FeatureTable.require_file(path)
+        with parsing("not a readable parquet file"):
+            footer = pq.read_metadata(path)
+            schema = footer.schema.to_arrow_schema()
+            names = schema.names
+        known = schema.metadata or {}
+        return TableDescription(
+            rows=footer.num_rows,
+            layers=_layers(schema),
+            metadata=FeatureTable.described(known.get(METADATA_KEY), names),
+            part=parse_json(known[PART_KEY], Part) if PART_KEY in known else None,
+        )
 
 
-def _describe(path: Path, footer: Any) -> TableDescription:
-    schema = footer.schema.to_arrow_schema()
-    metadata = _metadata(path, schema)
-    part = (schema.metadata or {}).get(PART_KEY)
-    return TableDescription(
-        rows=footer.num_rows,
-        layers=_layers(schema),
-        metadata=metadata,
-        part=None if part is None else Part(**json.loads(part)),
+def _layers(schema: pa.Schema) -> tuple[str, ...]:
+    """The columns of lists of numbers. Other programs write lists without their length."""
+    return tuple(
+        field.name
+        for field in schema
+        if field.name not in ROW_COLUMNS
+        and isinstance(field.type, _LISTS)
+        and (types.is_floating(field.type.value_type) or types.is_integer(field.type.value_type))
     )
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    if not path.is_file():
-        raise FeatvizError(f"{path}: no such feature table; `featviz extract` writes them")
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise FeatvizError(f"{path}: not a readable parquet file ({error})") from None
-
-
-def _layers(schema: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in schema if pa.types.is_fixed_size_list(field.type))
-
-
-def _metadata(path: Path, schema: Any) -> dict[str, Any]:
-    text = (schema.metadata or {}).get(METADATA_KEY)
-    if text is None:
-        raise FeatvizError(
-            f"{path}: not a feature table: no 'featviz' metadata; expected a file that "
-            "`featviz extract` wrote"
-        )
-    missing = [column for column in ROW_COLUMNS if column not in schema.names]
-    if missing:
-        raise FeatvizError(
-            f"{path}: not a feature table: missing column {', '.join(missing)}; "
-            f"there are {', '.join(schema.names)}"
-        )
-    try:
-        metadata: dict[str, Any] = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise FeatvizError(f"{path}: {error}") from None
-    return metadata
+_LISTS = (pa.FixedSizeListType, pa.ListType, pa.LargeListType)
 
 
 def _read_file(path: Path) -> FeatureTable:
-    # Not through a dataset, which would take a folder's name for a partition.
-    with _readable(path), pq.ParquetFile(path) as file:
-        arrow = file.read()
-    metadata = _metadata(path, arrow.schema)
-    layers = list(_layers(arrow.schema))
-    try:
-        return FeatureTable(
-            rows=arrow.drop_columns(layers).to_pandas(ignore_metadata=True),
-            vectors={layer: _vectors(arrow.column(layer)) for layer in layers},
-            metadata=metadata,
-        )
-    except FeatvizError as error:
-        raise FeatvizError(f"{path}: {error}") from None
-
-
-def _vectors(column: Any) -> NDArray[np.float32]:
-    array = column.combine_chunks()
-    width = column.type.list_size
-    flat = array.flatten() if len(array) else pa.array([], type=column.type.value_type)
-    vectors: NDArray[np.float32] = flat.to_numpy(zero_copy_only=False).reshape(-1, width)
-    return vectors
+    with told_of(path):
+        FeatureTable.require_file(path)
+        arrow = read_parquet(path)
+        text = (arrow.schema.metadata or {}).get(METADATA_KEY)
+        metadata = FeatureTable.described(text, arrow.column_names)
+        layers = list(_layers(arrow.schema))
+        rows = arrow.drop_columns(layers)
+        if nested := [field for field in rows.schema if types.is_nested(field.type)]:
+            raise FeatvizError(
+                f"column '{nested[0].name}' holds {nested[0].type}, neither a label nor vectors; "
+                "write the table without it"
+            )
+        vectors = {layer: list_vectors(f"layer {layer}", arrow.column(layer)) for layer in layers}
+        table = FeatureTable(to_frame(rows), vectors, metadata)
+        listed = metadata.get("points")
+        if listed is None or not len(table):
+            return table
+        if unknown := [point for point in table.points if list(point) not in listed]:
+            raise FeatvizError(f"the metadata's points do not hold {unknown[0]} of the rows")
+        return FeatureTable(table.rows, vectors, table._metadata_of(layers, table.points))

@@ -123,18 +123,18 @@ def test_every_layer_is_compared_with_every_other(tables, measure, single) -> No
     assert similarity.panels == (("one", "L0"), ("one", "L1"), ("two", "L0"), ("two", "L1"))
     vectors = [v for t in tables for v in t.vectors.values()]
     expected = [[single(a, b) for b in vectors] for a in vectors]
-    np.testing.assert_allclose(similarity.values, expected, atol=1e-12)
-    assert similarity.value(("one", "L1"), ("two", "L1")) == similarity.values[1, 3]
-    frame = similarity.frame()
+    np.testing.assert_allclose(similarity.matrix, expected, atol=1e-12)
+    assert similarity.value(("one", "L1"), ("two", "L1")) == similarity.matrix[1, 3]
+    frame = similarity.rows
     assert len(frame) == 16
     row = frame[(frame["layer_1"] == "L1") & (frame["layer_2"] == "L0")].iloc[1]
     assert (row["checkpoint_1"], row["checkpoint_2"]) == ("one", "two")
-    assert row["value"] == similarity.values[1, 2]
+    assert row["value"] == similarity.matrix[1, 2]
 
 
 def test_a_dead_layer_is_nan_and_the_others_are_not(tables) -> None:
     dead = table("two", L0=np.zeros((50, 3)))
-    values = compare([tables[0], dead]).values
+    values = compare([tables[0], dead]).matrix
     assert np.isnan(values[2]).all() and np.isnan(values[:, 2]).all()
     assert np.isfinite(values[:2, :2]).all()
 
@@ -162,7 +162,7 @@ def test_the_heat_map_writes_every_number_and_rounds_nothing_up_to_one(tables) -
     near = table("two", L0=tables[0].vectors["L0"] + 1e-3 * np.arange(50)[:, None] % 0.01)
     dead = table("three", L0=np.zeros((50, 3)))
     similarity = compare([tables[0].select(layers=["L0"]), near, dead])
-    assert 0.995 < similarity.values[0, 1] < 1
+    assert 0.995 < similarity.matrix[0, 1] < 1
     with style():
         figure = similarity_figure(similarity)
     ax = figure.axes[0]
@@ -197,7 +197,7 @@ def test_the_command_writes_a_figure_and_the_numbers(tmp_path, monkeypatch, caps
     assert capsys.readouterr().out.splitlines()[:2] == ["numbers.csv", "one_two-cka.png"]
     assert Image.open("one_two-cka.png").size[0] > 500
     np.testing.assert_allclose(
-        pd.read_csv("numbers.csv")["value"], compare(tables).values.reshape(-1), atol=1e-12
+        pd.read_csv("numbers.csv")["value"], compare(tables).rows["value"], atol=1e-12
     )
     command = ["similarity", "one.parquet", "--measure", "rsa", "--metric", "cosine"]
     main([*command, "--layers", "L1", "--out", "rsa.pdf"])

@@ -2,18 +2,17 @@
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+from featviz.base.foreign import read_json
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write
 
 Verdict = Literal["holds", "does not hold", "cannot be judged"]
 Bound = Literal["at least", "at most"]
 
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 FORMAT = "featviz claims 1"
 
 
@@ -119,25 +118,56 @@ def write_claims(claims: Claims, path: Path) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _PartEntry(Finding, Definition):
+    """How the file holds a `Part`."""
+
+    p_adjusted: float | None
+    verdict: Verdict
+    why: str
+
+    def as_part(self) -> Part:
+        definition, finding = (
+            {one.name: getattr(self, one.name) for one in fields(kind)}
+            for kind in (Definition, Finding)
+        )
+        return Part(
+            Definition(**definition), Finding(**finding), self.p_adjusted, self.verdict, self.why
+        )
+
+
+@dataclass(frozen=True)
+class _ClaimEntry:
+    claim: str
+    says: str
+    parts: tuple[_PartEntry, ...]
+    verdict: Verdict
+    why: str
+
+
+@dataclass(frozen=True)
+class _Content:
+    format: Literal["featviz claims 1"]
+    metadata: dict[str, Any]
+    claims: tuple[_ClaimEntry, ...]
+
+
 def read_claims(path: Path) -> Claims:
     """Read what `write_claims` wrote; raises FeatvizError naming the file if it is no such."""
     path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.is_file():
         raise FeatvizError(
             f"{path}: no such file; `featviz claims FEATURES... --json FILE` writes it"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise FeatvizError(f"{path}: not readable as JSON ({error})") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        given = content.get("format") if isinstance(content, dict) else None
-        raise FeatvizError(f"{path}: not claims of featviz: format {given!r}, expected {FORMAT!r}")
+        )
     try:
-        claims = tuple(_claim_from_json(entry) for entry in content["claims"])
-        return Claims(claims, dict(content["metadata"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise FeatvizError(f"{path}: not claims of featviz: {error!r}") from None
+        content = read_json(path, _Content)
+    except FeatvizError as error:
+        raise FeatvizError(f"{error}; expected claims of featviz, format '{FORMAT}'") from None
+    claims = tuple(
+        Claim(one.claim, one.says, tuple(p.as_part() for p in one.parts), one.verdict, one.why)
+        for one in content.claims
+    )
+    return Claims(claims, content.metadata)
 
 
 def finite(value: float | None) -> float | None:
@@ -162,22 +192,3 @@ def _claim_to_json(claim: Claim) -> dict[str, Any]:
             for part in claim.parts
         ],
     }
-
-
-def _claim_from_json(entry: Mapping[str, Any]) -> Claim:
-    parts = tuple(_part_from_json(part) for part in entry["parts"])
-    verdict = _verdict(entry["verdict"])
-    return Claim(entry["claim"], entry["says"], parts, verdict, entry["why"])
-
-
-def _part_from_json(entry: Mapping[str, Any]) -> Part:
-    definition = Definition(**{one.name: entry[one.name] for one in fields(Definition)})
-    finding = Finding(**{one.name: entry[one.name] for one in fields(Finding)})
-    return Part(definition, finding, entry["p_adjusted"], _verdict(entry["verdict"]), entry["why"])
-
-
-def _verdict(given: str) -> Verdict:
-    for verdict in VERDICTS:
-        if given == verdict:
-            return verdict
-    raise ValueError(f"unknown verdict {given!r}")

@@ -58,13 +58,13 @@ class Evaluate:
         from featviz.evaluation.evaluate import EvaluationSettings, evaluate
         from featviz.evaluation.plots import evaluation_figure
         from featviz.evaluation.summary import summary
-        from featviz.evaluation.table import check_format, write_evaluation
+        from featviz.evaluation.table import EvaluationTable
         from featviz.faces.pairs import read_pairs
         from featviz.figures import figure_format, save_figure, style
         from featviz.sketches import read_sketches
 
         if self.out is not None:
-            check_format(self.out)
+            EvaluationTable.check_ending(self.out)
         if self.plot is not None:
             figure_format(self.plot)
         if self.threads is not None:
@@ -96,7 +96,7 @@ class Evaluate:
             print(f"skipped {line}", file=sys.stderr)
         print(summary(table))
         if self.out is not None:
-            write_evaluation(table, self.out)
+            table.write(self.out)
             print(self.out)
         if self.plot is not None:
             with style():

@@ -31,8 +31,7 @@ class Similarity:
     def run(self) -> None:
         """Compare, draw and print where the figure is and its caption."""
         from featviz.figures import figure_format, save_figure, style
-        from featviz.files import FRAME_FORMATS, require_ending
-        from featviz.similarity.compare import compare, write_similarity
+        from featviz.similarity.compare import SimilarityTable, compare
         from featviz.similarity.plots import caption, similarity_figure
         from featviz.tables import read_features
 
@@ -41,7 +40,7 @@ class Similarity:
         out = self.out or Path(f"{'_'.join(p.stem for p in self.features)}-{self.measure}.png")
         figure_format(out)
         if self.save_table is not None:
-            require_ending(self.save_table, "similarities", FRAME_FORMATS)
+            SimilarityTable.check_ending(self.save_table)
         points = None if self.point is None else [self.point]
         table = compare(
             [read_features(path).select(points=points) for path in self.features],
@@ -52,7 +51,7 @@ class Similarity:
         with style():
             figure = similarity_figure(table)
         if self.save_table is not None:
-            write_similarity(table, self.save_table)
+            table.write(self.save_table)
             print(self.save_table)
         save_figure(figure, out)
         print(out)

@@ -32,13 +32,13 @@ class Structure:
         from featviz.structure.groups import parse_merge
         from featviz.structure.measure import measure_structure
         from featviz.structure.summary import summary
-        from featviz.structure.table import check_format, write_structure
+        from featviz.structure.table import StructureTable
         from featviz.tables import read_features
 
         if not self.features:
             raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
         if self.out is not None:
-            check_format(self.out)
+            StructureTable.check_ending(self.out)
         points = None if self.point is None else [self.point]
         table = measure_structure(
             [read_features(path).select(points=points) for path in self.features],
@@ -47,7 +47,8 @@ class Structure:
             permutations=self.permutations,
             seed=self.seed,
         )
-        print(summary(table))
+        text = summary(table)
+        print(text)
         if self.out is not None:
-            write_structure(table, self.out)
+            table.write(self.out, text)
             print(self.out)

@@ -48,7 +48,6 @@ class Trajectory:
             judge_steps,
             measure_trajectory,
             verdicts_table,
-            write_trajectory,
         )
         from featviz.trajectory.plots import caption, trajectory_figure
 
@@ -88,7 +87,7 @@ class Trajectory:
         with style():
             figure = trajectory_figure(table, verdicts)
         if self.save_table is not None:
-            write_trajectory(table, self.save_table)
+            table.write(self.save_table)
             print(self.save_table)
         if verdicts is not None and self.save_claims is not None:
             write_frame(verdicts, self.save_claims)

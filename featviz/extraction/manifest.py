@@ -5,9 +5,11 @@ changed, so the list never tells another story than they do, and a lost one is m
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from featviz.base.foreign import read_json
 from featviz.errors import FeatvizError
 from featviz.extraction.locks import table_lock
 from featviz.files import atomic_write, remove_unfinished
@@ -34,6 +36,11 @@ _FROM_METADATA = (
 
 
 _Entries = dict[str, dict[str, Any]]
+
+
+@dataclass
+class _Content:
+    tables: dict[str, dict[str, Any]]
 
 
 def update_manifest(folder: Path, name: str | None = None, seconds: float | None = None) -> None:
@@ -70,11 +77,10 @@ def _same(one: _Entries, other: _Entries) -> bool:
 def read_manifest(folder: Path) -> _Entries:
     """The entries of a folder's list by the tables' names; none if it is missing or damaged."""
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        tables: _Entries = content["tables"]
-        return {name: {"seconds": None, **entry} for name, entry in tables.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        tables = read_json(folder / MANIFEST, _Content).tables
+    except FeatvizError:
         return {}
+    return {name: {"seconds": None, **entry} for name, entry in tables.items()}
 
 
 def derive_manifest(folder: Path, known: _Entries | None = None) -> _Entries:

@@ -8,20 +8,21 @@ Contours are not stored: they are drawn from the landmarks when they are needed.
 
 import hashlib
 import zlib
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
+from featviz.base.foreign import parsing, told_of
+from featviz.base.table import Kind, Table, list_vectors, read_parquet, to_frame
 from featviz.drawing import Drawing
-from featviz.errors import FeatvizError, one_line
+from featviz.errors import FeatvizError
 from featviz.faces.contours import contours
 from featviz.faces.landmarks import LANDMARKS
 from featviz.files import atomic_write
@@ -30,25 +31,6 @@ from featviz.images import read_image
 PHOTO_SIZE = 512
 SPLITS = ("train", "test")
 TEST_SHARE = 0.1
-
-
-def _is_text(of: pa.DataType) -> bool:
-    return bool(pa.types.is_string(of) or pa.types.is_large_string(of))
-
-
-def _is_numbers(of: pa.DataType) -> bool:
-    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return any(is_list(of) for is_list in lists) and (
-        pa.types.is_floating(of.value_type) or pa.types.is_integer(of.value_type)
-    )
-
-
-_COLUMNS: dict[str, tuple[str, Callable[[pa.DataType], bool]]] = {
-    "photo": ("text", _is_text),
-    "split": ("text", _is_text),
-    "landmarks": ("lists of numbers", _is_numbers),
-}
-"""What each column of landmarks.parquet holds, in words and as a test of its type."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +124,15 @@ def write_pairs(pairs: PairSet) -> None:
         pq.write_table(table, temporary, compression="zstd")
 
 
+@dataclass(frozen=True, eq=False)
+class _Rows(Table):
+    """What landmarks.parquet holds beside the landmarks."""
+
+    noun: ClassVar[str] = "landmark table"
+    columns: ClassVar[Mapping[str, Kind]] = {"photo": "text", "split": "text"}
+    key: ClassVar[tuple[str, ...]] = ("photo",)
+
+
 def read_pairs(folder: Path) -> PairSet:
     """Read a pair set; raises FeatvizError saying what is missing or malformed."""
     folder = Path(folder)
@@ -151,59 +142,29 @@ def read_pairs(folder: Path) -> PairSet:
             f"{folder} has no landmarks.parquet; make a data set with "
             "`featviz faces sample` or `featviz faces import`"
         )
-    try:
-        table = pq.read_table(path)
-        columns = {name: table.column(name) for name in _COLUMNS}
+    with told_of(path), parsing("not a landmark table"):
+        table = read_parquet(path)
+        rows = _Rows(to_frame(table.drop_columns("landmarks")), {})
+        vectors = list_vectors("landmarks", table.column("landmarks"))
         facts = {
             key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()
         }
         size = int(facts["size"])
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise FeatvizError(f"{path} is not a landmark table: {one_line(error)}") from None
-    for name, (expected, fits) in _COLUMNS.items():
-        column = columns[name]
-        if not fits(column.type) or column.null_count:
-            found = f"missing {column.type}" if column.null_count else column.type
-            raise FeatvizError(f"{path}: column '{name}' holds {found}; expected {expected}")
-    try:
-        names = tuple(columns["photo"].to_pylist())
-        splits = tuple(columns["split"].to_pylist())
-    except UnicodeDecodeError as error:
-        raise FeatvizError(f"{path} holds text that is not UTF-8 ({one_line(error)})") from None
-    if unknown := set(splits) - set(SPLITS):
-        raise FeatvizError(f"{path} has splits {sorted(unknown)}; expected {', '.join(SPLITS)}")
-    if again := [name for name, times in Counter(names).items() if times > 1]:
-        raise FeatvizError(f"{path} has two photos '{again[0]}'")
-    if outside := [name for name in names if _leads_outside(name)]:
-        raise FeatvizError(f"{path} has a photo {outside[0]!r}; expected a path inside its photos")
-    if size < 1:
-        raise FeatvizError(f"{path} tells of photos of {size} px; expected at least 1 px")
-    return PairSet(
-        folder,
-        names,
-        _landmarks(columns["landmarks"], path),
-        splits,
-        size,
-        facts.get("origin", ""),
-        facts.get("precision", ""),
-    )
-
-
-def _landmarks(column: pa.ChunkedArray, path: Path) -> NDArray[np.float32]:
-    """(N, 68, 2) of a column of lists; raises FeatvizError if they are no such numbers."""
-    lengths = pc.list_value_length(column).to_numpy()
-    if (wrong := lengths != 2 * LANDMARKS).any():
-        raise FeatvizError(
-            f"{path}: a photo has {lengths[wrong][0]} numbers in 'landmarks'; expected "
-            f"{2 * LANDMARKS}: x and y of {LANDMARKS} points"
-        )
-    flat = pc.list_flatten(column).to_numpy().astype(np.float32)
-    landmarks: NDArray[np.float32] = flat.reshape(len(lengths), LANDMARKS, 2)
-    if not (finite := np.isfinite(landmarks).all(axis=(1, 2))).all():
-        raise FeatvizError(
-            f"{path}: row {np.flatnonzero(~finite)[0]} has landmarks that are missing or not finite"
-        )
-    return landmarks
+        if vectors.shape[1] != 2 * LANDMARKS:
+            raise FeatvizError(
+                f"a photo has {vectors.shape[1]} numbers in 'landmarks'; expected {2 * LANDMARKS}: "
+                f"x and y of {LANDMARKS} points"
+            )
+        if unknown := set(rows.names("split")) - set(SPLITS):
+            raise FeatvizError(f"splits {sorted(unknown)}; expected {', '.join(SPLITS)}")
+        if outside := [name for name in rows.names("photo") if _leads_outside(name)]:
+            raise FeatvizError(f"a photo {outside[0]!r}; expected a path inside its photos")
+        if size < 1:
+            raise FeatvizError(f"photos of {size} px; expected at least 1 px")
+    names, splits = (tuple(rows.rows[column]) for column in rows.columns)
+    landmarks = vectors.reshape(len(rows), LANDMARKS, 2)
+    further = (facts.get("origin", ""), facts.get("precision", ""))
+    return PairSet(folder, names, landmarks, splits, size, *further)
 
 
 def _leads_outside(name: str) -> bool:

@@ -14,7 +14,6 @@ changes are averaged, reach is 1 if any cell is.
 """
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featviz.errors import FeatvizError, one_line
+from featviz.base.foreign import parse_json, parsing, told_of
+from featviz.errors import FeatvizError
 from featviz.files import atomic_write
 
 MOST_CELLS = 128
@@ -31,6 +31,13 @@ MOST_CELLS = 128
 
 _LEAST = float(np.finfo(np.float16).smallest_subnormal)
 _SEPARATOR = "|"
+_MOST_BYTES = 2**22
+
+
+@dataclass
+class _Metadata:
+    checkpoint: str | None = None
+
 
 Change = NDArray[np.float32]
 Reach = NDArray[np.bool_]
@@ -104,17 +111,24 @@ def read_maps(path: Path) -> LeakageMaps:
         raise FeatvizError(f"{path}: no such leakage maps; `featviz leakage` writes them")
     changes: dict[str, dict[tuple[str, str, str], Change]] = {"change": {}, "edit-change": {}}
     reached: dict[str, dict[tuple[str, str], Reach]] = {"reach": {}, "edit-reach": {}}
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            metadata = json.loads(str(file["metadata"]))
-            for name in file.files:
-                match name.split(_SEPARATOR):
-                    case ["change" | "edit-change" as kind, mode, group, layer]:
-                        changes[kind][mode, group, layer] = file[name].astype(np.float32)
-                    case ["reach" | "edit-reach" as kind, group, layer]:
-                        reached[kind][group, layer] = file[name].astype(bool)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise FeatvizError(f"{path} holds no leakage maps: {one_line(error)}") from None
+    with told_of(path), parsing("no leakage maps"), np.load(path, allow_pickle=False) as file:
+        for entry in file.zip.infolist():
+            # Before it is unpacked: a few bytes may become many.
+            if entry.file_size > _MOST_BYTES:
+                raise FeatvizError(f"'{entry.filename}' is of {entry.file_size} bytes; no map is")
+        text = str(file["metadata"])
+        parse_json(text, _Metadata)
+        for name in file.files:
+            match name.split(_SEPARATOR):
+                case ["change" | "edit-change" as kind, mode, what, layer]:
+                    changes[kind][mode, what, layer] = _map(name, file[name]).astype(np.float32)
+                case ["reach" | "edit-reach" as kind, what, layer]:
+                    reached[kind][what, layer] = _map(name, file[name]).astype(bool)
+        for found, reach in zip(changes.values(), reached.values(), strict=True):
+            for (_, what, layer), change in found.items():
+                if (what, layer) in reach and reach[what, layer].shape != change.shape:
+                    raise FeatvizError(f"the maps of {what} at {layer} are of different sizes")
+        metadata = parse_json(text, dict[str, Any])
     return LeakageMaps(
         changes["change"],
         reached["reach"],
@@ -122,3 +136,11 @@ def read_maps(path: Path) -> LeakageMaps:
         changes["edit-change"],
         reached["edit-reach"],
     )
+
+
+def _map(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype.kind not in "buif" or values.ndim != 2:
+        raise FeatvizError(f"'{name}' is {values.dtype} {values.shape}; expected numbers (h, w)")
+    if min(values.shape) == 0 or max(values.shape) > MOST_CELLS:
+        raise FeatvizError(f"'{name}' has sides {values.shape}; expected 1 to {MOST_CELLS}")
+    return values

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
-from featviz.evaluation.table import ALL_GROUPS
+from featviz.base.table import ALL_GROUPS
 from featviz.figures import (
     ADDED,
     GREY,

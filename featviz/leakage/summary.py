@@ -4,8 +4,8 @@ import math
 
 import pandas as pd
 
+from featviz.base.table import ALL_GROUPS
 from featviz.evaluation.summary import aligned
-from featviz.evaluation.table import ALL_GROUPS
 from featviz.leakage.table import ALL, FREE, NUMBERS, LeakageTable
 
 _KEYS = ["checkpoint", "group", "layer", "mode"]

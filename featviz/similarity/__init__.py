@@ -1,6 +1,6 @@
 """Similarity of representations: do two layers, or two checkpoints, order the sketches alike?"""
 
-from featviz.similarity.compare import MEASURES, SimilarityTable, compare, write_similarity
+from featviz.similarity.compare import MEASURES, SimilarityTable, compare
 from featviz.similarity.measures import linear_cka, rsa
 
-__all__ = ["MEASURES", "SimilarityTable", "compare", "linear_cka", "rsa", "write_similarity"]
+__all__ = ["MEASURES", "SimilarityTable", "compare", "linear_cka", "rsa"]

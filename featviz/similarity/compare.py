@@ -1,17 +1,16 @@
 """Feature tables -> a matrix of similarities of all their layers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 import featviz
+from featviz.base.table import Kind, Table
 from featviz.errors import FeatvizError
-from featviz.files import write_frame
 from featviz.panels import checkpoint_names, require_one_point, require_same_sketches
 from featviz.progress import track
 from featviz.similarity.measures import centred_gram, centred_ranks, correlations
@@ -23,22 +22,49 @@ MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 
 @dataclass(frozen=True, eq=False)
-class SimilarityTable:
+class SimilarityTable(Table):
     """Similarities of all pairs of panels.
 
-    panels: (checkpoint, layer), checkpoint by checkpoint. values: (P, P), symmetric, 1 on the
-    diagonal; NaN in the row and column of a layer whose features are constant. metadata: measure,
-    metric, sketches, point, version, and the digests of the checkpoints.
+    rows: one per ordered pair of panels (checkpoint, layer), checkpoint by checkpoint; value: 1 of
+    a panel and itself; NaN for a layer whose features are constant. metadata: measure, metric,
+    sketches, point, version, and the digests of the checkpoints; files of version 0.1.0 have none.
     """
 
-    panels: tuple[tuple[str, str], ...]
-    values: NDArray[np.float64]
-    metadata: dict[str, Any]
+    noun: ClassVar[str] = "similarity table"
+    command: ClassVar[str] = "featviz similarity --save-table"
+    columns: ClassVar[Mapping[str, Kind]] = {
+        "measure": "text",
+        "checkpoint_1": "text",
+        "layer_1": "text",
+        "checkpoint_2": "text",
+        "layer_2": "text",
+        "value": "number",
+    }
+    key: ClassVar[tuple[str, ...]] = ("checkpoint_1", "layer_1", "checkpoint_2", "layer_2")
+    needs_metadata: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        pairs = zip(self.rows["checkpoint_2"], self.rows["layer_2"], strict=True)
+        if list(pairs) != list(self.panels) * len(self.panels):
+            raise FeatvizError(f"{len(self.rows)} rows are not all pairs of panels, row by row")
+
+    @property
+    def panels(self) -> tuple[tuple[str, str], ...]:
+        """The panels (checkpoint, layer), in order."""
+        pairs = zip(self.rows["checkpoint_1"], self.rows["layer_1"], strict=True)
+        return tuple(dict.fromkeys(pairs))
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """The values (P, P), symmetric."""
+        side = len(self.panels)
+        return self.rows["value"].to_numpy().reshape(side, side)
 
     @property
     def checkpoints(self) -> tuple[str, ...]:
         """The checkpoints, in order."""
-        return tuple(dict.fromkeys(checkpoint for checkpoint, _ in self.panels))
+        return self.names("checkpoint_1")
 
     def value(self, first: tuple[str, str], second: tuple[str, str]) -> float:
         """Similarity of two panels (checkpoint, layer)."""
@@ -46,18 +72,7 @@ class SimilarityTable:
             if panel not in self.panels:
                 there = ", ".join(" ".join(known) for known in self.panels)
                 raise FeatvizError(f"no panel '{' '.join(panel)}'; there are {there}")
-        return float(self.values[self.panels.index(first), self.panels.index(second)])
-
-    def frame(self) -> pd.DataFrame:
-        """A row per ordered pair: measure, checkpoint_1, layer_1, checkpoint_2, layer_2, value."""
-        return pd.DataFrame(
-            [
-                (self.metadata["measure"], *first, *second, self.values[i, j])
-                for i, first in enumerate(self.panels)
-                for j, second in enumerate(self.panels)
-            ],
-            columns=["measure", "checkpoint_1", "layer_1", "checkpoint_2", "layer_2", "value"],
-        )
+        return float(self.matrix[self.panels.index(first), self.panels.index(second)])
 
 
 def compare(
@@ -105,9 +120,10 @@ def compare(
             for name, table in zip(names, chosen, strict=True)
         },
     }
-    return SimilarityTable(tuple(panels), correlations(centred), metadata)
-
-
-def write_similarity(table: SimilarityTable, path: Path) -> None:
-    """Write the pairs (`SimilarityTable.frame`) as .csv or .parquet, complete or not at all."""
-    write_frame(table.frame(), path)
+    values = correlations(centred)
+    rows = [
+        (measure, *first, *second, values[i, j])
+        for i, first in enumerate(panels)
+        for j, second in enumerate(panels)
+    ]
+    return SimilarityTable(pd.DataFrame(rows, columns=list(SimilarityTable.columns)), metadata)

@@ -25,7 +25,7 @@ def draw_similarity(table: SimilarityTable, ax: Axes, bar: Axes | None = None) -
     """
     import seaborn as sns
 
-    values, count = table.values, len(table.panels)
+    values, count = table.matrix, len(table.panels)
     least = float(np.nanmin(values, initial=0.0))
     sns.heatmap(
         values,

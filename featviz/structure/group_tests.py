@@ -27,6 +27,9 @@ Distances = NDArray[np.float64]
 Groups = Sequence[str] | NDArray[Any]
 
 
+_MEDIAN_STEPS = 100
+
+
 @dataclass(frozen=True)
 class GroupTest:
     """A statistic with its p-value and the permutations it comes from; see `PermutationTest`.
@@ -93,12 +96,15 @@ def permdisp(
     """Do groups differ in spread? One-way F of each sketch's distance to its group's mean.
 
     Groups of one have no spread and are left out. What changes places is the sketches' differences
-    from the means of their groups, so the places of the groups do not matter, and the distances are
-    taken anew to the means of the new groups (Anderson 2006, section 2.4). Exchanging the distances
-    themselves, as is often done, forgets that the means were fitted: they lie nearer to the members
-    of small groups, and the two of a pair are always equally far. It finds spread in groups that do
-    not differ, in all of them if they are pairs. Raises FeatvizError if fewer than 2 groups of 2
-    are left, or if all sketches are equally far from the means of their groups.
+    from the medians of their groups, so the places of the groups do not matter, and the distances
+    are taken anew to the means of the new groups (Anderson 2006, section 2.4). Differences from the
+    means, as there, do not do where most features are one value, as behind a ReLU: that value comes
+    to lie at as many places as there are groups, and spread is found in groups that are drawn
+    alike. Exchanging the distances themselves, as is often done, forgets that the means were
+    fitted: they lie nearer to the members of small groups, and the two of a pair are always equally
+    far. It finds spread in groups that do not differ, in all of them if they are pairs. Raises
+    FeatvizError if fewer than 2 groups of 2 are left, or if all sketches are equally far from the
+    means of their groups.
     """
     groups = np.asarray(groups)
     names, counts = np.unique(groups, return_counts=True)
@@ -155,18 +161,36 @@ def _share_within(spread: NDArray[np.float64], labels: NDArray[np.int64]) -> flo
 def _residual_products(
     distances: Distances, codes: NDArray[np.int64], has_spread: NDArray[np.bool_]
 ) -> Distances:
-    """Inner products (N, N) of what parts each sketch from its group's mean, from distances.
+    """Inner products (N, N) of what parts each sketch from its group's median, from distances.
 
-    A mean of n takes 1 / n of the variance with it; groups of all sizes are put on one scale.
+    A centre of n takes 1 / n of the variance with it; groups of all sizes are put on one scale.
     """
     sizes = np.bincount(codes)
-    same = codes[:, None] == codes[None, :]
-    centre = np.eye(len(codes)) - same / sizes[codes]
-    products = centre @ (-(distances**2) / 2) @ centre
+    centre = np.eye(len(codes))
+    for code in range(len(sizes)):
+        rows = np.flatnonzero(codes == code)
+        centre[np.ix_(rows, rows)] -= _median_weights(distances[np.ix_(rows, rows)])
+    products = centre @ (-(distances**2) / 2) @ centre.T
     # Where all of a group are identical, nothing is left, not even rounding.
     products[~has_spread] = products[:, ~has_spread] = 0.0
     scale = np.sqrt(sizes / (sizes - 1))[codes]
     return np.asarray(products * np.outer(scale, scale))
+
+
+def _median_weights(distances: Distances) -> NDArray[np.float64]:
+    """The share (n,) that each of a group has in its median, the point nearest to all of them.
+
+    From their distances (n, n), by Weiszfeld's iteration from the mean.
+    """
+    weights = np.full(len(distances), 1 / len(distances))
+    squares = distances**2
+    least = 1e-9 * distances.max(initial=0.0)
+    for _ in range(_MEDIAN_STEPS if least else 0):
+        to_median = squares @ weights
+        to_median = np.sqrt(np.maximum(to_median - weights @ to_median / 2, 0.0))
+        weights = 1 / np.maximum(to_median, least)
+        weights /= weights.sum()
+    return weights
 
 
 def _spread_of(products: Distances, labels: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -30,7 +30,7 @@ from featviz.structure.separation import (
     purity_by_chance,
     silhouettes,
 )
-from featviz.structure.table import ALL_GROUPS, COLUMNS, StructureTable
+from featviz.structure.table import ALL_GROUPS, StructureTable
 from featviz.tables import FeatureTable
 
 _TESTS: dict[str, Callable[..., GroupTest]] = {
@@ -87,12 +87,8 @@ def measure_structure(
         }
         groups = table.rows["group"].to_numpy()
         rows += [described | row for row in _layer_rows(vectors, groups, permutations, seed)]
-    frame = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
-    frame["step"] = frame["step"].astype("Int64")
-    frame["remark"] = frame["remark"].fillna("")
-    for column in ("value", "effect", "p_value"):
-        frame[column] = frame[column].astype(np.float64)
-    frame["p_holm"] = holm(frame["p_value"].to_numpy())
+    frame = pd.DataFrame(rows).reindex(columns=list(StructureTable.columns))
+    frame["p_holm"] = holm(frame["p_value"].to_numpy(np.float64))
     return StructureTable(
         frame,
         {

@@ -1,123 +1,66 @@
 """Structure tables: one row a number, in memory and on disk."""
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from featviz.errors import FeatvizError
-from featviz.files import atomic_write, require_ending
-from featviz.tables import METADATA_KEY
+from featviz.base.table import ALL_GROUPS, Kind, Table
 
-COLUMNS = (
-    "checkpoint",
-    "variant",
-    "step",
-    "layer",
-    "group",
-    "metric",
-    "measure",
-    "value",
-    "effect",
-    "p_value",
-    "p_holm",
-    "count",
-    "remark",
-)
-FORMATS = (".csv", ".parquet", ".md")
-ALL_GROUPS = "all"
-"""The group of a number that belongs to all of them."""
+__all__ = ["ALL_GROUPS", "COLUMNS", "TESTS", "StructureTable"]
+
 TESTS = ("permanova", "permdisp", "energy")
 
 
 @dataclass(frozen=True, eq=False)
-class StructureTable:
+class StructureTable(Table):
     """What was measured of the vectors of one or more feature tables.
 
-    rows: columns COLUMNS. step: of training, <NA> if the checkpoint does not tell. group: "all" or
-    a name. metric: euclidean, cosine, or "" where no distance is measured. value: NaN where there
-    is nothing to measure, and `remark` says why. effect, p_value, p_holm: of tests alone (NaN
-    elsewhere); p_holm is corrected for all tests of the table. count: sketches.
+    rows: step: of training, <NA> if the checkpoint does not tell. group: "all" or a name. metric:
+    euclidean, cosine, or "" where no distance is measured. value: NaN where there is nothing to
+    measure, and `remark` says why. effect, p_value, p_holm: of tests alone (NaN elsewhere); p_holm
+    is corrected for all tests of the table. count: sketches.
     metadata: merge, permutations, seed, version and, by name, the `points` [x, y] where vectors
     were read and the `checkpoints`' digests.
     """
 
-    rows: pd.DataFrame
-    metadata: dict[str, Any]
-
-    @property
-    def checkpoints(self) -> tuple[str, ...]:
-        """The names of the checkpoints, in the order of their tables."""
-        return tuple(dict.fromkeys(self.rows["checkpoint"]))
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The names of the layers, in order."""
-        return tuple(dict.fromkeys(self.rows["layer"]))
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """The names of the groups, in order of first appearance."""
-        return tuple(dict.fromkeys(self.rows.loc[self.rows["group"] != ALL_GROUPS, "group"]))
-
-    def row(self, **conditions: Any) -> pd.Series:
-        """The one row that meets the conditions: `row(layer="L0", measure="ratio", ...)`.
-
-        Raises FeatvizError if there is none or there are several.
-        """
-        keep = pd.Series(True, index=self.rows.index)
-        for column, wanted in conditions.items():
-            keep &= self.rows[column] == wanted
-        if keep.sum() != 1:
-            raise FeatvizError(f"{int(keep.sum())} rows meet {conditions}; expected one")
-        return self.rows[keep].iloc[0]
+    noun: ClassVar[str] = "structure table"
+    command: ClassVar[str] = "featviz structure"
+    columns: ClassVar[Mapping[str, Kind]] = {
+        "checkpoint": "text",
+        "variant": "text",
+        "step": "whole or none",
+        "layer": "text",
+        "group": "text",
+        "metric": "text",
+        "measure": "text",
+        "value": "number",
+        "effect": "number",
+        "p_value": "number",
+        "p_holm": "number",
+        "count": "whole",
+        "remark": "text",
+    }
+    key: ClassVar[tuple[str, ...]] = ("checkpoint", "layer", "group", "metric", "measure")
+    endings: ClassVar[tuple[str, ...]] = (".csv", ".parquet", ".md")
 
     def value(self, **conditions: Any) -> float:
-        """The value of the one row that meets the conditions."""
+        """The value of the one row that meets the conditions, see `row`."""
         return float(self.row(**conditions)["value"])
 
-
-def check_format(path: Path) -> None:
-    """Raise FeatvizError unless the ending of a name is that of a format we write."""
-    require_ending(path, "a structure table", FORMATS)
-
-
-def write_structure(table: StructureTable, path: Path) -> None:
-    """Write a table as .csv, .parquet or .md (its summary), complete or not at all.
-
-    parquet holds the metadata as JSON text under `featviz`; CSV, which has no such place, gets
-    columns digest, point, permutations, seed, merge and featviz_version in every row. NaN is an
-    empty cell.
-    """
-    from featviz.structure.summary import summary
-
-    check_format(path)
-    with atomic_write(Path(path)) as temporary:
-        match Path(path).suffix.lower():
-            case ".csv":
-                _with_provenance(table).to_csv(temporary, index=False)
-            case ".md":
-                temporary.write_text(summary(table) + "\n", encoding="utf-8")
-            case _:
-                arrow = pa.Table.from_pandas(table.rows, preserve_index=False)
-                text = json.dumps(table.metadata, ensure_ascii=False, allow_nan=False)
-                arrow = arrow.replace_schema_metadata({METADATA_KEY: text.encode()})
-                pq.write_table(arrow, temporary, compression="zstd")
+    def with_provenance(self) -> pd.DataFrame:
+        """The rows with columns digest, point, permutations, seed, merge and featviz_version."""
+        metadata, names = self.metadata, self.rows["checkpoint"]
+        points = {name: f"{x} {y}" for name, (x, y) in metadata["points"].items()}
+        return self.rows.assign(
+            digest=names.map(metadata["checkpoints"]),
+            point=names.map(points),
+            permutations=metadata["permutations"],
+            seed=metadata["seed"],
+            merge=" ".join(f"{source}={target}" for source, target in metadata["merge"].items()),
+            featviz_version=metadata["version"],
+        )
 
 
-def _with_provenance(table: StructureTable) -> pd.DataFrame:
-    metadata = table.metadata
-    return table.rows.assign(
-        digest=table.rows["checkpoint"].map(metadata["checkpoints"]),
-        point=table.rows["checkpoint"].map(
-            {name: f"{x} {y}" for name, (x, y) in metadata["points"].items()}
-        ),
-        permutations=metadata["permutations"],
-        seed=metadata["seed"],
-        merge=" ".join(f"{source}={target}" for source, target in metadata["merge"].items()),
-        featviz_version=metadata["version"],
-    )
+COLUMNS = tuple(StructureTable.columns)

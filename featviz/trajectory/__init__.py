@@ -6,7 +6,6 @@ from featviz.trajectory.measure import (
     TrajectoryTable,
     measure_trajectory,
     run_name,
-    write_trajectory,
 )
 from featviz.trajectory.verdicts import judge_steps, verdicts_table
 
@@ -19,5 +18,4 @@ __all__ = [
     "measure_trajectory",
     "run_name",
     "verdicts_table",
-    "write_trajectory",
 ]

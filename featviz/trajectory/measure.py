@@ -3,49 +3,54 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
+from featviz.base.table import ALL_GROUPS, Kind, Table
 from featviz.errors import FeatvizError
-from featviz.files import write_frame
 from featviz.panels import checkpoint_names, require_one_point, require_same_sketches
 from featviz.structure.groups import regroup
 from featviz.structure.measure import measure_structure
-from featviz.structure.table import ALL_GROUPS
 from featviz.tables import FeatureTable
 from featviz.trajectory.edits import EditPairs
 
-COLUMNS = ("run", "variant", "step", "checkpoint", "layer", "measure", "value", "count")
 LEAKAGE = "leakage"
 _STRUCTURE = (("ratio", "euclidean"), ("relative within", "euclidean"), ("distinct", ""))
 MEASURES = (*(measure for measure, _ in _STRUCTURE), LEAKAGE)
 
 
 @dataclass(frozen=True, eq=False)
-class TrajectoryTable:
+class TrajectoryTable(Table):
     """Numbers over training steps.
 
-    rows: columns COLUMNS, steps in order within each run and layer; measure: ratio (within /
-    between, Euclidean), relative within (within / scale), distinct, leakage. value: NaN where
-    there is nothing to measure; count: the sketches, or the edits, behind it.
-    sketches, point: how many, and where they were read, in pixels.
+    rows: steps in order within each run and layer; measure: ratio (within / between, Euclidean),
+    relative within (within / scale), distinct, leakage. value: NaN where there is nothing to
+    measure; count: the sketches, or the edits, behind it.
+    metadata: sketches, point: how many, and where they were read, in pixels; files of version
+    0.1.0 do not tell.
     """
 
-    rows: pd.DataFrame
-    sketches: int
-    point: tuple[int, int]
+    noun: ClassVar[str] = "trajectory"
+    command: ClassVar[str] = "featviz trajectory --save-table"
+    columns: ClassVar[Mapping[str, Kind]] = {
+        "run": "text",
+        "variant": "text",
+        "step": "whole",
+        "checkpoint": "text",
+        "layer": "text",
+        "measure": "text",
+        "value": "number",
+        "count": "whole",
+    }
+    key: ClassVar[tuple[str, ...]] = ("run", "step", "layer", "measure")
+    needs_metadata: ClassVar[bool] = False
 
     @property
     def runs(self) -> tuple[str, ...]:
         """The runs, in order."""
-        return tuple(dict.fromkeys(self.rows["run"]))
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The layers, in order."""
-        return tuple(dict.fromkeys(self.rows["layer"]))
+        return self.names("run")
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -55,9 +60,7 @@ class TrajectoryTable:
 
     def curve(self, run: str, layer: str, measure: str) -> pd.DataFrame:
         """The rows of one curve, in order of steps."""
-        rows = self.rows
-        keep = (rows["run"] == run) & (rows["layer"] == layer) & (rows["measure"] == measure)
-        return rows[keep]
+        return self.values(run=run, layer=layer, measure=measure)
 
 
 def run_name(checkpoint: str, step: int) -> str:
@@ -119,14 +122,9 @@ def measure_trajectory(
     rows["step"] = rows["checkpoint"].map(dict(zip(names, steps, strict=True)))
     order = {name: i for i, name in enumerate(dict.fromkeys(runs))}
     rows = rows.iloc[np.lexsort((rows["step"], rows["run"].map(order)))]
-    return TrajectoryTable(
-        rows[list(COLUMNS)].reset_index(drop=True), len(chosen[0]), chosen[0].points[0]
-    )
-
-
-def write_trajectory(table: TrajectoryTable, path: Path) -> None:
-    """Write the rows as .csv or .parquet, complete or not at all."""
-    write_frame(table.rows, path)
+    rows = rows[list(TrajectoryTable.columns)].reset_index(drop=True)
+    told = {"sketches": len(chosen[0]), "point": list(chosen[0].points[0])}
+    return TrajectoryTable(rows, told)
 
 
 def _step(table: FeatureTable, name: str) -> int:

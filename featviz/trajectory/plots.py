@@ -141,7 +141,7 @@ def trajectory_figure(table: TrajectoryTable, verdicts: pd.DataFrame | None = No
 
 def caption(table: TrajectoryTable, verdicts: pd.DataFrame | None = None) -> str:
     """What the figure shows, as text."""
-    x, y = table.point
+    x, y = table.metadata["point"]
     leakage = (
         " Leakage: length of the change of the vector by an edit outside of the layer's "
         "convolutional receptive field, relative to the layer's root mean square length; mean "
@@ -156,7 +156,8 @@ def caption(table: TrajectoryTable, verdicts: pd.DataFrame | None = None) -> str
         else f" Claims of baseline and modified at each step, judged by fixed thresholds: {marks}."
     )
     return (
-        f"Vectors of {table.sketches} sketches at ({x}, {y}) over training. Within, between: mean "
+        f"Vectors of {table.metadata['sketches']} sketches at ({x}, {y}) over training. Within, "
+        "between: mean "
         "Euclidean distance of two sketches of one group, of two groups; scale: root mean square "
         f"distance to the mean.{leakage} All scales begin at 0, each column has one."
         f"{claims}"

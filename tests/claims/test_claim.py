@@ -35,10 +35,13 @@ def test_the_file_tells_definitions_and_provenance_to_whoever_reads_json(tmp_pat
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("no json", "not readable as JSON"),
-        ("[]", "not claims of featviz"),
-        ('{"format": "featviz claims 0"}', "expected 'featviz claims 1'"),
-        ('{"format": "featviz claims 1", "claims": [{}], "metadata": {}}', "not claims of featviz"),
+        ("no json", "no JSON"),
+        ("[]", "expected claims of featviz"),
+        ('{"format": "featviz claims 0"}', "format 'featviz claims 1'"),
+        (
+            '{"format": "featviz claims 1", "claims": [{}], "metadata": {}}',
+            "claims.0.claim: field required",
+        ),
     ],
 )
 def test_a_file_of_something_else_is_refused_by_name(tmp_path, content, told):

@@ -340,10 +340,10 @@ def test_files_that_are_not_embeddings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FeatvizError, match="no such embedding"):
         read_embedding(path)
     path.write_bytes(b"PAR1 but no more")
-    with pytest.raises(FeatvizError, match="not a parquet file"):
+    with pytest.raises(FeatvizError, match="not a readable parquet file"):
         read_embedding(path)
-    pq.write_table(pa.table({"sketch": ["a"], "x": [1.0]}), path)
-    with pytest.raises(FeatvizError, match="lacks columns group, checkpoint"):
+    pq.write_table(pa.table({"sketch": ["a"]}, metadata={"featviz": "{}"}), path)
+    with pytest.raises(FeatvizError, match="missing column group, checkpoint"):
         read_embedding(path)
 
 

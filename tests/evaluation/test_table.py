@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from featviz.errors import FeatvizError
-from featviz.evaluation.table import COLUMNS, check_format, write_evaluation
+from featviz.evaluation.table import COLUMNS, EvaluationTable, write_evaluation
 from tests.evaluation.conftest import made_up_table
 
 NUMBERS = ["amount", "value", "standard_error", "count"]
@@ -45,7 +45,7 @@ def test_an_unknown_format_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(FeatvizError, match=r"expected a name ending in \.csv, \.parquet, \.json"):
         write_evaluation(made_up_table(), tmp_path / "numbers.xlsx")
     assert list(tmp_path.iterdir()) == []
-    check_format(tmp_path / "NUMBERS.CSV")
+    EvaluationTable.check_ending(tmp_path / "NUMBERS.CSV")
 
 
 def test_a_number_is_found_by_its_conditions():

@@ -70,8 +70,8 @@ def test_a_file_that_holds_no_maps_is_told(tmp_path):
     with pytest.raises(FeatvizError, match="no such leakage maps"):
         read_maps(tmp_path / "none.npz")
     (tmp_path / "text.npz").write_text("no")
-    with pytest.raises(FeatvizError, match=r"text\.npz holds no leakage maps"):
+    with pytest.raises(FeatvizError, match=r"text\.npz: no leakage maps"):
         read_maps(tmp_path / "text.npz")
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
-    with pytest.raises(FeatvizError, match=r"other\.npz holds no leakage maps"):
+    with pytest.raises(FeatvizError, match=r"other\.npz: no leakage maps"):
         read_maps(tmp_path / "other.npz")

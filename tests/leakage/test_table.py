@@ -57,13 +57,14 @@ def test_what_is_no_leakage_table_is_told(tmp_path):
     with pytest.raises(FeatvizError, match="no such leakage table"):
         read_leakage(tmp_path / "a.parquet")
     (tmp_path / "a.parquet").write_text("no")
-    with pytest.raises(FeatvizError, match="is not a parquet file"):
+    with pytest.raises(FeatvizError, match="not a readable parquet file"):
         read_leakage(tmp_path / "a.parquet")
     pq.write_table(pa.Table.from_pandas(rows()), tmp_path / "a.parquet")
-    with pytest.raises(FeatvizError, match="it lacks featviz metadata"):
+    with pytest.raises(FeatvizError, match="no 'featviz' metadata"):
         read_leakage(tmp_path / "a.parquet")
-    pq.write_table(pa.table({"sketch": ["G8/002"]}), tmp_path / "a.parquet")
-    with pytest.raises(FeatvizError, match="it lacks columns checkpoint, group"):
+    other = pa.table({"sketch": ["G8/002"]}, metadata={"featviz": "{}"})
+    pq.write_table(other, tmp_path / "a.parquet")
+    with pytest.raises(FeatvizError, match="missing column checkpoint, group"):
         read_leakage(tmp_path / "a.parquet")
     with pytest.raises(FeatvizError, match=r"missing: eyes$"):
         LeakageTable(rows().drop(columns="eyes"), {})

@@ -6,7 +6,7 @@ import numpy as np
 from featviz.commands.structure import Structure
 from featviz.structure.table import COLUMNS
 from featviz.tables import write_features
-from featviz.trajectory.measure import COLUMNS as TRAJECTORY_COLUMNS
+from featviz.trajectory import TrajectoryTable
 from featviz.trajectory.measure import MEASURES
 
 from .test_measure import feature_table, measure_structure
@@ -31,7 +31,7 @@ def test_the_page_tells_the_measures_columns_and_defaults_that_there_are(rng) ->
     measured = measure_structure(
         [feature_table("aabb", {"L0": rng.normal(size=(4, 3))})], permutations=9
     )
-    for name in {*COLUMNS, *TRAJECTORY_COLUMNS, *MEASURES, *measured.rows["measure"]}:
+    for name in {*COLUMNS, *TrajectoryTable.columns, *MEASURES, *measured.rows["measure"]}:
         assert f"`{name}`" in text, name
     for option in ("permutations", "seed"):
         row = next(line for line in text.splitlines() if f"`--{option}`" in line)

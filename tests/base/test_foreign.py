@@ -1,0 +1,261 @@
+"""Readers of files that others may have written, given files that are almost right."""
+
+import json
+import math
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+from featviz.claims import read_claims
+from featviz.claims.claim import FORMAT
+from featviz.embedding import read_embedding
+from featviz.errors import FeatvizError
+from featviz.leakage import read_leakage, read_maps
+from featviz.report.leakage import picture_leakage
+from featviz.structure.measure import measure_structure
+from featviz.tables import describe_features, read_features
+
+INPUTS = 130
+"""Of each reader."""
+
+words = st.sampled_from(["", "a", "G1", "all", "L0", "größe", "\x1b[1m", "$x$", "0"])
+numbers = st.sampled_from([0, 1, -1, 3, 4, 2**31, 2**63, 0.5, 1e300, True])
+json_values = st.recursive(
+    st.none() | words | numbers,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def mostly(right: st.SearchStrategy, wrong: st.SearchStrategy = json_values) -> st.SearchStrategy:
+    """What is right three times in four, so that the rest of the file is looked at too."""
+    return st.integers(0, 3).flatmap(lambda dice: wrong if dice == 0 else right)
+
+
+def columns(count: int) -> st.SearchStrategy:
+    """Columns of many types; None for one that is missing."""
+
+    def of(values: st.SearchStrategy, kind: pa.DataType) -> st.SearchStrategy:
+        return st.lists(values | st.none(), min_size=count, max_size=count).map(
+            lambda given: pa.array(given, kind)
+        )
+
+    small = st.integers(0, 4)
+    lists = st.lists(small | st.none(), max_size=3)
+    return st.one_of(
+        st.none(),
+        of(words, pa.string()),
+        of(words, pa.large_string()),
+        of(words, pa.dictionary(pa.int8(), pa.string())),
+        of(words.map(str.encode), pa.binary()),
+        of(small, pa.int8()),
+        of(small, pa.uint64()),
+        of(small, pa.decimal128(8, 2)),
+        of(small, pa.timestamp("s")),
+        of(small, pa.duration("ms")),
+        of(st.sampled_from([0.0, 0.1, math.nan, math.inf, 1e300]), pa.float64()),
+        of(st.booleans(), pa.bool_()),
+        of(st.none(), pa.null()),
+        of(lists, pa.list_(pa.float32())),
+        of(lists, pa.large_list(pa.float64())),
+        of(lists, pa.list_(pa.int64())),
+        of(st.lists(small, min_size=2, max_size=2), pa.list_(pa.float16(), 2)),
+        of(st.lists(words, max_size=2), pa.list_(pa.string())),
+        of(st.fixed_dictionaries({"a": small}), pa.struct([("a", pa.int8())])),
+    )
+
+
+@st.composite
+def parquet(draw: Any, right: Callable[[int], dict[str, pa.Array]], metadata: Any) -> bytes:
+    """A file of the right columns and metadata, of which some are replaced by others."""
+    count = draw(st.integers(0, 4))
+    names, arrays = [], []
+    for name, values in {**right(count), "further": None}.items():
+        array = draw(mostly(st.just(values), columns(count)))
+        if array is not None:
+            names.append(name)
+            arrays.append(array)
+    if names and draw(st.integers(0, 20)) == 0:
+        names[0] = names[-1]
+    text = draw(mostly(metadata.map(json.dumps), st.sampled_from(["", "{", "null", "[" * 3000])))
+    arrow = pa.table(arrays, names=names, metadata={"featviz": text})
+    sink = pa.BufferOutputStream()
+    pq.write_table(arrow, sink)
+    content = sink.getvalue().to_pybytes()
+    if draw(st.integers(0, 9)) == 0:
+        cut = draw(st.integers(0, len(content) - 1))
+        content = content[:cut] + bytes([content[cut] ^ 85]) + content[cut + 1 :]
+    return content
+
+
+def feature_columns(count: int) -> dict[str, pa.Array]:
+    return {
+        "sketch": pa.array([f"s{i}" for i in range(count)], pa.string()),
+        "group": pa.array(["G1", "G2", "G1", "G2"][:count], pa.string()),
+        "point_x": pa.array([3] * count, pa.int32()),
+        "point_y": pa.array([4] * count, pa.int32()),
+        "L0": pa.array([[0.5 * i, 1.0] for i in range(count)], pa.list_(pa.float32(), 2)),
+    }
+
+
+feature_metadata = st.fixed_dictionaries(
+    {},
+    optional={
+        "checkpoint": mostly(words),
+        "step": mostly(st.integers(0, 9)),
+        "size": mostly(st.just(512)),
+        "points": mostly(st.just([[3, 4]])),
+        "positions": mostly(st.just({"L0": [[3, 4]]})),
+        "receptive_fields": mostly(st.just({"L0": 7})),
+        "receptive_field_boxes": mostly(st.just({"L0": [[0, 0, 6, 6]]})),
+    },
+)
+
+
+def use_features(path: Path) -> None:
+    table = read_features(path)
+    describe_features(path)
+    measure_structure([table], permutations=3)
+
+
+def embedding_columns(count: int) -> dict[str, pa.Array]:
+    text = pa.array(["L0"] * count, pa.string())
+    return {
+        **dict.fromkeys(("group", "checkpoint", "variant", "layer"), text),
+        "sketch": pa.array([f"s{i}" for i in range(count)], pa.string()),
+        **dict.fromkeys(("x", "y"), pa.array([0.5] * count, pa.float64())),
+        "multiplicity": pa.array([1] * count, pa.int64()),
+        "seed_places": pa.array([[0.0, 1.0]] * count, pa.list_(pa.float64())),
+    }
+
+
+embedding_metadata = st.fixed_dictionaries(
+    {"panels": mostly(st.just([{"checkpoint": "L0", "layer": "L0"}]))}
+)
+
+
+def use_embedding(path: Path) -> None:
+    table = read_embedding(path)
+    for checkpoint in table.checkpoints:
+        table.panel(checkpoint, table.layers[0])
+
+
+def leakage_columns(count: int) -> dict[str, pa.Array]:
+    from featviz.leakage.table import LeakageTable
+
+    of = {
+        "text": pa.array([f"s{i}" for i in range(count)], pa.string()),
+        "number": pa.array([0.5] * count, pa.float64()),
+        "flag": pa.array([True] * count, pa.bool_()),
+    }
+    return {name: of[kind] for name, kind in LeakageTable.columns.items()}
+
+
+def use_leakage(path: Path) -> None:
+    read_leakage(path).values(mode="free")
+
+
+claims_part = {
+    **dict.fromkeys(("claim", "part", "says", "statistic", "reason", "test"), words),
+    **dict.fromkeys(("effect_name", "missing", "why"), words),
+    "bound": st.just("at least"),
+    "decides": st.booleans(),
+    **dict.fromkeys(("threshold", "value", "effect", "p_value", "p_adjusted"), st.just(0.5)),
+    "details": st.just({}),
+    "verdict": st.just("holds"),
+}
+claims_entry = {
+    **dict.fromkeys(("claim", "says", "why"), mostly(words)),
+    "verdict": mostly(st.sampled_from(["holds", "does not hold"])),
+    "parts": mostly(
+        st.lists(st.fixed_dictionaries({k: mostly(v) for k, v in claims_part.items()}), max_size=1)
+    ),
+}
+claims = st.fixed_dictionaries(
+    {
+        "format": mostly(st.just(FORMAT)),
+        "metadata": mostly(st.just({})),
+        "claims": mostly(st.lists(mostly(st.fixed_dictionaries(claims_entry)), max_size=2)),
+    }
+).map(lambda content: json.dumps(content).encode())
+
+
+def use_claims(path: Path) -> None:
+    for claim in read_claims(path).claims:
+        for part in claim.parts:
+            part.definition.met_by(0.0)
+
+
+@st.composite
+def maps(draw: Any) -> bytes:
+    kinds = st.sampled_from(["<f2", "<u1", "<i8", "<c8", "<U3", "<M8[s]", "|b1"])
+    shapes = st.sampled_from([(4, 6), (0, 3), (3,), (), (2, 2, 2), (1, 200)])
+    arrays = {
+        name: np.zeros(draw(mostly(st.just((4, 6)), shapes)), draw(mostly(st.just("<f2"), kinds)))
+        for name in draw(
+            st.lists(
+                st.sampled_from(
+                    ["change|free|G|L0", "change|all|G|L0", "reach|G|L0", "x", "a|b|c"]
+                ),
+                unique=True,
+            )
+        )
+    }
+    text = draw(mostly(st.just('{"checkpoint": "a"}'), json_values.map(json.dumps)))
+    arrays["metadata"] = draw(mostly(st.just(np.array(text)), st.just(np.zeros(3))))
+    with tempfile.TemporaryFile() as file:
+        np.savez_compressed(file, **arrays)
+        file.seek(0)
+        content = file.read()
+    return content[: draw(mostly(st.just(len(content)), st.integers(0, len(content))))]
+
+
+def use_maps(path: Path) -> None:
+    picture_leakage([read_maps(path)])
+
+
+READERS = {
+    "features.parquet": (use_features, parquet(feature_columns, feature_metadata)),
+    "embedding.parquet": (use_embedding, parquet(embedding_columns, embedding_metadata)),
+    "leakage.parquet": (use_leakage, parquet(leakage_columns, st.just({"checkpoints": {}}))),
+    "claims.json": (use_claims, claims),
+    "maps.npz": (use_maps, maps()),
+}
+"""By the name of a file: what reads and uses it, and contents that it may have."""
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_file_that_is_almost_right_is_read_or_refused_in_one_line(name, tmp_path):
+    use, contents = READERS[name]
+    path, outcomes = tmp_path / name, []
+
+    @seed(1)
+    @settings(
+        max_examples=INPUTS,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(contents)
+    def attempt(content: bytes) -> None:
+        path.write_bytes(content)
+        try:
+            use(path)
+        except FeatvizError as error:
+            assert "\n" not in str(error)
+            outcomes.append(str(error))
+        else:
+            outcomes.append("read")
+
+    attempt()
+    # Neither are all of them refused at the door, nor are all of them right.
+    assert INPUTS * 0.02 < outcomes.count("read") < INPUTS * 0.98
+    assert len(set(outcomes)) > 8
