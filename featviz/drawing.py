@@ -148,8 +148,8 @@ def _ink_segments(
     # Most of a long line's window is paper, too far off to be looked at.
     is_long = (windows > _LONG).any(axis=1) & (np.abs(ends - starts).max(axis=1) > 4 * radius)
     for axis in (0, 1):
-        steep = np.abs(ends - starts).argmax(axis=1) == axis
-        _ink_bands(image, *(of[is_long & steep] for of in (starts, ends, low, high)), radius, axis)
+        mine = is_long & (np.abs(ends - starts).argmax(axis=1) == axis)
+        _ink_bands(image, starts[mine], ends[mine], low[mine], high[mine], radius, axis)
     starts, ends, low, high, windows = (of[~is_long] for of in (starts, ends, low, high, windows))
     # The next power of two, from 4 on.
     together = 2 ** np.ceil(np.log2(np.maximum(windows, 4))).astype(int)

@@ -1,6 +1,8 @@
 import io
 import math
 import time
+from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import binary_dilation
 
-from featviz.drawing import INK, Drawing, Stroke, from_svg, rasterize, to_svg
+from featviz.drawing import INK, Drawing, Stroke, from_svg, rasterize, read_svg, to_svg
 from featviz.errors import FeatvizError
 
 PEN = (
@@ -252,6 +254,21 @@ def test_lines_of_which_nothing_is_said_are_read_as_pixels() -> None:
     np.testing.assert_array_equal(stroke.points, [[1.23456, 2], [30, 40]])
     (stroke,) = from_svg(document('<polyline points="1,2 30,40"/>')).strokes
     np.testing.assert_array_equal(stroke.points, [[0.5, 1.5], [29.5, 39.5]])
+
+
+def test_the_points_of_shipped_sketches_are_those_of_their_files() -> None:
+    paths = sorted((Path(__file__).parents[1] / "sketches").glob("G*/*.svg"))
+    assert len(paths) == 200
+    for path in paths:
+        written = [
+            (part.get("id"), [pair.split(",") for pair in line.get("points", "").split()])
+            for part in ElementTree.parse(path).getroot().iterfind(".//{*}g[@id]")
+            for line in part
+        ]
+        read = read_svg(path).strokes
+        assert [stroke.part for stroke in read] == [part for part, _ in written]
+        for stroke, (_, pairs) in zip(read, written, strict=True):
+            assert np.array_equal(stroke.points, np.array(pairs, dtype=float)), path
 
 
 def test_curves_stay_within_a_tenth_of_a_pixel() -> None:
