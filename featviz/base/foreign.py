@@ -7,6 +7,7 @@ further keys are let through. What fits it needs no further care by whoever uses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,17 +25,26 @@ def parse_json(text: str | bytes, description: type[Described]) -> Described:
     Raises FeatvizError, naming the first place that is not as described, for text that is no JSON
     (NaN and infinity are none), nested too deep, or of another shape.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
     from pydantic_core import from_json
 
     try:
         # The adapter takes NaN for a number, and both take 1e999 for one.
         json.dumps(from_json(text, allow_inf_nan=False), allow_nan=False)
-        return TypeAdapter(description).validate_json(text, strict=True)
+        described: Described = _adapter(description).validate_json(text, strict=True)
+        return described
     except ValidationError as error:
         raise FeatvizError(_first_problem(error)) from None
     except ValueError as error:
         raise FeatvizError(f"no JSON: {one_line(error)}") from None
+
+
+@cache
+def _adapter(description: Any) -> Any:
+    """What checks a description; it takes milliseconds to be made."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(description)
 
 
 def read_json(path: Path, description: type[Described]) -> Described:
