@@ -1,8 +1,9 @@
 """The command line: parsing, and turning bad input into one line."""
 
 import sys
+import warnings
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import tyro
 
@@ -21,7 +22,9 @@ from featviz.commands.similarity import Similarity
 from featviz.commands.sketches import Sketches
 from featviz.commands.structure import Structure
 from featviz.commands.trajectory import Trajectory
-from featviz.errors import FeatvizError
+from featviz.errors import FeatvizError, FeatvizWarning
+
+_SHOW_WARNING = warnings.showwarning
 
 
 class Command(Protocol):
@@ -62,6 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
         args=arguments,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
     )
+    warnings.showwarning = _warn
     try:
         command.run()
     except FeatvizError as error:
@@ -72,6 +76,14 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)
+
+
+def _warn(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+    """Print a warning of ours as one line, and any other as Python does."""
+    if issubclass(category, FeatvizWarning):
+        print(f"featviz: {' '.join(str(message).split())}", file=sys.stderr)
+    else:
+        _SHOW_WARNING(message, category, *where, **more)
 
 
 def _fail(message: str) -> None:

@@ -8,6 +8,10 @@ class FeatvizError(ValueError):
     """
 
 
+class FeatvizWarning(UserWarning):
+    """Input that can be used, but not quite as it is. The command line prints it as one line."""
+
+
 def require_whole(settings: object, least: int, *names: str) -> None:
     """Raise FeatvizError unless these attributes are whole numbers of at least `least`."""
     for name in names:
