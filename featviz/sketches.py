@@ -103,6 +103,11 @@ def read_sketch(path: Path, size: int = CANVAS, name: str | None = None) -> NDAr
         image = _read_pixels(path, name, size)
     else:
         raise FeatvizError(f"{name} is of an unknown kind; expected {', '.join(SUFFIXES)}")
+    return require_paper(image, name)
+
+
+def require_paper(image: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+    """The image of a sketch; raises FeatvizError, naming it, for one that is mostly ink."""
     ink = float((image == INK).mean())
     if ink > _MOST_INK:
         raise FeatvizError(f"{name} is {ink:.0%} ink; expected dark lines on white paper")

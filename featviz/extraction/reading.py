@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from featviz import __version__
 from featviz.activations import (
     Stage,
     evaluating,
@@ -24,15 +23,17 @@ from featviz.activations import (
     require_finite_weights,
     truncated_forward,
 )
+from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.encoding import Image, encode_image, input_channels
 from featviz.errors import FeatvizError
 from featviz.extraction.cells import Placing, boxes, cell_reader, place_cells, side
 from featviz.extraction.engines import Engine, choose_engine
-from featviz.extraction.loading import exactly, load_batches
+from featviz.extraction.loading import load_batches
+from featviz.generators.device import exactly
 from featviz.inputs import Input, LabelledImages, read_inputs
 from featviz.points import PROBE_POINT, Point, check_point, whole_pair
 from featviz.progress import track
-from featviz.receptive_field import Position, trace_geometry
+from featviz.receptive_field import Geometry, Position, trace_geometry
 from featviz.sparse import Layouts, SparseReader, in_parallel, trim_heap
 from featviz.tables import FeatureTable
 
@@ -87,17 +88,11 @@ def extract(
     and for what the sparse engine, if asked for, cannot compute.
     """
     layers, points = tuple(dict.fromkeys(layers)), tuple(map(whole_pair, points))
-    if isinstance(positions, str) and positions not in ("computed", "proportional"):
-        raise FeatvizError(
-            f"unknown positions '{positions}'; there are computed, proportional, or your own cells"
-        )
-    if not points or len(set(points)) < len(points):
-        raise FeatvizError(f"expected one or more different points; got {list(points)}")
-    if batch_size < 1:
-        raise FeatvizError(f"the batch size must be at least 1; got {batch_size}")
+    _require_sensible(points, positions, batch_size)
     find_layers(model, layers, stage)
     details = {"checkpoint": type(model).__name__, **(provenance or {})}
-    require_finite_weights(model, str(details["checkpoint"]))
+    name = str(details["checkpoint"])
+    require_finite_weights(model, name)
 
     channels = input_channels(model)
     encode = encode or (lambda image: encode_image(image, channels))
@@ -115,28 +110,16 @@ def extract(
     }
 
     total = len(sketches) if isinstance(sketches, Sized) else None
-    progress = track(chain([first], inputs), str(details["checkpoint"]), total)
-    rows: list[tuple[str, str, int, int]] = []
-    vectors = {layer: _Pieces() for layer in layers}
+    sized = (_of_one_size(item, first) for item in track(chain([first], inputs), name, total))
     choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
-    sized = (_of_one_size(item, first) for item in progress)
     if choice.sparse is None:
         found = _read_dense(model, sized, cells, stage, batch_size)
     else:
         found = _read_sparse(model, sized, choice.sparse)
-    # Closed at once on an error too, whoever keeps it: the model and torch's threads are as before.
-    with closing(found):
-        for batch, values in found:
-            # The mapping is in the order of the forward: the first bad layer is the culprit.
-            for layer, read in values.items():
-                _require_finite(read, layer, batch, points)
-                vectors[layer].add(read.flatten(0, 1).numpy())
-            rows += [(item.name, item.group, x, y) for item in batch for x, y in points]
-
+    rows, vectors = _gather(found, layers, points)
     return FeatureTable(
         rows=pd.DataFrame(rows, columns=["sketch", "group", "point_x", "point_y"]),
-        # One layer after the other is let go, so that they are not all there twice.
-        vectors={layer: vectors.pop(layer).joined() for layer in layers},
+        vectors=vectors,
         metadata={
             "digest": None,
             "variant": None,
@@ -145,21 +128,62 @@ def extract(
             **details,
             "stage": stage,
             "points": [list(point) for point in points],
-            "positions": {layer: [list(cell) for cell in cells[layer]] for layer in layers},
-            "position_rule": positions if isinstance(positions, str) else "given",
-            "receptive_fields": {layer: side(geometries[layer].extent) for layer in layers},
-            "receptive_field_boxes": {
-                layer: boxes(geometries[layer], cells[layer]) for layer in layers
-            },
-            "sees_whole_map": {layer: geometries[layer].sees_whole_map for layer in layers},
+            **_places(geometries, cells, layers, positions),
             "engine": choice.name,
             "engine_reason": choice.reason,
-            "version": __version__,
+            VERSION_KEY: VERSION,
             "torch": torch.__version__,
             "sketches": sketches.folder.name if isinstance(sketches, LabelledImages) else None,
             "size": side((width, height)),
         },
     )
+
+
+def _require_sensible(points: Sequence[Point], positions: Placing, batch_size: int) -> None:
+    if isinstance(positions, str) and positions not in ("computed", "proportional"):
+        raise FeatvizError(
+            f"unknown positions '{positions}'; there are computed, proportional, or your own cells"
+        )
+    if not points or len(set(points)) < len(points):
+        raise FeatvizError(f"expected one or more different points; got {list(points)}")
+    if batch_size < 1:
+        raise FeatvizError(f"the batch size must be at least 1; got {batch_size}")
+
+
+def _places(
+    geometries: Mapping[str, Geometry],
+    cells: Mapping[str, Sequence[Position]],
+    layers: Sequence[str],
+    positions: Placing,
+) -> dict[str, Any]:
+    """What a table tells of where its vectors were read."""
+    return {
+        "positions": {layer: [list(cell) for cell in cells[layer]] for layer in layers},
+        "position_rule": positions if isinstance(positions, str) else "given",
+        "receptive_fields": {layer: side(geometries[layer].extent) for layer in layers},
+        "receptive_field_boxes": {
+            layer: boxes(geometries[layer], cells[layer]) for layer in layers
+        },
+        "sees_whole_map": {layer: geometries[layer].sees_whole_map for layer in layers},
+    }
+
+
+def _gather(
+    found: "Read", layers: Sequence[str], points: Sequence[Point]
+) -> tuple[list[tuple[str, str, int, int]], dict[str, NDArray[np.float32]]]:
+    """The rows and the vectors of all images; raises FeatvizError for those that are not finite."""
+    rows: list[tuple[str, str, int, int]] = []
+    vectors = {layer: _Pieces() for layer in layers}
+    # Closed at once on an error too, whoever keeps it: the model and torch's threads are as before.
+    with closing(found):
+        for batch, values in found:
+            # The mapping is in the order of the forward: the first bad layer is the culprit.
+            for layer, read in values.items():
+                _require_finite(read, layer, batch, points)
+                vectors[layer].add(read.flatten(0, 1).numpy())
+            rows += [(item.name, item.group, x, y) for item in batch for x, y in points]
+    # One layer after the other is let go, so that they are not all there twice.
+    return rows, {layer: vectors.pop(layer).joined() for layer in layers}
 
 
 class _Pieces:

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from featviz.base.provenance import recorded_version
 from featviz.errors import FeatvizError
 from featviz.files import atomic_write, require_ending
 from featviz.tables import METADATA_KEY
@@ -42,8 +43,8 @@ class StructureTable:
     a name. metric: euclidean, cosine, or "" where no distance is measured. value: NaN where there
     is nothing to measure, and `remark` says why. effect, p_value, p_holm: of tests alone (NaN
     elsewhere); p_holm is corrected for all tests of the table. count: sketches.
-    metadata: merge, permutations, seed, version and, by name, the `points` [x, y] where vectors
-    were read and the `checkpoints`' digests.
+    metadata: merge, permutations, seed, featviz_version and, by name, the `points` [x, y] where
+    vectors were read and the `checkpoints`' digests.
     """
 
     rows: pd.DataFrame
@@ -119,5 +120,5 @@ def _with_provenance(table: StructureTable) -> pd.DataFrame:
         permutations=metadata["permutations"],
         seed=metadata["seed"],
         merge=" ".join(f"{source}={target}" for source, target in metadata["merge"].items()),
-        featviz_version=metadata["version"],
+        featviz_version=recorded_version(metadata),
     )

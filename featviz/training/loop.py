@@ -24,10 +24,10 @@ from typing import Any
 
 import torch
 
-from featviz import __version__
 from featviz.activations import require_finite_weights
 from featviz.appearances import FILE as APPEARANCES
 from featviz.appearances import write_appearances
+from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.checkpoints import save_network, save_pickle
 from featviz.errors import FeatvizError, one_line
 from featviz.faces.pairs import PairSet
@@ -131,7 +131,7 @@ def _train(
             f"into {config.accumulation} equal parts each"
         )
     fingerprint = training.fingerprint()
-    description = {"featviz_version": __version__, "data": fingerprint, **config.to_json()}
+    description = {VERSION_KEY: VERSION, "data": fingerprint, **config.to_json()}
     before = _read_folder(out, description, resume, extend)
     # The first process writes to the folder soon; the others must have seen it as it was.
     wait_for_all(processes)

@@ -1,6 +1,6 @@
 import shutil
 
-from featviz.extraction.fingerprint import fingerprint
+from featviz.base.provenance import fingerprint
 from featviz.sketches import read_sketches
 from tests.extraction.small import SIZE, write_sketches
 
