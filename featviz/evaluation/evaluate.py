@@ -151,7 +151,11 @@ def _check(checkpoints: Checkpoints, settings: EvaluationSettings) -> set[int]:
     """The sizes at which the checkpoints paint; each is loaded once to see if it is fit."""
     sizes = set()
     for checkpoint in checkpoints:
-        checkpoint.require_sketch_alone()
+        if "locality" in settings.parts:
+            checkpoint.require_sketch_alone()
+        else:
+            checkpoint.require_whole()
+            checkpoint.require_conditions()
         sizes.add(painter(checkpoint, settings.size).size)
     return sizes
 

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from featviz.encoding import encode_image, input_channels
+from featviz.drawing import Drawing
+from featviz.encoding import Image
 from featviz.errors import FeatvizError
 from featviz.generators.checkpoint import Checkpoint, open_checkpoint
 from featviz.generators.device import device_at_hand, exactly
@@ -19,16 +18,22 @@ from featviz.networks.generators import GeneratorArchitecture
 class Painter:
     """A generator that is ready to make images of sketches of `size` x `size` pixels."""
 
-    generator: nn.Module
+    checkpoint: Checkpoint
     size: int
     device: torch.device
 
-    def __call__(self, sketch: NDArray[np.uint8]) -> Tensor:
+    @property
+    def generator(self) -> nn.Module:
+        """The network."""
+        return self.checkpoint.generator
+
+    def __call__(self, sketch: Image | Drawing) -> Tensor:
         """A sketch (size, size) uint8 -> its image (1, 3, size, size) float32, as it comes.
 
-        Raises FeatvizError if the image holds NaN or infinity.
+        A generator with conditions beside the sketch takes drawings. Raises FeatvizError if the
+        image holds NaN or infinity.
         """
-        inputs = encode_image(sketch, input_channels(self.generator))[None]
+        inputs = self.checkpoint.input(sketch)[None]
         with torch.inference_mode(), exactly(self.device):
             image: Tensor = self.generator(
                 inputs.to(self.device, memory_format=torch.channels_last)
@@ -61,5 +66,5 @@ def painter(checkpoint: Checkpoint, size: int | None = None) -> Painter:
             f"multiples of {multiple}; got {size}"
         )
     device = device_at_hand()
-    generator = checkpoint.generator.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Painter(generator, size, device)
+    checkpoint.generator.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Painter(checkpoint, size, device)

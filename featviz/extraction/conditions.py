@@ -70,4 +70,4 @@ def require_drawings(images: LabelledImages, checkpoint: Checkpoint) -> None:
             f"'{checkpoint.name}' needs the named parts of SVG drawings beside the sketch; sketch "
             f"{pixels[0]} is made of pixels"
         )
-    _ = checkpoint.appearance  # Told now if its file is not there.
+    checkpoint.require_conditions()

@@ -53,16 +53,20 @@ class Checkpoint(LoadedGenerator):
     def require_sketch_alone(self) -> None:
         """Raise FeatvizError unless it makes images of a sketch and nothing else.
 
-        The rule wherever images of edited or moved sketches are compared pixel by pixel:
-        boundaries and appearances are painted anew from every drawing, so what they change could
-        not be told from what the edit changes.
+        The rule wherever images of edited sketches are compared pixel by pixel: boundaries and
+        appearances follow the drawing, so what they change could not be told from what the edit
+        of the sketch changes.
         """
         self.require_whole()
         if not makes_faces_alone(self.metadata, channels := input_channels(self.generator)):
             raise FeatvizError(
                 f"'{self.source}' takes {channels} channels; expected {SKETCH_CHANNELS} (or 1), a "
-                "sketch and nothing else"
+                "sketch and nothing else, to tell what an edit changes"
             )
+
+    def require_conditions(self) -> None:
+        """Raise FeatvizError if it cannot be told, or is not there, what it is given besides."""
+        _ = self.appearance
 
     @cached_property
     def appearance(self) -> Vectors | None:

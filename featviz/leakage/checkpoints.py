@@ -89,7 +89,7 @@ def _reader(checkpoint: Checkpoint) -> Read:
     """A sketch as the checkpoint takes it: with the conditions that it was trained with."""
     if not checkpoint.conditions.any:
         return reader(checkpoint.generator)
-    _ = checkpoint.appearance  # Told now if its file is not there.
+    checkpoint.require_conditions()
 
     def read(sketches: SketchSet, number: int, size: int) -> Tensor:
         path = sketches.folder / sketches.index["file"].iloc[number]
