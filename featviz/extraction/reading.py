@@ -33,7 +33,7 @@ from featviz.generators.device import exactly
 from featviz.inputs import Input, LabelledImages, read_inputs
 from featviz.points import PROBE_POINT, Point, check_point, whole_pair
 from featviz.progress import track
-from featviz.receptive_field import Geometry, Position, trace_geometry
+from featviz.receptive_field import Position, trace_geometry
 from featviz.sparse import Layouts, SparseReader, in_parallel, trim_heap
 from featviz.tables import FeatureTable
 
@@ -100,15 +100,7 @@ def extract(
     first = next(inputs, None)
     if first is None:
         raise FeatvizError("there are no sketches to extract from; expected at least one")
-    height, width = first.tensor.shape[-2:]
-    for point in points:
-        check_point(point, (width, height))
-    geometries = trace_geometry(model, layers, (width, height), first.tensor.shape[0], stage)
-    cells = {
-        layer: place_cells(layer, geometry, points, positions)
-        for layer, geometry in geometries.items()
-    }
-
+    cells, places = _place(model, first, points, layers, stage, positions)
     total = len(sketches) if isinstance(sketches, Sized) else None
     sized = (_of_one_size(item, first) for item in track(chain([first], inputs), name, total))
     choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
@@ -121,20 +113,17 @@ def extract(
         rows=pd.DataFrame(rows, columns=["sketch", "group", "point_x", "point_y"]),
         vectors=vectors,
         metadata={
-            "digest": None,
-            "variant": None,
-            "architecture": None,
-            "step": None,
+            **dict.fromkeys(("digest", "variant", "architecture", "step")),
             **details,
             "stage": stage,
             "points": [list(point) for point in points],
-            **_places(geometries, cells, layers, positions),
+            **places,
             "engine": choice.name,
             "engine_reason": choice.reason,
             VERSION_KEY: VERSION,
             "torch": torch.__version__,
             "sketches": sketches.folder.name if isinstance(sketches, LabelledImages) else None,
-            "size": side((width, height)),
+            "size": side((first.tensor.shape[2], first.tensor.shape[1])),
         },
     )
 
@@ -150,14 +139,27 @@ def _require_sensible(points: Sequence[Point], positions: Placing, batch_size: i
         raise FeatvizError(f"the batch size must be at least 1; got {batch_size}")
 
 
-def _places(
-    geometries: Mapping[str, Geometry],
-    cells: Mapping[str, Sequence[Position]],
+def _place(
+    model: nn.Module,
+    image: Input,
+    points: Sequence[Point],
     layers: Sequence[str],
+    stage: Stage,
     positions: Placing,
-) -> dict[str, Any]:
-    """What a table tells of where its vectors were read."""
-    return {
+) -> tuple[dict[str, Sequence[Position]], dict[str, Any]]:
+    """For each layer, in the order of the forward, the cells to read; and what a table tells of it.
+
+    Raises FeatvizError for points that are no pixels of the image.
+    """
+    channels, height, width = image.tensor.shape
+    for point in points:
+        check_point(point, (width, height))
+    geometries = trace_geometry(model, layers, (width, height), channels, stage)
+    cells = {
+        layer: place_cells(layer, geometry, points, positions)
+        for layer, geometry in geometries.items()
+    }
+    told = {
         "positions": {layer: [list(cell) for cell in cells[layer]] for layer in layers},
         "position_rule": positions if isinstance(positions, str) else "given",
         "receptive_fields": {layer: side(geometries[layer].extent) for layer in layers},
@@ -166,6 +168,7 @@ def _places(
         },
         "sees_whole_map": {layer: geometries[layer].sees_whole_map for layer in layers},
     }
+    return cells, told
 
 
 def _gather(

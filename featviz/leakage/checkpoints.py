@@ -76,8 +76,8 @@ def _check(
         inner = [layer for layer in layers or default_layers(checkpoint) if layer != IMAGE]
         if inner:
             find_layers(checkpoint.generator, inner)
-        if IMAGE in (layers or ()):
-            checkpoint.require_whole()
+        if IMAGE in (layers or ()) and not checkpoint.is_whole:
+            raise FeatvizError("a front end alone makes no image; leave out the layer 'image'")
         for mode in modes or (FREE,):
             held_norms(checkpoint.generator, mode)
     except FeatvizError as error:
