@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _warn(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
     """Print a warning of ours as one line, and any other as Python does."""
     if issubclass(category, FeatvizWarning):
-        print(f"featviz: {' '.join(str(message).split())}", file=sys.stderr)
+        print(f"featviz: warning: {' '.join(str(message).split())}", file=sys.stderr)
     else:
         _SHOW_WARNING(message, category, *where, **more)
 

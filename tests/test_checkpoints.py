@@ -15,11 +15,11 @@ from featviz.checkpoints import (
     export_pix2pixhd,
     load_discriminator,
     load_generator,
-    read_metadata,
     save_network,
     shipped_checkpoints,
 )
 from featviz.errors import FeatvizError
+from featviz.generators.weights import read_metadata
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture, build_generator
 

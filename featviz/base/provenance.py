@@ -19,7 +19,8 @@ VERSION_KEY = "featviz_version"
 
 def recorded_version(metadata: Mapping[str, Any]) -> str | None:
     """The version of featviz that made a result; older ones tell it as `version`."""
-    return metadata.get(VERSION_KEY, metadata.get("version"))
+    told: str | None = metadata.get(VERSION_KEY, metadata.get("version"))
+    return told
 
 
 class Labelled(Protocol):

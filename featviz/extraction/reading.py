@@ -146,7 +146,7 @@ def _place(
     layers: Sequence[str],
     stage: Stage,
     positions: Placing,
-) -> tuple[dict[str, Sequence[Position]], dict[str, Any]]:
+) -> tuple[Mapping[str, Sequence[Position]], dict[str, Any]]:
     """For each layer, in the order of the forward, the cells to read; and what a table tells of it.
 
     Raises FeatvizError for points that are no pixels of the image.
@@ -159,7 +159,7 @@ def _place(
         layer: place_cells(layer, geometry, points, positions)
         for layer, geometry in geometries.items()
     }
-    told = {
+    told: dict[str, Any] = {
         "positions": {layer: [list(cell) for cell in cells[layer]] for layer in layers},
         "position_rule": positions if isinstance(positions, str) else "given",
         "receptive_fields": {layer: side(geometries[layer].extent) for layer in layers},

@@ -40,7 +40,7 @@ class Checkpoint(LoadedGenerator):
     @property
     def is_whole(self) -> bool:
         """Whether it makes images; a front end alone does not."""
-        return self.metadata["kind"] == "generator"
+        return bool(self.metadata["kind"] == "generator")
 
     def require_whole(self) -> None:
         """Raise FeatvizError for a front end alone."""

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from featviz.checkpoints import PRETRAINED, read_metadata, shipped_checkpoints
+from featviz.checkpoints import PRETRAINED, shipped_checkpoints
 from featviz.generation import generate
 from featviz.generators.checkpoint import Checkpoint, open_checkpoint
+from featviz.generators.weights import read_metadata
 from featviz.progress import track
 from featviz.report.contents import Generator
 from featviz.report.pictures import face_picture

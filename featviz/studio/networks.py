@@ -13,13 +13,12 @@ from featviz.checkpoints import (
     LoadedGenerator,
     find_checkpoint,
     load_generator,
-    read_metadata,
     shipped_checkpoints,
 )
 from featviz.drawing import CANVAS, PAPER
 from featviz.errors import FeatvizError
 from featviz.generators.checkpoint import distinct_names, makes_faces_alone
-from featviz.generators.weights import readable_architecture
+from featviz.generators.weights import read_metadata, readable_architecture
 from featviz.inference import FastGenerator
 from featviz.networks.generators import GeneratorArchitecture, GlobalGenerator, LocalEnhancer
 from featviz.studio.problems import StudioError

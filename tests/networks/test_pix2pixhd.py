@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from featviz.checkpoints import export_pix2pixhd, load_discriminator, load_generator
+from featviz.cli import main
 from featviz.errors import FeatvizError, FeatvizWarning
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
 from featviz.networks.generators import GeneratorArchitecture, build_generator
@@ -246,6 +247,13 @@ def test_statistics_of_instance_norms_that_old_pytorch_never_used_are_left_out_a
     with torch.no_grad():
         expected = run_sequential(state, "model", x)
         torch.testing.assert_close(loaded.generator(x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_command_line_says_in_one_line_what_it_left_out(tmp_path, capsys):
+    torch.save(with_statistics(global_state(4, 2, 1)), tmp_path / "G.pth")
+    main(["convert", str(tmp_path / "G.pth"), str(tmp_path / "G.safetensors")])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"featviz: warning: {tmp_path / 'G.pth'}: left out the running statist")
 
 
 @pytest.mark.parametrize("load", [load_generator, load_discriminator])
