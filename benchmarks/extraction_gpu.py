@@ -24,7 +24,8 @@ from featviz.activations import truncated_forward
 from featviz.drawing import Drawing, Stroke, rasterize
 from featviz.encoding import encode_image
 from featviz.extraction import FRONT_END_LAYERS, extract
-from featviz.extraction.loading import Precision, exactly, load_batches, place
+from featviz.extraction.loading import Precision, load_batches, place
+from featviz.generators.device import exactly
 from featviz.inputs import Input, read_inputs
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture
 

@@ -3,7 +3,9 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from featviz.base import version
+
+__version__ = version.VERSION
 
 if TYPE_CHECKING:
     from featviz.activations import record_activations

@@ -75,11 +75,32 @@ def find_layers(
     model: nn.Module, layers: Sequence[str], stage: Stage = "activation"
 ) -> dict[str, nn.Module]:
     """The module to listen to for each layer's name; see `record_activations` for the rules."""
+    require_module(model)
     if stage not in STAGES:
         raise FeatvizError(f"unknown stage {stage!r}; there are {', '.join(STAGES)}")
     if not layers:
         raise FeatvizError(f"no layer given; {_available(model)}")
     return {layer: _at_stage(_find_layer(model, layer), layer, stage) for layer in layers}
+
+
+def require_module(model: object) -> None:
+    """Raise FeatvizError, which says what to give instead, unless it is a module with layers."""
+    kind = type(model).__name__
+    if isinstance(model, torch.jit.ScriptModule):
+        raise FeatvizError(
+            f"a scripted module ({kind}) does not let its layers be read; give the nn.Module that "
+            "it was made from, with the same weights"
+        )
+    if isinstance(model, nn.Module):
+        return
+    if isinstance(model, torch.export.ExportedProgram):
+        raise FeatvizError(
+            f"an exported program ({kind}) has no layers any more; give the nn.Module that it was "
+            "exported from, with the same weights"
+        )
+    if isinstance(getattr(model, "generator", None), nn.Module):
+        raise FeatvizError(f"a {kind} is no module but holds one; give its .generator")
+    raise FeatvizError(f"expected a torch.nn.Module; got a {kind}")
 
 
 class _Complete(BaseException):

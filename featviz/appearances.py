@@ -140,12 +140,25 @@ def read_appearances(path: Path) -> Appearances:
     """Read what `write_appearances` wrote; raises FeatvizError for anything else."""
     try:
         tensors = load_file(path)
-        return Appearances(
-            {name: tensors[f"{name}.centres"] for name in INSTANCES},
-            {name: tensors[f"{name}.shares"] for name in INSTANCES},
-        )
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        centres = {name: tensors[f"{name}.centres"] for name in INSTANCES}
+        shares = {name: tensors[f"{name}.shares"] for name in INSTANCES}
+    except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
         raise FeatvizError(f"{path}: cannot read these appearances ({one_line(error)})") from None
+    channels = {array.shape[1:] for array in centres.values()}
+    for name in INSTANCES:
+        arrays = centres[name], shares[name]
+        if (
+            len(channels) != 1
+            or centres[name].ndim != 2
+            or shares[name].shape != centres[name].shape[:1]
+            or any(array.dtype != np.float32 or not np.isfinite(array).all() for array in arrays)
+        ):
+            raise FeatvizError(
+                f"{path}: the appearances of '{name}' have centres {centres[name].shape} and "
+                f"shares {shares[name].shape}; expected finite float32 (k, channels) and (k,), of "
+                "as many channels as those of the others"
+            )
+    return Appearances(centres, shares)
 
 
 def _cluster(appearances: Appearances, name: str, number: int) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ architecture and where the weights come from, so it is rebuilt without any other
 
 import dataclasses
 import json
-import pickle
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,15 +14,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from featviz import __version__
 from featviz.assets import sha256_of
+from featviz.base.provenance import VERSION
 from featviz.encoding import input_channels
 from featviz.errors import FeatvizError, one_line
 from featviz.files import atomic_write
+from featviz.generators.weights import (
+    METADATA_KEY,
+    load_strictly,
+    read_metadata,
+    read_pickle,
+    read_tensors,
+    readable_architecture,
+    require_possible,
+    stated_conditions,
+)
 from featviz.networks import pix2pixhd
 from featviz.networks.conditions import Conditions
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
@@ -32,7 +42,6 @@ from featviz.networks.generators import FrontEnd, GeneratorArchitecture, build_g
 Kind = Literal["generator", "front-end", "discriminator", "encoder"]
 
 PRETRAINED = Path(__file__).parent / "pretrained"
-_METADATA_KEY = "featviz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,17 +69,6 @@ class LoadedGenerator:
         return conditions
 
 
-def stated_conditions(metadata: Mapping[str, Any]) -> Conditions:
-    """What a checkpoint's description tells of its conditions; none if it does not mention any."""
-    stated = metadata.get("conditions", {})
-    try:
-        return Conditions(**stated)
-    except TypeError:
-        raise FeatvizError(
-            f"the description of a checkpoint tells of unknown conditions: {stated}"
-        ) from None
-
-
 def _require_channels(name: str, conditions: Conditions, channels: int) -> None:
     if conditions.channels == channels or (channels == 1 and not conditions.any):
         return
@@ -89,9 +87,10 @@ def load_generator(source: str | Path, variant: str | None = None) -> LoadedGene
     """Load a generator by the name of a shipped one, a run folder, a .safetensors or a .pth.
 
     variant: for a .pth of pix2pixHD, which does not tell ("baseline" unless given). Weights must
-    fit exactly; nothing is left out or filled in. Pickles are read with `weights_only=True`, so
-    they cannot run code. Raises FeatvizError, naming the file, if there is no such checkpoint, if
-    it cannot be read or its weights do not fit, and for a variant other than the file's own.
+    fit exactly; nothing is left out or filled in, but for what has no effect, with a
+    FeatvizWarning. Pickles are read with `weights_only=True`, so they cannot run code. Raises
+    FeatvizError, naming the file, if there is no such checkpoint, if it cannot be read, if its
+    weights do not fit or are not finite, and for a variant other than the file's own.
     """
     path = find_checkpoint(source)
     if path.suffix in {".pth", ".pt"}:
@@ -102,8 +101,9 @@ def load_generator(source: str | Path, variant: str | None = None) -> LoadedGene
             raise FeatvizError(
                 f"{path} is of variant '{metadata.get('variant')}'; cannot read it as '{variant}'"
             )
-        generator = _build(path, metadata)
-        _load_strictly(generator, _read_tensors(path), path)
+        tensors = read_tensors(path)
+        generator = _build(path, metadata, tensors)
+        load_strictly(generator, tensors, path)
     return LoadedGenerator(checkpoint_name(path), generator.eval(), metadata, sha256_of(path))
 
 
@@ -119,6 +119,12 @@ def find_checkpoint(source: str | Path) -> Path:
     The bare name of a shipped checkpoint always means that one; write ./baseline for a folder.
     """
     path = Path(source)
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise FeatvizError(
+            f"the name {os.fsencode(path)!r} is no UTF-8 text; rename the checkpoint"
+        ) from None
     shipped = PRETRAINED / f"{source}.safetensors"
     if str(source) in shipped_checkpoints():
         return shipped
@@ -149,7 +155,7 @@ def save_network(
     if not isinstance(architecture, dict):
         raise FeatvizError(f"cannot save a {type(network).__name__} without its architecture")
     metadata = {
-        "featviz_version": __version__,
+        "featviz_version": VERSION,
         **details,
         "format": 1,
         "kind": kind,
@@ -161,7 +167,7 @@ def save_network(
         for key, tensor in network.state_dict().items()
     }
     with atomic_write(path) as temporary, _write_errors(path):
-        save_file(tensors, temporary, {_METADATA_KEY: json.dumps(metadata)})
+        save_file(tensors, temporary, {METADATA_KEY: json.dumps(metadata)})
 
 
 def save_pickle(content: dict[str, Any], path: Path) -> None:
@@ -225,38 +231,15 @@ def convert(
         save_network(network, out, kind, details, stored)
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
-    """What a featviz checkpoint says of itself."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_METADATA_KEY)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise FeatvizError(
-            f"{path}: cannot read this safetensors file ({one_line(error)})"
-        ) from None
-    if text is None:
-        raise FeatvizError(
-            f"{path}: a safetensors file without featviz's description; expected metadata "
-            f"'{_METADATA_KEY}' (to use your own network, see the Python API)"
-        )
-    try:
-        metadata = json.loads(text)
-    except json.JSONDecodeError:
-        metadata = None
-    if not isinstance(metadata, dict):
-        raise FeatvizError(f"{path}: featviz's description in this file cannot be read")
-    return metadata
-
-
 def load_discriminator(path: Path) -> MultiScaleDiscriminator:
     """Load a discriminator from a .safetensors of featviz or a .pth of pix2pixHD, in eval mode.
 
     Raises FeatvizError if the file cannot be read, holds something else, or does not fit exactly.
     """
     path = Path(path)
-    with _readable_architecture(path):
+    with readable_architecture(path):
         if path.suffix in {".pth", ".pt"}:
-            state = _read_pickle(path)
+            state = read_pickle(path)
             architecture = pix2pixhd.discriminator_architecture(state)
             state = pix2pixhd.rename(state, pix2pixhd.discriminator_names(architecture))
         else:
@@ -264,10 +247,11 @@ def load_discriminator(path: Path) -> MultiScaleDiscriminator:
             if (kind := metadata.get("kind")) != "discriminator":
                 raise FeatvizError(f"{path} holds a {kind}; expected a discriminator")
             architecture = DiscriminatorArchitecture(**metadata["architecture"])
-            state = _read_tensors(path)
+            state = read_tensors(path)
+        require_possible(architecture, state)
         with torch.device("meta"):
             discriminator = MultiScaleDiscriminator(architecture)
-    _load_strictly(discriminator, state, path)
+    load_strictly(discriminator, state, path)
     return discriminator.eval()
 
 
@@ -276,13 +260,15 @@ def load_encoder(path: Path) -> FeatureEncoder:
 
     Raises FeatvizError if the file cannot be read, holds something else, or does not fit exactly.
     """
-    with _readable_architecture(path):
+    with readable_architecture(path):
         metadata = read_metadata(path)
         if (kind := metadata.get("kind")) != "encoder":
             raise FeatvizError(f"{path} holds a {kind}; expected an encoder")
+        architecture, state = EncoderArchitecture(**metadata["architecture"]), read_tensors(path)
+        require_possible(architecture, state)
         with torch.device("meta"):
-            encoder = FeatureEncoder(EncoderArchitecture(**metadata["architecture"]))
-    _load_strictly(encoder, _read_tensors(path), path)
+            encoder = FeatureEncoder(architecture)
+    load_strictly(encoder, state, path)
     return encoder.eval()
 
 
@@ -302,59 +288,27 @@ def export_pix2pixhd(network: nn.Module, path: Path) -> None:
     save_pickle({key: tensor.cpu().contiguous() for key, tensor in state.items()}, path)
 
 
-@contextmanager
-def _readable_architecture(path: Path) -> Iterator[None]:
-    """Whatever a malformed description makes the code stumble over is the file's fault."""
-    try:
-        yield
-    except FeatvizError as error:
-        raise FeatvizError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        reason = f"{type(error).__name__}: {one_line(error)}"
-        raise FeatvizError(f"{path}: its architecture cannot be read ({reason})") from None
-
-
-def _build(path: Path, metadata: Mapping[str, Any]) -> nn.Module:
+def _build(path: Path, metadata: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
     """The network that a file describes, without memory for weights yet."""
     kind = metadata.get("kind")
     if kind not in ("generator", "front-end"):
         raise FeatvizError(f"{path} holds a {kind}; expected a generator")
-    with _readable_architecture(path), torch.device("meta"):
+    with readable_architecture(path), torch.device("meta"):
         architecture = GeneratorArchitecture(**metadata["architecture"])
+        require_possible(architecture, tensors)
         return FrontEnd(architecture) if kind == "front-end" else build_generator(architecture)
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    return {key: tensor.to(torch.float32) for key, tensor in load_file(path).items()}
-
-
-def _read_pickle(path: Path) -> dict[str, Tensor]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise FeatvizError(f"{path}: no such file") from None
-    except pickle.UnpicklingError:
-        raise FeatvizError(
-            f"{path}: refused, because reading it could run code; expected a plain dictionary of "
-            "tensors as saved by torch.save(model.state_dict(), ...)"
-        ) from None
-    except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise FeatvizError(f"{path}: not a readable .pth file ({one_line(error)})") from None
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise FeatvizError(f"{path}: expected a state dict (names to tensors)")
-    return {str(key).removeprefix("module."): tensor for key, tensor in state.items()}
-
-
 def _import_pix2pixhd(path: Path, variant: str) -> tuple[nn.Module, dict[str, Any]]:
-    state = _read_pickle(path)
+    state = read_pickle(path)
     if pix2pixhd.kind_of(state) != "generator":
         raise FeatvizError(f"{path} holds a discriminator; expected a generator")
-    with _readable_architecture(path):
+    with readable_architecture(path):
         architecture = pix2pixhd.generator_architecture(state, variant)
         renamed = pix2pixhd.rename(state, pix2pixhd.generator_names(architecture))
         with torch.device("meta"):
             generator = build_generator(architecture)
-    _load_strictly(generator, renamed, path)
+    load_strictly(generator, renamed, path)
     metadata = {
         "kind": "generator",
         "variant": variant,
@@ -362,22 +316,3 @@ def _import_pix2pixhd(path: Path, variant: str) -> tuple[nn.Module, dict[str, An
         "source": "pix2pixHD .pth",
     }
     return generator, metadata
-
-
-def _load_strictly(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
-    expected = network.state_dict()
-    missing, unexpected = sorted(expected.keys() - state), sorted(state.keys() - expected.keys())
-    shapes = [key for key in expected if key in state and expected[key].shape != state[key].shape]
-    if missing or unexpected or shapes:
-        parts = [
-            f"{len(keys)} {what} (such as '{keys[0]}')"
-            for what, keys in (
-                ("missing", missing),
-                ("unexpected", unexpected),
-                ("of another shape", shapes),
-            )
-            if keys
-        ]
-        raise FeatvizError(f"{path}: its weights do not fit its architecture: {', '.join(parts)}")
-    # The network was built without memory: it takes the tensors themselves.
-    network.load_state_dict(state, assign=True)

@@ -1,11 +1,8 @@
 """Drawings as a generator sees them, with its conditions beside the sketch if it has any."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -15,34 +12,7 @@ from featviz.encoding import Image, encode_image
 from featviz.errors import FeatvizError
 from featviz.faces.instances import boundary_map, instance_map
 from featviz.networks.conditions import SKETCH_CHANNELS, Conditions
-from featviz.sketches import SketchSet, read_drawing, read_sketch
-
-
-@dataclass(frozen=True, eq=False)
-class ConditionedSketches:
-    """A sketch set as a generator with conditions sees it: drawings in, (C, H, W) float32 out."""
-
-    sketches: SketchSet
-    conditions: Conditions
-    appearance: NDArray[np.float32] | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Where the set lies."""
-        return self.sketches.folder
-
-    @property
-    def index(self) -> pd.DataFrame:
-        """One row a sketch."""
-        return self.sketches.index
-
-    def __len__(self) -> int:
-        return len(self.sketches)
-
-    def images(self) -> Iterator[Tensor]:
-        """The inputs in the order of the index; raises FeatvizError for a sketch of pixels."""
-        for number in range(len(self)):
-            yield generator_input(self.sketches.drawing(number), self.conditions, self.appearance)
+from featviz.sketches import read_drawing, read_sketch
 
 
 def read_generator_input(
@@ -72,17 +42,36 @@ def generator_input(
     appearance: (instances, channels), how each instance is to look. Raises FeatvizError for a
     drawing without named parts if they are needed, and for an appearance of other channels.
     """
-    drawn = encode_drawing(drawing, conditions.boundaries)
+    needs_instances = conditions.boundaries or appearance is not None
+    return conditioned(
+        rasterize(drawing),
+        instance_map(drawing) if needs_instances else None,
+        conditions,
+        appearance,
+    )
+
+
+def conditioned(
+    sketch: NDArray[np.uint8],
+    instances: NDArray[np.uint8] | None,
+    conditions: Conditions,
+    appearance: NDArray[np.float32] | None = None,
+) -> Tensor:
+    """The same of a sketch (H, W) and the instance at each of its pixels, see `instance_map`."""
     channels = 0 if appearance is None else appearance.shape[1]
     if channels != conditions.appearance_channels:
         raise FeatvizError(
             f"this generator takes {conditions.appearance_channels} channels of appearance; "
             f"given {channels}"
         )
-    if appearance is None:
-        return drawn
-    painted = torch.from_numpy(appearance[instance_map(drawing)]).permute(2, 0, 1)
-    return torch.cat([drawn, painted])
+    parts = [encode_image(sketch, SKETCH_CHANNELS)]
+    if conditions.boundaries:
+        assert instances is not None
+        parts.append(torch.from_numpy(boundary_map(instances)).float()[None])
+    if appearance is not None:
+        assert instances is not None
+        parts.append(torch.from_numpy(appearance[instances]).permute(2, 0, 1))
+    return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
 def encode_drawing(drawing: Drawing, boundaries: bool = False) -> Tensor:
@@ -90,8 +79,4 @@ def encode_drawing(drawing: Drawing, boundaries: bool = False) -> Tensor:
 
     Raises FeatvizError if boundaries are wanted of a drawing without named parts.
     """
-    sketch = encode_image(rasterize(drawing), SKETCH_CHANNELS)
-    if not boundaries:
-        return sketch
-    boundary = torch.from_numpy(boundary_map(instance_map(drawing))).float()
-    return torch.cat([sketch, boundary[None]])
+    return generator_input(drawing, Conditions(boundaries))

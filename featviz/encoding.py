@@ -27,6 +27,13 @@ def encode_image(image: Image, channels: int = 3) -> Tensor:
     """
     if isinstance(image, Tensor) and image.is_floating_point() and image.ndim == 3:
         return image
+    if isinstance(image, tuple | list | dict):
+        kinds = ", ".join(type(part).__name__ for part in image)
+        raise FeatvizError(
+            f"an image is a {type(image).__name__} ({kinds}); expected the image alone: of a data "
+            "set of (image, label) give the images, `(image for image, _ in data)`, and the labels "
+            "as `groups`, or a function `encode` that takes what there is"
+        )
     pixels = np.asarray(image)
     if pixels.dtype != np.uint8:
         raise FeatvizError(

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,17 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_file(path: Path, name: str) -> None:
+    """Raise FeatvizError if something that is no file has this path: reading a pipe never ends."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return  # Whoever opens it says more.
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise FeatvizError(f"{name} is {kind}; expected a file")
 
 
 def require_ending(path: Path, what: str, endings: Sequence[str]) -> None:

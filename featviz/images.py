@@ -1,6 +1,5 @@
 """Image files as they look: the one reader of photos and of sketches made of pixels."""
 
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from featviz.errors import FeatvizError, one_line
+from featviz.files import require_file
 
 LARGEST = 2**26
 """Pixels of the largest image that is read, about 67 million (8192 x 8192)."""
@@ -59,17 +59,6 @@ def holds_one_colour(path: Path, name: str | None = None, what: str = "image") -
     with _opened(Path(path), name or str(path), what) as image:
         pixels = np.asarray(image)
         return bool((pixels == pixels[0, 0]).all())
-
-
-def require_file(path: Path, name: str) -> None:
-    """Raise FeatvizError if something that is no file has this path: reading a pipe never ends."""
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):
-        return  # Whoever opens it says more.
-    if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
-        raise FeatvizError(f"{name} is {kind}; expected a file")
 
 
 @contextmanager

@@ -25,8 +25,8 @@ from PIL import Image
 
 from featviz.drawing import CANVAS, INK, PAPER, Drawing, rasterize, read_svg
 from featviz.errors import FeatvizError, FeatvizWarning, one_line
-from featviz.files import require_text
-from featviz.images import holds_one_colour, read_image, require_file
+from featviz.files import require_file, require_text
+from featviz.images import holds_one_colour, read_image
 from featviz.ordering import natural_key
 
 INDEX = "index.csv"
@@ -127,6 +127,11 @@ def read_sketch(path: Path, size: int = CANVAS, name: str | None = None) -> NDAr
         image = _read_pixels(path, size, name)
     else:
         raise FeatvizError(f"{name} is of an unknown kind; expected {', '.join(SUFFIXES)}")
+    return require_paper(image, name)
+
+
+def require_paper(image: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+    """The image of a sketch; raises FeatvizError, naming it, for one that is mostly ink."""
     ink = float((image == INK).mean())
     if ink > _MOST_INK:
         raise FeatvizError(f"{name} is {ink:.0%} ink; expected dark lines on white paper")

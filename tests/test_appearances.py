@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from featviz.appearances import (
     Appearances,
@@ -269,3 +269,22 @@ def test_appearances_survive_writing_and_a_broken_file_is_one_line(looks, tmp_pa
     (tmp_path / "a.safetensors").write_bytes(b"no")
     with pytest.raises(FeatvizError, match=r"a\.safetensors: cannot read these appearances"):
         read_appearances(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("key", "content"),
+    [
+        ("mouth.centres", np.zeros(3, np.float32)),
+        ("mouth.centres", np.zeros((3, 5), np.float32)),
+        ("mouth.centres", np.full((3, 2), np.nan, np.float32)),
+        ("mouth.centres", np.zeros((3, 2), np.int64)),
+        ("mouth.shares", np.zeros((3, 2), np.float32)),
+        ("mouth.shares", np.zeros(2, np.float32)),
+    ],
+)
+def test_appearances_of_another_form_are_refused_by_file_and_part(looks, tmp_path, key, content):
+    path = tmp_path / "a.safetensors"
+    write_appearances(looks, path)
+    save_file({**load_file(path), key: content}, path)
+    with pytest.raises(FeatvizError, match=r"a\.safetensors: the appearances of '[a-z-]+' have"):
+        read_appearances(path)

@@ -15,11 +15,11 @@ from featviz.checkpoints import (
     export_pix2pixhd,
     load_discriminator,
     load_generator,
-    read_metadata,
     save_network,
     shipped_checkpoints,
 )
 from featviz.errors import FeatvizError
+from featviz.generators.weights import read_metadata
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
 from featviz.networks.generators import FrontEnd, GeneratorArchitecture, build_generator
 
@@ -277,6 +277,19 @@ def test_a_shipped_name_means_the_shipped_one_whatever_lies_in_the_folder(tmp_pa
         '{"kind": "generator", "architecture": {"depth": 3}}',
         '{"kind": "generator", "architecture": {"variant": "odd"}}',
         '{"kind": "generator", "architecture": {"width": 1000000}}',
+        '{"kind": "generator", "architecture": {"residual_blocks": 1000000000}}',
+        '{"kind": "generator", "architecture": {"enhancers": 1000000000}}',
+        '{"kind": "generator", "architecture": {"downsamplings": 60}}',
+        '{"kind": "discriminator", "architecture": {"scales": 1000000000}}',
+        '{"kind": "discriminator", "architecture": {"layers": 1000000000}}',
+        '{"kind": "generator", "architecture": {"norm": ["instance"]}}',
+        '{"kind": "generator", "architecture": {}, "step": [7]}',
+        '{"kind": "generator", "architecture": {}, "step": NaN}',
+        '{"kind": "generator", "architecture": {}, "data": "faces"}',
+        '{"kind": "generator", "architecture": {}, "sketch_size": 1000000000}',
+        '{"kind": "generator", "architecture": {}, "conditions": {"boundaries": "yes"}}',
+        "[" * 100_000,
+        '{"kind":' * 100_000,
     ],
 )
 def test_a_description_that_makes_no_sense_is_an_error_of_one_line(tmp_path, text):
@@ -298,6 +311,9 @@ def test_a_description_that_makes_no_sense_is_an_error_of_one_line(tmp_path, tex
         {"layer0.0.weight": torch.zeros(1)},
         [1, 2],
         {"model.1.weight": 3},
+        {"epoch": 3, "state_dict": {"model.1.weight": torch.zeros(4, 3, 7, 7)}},
+        {"model.1.weight": torch.zeros(4, 3, 7, 7).to_sparse()},
+        {"model.1.weight": torch.zeros(1).expand(1 << 20, 1 << 20, 7, 7)},
     ],
 )
 def test_a_pth_of_something_else_is_an_error_of_one_line(tmp_path, state):
@@ -314,6 +330,70 @@ def test_bytes_that_are_no_pth_are_an_error_of_one_line(tmp_path, content):
     with pytest.raises(FeatvizError, match=r"x\.pth") as caught:
         load_generator(tmp_path / "x.pth")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
+        (b"\n <!DOCTYPE html><html><title>Quota exceeded</title></html>", "a web page"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "a web page"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["pth", "pt", "safetensors"])
+def test_a_text_file_in_place_of_a_checkpoint_is_called_what_it_is(
+    tmp_path, content, words, ending
+):
+    path = tmp_path / f"net.{ending}"
+    path.write_bytes(content)
+    with pytest.raises(FeatvizError, match=rf"net\.{ending} is no checkpoint but {words}"):
+        load_generator(path)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1j])
+@pytest.mark.parametrize("ending", ["safetensors", "pth"])
+def test_weights_that_are_no_finite_real_numbers_are_refused_by_name_wherever_they_are_read(
+    tmp_path, generator, bad, ending
+):
+    path = tmp_path / f"bad.{ending}"
+    state = generator.state_dict()
+    key = "front_end.L1.conv.weight"
+    if ending == "pth":
+        export_pix2pixhd(generator, path)
+        state, key = torch.load(path), "model.4.weight"
+    dtype = torch.complex64 if isinstance(bad, complex) else torch.float64
+    state[key] = state[key].to(dtype).index_fill(0, torch.tensor(1), bad)
+    if ending == "pth":
+        torch.save(state, path)
+    else:
+        save_network(generator, path, "generator", {}, torch.float32)
+        save_file(state, path, {"featviz": json.dumps(read_metadata(path))})
+    with pytest.raises(
+        FeatvizError, match=rf"bad\.{ending}: weight '{key}' (holds NaN|is torch.c)"
+    ):
+        load_generator(path)
+    with pytest.raises(FeatvizError, match=key):
+        convert(path, tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_description_of_more_than_the_file_holds_is_refused_before_it_is_built(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(checkpoints, "build_generator", lambda _: pytest.fail("was built"))
+    text = '{"kind": "generator", "architecture": {"residual_blocks": 1000000000}}'
+    save_file({"x": torch.zeros(3)}, tmp_path / "x.safetensors", {"featviz": text})
+    with pytest.raises(FeatvizError, match="has residual_blocks 1000000000, but the file holds 1"):
+        load_generator(tmp_path / "x.safetensors")
+
+
+def test_a_name_that_is_no_utf_8_is_an_error_that_can_be_printed(tmp_path, generator):
+    path = tmp_path / os.fsdecode(b"\xff.safetensors")
+    save_network(generator, tmp_path / "x.safetensors", "generator", {}, torch.float32)
+    (tmp_path / "x.safetensors").rename(path)
+    with pytest.raises(FeatvizError, match=r"xff.safetensors' is no UTF-8 text") as caught:
+        load_generator(path)
+    assert str(caught.value).encode()
 
 
 def test_a_front_end_cannot_be_exported_to_pix2pixhd(tmp_path):

@@ -15,10 +15,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from featviz import cli
-from featviz.checkpoints import read_metadata, save_network
+from featviz.checkpoints import save_network
 from featviz.drawing import write_svg
 from featviz.extraction import checkpoints as extraction
 from featviz.extraction import extract
+from featviz.generators.weights import read_metadata
 from featviz.networks.generators import GeneratorArchitecture, build_generator
 from featviz.sketches import read_sketches
 from featviz.tables import FeatureTable, read_features, write_features

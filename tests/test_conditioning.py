@@ -5,12 +5,14 @@ import pytest
 import torch
 from PIL import Image
 
+from featviz import sketches as sketches_module
 from featviz.checkpoints import load_generator
 from featviz.cli import main
 from featviz.conditioning import encode_drawing, read_generator_input
-from featviz.drawing import read_svg, write_svg
+from featviz.drawing import rasterize, read_svg, write_svg
 from featviz.errors import FeatvizError
 from featviz.extraction import Settings, extract_checkpoints
+from featviz.extraction.rasters import read_rasters
 from featviz.faces.instances import boundary_map, instance_map
 from featviz.generation import generate
 from featviz.inference import FastGenerator
@@ -21,6 +23,7 @@ from featviz.training.estimate import estimate_run
 from featviz.training.loop import train
 from featviz.training.presets import preset
 from featviz.training.run import start_run
+from tests.extraction.small import write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +111,43 @@ def test_extraction_gives_such_a_generator_its_boundaries(bounded, sketches, tmp
     with torch.inference_mode():
         expected = generator.front_end.L0(encoded[None])[0, :, 12, 10]
     assert torch.equal(torch.from_numpy(table.vectors["L0"][1].copy()), expected)
+
+
+def test_each_drawing_is_parsed_once_for_all_checkpoints_with_conditions_and_without(
+    bounded, sketches, tmp_path, monkeypatch
+):
+    plain = write_checkpoint(tmp_path / "plain.safetensors")
+    parsed = []
+    read = sketches_module.read_svg
+    monkeypatch.setattr(sketches_module, "read_svg", lambda path: parsed.append(path) or read(path))
+    checkpoints = [bounded, plain]
+    settings = Settings(((10, 12),), ("L0",))
+    list(extract_checkpoints(checkpoints, read_sketches(sketches, 32), tmp_path / "o", settings))
+    assert sorted(path.name for path in parsed) == ["0.svg", "1.svg"]
+    # What was made of one reading is what each makes by itself.
+    for checkpoint, name in ((bounded, "bounded"), (plain, "plain")):
+        alone = extract_checkpoints(
+            [checkpoint], read_sketches(sketches, 32), tmp_path / "alone", settings
+        )
+        vectors = [
+            read_features(path).vectors["L0"]
+            for path in (next(alone).path, tmp_path / "o" / f"{name}.parquet")
+        ]
+        assert np.array_equal(*vectors)
+
+
+def test_rasters_too_large_for_the_memory_give_the_same_instances(sketches):
+    drawings = read_sketches(sketches, 32)
+    kept = read_rasters(drawings, with_instances=True)
+    anew = read_rasters(drawings, with_instances=True, memory=0)
+    assert anew.packed is None
+    for one, other, number in zip(
+        kept.with_instances(), anew.with_instances(), range(2), strict=True
+    ):
+        drawing = drawings.drawing(number)
+        for found in (one, other):
+            assert np.array_equal(found[0], rasterize(drawing))
+            assert np.array_equal(found[1], instance_map(drawing))
 
 
 def test_a_drawing_is_brought_to_the_size_of_the_faces(sketches):

@@ -16,9 +16,9 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from featviz.base.provenance import fingerprint
 from featviz.drawing import INK, Drawing, Stroke, rasterize, write_svg
 from featviz.errors import FeatvizError, FeatvizWarning, printed_warnings
-from featviz.extraction.fingerprint import fingerprint
 from featviz.sketches import SketchSet, read_sketch, read_sketches
 
 SHIPPED = Path(__file__).parent.parent / "sketches"

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import torch
 from PIL import Image
 
 from featviz.claims import judge
-from featviz.claims.claim import VERDICTS
+from featviz.claims.claim import Verdict
 from featviz.cli import main
 from featviz.drawing import CANVAS
 from featviz.errors import FeatvizError
@@ -306,7 +307,7 @@ def test_every_verdict_has_its_mark_at_its_step(learning) -> None:
         figure = trajectory_figure(measure_trajectory(learning), verdicts)
     ax = figure.axes[-1]
     drawn = {}
-    for marks, verdict in zip(ax.collections, VERDICTS, strict=True):
+    for marks, verdict in zip(ax.collections, get_args(Verdict), strict=True):
         drawn |= {(int(x), int(y)): verdict for x, y in marks.get_offsets().tolist()}
     assert drawn == {
         (row.step, int(row.claim[1:]) - 1): row.verdict for row in verdicts.itertuples()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from featviz import __version__
+from featviz.base.provenance import VERSION, VERSION_KEY, recorded_version
 from featviz.claims.claim import Claim, Claims, Definition, Finding, Part, Verdict, finite
 from featviz.claims.comparing import Randomness
 from featviz.claims.definitions import ALPHA, DEFINITIONS, SAYS
@@ -22,7 +22,7 @@ Findings = Mapping[tuple[str, str], Finding]
 
 NO_IMAGES = "not asked for: --images"
 TABLE_ROLES = (BASELINE, MODIFIED)
-_PROVENANCE = ("checkpoint", "digest", "variant", "step", "stage", "sketches", "size", "version")
+_PROVENANCE = ("checkpoint", "digest", "variant", "step", "stage", "sketches", "size")
 
 
 def judge(
@@ -56,7 +56,7 @@ def judge(
     if images is not None:
         findings |= images
     metadata: dict[str, Any] = {
-        "featviz_version": __version__,
+        VERSION_KEY: VERSION,
         "alpha": ALPHA,
         "correction": "Holm",
         "permutations": permutations,
@@ -200,4 +200,5 @@ def _lists(value: Any) -> Any:
 
 def _provenance(table: FeatureTable) -> dict[str, Any]:
     known = {name: table.metadata[name] for name in _PROVENANCE if name in table.metadata}
+    known[VERSION_KEY] = recorded_version(table.metadata)
     return {**known, "rows": len(table), "point": list(table.points[0]) if table.points else None}

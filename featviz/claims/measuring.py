@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from featviz.activations import record_activations
-from featviz.checkpoints import LoadedGenerator
 from featviz.claims.deformation import deform
 from featviz.claims.pictures import detail, forehead, light_error, open_mouth, patches
 from featviz.claims.study import AUGMENTED, BASELINE, MODIFIED, NO_NORM, ROLES, STUDY, Study
@@ -26,6 +25,7 @@ from featviz.evaluation.pairs import choose_pairs
 from featviz.evaluation.robustness import moves_for
 from featviz.faces.augmentation import STUDY_ROTATION, STUDY_SHIFT, move_landmarks
 from featviz.faces.pairs import PairSet
+from featviz.generators.device import exactly
 from featviz.progress import track
 from featviz.sketches import SketchSet
 
@@ -107,9 +107,9 @@ def measure_images(
     facts: dict[str, Any] = {}
     sizes = {}
     for role, source in generators.items():
-        loaded = load_whole_generator(source)
-        sizes[role] = painter(loaded, settings.size).size
-        facts[role] = _facts(loaded, source, sizes[role])
+        checkpoint = load_whole_generator(source)
+        sizes[role] = painter(checkpoint, settings.size).size
+        facts[role] = {**checkpoint.provenance(), "size": sizes[role]}
     lpips = chosen = edited = None
     if isinstance(pairs, str):
         missing["pairs"] = pairs
@@ -131,14 +131,15 @@ def measure_images(
         # Loaded one at a time: memory does not grow with the number of networks.
         paint = painter(load_whole_generator(generators[role]), settings.size)
         try:
-            if lpips is not None and chosen is not None:
-                _paint_pairs(seen, role, paint, lpips, chosen, settings, study)
-            if edited is not None and role in WHO_IS_EDITED:
-                locality = measure_locality(
-                    paint, edited, paint.size, MARGIN, settings.edits, f"{role}: edits"
-                )
-                seen.edits[role] = locality.changes
-                seen.skipped += [f"{role}: {reason}" for reason in locality.skipped]
+            with exactly(paint.device):
+                if lpips is not None and chosen is not None:
+                    _paint_pairs(seen, role, paint, lpips, chosen, settings, study)
+                if edited is not None and role in WHO_IS_EDITED:
+                    locality = measure_locality(
+                        paint, edited, paint.size, MARGIN, settings.edits, f"{role}: edits"
+                    )
+                    seen.edits[role] = locality.changes
+                    seen.skipped += [f"{role}: {reason}" for reason in locality.skipped]
         except FeatvizError as error:
             raise FeatvizError(f"{generators[role]}: {error}") from None
     metadata = {
@@ -272,13 +273,3 @@ def _paint_and_watch(
     alive = lit.cpu().numpy()
     seen.alive[role] = seen.alive[role] | alive if role in seen.alive else alive
     return painted
-
-
-def _facts(loaded: LoadedGenerator, source: str | Path, size: int) -> dict[str, Any]:
-    return {
-        "source": str(source),
-        "digest": loaded.digest,
-        "variant": loaded.metadata["variant"],
-        "step": loaded.metadata.get("step"),
-        "size": size,
-    }

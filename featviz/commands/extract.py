@@ -54,6 +54,9 @@ class Extract:
     """Folder for one parquet file a checkpoint, and manifest.json: what came from what. A table
     that is there and was made from the same files with the same settings is kept, so that a call
     that was stopped goes on when it is repeated."""
+    name: tuple[str, ...] = ()
+    """What to call the checkpoints, and so their tables, in order; by their files and run folders
+    if not given, with folders before those that would be called the same."""
     ray: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="[ADDRESS]")] = None
     """Divide the work among the workers of a Ray cluster: of the one at this address, such as
     auto or 10.0.0.1:6379, or with --ray alone of this machine. A table is then a folder of parquet
@@ -114,7 +117,7 @@ class Extract:
             from featviz.extraction import extract_checkpoints
 
             return extract_checkpoints(
-                self.checkpoints, sketches, self.out, settings, self.overwrite
+                self.checkpoints, sketches, self.out, settings, self.overwrite, self.name or None
             )
         from featviz.extraction.scale_out import extract_on_ray
 
@@ -124,6 +127,7 @@ class Extract:
             self.out,
             settings,
             self.overwrite,
+            self.name or None,
             address=self.ray[0] if self.ray else None,
             workers=self.workers,
         )

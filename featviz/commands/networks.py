@@ -11,7 +11,7 @@ from featviz.errors import FeatvizError
 
 if TYPE_CHECKING:
     from featviz.appearances import Vectors
-    from featviz.networks.conditions import Conditions
+    from featviz.generators.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -173,40 +173,31 @@ class Generate:
         """Generate and report."""
         from PIL import Image
 
-        from featviz.checkpoints import load_generator
-        from featviz.conditioning import read_generator_input
-        from featviz.drawing import CANVAS
         from featviz.files import atomic_write
         from featviz.generation import generate, output_names
+        from featviz.generators.checkpoint import open_checkpoint
         from featviz.progress import track
 
         if not self.sketches:
             raise FeatvizError("generate takes one or more sketches; given none")
         if self.size is not None and self.size < 1:
             raise FeatvizError(f"expected a size of at least 1 px; got {self.size}")
-        loaded = load_generator(self.checkpoint, self.variant)
-        if loaded.metadata["kind"] == "front-end":
-            raise FeatvizError(
-                f"'{self.checkpoint}' is a front end alone, which generates nothing; "
-                "expected a whole generator"
-            )
-        size = self.size or loaded.metadata.get("sketch_size") or CANVAS
-        targets = output_names(self.sketches, loaded.name)
+        checkpoint = open_checkpoint(self.checkpoint, self.variant)
+        checkpoint.require_whole()
+        size = self.size or checkpoint.size
+        targets = output_names(self.sketches, checkpoint.name)
         # All are read before the first is written: a bad one leaves nothing half done.
-        conditions = loaded.conditions
-        appearance = self._appearance(conditions, size)
-        sketches = [
-            read_generator_input(path, size, conditions, appearance) for path in self.sketches
-        ]
+        appearance = self._appearance(checkpoint, size)
+        sketches = [checkpoint.read(path, size, appearance) for path in self.sketches]
         for name, sketch in track(
-            list(zip(targets, sketches, strict=True)), f"generating with {loaded.name}"
+            list(zip(targets, sketches, strict=True)), f"generating with {checkpoint.name}"
         ):
-            image = generate(loaded.generator, sketch)
+            image = generate(checkpoint.generator, sketch)
             with atomic_write(self.out / name) as temporary:
                 Image.fromarray(image).save(temporary)
             print(self.out / name)
 
-    def _appearance(self, conditions: "Conditions", size: int) -> "Vectors | None":
+    def _appearance(self, checkpoint: "Checkpoint", size: int) -> "Vectors | None":
         """How each part is to look, where the checkpoint leaves the choice."""
         from featviz.appearances import (
             choose_appearance,
@@ -215,7 +206,7 @@ class Generate:
             photo_features,
         )
 
-        if not conditions.appearance_channels:
+        if not checkpoint.conditions.appearance_channels:
             if self.appearance:
                 raise FeatvizError(
                     f"'{self.checkpoint}' was trained without appearances; leave out --appearance"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-import featviz
+from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.embedding.methods import draw_map, method_named
 from featviz.embedding.orientation import orient
 from featviz.embedding.quality import neighbourhood_quality
@@ -196,7 +196,7 @@ def description(
         "method": method,
         "parameters": parameters,
         "seed": settings.seed,
-        "version": featviz.__version__,
+        VERSION_KEY: VERSION,
         "panels": panels,
     }
 

@@ -1,22 +1,18 @@
 """Measuring checkpoints: quality on held-out pairs, edit locality, shift robustness."""
 
-import hashlib
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-import torch
 
-from featviz import __version__
 from featviz.assets import ASSETS
-from featviz.checkpoints import LoadedGenerator
+from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
 from featviz.edits import MARGIN, check_edits
 from featviz.errors import FeatvizError, require_whole
-from featviz.evaluation.images import Painter, load_whole_generator, painter
+from featviz.evaluation.images import Painter, painter
 from featviz.evaluation.locality import locality_rows, measure_locality
 from featviz.evaluation.lpips import DESCRIPTOR_LAYER, Lpips, load_lpips, lpips_file
 from featviz.evaluation.pairs import (
@@ -29,6 +25,8 @@ from featviz.evaluation.pairs import (
 from featviz.evaluation.pixels import require_scikit_image
 from featviz.evaluation.table import EvaluationTable, make_table
 from featviz.faces.pairs import PairSet
+from featviz.generators.checkpoint import Checkpoints, open_checkpoints
+from featviz.generators.device import device_at_hand, exactly
 from featviz.sketches import SketchSet
 
 Part = Literal["quality", "locality", "robustness"]
@@ -89,8 +87,9 @@ def evaluate(
     of a .pth of pix2pixHD. Everything is checked before anything is measured. Raises FeatvizError
     for unusable input.
     """
-    checked = _check(sources, settings, variant)
-    names = list(checked)
+    checkpoints = open_checkpoints(sources, variant)
+    sizes = _check(checkpoints, settings)
+    names = list(checkpoints.names)
     skipped: list[str] = []
     rows: list[tuple[Any, ...]] = []
     lpips = chosen = None
@@ -104,15 +103,14 @@ def evaluate(
     if "locality" in settings.parts:
         if sketches is None:
             raise FeatvizError("edit locality needs sketches; given none")
-        check_edits(sketches, set(checked.values()), settings.edits)
+        check_edits(sketches, sizes, settings.edits)
     facts: dict[str, dict[str, Any]] = {}
-    for name, source in zip(names, sources, strict=True):
-        # Loaded one at a time: memory does not grow with the number of checkpoints.
-        loaded = load_whole_generator(source, variant)
-        paint = painter(loaded, settings.size)
-        facts[name] = _facts(loaded, source, paint)
+    for checkpoint in checkpoints:
+        name = checkpoint.name
+        paint = painter(checkpoint, settings.size)
+        facts[name] = {**checkpoint.provenance(), "size": paint.size}
         try:
-            with _exact_convolutions():
+            with exactly(paint.device):
                 if lpips is not None and chosen is not None:
                     rows += _pair_rows(paint, lpips, chosen, settings, name)
                 if "locality" in settings.parts and sketches is not None:
@@ -150,47 +148,17 @@ def _pair_rows(
     return rows + (robustness_rows(name, measures) if "robustness" in settings.parts else [])
 
 
-def _exact_convolutions() -> AbstractContextManager[None]:
-    """On a GPU, float32 convolutions that are float32, and give the same numbers every time.
-
-    By default they round their input to 10 bits (TF32), which an edit's small effects far away
-    would not survive.
-    """
-    flags = {"enabled": True, "benchmark": False, "deterministic": True, "allow_tf32": False}
-    context: AbstractContextManager[None] = torch.backends.cudnn.flags(**flags)
-    return context
-
-
-def _check(
-    sources: Sequence[str | Path], settings: EvaluationSettings, variant: str | None
-) -> dict[str, int]:
-    """A name for every checkpoint and its size; each is loaded once to see if it is fit."""
-    if not sources:
-        raise FeatvizError("evaluate takes one or more checkpoints; given none")
-    names, sizes = [], []
-    for source in sources:
-        loaded = load_whole_generator(source, variant)
-        names.append(loaded.name)
-        sizes.append(painter(loaded, settings.size).size)
-    # A shipped checkpoint and a run of the same name are what people compare.
-    names = [
-        name if names.count(name) == 1 else str(source)
-        for name, source in zip(names, sources, strict=True)
-    ]
-    if again := [name for name in names if names.count(name) > 1]:
-        raise FeatvizError(f"checkpoint '{again[0]}' is given twice")
-    return dict(zip(names, sizes, strict=True))
-
-
-def _facts(loaded: LoadedGenerator, source: str | Path, paint: Painter) -> dict[str, Any]:
-    return {
-        "source": str(source),
-        "digest": loaded.digest,
-        "variant": loaded.metadata["variant"],
-        "step": loaded.metadata.get("step"),
-        "trained_on": (loaded.metadata.get("data") or {}).get("fingerprint"),
-        "size": paint.size,
-    }
+def _check(checkpoints: Checkpoints, settings: EvaluationSettings) -> set[int]:
+    """The sizes at which the checkpoints paint; each is loaded once to see if it is fit."""
+    sizes = set()
+    for checkpoint in checkpoints:
+        if "locality" in settings.parts:
+            checkpoint.require_sketch_alone()
+        else:
+            checkpoint.require_whole()
+            checkpoint.require_conditions()
+        sizes.add(painter(checkpoint, settings.size).size)
+    return sizes
 
 
 def _metadata(
@@ -200,9 +168,9 @@ def _metadata(
     checkpoints: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
     metadata: dict[str, Any] = {
-        "featviz_version": __version__,
+        VERSION_KEY: VERSION,
         "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "device": device_at_hand().type,
         "parts": list(settings.parts),
         "seed": settings.seed,
         "checkpoints": checkpoints,
@@ -234,16 +202,8 @@ def _metadata(
     if "locality" in settings.parts and sketches is not None:
         metadata["sketches"] = {
             "folder": sketches.folder.name,
-            "fingerprint": _fingerprint(sketches),
+            "fingerprint": fingerprint(sketches),
             "margin": settings.margin,
             "edits_a_group": settings.edits,
         }
     return metadata
-
-
-def _fingerprint(sketches: SketchSet) -> str:
-    """A digest of a sketch set's index and files."""
-    digest = hashlib.sha256(sketches.index.to_csv(index=False).encode())
-    for file in sketches.index["file"]:
-        digest.update((sketches.folder / file).read_bytes())
-    return digest.hexdigest()[:16]

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featviz.drawing import rasterize
 from featviz.encoding import decode_image, encode_image
 from featviz.errors import FeatvizError
 from featviz.evaluation.distributions import kernel_distance
@@ -102,7 +101,7 @@ def measure_pairs(
             return lpips.maps(reduce_to(images, lpips_size))
 
     def compare(index: int, landmarks: NDArray[np.float32] | None, *move: Any) -> None:
-        image = decode_image(paint(rasterize(pairs.contour(index, paint.size, landmarks)))[0])
+        image = decode_image(paint(pairs.contour(index, paint.size, landmarks))[0])
         generated = maps(image)
         with torch.inference_mode():
             distance = float(lpips.distance(generated, reference))

@@ -1,7 +1,7 @@
 """Extraction: what the layers of a network compute at points of sketches, as feature tables."""
 
 from featviz.extraction.checkpoints import extract_checkpoints
-from featviz.extraction.jobs import Extracted, provenance
+from featviz.extraction.jobs import Extracted
 from featviz.extraction.reading import FRONT_END_LAYERS, extract
 from featviz.extraction.settings import Settings
 
@@ -11,5 +11,4 @@ __all__ = [
     "Settings",
     "extract",
     "extract_checkpoints",
-    "provenance",
 ]

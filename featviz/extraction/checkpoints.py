@@ -9,24 +9,24 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from featviz.checkpoints import LoadedGenerator
-from featviz.extraction.fingerprint import fingerprint
+from featviz.base.provenance import fingerprint
 from featviz.extraction.jobs import (
     Extracted,
     Job,
+    check_job,
     clear_remains,
     finished,
     load_for,
     making_way,
     plan_jobs,
     read_table,
-    with_conditions,
 )
 from featviz.extraction.locks import table_lock
 from featviz.extraction.manifest import update_manifest
 from featviz.extraction.parts import remove_parts
 from featviz.extraction.rasters import read_rasters
 from featviz.extraction.settings import Settings
+from featviz.generators.checkpoint import Checkpoint
 from featviz.inputs import LabelledImages
 from featviz.progress import track
 from featviz.sketches import SketchSet
@@ -40,13 +40,14 @@ def extract_checkpoints(
     out: Path,
     settings: Settings | None = None,
     overwrite: bool = False,
+    names: Sequence[str] | None = None,
 ) -> Iterator[Extracted]:
     """Make the tables of checkpoints one after the other; yield each when it is on disk.
 
-    The table is `out`/NAME.parquet, NAME being the checkpoint's, and `out`/manifest.json lists
-    what came from what. Sketches are rasterised, and the windows of their maps told apart, once for
-    all checkpoints. A generator with
-    conditions beside the sketch is given them, see `with_conditions`.
+    The table is `out`/NAME.parquet, NAME being the checkpoint's, see `distinct_names`, and
+    `out`/manifest.json lists what came from what. Files of sketches are read, and the windows of
+    their maps told apart, once for all checkpoints. A generator with conditions beside the sketch
+    is given them, see `with_conditions`.
 
     A table that is there and has been made from the same file, sketches and settings is kept. One
     that was made otherwise is an error, or replaced if `overwrite`. Several calls may share the
@@ -58,19 +59,19 @@ def extract_checkpoints(
     read.
     """
     settings = settings or Settings()
-    jobs = plan_jobs(sources, out, settings, fingerprint(sketches))
+    jobs = plan_jobs(sources, out, settings, fingerprint(sketches), names)
     there = {job.name: finished(job, settings, overwrite) for job in jobs}
     missing = [job for job in jobs if there[job.name] is None]
-    loaded: LoadedGenerator | None = None
+    checkpoint, has_conditions = None, False
     for job in track(missing, "checkpoints, checked", is_passing=True):
-        loaded = load_for(job, settings)
-        with_conditions(sketches, loaded, job.file)
+        checkpoint = check_job(job, settings, sketches)
+        has_conditions = has_conditions or checkpoint.conditions.any
     # A single one, as most calls have, is not loaded twice; of many, none is held.
-    at_hand = loaded if len(missing) == 1 else None
-    loaded = None
+    at_hand = checkpoint if len(missing) == 1 else None
+    checkpoint = None
     images: LabelledImages = sketches
     if missing and isinstance(sketches, SketchSet):
-        images = read_rasters(sketches, settings.skip_bad)
+        images = read_rasters(sketches, settings.skip_bad, with_instances=has_conditions)
 
     # A single checkpoint asks for nothing twice.
     layouts = Layouts() if len(missing) > 1 else None
@@ -79,7 +80,7 @@ def extract_checkpoints(
         if (described := there[job.name]) is not None:
             yield kept(job, described)
             continue
-        result = _make(job, images, settings, overwrite, layouts, wait=False, loaded=at_hand)
+        result = _make(job, images, settings, overwrite, layouts, wait=False, checkpoint=at_hand)
         if result is None:
             busy.append(job)
         else:
@@ -105,7 +106,7 @@ def _make(
     overwrite: bool,
     layouts: Layouts | None,
     wait: bool,
-    loaded: LoadedGenerator | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Extracted | None:
     """Make one table under its lock; None if another call holds it and we do not wait."""
     with table_lock(job.path, wait) as held:
@@ -116,8 +117,8 @@ def _make(
         if (described := finished(job, settings, overwrite)) is not None:
             return kept(job, described)
         start = time.perf_counter()
-        loaded = loaded or load_for(job, settings)
-        table = read_table(job, settings, images, loaded, layouts)
+        checkpoint = checkpoint or load_for(job, settings)
+        table = read_table(job, settings, images, checkpoint, layouts)
         with making_way(job.path):
             write_features(table, job.path)
         remove_parts(job)

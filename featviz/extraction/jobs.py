@@ -7,27 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from featviz.activations import find_layers, require_finite_weights
+from featviz.activations import find_layers
 from featviz.appearances import FILE as APPEARANCES
-from featviz.appearances import find_appearances
 from featviz.assets import sha256_of
-from featviz.checkpoints import (
-    LoadedGenerator,
-    checkpoint_name,
-    find_checkpoint,
-    load_generator,
-    shipped_checkpoints,
-)
-from featviz.conditioning import ConditionedSketches
+from featviz.checkpoints import find_checkpoint, shipped_checkpoints
 from featviz.encoding import Image
 from featviz.errors import FeatvizError
+from featviz.extraction.conditions import require_drawings, with_conditions
 from featviz.extraction.loading import place
 from featviz.extraction.rasters import Rasters
 from featviz.extraction.reading import extract
 from featviz.extraction.settings import Settings, difference
 from featviz.files import remove_unfinished
+from featviz.generators.checkpoint import Checkpoint, distinct_names, open_checkpoint
 from featviz.inputs import LabelledImages
-from featviz.sketches import SketchSet
 from featviz.sparse import Layouts
 from featviz.tables import FeatureTable, TableDescription, describe_features
 
@@ -61,25 +54,16 @@ class Extracted:
 
 
 def plan_jobs(
-    sources: Sequence[str | Path], out: Path, settings: Settings, fingerprint: str
+    sources: Sequence[str | Path],
+    out: Path,
+    settings: Settings,
+    fingerprint: str,
+    names: Sequence[str] | None = None,
 ) -> list[Job]:
-    """One job a checkpoint, for tables `out`/NAME.parquet, NAME being the checkpoint's.
-
-    Raises FeatvizError if there is no checkpoint or two have one name.
-    """
-    if not sources:
-        names = ", ".join(shipped_checkpoints()) or "none"
-        raise FeatvizError(f"no checkpoint given; the shipped ones are {names}")
-    named: dict[str, Job] = {}
-    for source in sources:
+    """One job a checkpoint, for tables `out`/NAME.parquet; see `distinct_names`."""
+    jobs = []
+    for source, name in zip(sources, distinct_names(sources, names), strict=True):
         file = find_checkpoint(source)
-        name = checkpoint_name(file)
-        path = out / f"{name}.parquet"
-        if name in named:
-            raise FeatvizError(
-                f"checkpoints {named[name].source} and {source} are both called '{name}', "
-                f"so both would be written to {path}; extract them one by one with different --out"
-            )
         request = settings.request(sha256_of(file), fingerprint)
         if file.suffix in {".pth", ".pt"}:
             # Such a file does not tell its variant: the same one gives other vectors as another.
@@ -87,8 +71,9 @@ def plan_jobs(
         if (appearances := file.parent / APPEARANCES).is_file():
             request["appearances"] = sha256_of(appearances)
         shipped = str(source) in shipped_checkpoints()
-        named[name] = Job(source, source if shipped else file.absolute(), name, path, request)
-    return list(named.values())
+        place = source if shipped else file.absolute()
+        jobs.append(Job(source, place, name, out / f"{name}.parquet", request))
+    return jobs
 
 
 def finished(job: Job, settings: Settings, overwrite: bool) -> TableDescription | None:
@@ -114,64 +99,36 @@ def finished(job: Job, settings: Settings, overwrite: bool) -> TableDescription 
     raise FeatvizError(f"{job.path} is there already and {other}; {advice}")
 
 
-def load_for(job: Job, settings: Settings) -> LoadedGenerator:
-    """Load a job's generator and put it where it is to run.
+def load_for(job: Job, settings: Settings) -> Checkpoint:
+    """Load a job's checkpoint and put it where it is to run.
 
-    Raises FeatvizError for layers it lacks, weights that are NaN and a device that is not there.
+    Raises FeatvizError for layers it lacks and a device that is not there.
     """
-    loaded = load_generator(job.file, settings.variant)
-    find_layers(loaded.generator, settings.layers, settings.stage)
-    require_finite_weights(loaded.generator, loaded.name)
-    place(loaded.generator, settings.device, settings.precision)
-    return loaded
+    checkpoint = open_checkpoint(job.file, settings.variant, job.name)
+    find_layers(checkpoint.generator, settings.layers, settings.stage)
+    place(checkpoint.generator, settings.device, settings.precision)
+    return checkpoint
 
 
-def with_conditions(
-    images: LabelledImages, loaded: LoadedGenerator, source: str | Path
-) -> LabelledImages:
-    """The images, with what the generator is given beside them if that is anything.
-
-    Boundaries are made from the drawings; of each part's appearances it is the most common one.
-    """
-    if not loaded.conditions.any:
-        return images
-    sketches = images.sketches if isinstance(images, Rasters) else images
-    if not isinstance(sketches, SketchSet):
-        raise FeatvizError(f"'{loaded.name}' needs the named parts of SVG drawings; got images")
-    pixels = [file for file in sketches.index["file"] if not file.lower().endswith(".svg")]
-    if pixels:
-        raise FeatvizError(
-            f"'{loaded.name}' needs the named parts of SVG drawings beside the sketch; sketch "
-            f"{pixels[0]} is made of pixels"
-        )
-    appearance = None
-    if loaded.conditions.appearance_channels:
-        appearance = find_appearances(source).most_common()
-    return ConditionedSketches(sketches, loaded.conditions, appearance)
-
-
-def provenance(loaded: LoadedGenerator) -> dict[str, Any]:
-    """What a feature table records of the checkpoint it comes from."""
-    return {
-        "checkpoint": loaded.name,
-        "digest": loaded.digest,
-        "variant": loaded.metadata.get("variant"),
-        "architecture": loaded.metadata.get("architecture"),
-        "step": loaded.metadata.get("step"),
-    }
+def check_job(job: Job, settings: Settings, images: LabelledImages) -> Checkpoint:
+    """Load a job's checkpoint; raises FeatvizError also for images that it cannot be given."""
+    checkpoint = load_for(job, settings)
+    require_drawings(images, checkpoint)
+    return checkpoint
 
 
 def read_table(
     job: Job,
     settings: Settings,
     images: LabelledImages | Sequence[Image],
-    loaded: LoadedGenerator,
+    checkpoint: Checkpoint,
     layouts: Layouts | None = None,
 ) -> FeatureTable:
     """The table of a job's checkpoint for some images, with all that its metadata has to say."""
     skipped = images.skipped if isinstance(images, Rasters) else ()
     details = {
-        **provenance(loaded),
+        **checkpoint.provenance(),
+        "checkpoint": job.name,
         "source": str(job.source),
         "sketches_fingerprint": job.request["sketches_fingerprint"],
         "device": job.request["device"],
@@ -180,8 +137,8 @@ def read_table(
         "skipped": list(skipped),
     }
     return extract(
-        loaded.generator,
-        with_conditions(images, loaded, job.file) if isinstance(images, LabelledImages) else images,
+        checkpoint.generator,
+        with_conditions(images, checkpoint) if isinstance(images, LabelledImages) else images,
         settings.points,
         settings.layers,
         settings.stage,

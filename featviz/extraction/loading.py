@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from queue import Empty, Full, Queue
 from typing import Literal, TypeVar
 
@@ -37,13 +37,6 @@ def place(model: nn.Module, device: str, precision: Precision = "float32") -> No
     if where.type == "cuda":
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.to(where, dtype)
-
-
-def exactly(device: torch.device) -> AbstractContextManager[None]:
-    """Keep a GPU from rounding float32 to TF32, and to one way of computing a convolution."""
-    if device.type != "cuda":
-        return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
 
 
 def load_batches(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from featviz.base.foreign import read_json
+from featviz.base.provenance import VERSION_KEY, recorded_version
 from featviz.errors import FeatvizError
 from featviz.extraction.locks import table_lock
 from featviz.files import atomic_write, remove_unfinished
@@ -30,7 +31,6 @@ _FROM_METADATA = (
     "engine",
     "device",
     "precision",
-    "version",
     "torch",
 )
 
@@ -96,7 +96,7 @@ def derive_manifest(folder: Path, known: _Entries | None = None) -> _Entries:
         try:
             state = path.stat()
             stamp = [state.st_ino, state.st_mtime_ns]
-            if old.get("stamp") == stamp:
+            if old.get("stamp") == stamp and VERSION_KEY in old:
                 entries[path.stem] = {**old, "seconds": None}
                 continue
             described = describe_features(path)
@@ -106,6 +106,7 @@ def derive_manifest(folder: Path, known: _Entries | None = None) -> _Entries:
         entries[path.stem] = {
             "file": path.name,
             **{key: metadata.get(key) for key in _FROM_METADATA},
+            VERSION_KEY: recorded_version(metadata),
             "layers": list(described.layers),
             "rows": described.rows,
             "stamp": stamp,

@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from featviz.checkpoints import LoadedGenerator
-from featviz.drawing import PAPER
+from featviz.drawing import Drawing
 from featviz.errors import FeatvizError
 from featviz.extraction.jobs import Job, making_way, read_table
 from featviz.extraction.rasters import read_rasters
 from featviz.extraction.settings import Settings, difference
+from featviz.generators.checkpoint import Checkpoint
 from featviz.sketches import SketchSet
 from featviz.tables import FeatureTable, Part, describe_features, write_features
 
@@ -86,19 +84,24 @@ def make_part(
     division: Division,
     number: int,
     sketches: SketchSet,
-    loaded: LoadedGenerator,
+    checkpoint: Checkpoint,
 ) -> None:
     """Make a part of a job's table on disk from the sketches that belong to it.
 
     Raises FeatvizError as `extract_checkpoints` does.
     """
-    rasters = read_rasters(sketches, settings.skip_bad, may_be_empty=True)
+    rasters = read_rasters(
+        sketches,
+        settings.skip_bad,
+        may_be_empty=True,
+        with_instances=checkpoint.conditions.any,
+    )
     if len(rasters):
-        table = read_table(job, settings, rasters, loaded)
+        table = read_table(job, settings, rasters, checkpoint)
     else:
         # A part without rows still says what it skipped, in columns like those of the others.
-        paper = np.full((sketches.size, sketches.size), PAPER, np.uint8)
-        table = _without_rows(read_table(job, settings, [paper], loaded), sketches)
+        blank = [checkpoint.input(Drawing((), sketches.size))]
+        table = _without_rows(read_table(job, settings, blank, checkpoint), sketches)
     metadata = {**table.metadata, "skipped": list(rasters.skipped)}
     part = Part(number, len(division))
     write_features(

@@ -7,10 +7,10 @@ from typing import Any
 import ray
 import torch
 
-from featviz.checkpoints import LoadedGenerator
 from featviz.errors import FeatvizError
 from featviz.extraction.jobs import load_for
 from featviz.extraction.parts import Work, make_part, part_is_made
+from featviz.generators.checkpoint import Checkpoint
 from featviz.sketches import SketchSet
 
 
@@ -24,7 +24,7 @@ class PartMaker:
         self._work = work
         # Not copied: the workers of a machine look at the same memory.
         self._index = ray.get(index[0])
-        self._loaded: tuple[int, LoadedGenerator] | None = None
+        self._loaded: tuple[int, Checkpoint] | None = None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Make the parts that the rows name. What is wrong with the input comes back as text.
@@ -60,18 +60,18 @@ class PartMaker:
         start, stop = work.division.rows(number)
         rows = self._index.slice(start, stop - start).to_pandas()
         sketches = SketchSet(work.folder, rows, work.size)
-        loaded = self._checkpoint(index)
-        make_part(job, work.settings, work.division, number, sketches, loaded)
+        checkpoint = self._checkpoint(index)
+        make_part(job, work.settings, work.division, number, sketches, checkpoint)
 
-    def _checkpoint(self, index: int) -> LoadedGenerator:
+    def _checkpoint(self, index: int) -> Checkpoint:
         if self._loaded is None or self._loaded[0] != index:
             self._loaded = None
             job = self._work.jobs[index]
-            loaded = load_for(job, self._work.settings)
-            if loaded.digest != job.request["digest"]:
+            checkpoint = load_for(job, self._work.settings)
+            if checkpoint.digest != job.request["digest"]:
                 raise FeatvizError(
                     f"{job.file} is not the file that it was when the work was divided; "
                     "start again when nobody writes it"
                 )
-            self._loaded = (index, loaded)
+            self._loaded = (index, checkpoint)
         return self._loaded[1]

@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from featviz import __version__
 from featviz.activations import (
     Stage,
     evaluating,
@@ -24,11 +23,13 @@ from featviz.activations import (
     require_finite_weights,
     truncated_forward,
 )
+from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.encoding import Image, encode_image, input_channels
 from featviz.errors import FeatvizError
 from featviz.extraction.cells import Placing, boxes, cell_reader, place_cells, side
 from featviz.extraction.engines import Engine, choose_engine
-from featviz.extraction.loading import exactly, load_batches
+from featviz.extraction.loading import load_batches
+from featviz.generators.device import exactly
 from featviz.inputs import Input, LabelledImages, read_inputs
 from featviz.points import PROBE_POINT, Point, check_point, whole_pair
 from featviz.progress import track
@@ -87,6 +88,47 @@ def extract(
     and for what the sparse engine, if asked for, cannot compute.
     """
     layers, points = tuple(dict.fromkeys(layers)), tuple(map(whole_pair, points))
+    _require_sensible(points, positions, batch_size)
+    find_layers(model, layers, stage)
+    details = {"checkpoint": type(model).__name__, **(provenance or {})}
+    name = str(details["checkpoint"])
+    require_finite_weights(model, name)
+
+    channels = input_channels(model)
+    encode = encode or (lambda image: encode_image(image, channels))
+    inputs = read_inputs(sketches, names, groups, encode)
+    first = next(inputs, None)
+    if first is None:
+        raise FeatvizError("there are no sketches to extract from; expected at least one")
+    cells, places = _place(model, first, points, layers, stage, positions)
+    total = len(sketches) if isinstance(sketches, Sized) else None
+    sized = (_of_one_size(item, first) for item in track(chain([first], inputs), name, total))
+    choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
+    if choice.sparse is None:
+        found = _read_dense(model, sized, cells, stage, batch_size)
+    else:
+        found = _read_sparse(model, sized, choice.sparse)
+    rows, vectors = _gather(found, layers, points)
+    return FeatureTable(
+        rows=pd.DataFrame(rows, columns=["sketch", "group", "point_x", "point_y"]),
+        vectors=vectors,
+        metadata={
+            **dict.fromkeys(("digest", "variant", "architecture", "step")),
+            **details,
+            "stage": stage,
+            "points": [list(point) for point in points],
+            **places,
+            "engine": choice.name,
+            "engine_reason": choice.reason,
+            VERSION_KEY: VERSION,
+            "torch": torch.__version__,
+            "sketches": sketches.folder.name if isinstance(sketches, LabelledImages) else None,
+            "size": side((first.tensor.shape[2], first.tensor.shape[1])),
+        },
+    )
+
+
+def _require_sensible(points: Sequence[Point], positions: Placing, batch_size: int) -> None:
     if isinstance(positions, str) and positions not in ("computed", "proportional"):
         raise FeatvizError(
             f"unknown positions '{positions}'; there are computed, proportional, or your own cells"
@@ -95,35 +137,46 @@ def extract(
         raise FeatvizError(f"expected one or more different points; got {list(points)}")
     if batch_size < 1:
         raise FeatvizError(f"the batch size must be at least 1; got {batch_size}")
-    find_layers(model, layers, stage)
-    details = {"checkpoint": type(model).__name__, **(provenance or {})}
-    require_finite_weights(model, str(details["checkpoint"]))
 
-    channels = input_channels(model)
-    encode = encode or (lambda image: encode_image(image, channels))
-    inputs = read_inputs(sketches, names, groups, encode)
-    first = next(inputs, None)
-    if first is None:
-        raise FeatvizError("there are no sketches to extract from; expected at least one")
-    height, width = first.tensor.shape[-2:]
+
+def _place(
+    model: nn.Module,
+    image: Input,
+    points: Sequence[Point],
+    layers: Sequence[str],
+    stage: Stage,
+    positions: Placing,
+) -> tuple[Mapping[str, Sequence[Position]], dict[str, Any]]:
+    """For each layer, in the order of the forward, the cells to read; and what a table tells of it.
+
+    Raises FeatvizError for points that are no pixels of the image.
+    """
+    channels, height, width = image.tensor.shape
     for point in points:
         check_point(point, (width, height))
-    geometries = trace_geometry(model, layers, (width, height), first.tensor.shape[0], stage)
+    geometries = trace_geometry(model, layers, (width, height), channels, stage)
     cells = {
         layer: place_cells(layer, geometry, points, positions)
         for layer, geometry in geometries.items()
     }
+    told: dict[str, Any] = {
+        "positions": {layer: [list(cell) for cell in cells[layer]] for layer in layers},
+        "position_rule": positions if isinstance(positions, str) else "given",
+        "receptive_fields": {layer: side(geometries[layer].extent) for layer in layers},
+        "receptive_field_boxes": {
+            layer: boxes(geometries[layer], cells[layer]) for layer in layers
+        },
+        "sees_whole_map": {layer: geometries[layer].sees_whole_map for layer in layers},
+    }
+    return cells, told
 
-    total = len(sketches) if isinstance(sketches, Sized) else None
-    progress = track(chain([first], inputs), str(details["checkpoint"]), total)
+
+def _gather(
+    found: "Read", layers: Sequence[str], points: Sequence[Point]
+) -> tuple[list[tuple[str, str, int, int]], dict[str, NDArray[np.float32]]]:
+    """The rows and the vectors of all images; raises FeatvizError for those that are not finite."""
     rows: list[tuple[str, str, int, int]] = []
     vectors = {layer: _Pieces() for layer in layers}
-    choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
-    sized = (_of_one_size(item, first) for item in progress)
-    if choice.sparse is None:
-        found = _read_dense(model, sized, cells, stage, batch_size)
-    else:
-        found = _read_sparse(model, sized, choice.sparse)
     # Closed at once on an error too, whoever keeps it: the model and torch's threads are as before.
     with closing(found):
         for batch, values in found:
@@ -132,34 +185,8 @@ def extract(
                 _require_finite(read, layer, batch, points)
                 vectors[layer].add(read.flatten(0, 1).numpy())
             rows += [(item.name, item.group, x, y) for item in batch for x, y in points]
-
-    return FeatureTable(
-        rows=pd.DataFrame(rows, columns=["sketch", "group", "point_x", "point_y"]),
-        # One layer after the other is let go, so that they are not all there twice.
-        vectors={layer: vectors.pop(layer).joined() for layer in layers},
-        metadata={
-            "digest": None,
-            "variant": None,
-            "architecture": None,
-            "step": None,
-            **details,
-            "stage": stage,
-            "points": [list(point) for point in points],
-            "positions": {layer: [list(cell) for cell in cells[layer]] for layer in layers},
-            "position_rule": positions if isinstance(positions, str) else "given",
-            "receptive_fields": {layer: side(geometries[layer].extent) for layer in layers},
-            "receptive_field_boxes": {
-                layer: boxes(geometries[layer], cells[layer]) for layer in layers
-            },
-            "sees_whole_map": {layer: geometries[layer].sees_whole_map for layer in layers},
-            "engine": choice.name,
-            "engine_reason": choice.reason,
-            "version": __version__,
-            "torch": torch.__version__,
-            "sketches": sketches.folder.name if isinstance(sketches, LabelledImages) else None,
-            "size": side((width, height)),
-        },
-    )
+    # One layer after the other is let go, so that they are not all there twice.
+    return rows, {layer: vectors.pop(layer).joined() for layer in layers}
 
 
 class _Pieces:

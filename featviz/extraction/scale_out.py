@@ -18,9 +18,9 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from featviz.base.provenance import fingerprint
 from featviz.errors import FeatvizError, one_line
 from featviz.extraction.checkpoints import kept
-from featviz.extraction.fingerprint import fingerprint
 from featviz.extraction.jobs import (
     Extracted,
     Job,
@@ -61,6 +61,7 @@ def extract_on_ray(
     out: Path,
     settings: Settings | None = None,
     overwrite: bool = False,
+    names: Sequence[str] | None = None,
     *,
     address: str | None = None,
     workers: int | None = None,
@@ -81,7 +82,7 @@ def extract_on_ray(
             raise FeatvizError(f"the number of {name} must be at least 1; got {number}")
     out = out.absolute()
     sketches = replace(sketches, folder=sketches.folder.absolute())
-    jobs = plan_jobs(sources, out, settings, fingerprint(sketches))
+    jobs = plan_jobs(sources, out, settings, fingerprint(sketches), names)
     missing: list[Job] = []
     for job in jobs:
         if (described := finished(job, settings, overwrite)) is None:

@@ -5,14 +5,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from featviz.activations import find_layers, require_finite_weights
-from featviz.appearances import find_appearances
-from featviz.checkpoints import LoadedGenerator, load_generator, shipped_checkpoints
-from featviz.conditioning import read_generator_input
+from featviz.activations import find_layers
+from featviz.checkpoints import LoadedGenerator
 from featviz.drawing import CANVAS
 from featviz.edits import MARGIN, edits_of
-from featviz.encoding import encode_image
 from featviz.errors import FeatvizError
+from featviz.generators.checkpoint import Checkpoint, open_checkpoints
 from featviz.leakage.edits import Read, reader
 from featviz.leakage.measure import Leakage, measure_leakage
 from featviz.leakage.modes import held_norms
@@ -37,45 +35,28 @@ def leakage_of_checkpoints(
     """Measure checkpoints one after the other; yield each one's name and leakage.
 
     layers: all of the front end and, of a whole generator, "image", if not given. variant: see
-    `load_generator`; all else: see `measure_leakage`. Checkpoints that cannot be read, that share
-    a name or lack a layer or mode are told of before the first is measured.
+    `load_generator`; all else: see `measure_leakage`. Checkpoints that cannot be read or lack a
+    layer or mode are told of before the first is measured.
     """
-    if not sources:
-        names = ", ".join(shipped_checkpoints()) or "none"
-        raise FeatvizError(f"no checkpoint given; the shipped ones are {names}")
+    checkpoints = open_checkpoints(sources, variant)
     edits_of(sketches, most)
-    named: dict[str, str | Path] = {}
-    for source in sources:
-        loaded = load_generator(source, variant)
-        _check(loaded, source, layers, modes)
-        if loaded.name in named:
-            raise FeatvizError(
-                f"checkpoints {named[loaded.name]} and {source} are both called '{loaded.name}'; "
-                "measure them one by one"
-            )
-        named[loaded.name] = source
-    for source in sources:
-        loaded = load_generator(source, variant)
-        details = {
-            "digest": loaded.digest,
-            "variant": loaded.metadata.get("variant"),
-            "architecture": loaded.metadata.get("architecture"),
-            "step": loaded.metadata.get("step"),
-        }
+    for checkpoint in checkpoints:
+        _check(checkpoint, layers, modes)
+    for checkpoint in checkpoints:
         yield (
-            loaded.name,
+            checkpoint.name,
             measure_leakage(
-                loaded.generator,
+                checkpoint.generator,
                 sketches,
-                layers or default_layers(loaded),
+                layers or default_layers(checkpoint),
                 modes,
-                name=loaded.name,
+                name=checkpoint.name,
                 point=point,
                 size=size,
                 margin=margin,
                 most=most,
-                read=_reader(loaded, source),
-                details=details,
+                read=_reader(checkpoint),
+                details=checkpoint.provenance(),
                 keep=keep,
             ),
         )
@@ -91,37 +72,29 @@ def default_layers(loaded: LoadedGenerator) -> tuple[str, ...]:
 
 
 def _check(
-    loaded: LoadedGenerator,
-    source: str | Path,
-    layers: Sequence[str] | None,
-    modes: Sequence[str] | None,
+    checkpoint: Checkpoint, layers: Sequence[str] | None, modes: Sequence[str] | None
 ) -> None:
-    require_finite_weights(loaded.generator, loaded.name)
     try:
-        inner = [layer for layer in layers or default_layers(loaded) if layer != IMAGE]
+        inner = [layer for layer in layers or default_layers(checkpoint) if layer != IMAGE]
         if inner:
-            find_layers(loaded.generator, inner)
-        if IMAGE in (layers or ()) and loaded.metadata["kind"] != "generator":
+            find_layers(checkpoint.generator, inner)
+        if IMAGE in (layers or ()) and not checkpoint.is_whole:
             raise FeatvizError("a front end alone makes no image; leave out the layer 'image'")
         for mode in modes or (FREE,):
-            held_norms(loaded.generator, mode)
+            held_norms(checkpoint.generator, mode)
     except FeatvizError as error:
-        raise FeatvizError(f"{loaded.name}: {error}") from None
-    _reader(loaded, source)
+        raise FeatvizError(f"{checkpoint.name}: {error}") from None
+    _reader(checkpoint)
 
 
-def _reader(loaded: LoadedGenerator, source: str | Path) -> Read:
+def _reader(checkpoint: Checkpoint) -> Read:
     """A sketch as the checkpoint takes it: with the conditions that it was trained with."""
-    conditions = loaded.conditions
-    if not conditions.any:
-        return reader(loaded.generator)
-    appearance = None
-    if conditions.appearance_channels:
-        appearance = find_appearances(source).most_common()
+    if not checkpoint.conditions.any:
+        return reader(checkpoint.generator)
+    checkpoint.require_conditions()
 
     def read(sketches: SketchSet, number: int, size: int) -> Tensor:
         path = sketches.folder / sketches.index["file"].iloc[number]
-        given = read_generator_input(path, size, conditions, appearance)
-        return encode_image(given, conditions.channels)[None]
+        return checkpoint.read(path, size)[None]
 
     return read

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from featviz import __version__
+from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
 from featviz.drawing import CANVAS
 from featviz.edits import MARGIN, edits_of
 from featviz.errors import FeatvizError
@@ -104,12 +104,13 @@ def measure_leakage(
         **(details or {}),
     }
     common = {
-        "featviz_version": __version__,
+        VERSION_KEY: VERSION,
         "torch": torch.__version__,
         "point": list(point),
         "margin": margin,
         "size": size,
         "sketches": sketches.folder.name,
+        "sketches_fingerprint": fingerprint(sketches),
         "edits_a_group": "all" if most is None else most,
     }
     wanted = [sketches.index["sketch"].iloc[n] for group in rows_of_base.values() for n in group]

@@ -6,7 +6,7 @@ behind the three of the sketch, in this order.
 
 from dataclasses import dataclass
 
-from featviz.errors import require_whole
+from featviz.errors import FeatvizError, require_whole
 
 SKETCH_CHANNELS = 3
 
@@ -24,6 +24,8 @@ class Conditions:
 
     def __post_init__(self) -> None:
         require_whole(self, 0, "appearance_channels")
+        if not isinstance(self.boundaries, bool):
+            raise FeatvizError(f"boundaries must be true or false; got {self.boundaries!r}")
 
     @property
     def any(self) -> bool:

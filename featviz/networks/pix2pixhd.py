@@ -92,6 +92,30 @@ def discriminator_architecture(state: Mapping[str, Tensor]) -> DiscriminatorArch
     )
 
 
+def without_statistics(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], int]:
+    """A state dict without the statistics of instance norms that have no effect, and how many.
+
+    Before version 0.4 PyTorch gave every instance norm a `running_mean` and a `running_var`, and
+    normalised by each image's own all the same. Raises FeatvizError for those of a batch norm,
+    and of an instance norm told to use them (which since then has `num_batches_tracked` too):
+    featviz's networks have no fixed statistics.
+    """
+    tracked = {key.rpartition(".")[0] for key in state if key.endswith(".running_mean")}
+    for module in sorted(tracked):
+        if f"{module}.weight" in state:
+            raise FeatvizError(
+                f"'{module}' is a batch norm (pix2pixHD's --norm batch), with a running_mean and "
+                "weights; expected instance norm, the only one featviz's networks can have"
+            )
+        if f"{module}.num_batches_tracked" in state:
+            raise FeatvizError(
+                f"'{module}' is an instance norm with running statistics in place of each image's "
+                "own (track_running_stats=True); expected one without"
+            )
+    unused = {f"{module}.{leaf}" for module in tracked for leaf in ("running_mean", "running_var")}
+    return {key: tensor for key, tensor in state.items() if key not in unused}, len(tracked)
+
+
 def rename(state: Mapping[str, Tensor], names: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
     """Rename a state dict by (old module, new module) pairs; raises for a key without a place."""
     table = dict(names)

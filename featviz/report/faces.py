@@ -3,18 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from featviz.appearances import find_appearances
-from featviz.checkpoints import (
-    PRETRAINED,
-    LoadedGenerator,
-    load_generator,
-    read_metadata,
-    shipped_checkpoints,
-)
-from featviz.conditioning import read_generator_input
-from featviz.drawing import CANVAS
-from featviz.errors import FeatvizError
+from featviz.checkpoints import PRETRAINED, shipped_checkpoints
 from featviz.generation import generate
+from featviz.generators.checkpoint import Checkpoint, open_checkpoint
+from featviz.generators.weights import read_metadata
 from featviz.progress import track
 from featviz.report.contents import Generator
 from featviz.report.pictures import face_picture
@@ -44,32 +36,28 @@ def default_generators(tables: Iterable[Mapping[str, Any]]) -> list[str]:
     return list(found)
 
 
-def load_whole(source: str) -> LoadedGenerator:
+def load_whole(source: str) -> Checkpoint:
     """Load a generator; raises FeatvizError if there is none or it is a front end alone."""
-    loaded = load_generator(source)
-    if loaded.metadata["kind"] == "front-end":
-        raise FeatvizError(
-            f"'{source}' is a front end alone, which generates nothing; expected a whole "
-            "generator, or no --generators"
-        )
-    return loaded
+    checkpoint = open_checkpoint(source)
+    checkpoint.require_whole()
+    return checkpoint
 
 
-def generate_faces(source: str, sketches: SketchSet, names: Collection[str]) -> Generator:
+def generate_faces(
+    source: str, sketches: SketchSet, names: Collection[str], called: str | None = None
+) -> Generator:
     """The faces that one generator makes of the sketches called `names`, which the set has.
 
-    Raises FeatvizError as `load_whole`, and for a generator that cannot take the sketches.
+    called: what the generator is called; by its file if not given. Raises FeatvizError as
+    `load_whole`, and for a generator that cannot take the sketches.
     """
-    loaded = load_whole(source)
+    checkpoint = load_whole(source)
+    called = called or checkpoint.name
     index = sketches.index[sketches.index["sketch"].isin(names)]
-    size = loaded.metadata.get("sketch_size") or CANVAS
-    appearance = None
-    if loaded.conditions.appearance_channels:
-        appearance = find_appearances(source).most_common()
     faces = {}
     for name, file in track(
-        list(index[["sketch", "file"]].itertuples(index=False)), f"faces by {loaded.name}"
+        list(index[["sketch", "file"]].itertuples(index=False)), f"faces by {called}"
     ):
-        image = read_generator_input(sketches.folder / file, size, loaded.conditions, appearance)
-        faces[name] = face_picture(generate(loaded.generator, image), FACE_SIDE)
-    return Generator(loaded.name, faces)
+        image = checkpoint.read(sketches.folder / file, checkpoint.size)
+        faces[name] = face_picture(generate(checkpoint.generator, image), FACE_SIDE)
+    return Generator(called, faces)

@@ -9,6 +9,7 @@ from featviz.drawing import CANVAS
 from featviz.embedding import METHODS, PERPLEXITY, EmbeddingTable, Settings
 from featviz.embedding.t_sne import require_perplexity
 from featviz.errors import FeatvizError
+from featviz.generators.checkpoint import distinct_names
 from featviz.leakage import read_maps
 from featviz.ordering import natural_key
 from featviz.progress import track
@@ -93,8 +94,8 @@ def gather(request: Request) -> Contents:
         size=size,
         boxes=boxes,
         generators=[
-            generate_faces(generator, sketches, groups.keys())
-            for generator in generators
+            generate_faces(source, sketches, groups.keys(), called)
+            for source, called in generators.items()
             if sketches is not None
         ],
         claims=claims,
@@ -218,14 +219,14 @@ def _generators(
     tables: Sequence[FeatureTable],
     sketches: SketchSet | None,
     notes: dict[str, str],
-) -> list[str]:
-    """The generators whose faces are shown; each can be loaded and is whole."""
+) -> dict[str, str]:
+    """The generators whose faces are shown, and their names; each can be loaded and is whole."""
     asked = request.generators
     names = default_generators(table.metadata for table in tables) if asked is None else asked
     if sketches is None:
         if asked:
             raise FeatvizError("faces are made of sketches; name their folder with --sketches DIR")
-        return []
+        return {}
     if not names:
         notes["faces"] = (
             "No faces: these checkpoints have no whole generator at hand; name one with "
@@ -233,10 +234,11 @@ def _generators(
             if asked is None
             else "No faces were asked for; `--generators NAME` shows those of a whole generator."
         )
+        return {}
     names = list(dict.fromkeys(names))
     for name in names:
         load_whole(name)
-    return names
+    return dict(zip(names, distinct_names(names), strict=True))
 
 
 def _leakage(request: Request) -> Leakage | None:

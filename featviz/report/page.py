@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featviz import __version__
+from featviz.base.provenance import VERSION
 from featviz.embedding import METHODS
 from featviz.errors import FeatvizError
 from featviz.ordering import natural_key
@@ -46,7 +46,7 @@ def render_report(contents: Contents) -> str:
         "contents": _json(data),
         "boards": _json(boards),
         "policy": _policy(bokeh, script),
-        "version": __version__,
+        "version": VERSION,
         "title": escape(contents.title),
         "subtitle": escape(_subtitle(contents)),
         "methods_note": note(contents.notes.get("methods")),

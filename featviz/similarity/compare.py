@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-import featviz
+from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.base.table import Kind, Table
 from featviz.errors import FeatvizError
 from featviz.panels import checkpoint_names, require_one_point, require_same_sketches
@@ -114,7 +114,7 @@ def compare(
         "metric": metric if measure == "rsa" else "",
         "sketches": len(chosen[0]),
         "point": list(chosen[0].points[0]),
-        "version": featviz.__version__,
+        VERSION_KEY: VERSION,
         "checkpoints": {
             name: str(table.metadata.get("digest") or "")
             for name, table in zip(names, chosen, strict=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-import featviz
+from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.errors import FeatvizError
 from featviz.panels import checkpoint_names, require_one_point
 from featviz.progress import track
@@ -95,7 +95,7 @@ def measure_structure(
             "merge": dict(merge or {}),
             "permutations": permutations,
             "seed": seed,
-            "version": featviz.__version__,
+            VERSION_KEY: VERSION,
             "points": {
                 name: list(table.points[0]) for name, table in zip(names, chosen, strict=True)
             },

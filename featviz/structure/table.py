@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from featviz.base.provenance import recorded_version
 from featviz.base.table import ALL_GROUPS, Kind, Table
 
 __all__ = ["ALL_GROUPS", "COLUMNS", "TESTS", "StructureTable"]
@@ -21,8 +22,8 @@ class StructureTable(Table):
     euclidean, cosine, or "" where no distance is measured. value: NaN where there is nothing to
     measure, and `remark` says why. effect, p_value, p_holm: of tests alone (NaN elsewhere); p_holm
     is corrected for all tests of the table. count: sketches.
-    metadata: merge, permutations, seed, version and, by name, the `points` [x, y] where vectors
-    were read and the `checkpoints`' digests.
+    metadata: merge, permutations, seed, featviz_version and, by name, the `points` [x, y] where
+    vectors were read and the `checkpoints`' digests.
     """
 
     noun: ClassVar[str] = "structure table"
@@ -59,7 +60,7 @@ class StructureTable(Table):
             permutations=metadata["permutations"],
             seed=metadata["seed"],
             merge=" ".join(f"{source}={target}" for source, target in metadata["merge"].items()),
-            featviz_version=metadata["version"],
+            featviz_version=recorded_version(metadata),
         )
 
 

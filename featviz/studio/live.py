@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from featviz import __version__
+from featviz.base.provenance import VERSION
 from featviz.errors import FeatvizError
 from featviz.studio.engine import Answer, Engine, Job, Start, frame
 from featviz.studio.guard import RateLimit
@@ -151,7 +151,7 @@ class _Connection:
         names = list(self.server.engine.networks.generating)
         answering = asyncio.create_task(self._answer())
         try:
-            await self._send(Hello(type="hello", version=__version__, checkpoints=names))
+            await self._send(Hello(type="hello", version=VERSION, checkpoints=names))
             await self._listen()
         except (WebSocketDisconnect, ConnectionError, RuntimeError):
             # RuntimeError: Starlette's word for a connection that ended while we sent.

@@ -13,13 +13,13 @@ from featviz.checkpoints import (
     LoadedGenerator,
     find_checkpoint,
     load_generator,
-    read_metadata,
     shipped_checkpoints,
 )
 from featviz.drawing import CANVAS, PAPER
 from featviz.errors import FeatvizError
+from featviz.generators.checkpoint import distinct_names, makes_faces_alone
+from featviz.generators.weights import read_metadata, readable_architecture
 from featviz.inference import FastGenerator
-from featviz.networks.conditions import SKETCH_CHANNELS
 from featviz.networks.generators import GeneratorArchitecture, GlobalGenerator, LocalEnhancer
 from featviz.studio.problems import StudioError
 
@@ -53,21 +53,12 @@ class Choice:
 def choices(sources: Sequence[str]) -> dict[str, Choice]:
     """The checkpoints by name: those named when the server was started, then all shipped ones.
 
-    Only these can be chosen from the page: no request names a file. Raises FeatvizError for
-    sources that cannot be read and for two of the same name.
+    Only these can be chosen from the page: no request names a file. Names are told apart as
+    everywhere, see `distinct_names`. Raises FeatvizError for sources that cannot be read.
     """
-    found: dict[str, Choice] = {}
-    for source in dict.fromkeys([*sources, *shipped_checkpoints()]):
-        choice = _choice(source)
-        if choice.name in found:
-            if choice.shipped:
-                continue
-            raise FeatvizError(
-                f"checkpoints {found[choice.name].source} and {source} are both called "
-                f"'{choice.name}'; rename one"
-            )
-        found[choice.name] = choice
-    return found
+    all_sources = list(dict.fromkeys([*sources, *shipped_checkpoints()]))
+    names = distinct_names(all_sources)
+    return {name: _choice(source, name) for source, name in zip(all_sources, names, strict=True)}
 
 
 class Networks:
@@ -84,7 +75,8 @@ class Networks:
 
     def names_of(self, sources: Sequence[str]) -> tuple[str, ...]:
         """The names of checkpoints given by name or path; raises FeatvizError for front ends."""
-        names = tuple(dict.fromkeys(_choice(source).name for source in sources))
+        of_source = {choice.source: name for name, choice in self.choices.items()}
+        names = tuple(dict.fromkeys(of_source[_lasting(source)] for source in sources))
         for name in names:
             if not self.choices[name].generates:
                 raise FeatvizError(
@@ -142,29 +134,27 @@ class Networks:
             raise StudioError("checkpoint", f"checkpoint '{name}': {error}") from None
 
 
-def _choice(source: str) -> Choice:
+def _lasting(source: str) -> str:
+    """A source that means the same file wherever the process goes."""
+    return source if source in shipped_checkpoints() else str(Path(source).absolute())
+
+
+def _choice(source: str, name: str) -> Choice:
     path = find_checkpoint(source)
-    is_run = path.name == "generator.safetensors"
-    name = path.resolve().parent.name if is_run else path.stem
-    shipped = source in shipped_checkpoints()
     if path.suffix == ".safetensors":
         metadata = read_metadata(path)
     else:
         # A .pth tells what it is only when it is read.
         metadata = load_generator(source).metadata
-    try:
+    with readable_architecture(path):
         architecture = GeneratorArchitecture(**metadata["architecture"])
-    except (KeyError, TypeError) as error:
-        raise FeatvizError(f"{source}: its architecture cannot be read ({error})") from None
     width = architecture.width * 2**architecture.enhancers
     return Choice(
         name=name,
-        source=source if shipped else str(Path(source).absolute()),
+        source=_lasting(source),
         variant=str(metadata.get("variant") or ""),
         width=architecture.width,
-        # One that also wants boundaries or appearances cannot do with a sketch alone.
-        generates=metadata.get("kind") == "generator"
-        and architecture.input_channels in (1, SKETCH_CHANNELS),
-        shipped=shipped,
+        generates=makes_faces_alone(metadata, architecture.input_channels),
+        shipped=source in shipped_checkpoints(),
         layers=tuple((f"L{n}", width * 2**n) for n in range(architecture.downsamplings + 1)),
     )

@@ -24,10 +24,10 @@ from typing import Any
 
 import torch
 
-from featviz import __version__
 from featviz.activations import require_finite_weights
 from featviz.appearances import FILE as APPEARANCES
 from featviz.appearances import write_appearances
+from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.checkpoints import save_network, save_pickle
 from featviz.errors import FeatvizError
 from featviz.faces.pairs import PairSet
@@ -125,7 +125,7 @@ def _train(
     training, held_out = pairs.split("train"), pairs.split("test")
     _check_shares(config, training, processes)
     fingerprint = training.fingerprint()
-    description = {"featviz_version": __version__, "data": fingerprint, **config.to_json()}
+    description = {VERSION_KEY: VERSION, "data": fingerprint, **config.to_json()}
     before = _read_before(out, description, resume, extend)
     # The first process writes to the folder soon; the others must have seen it as it was.
     wait_for_all(processes)

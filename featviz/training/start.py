@@ -11,9 +11,9 @@ from featviz.checkpoints import (
     load_discriminator,
     load_encoder,
     load_generator,
-    stated_conditions,
 )
 from featviz.errors import FeatvizError
+from featviz.generators.weights import stated_conditions
 from featviz.networks.encoder import FeatureEncoder
 from featviz.networks.generators import Generator, LocalEnhancer
 from featviz.training.run import Run

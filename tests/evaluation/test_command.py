@@ -70,7 +70,7 @@ def test_bad_input_is_one_line_and_writes_nothing(capsys, here):
     for arguments, words in (
         (["front.safetensors", *OPTIONS], "front end alone, which generates nothing"),
         (["gone", *OPTIONS], "no checkpoint 'gone'"),
-        (OPTIONS, "one or more checkpoints; given none"),
+        (OPTIONS, "no checkpoint given; the shipped ones"),
         (["net.safetensors"], "data/faces has no landmarks.parquet"),
         (["net.safetensors", "--data", "faces"], "there is no folder 'sketches' here"),
         (["net.safetensors", *OPTIONS, "--out", "x.txt"], "cannot write an evaluation to x.txt"),

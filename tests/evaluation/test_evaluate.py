@@ -3,16 +3,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import sem
 
+from featviz.checkpoints import save_network
+from featviz.conditioning import encode_drawing
 from featviz.errors import FeatvizError
 from featviz.evaluation.distributions import kernel_distance
 from featviz.evaluation.evaluate import EvaluationSettings, evaluate
 from featviz.evaluation.images import load_whole_generator, painter
 from featviz.evaluation.locality import locality_rows, measure_locality
 from featviz.evaluation.lpips import load_lpips
-from featviz.evaluation.pairs import measure_pairs, quality_rows, robustness_rows
+from featviz.evaluation.pairs import choose_pairs, measure_pairs, quality_rows, robustness_rows
 from featviz.evaluation.table import make_table
+from featviz.generation import generate
+from featviz.networks.generators import GeneratorArchitecture, build_generator
 from featviz.sketches import read_sketches
 
 SETTINGS = EvaluationSettings(count=4, moved_count=3, edits=2, lpips_size=32)
@@ -36,7 +41,7 @@ def test_everything_is_measured_and_described(result, checkpoint, held_out):
     assert set(result.values(part="locality")["group"]) == {"G5", "G8", "all"}
     assert not result.rows[result.rows["measure"] != "eyes"]["value"].isna().any()
     facts = result.metadata
-    assert facts["checkpoints"]["tiny"] == {
+    told = {
         "source": str(checkpoint),
         "digest": load_whole_generator(checkpoint).digest,
         "variant": "modified",
@@ -44,6 +49,7 @@ def test_everything_is_measured_and_described(result, checkpoint, held_out):
         "trained_on": "abc",
         "size": 64,
     }
+    assert facts["checkpoints"]["tiny"].items() >= told.items()
     assert (facts["data"]["pairs"], facts["data"]["moved_pairs"]) == (4, 3)
     assert facts["lpips"]["size"] == 32
 
@@ -121,14 +127,37 @@ def test_checkpoints_of_one_name_are_told_apart(checkpoint, tmp_path, sketches):
     other.write_bytes(checkpoint.read_bytes())
     settings = EvaluationSettings(("locality",), edits=1)
     table, _ = evaluate([checkpoint, other], settings, None, sketches)
-    assert table.checkpoints == (str(checkpoint), str(other))
-    assert table.values(checkpoint=str(other))["value"].equals(
-        table.values(checkpoint=str(checkpoint))["value"].set_axis(
-            table.values(checkpoint=str(other)).index
-        )
-    )
+    names = tuple(f"{path.parent.name}-tiny" for path in (checkpoint, other))
+    assert table.checkpoints == names
+    first, second = (table.values(checkpoint=name)["value"] for name in names)
+    assert second.equals(first.set_axis(second.index))
     with pytest.raises(FeatvizError, match="is given twice"):
         evaluate([checkpoint, checkpoint], settings, None, sketches)
+
+
+def test_boundaries_are_given_to_who_needs_them_but_edit_locality_takes_sketches_alone(
+    tmp_path, held_out, sketches
+):
+    torch.manual_seed(0)
+    network = build_generator(GeneratorArchitecture(width=2, residual_blocks=0, input_channels=4))
+    details = {
+        "sketch_size": 64,
+        "conditions": {"boundaries": True, "appearance_channels": 0},
+    }
+    path = tmp_path / "four.safetensors"
+    save_network(network, path, "generator", details, torch.float32)
+    table, _ = evaluate([path], EvaluationSettings(("quality",), count=3), held_out)
+    assert table.estimate(measure="psnr").count == 3
+    chosen, _ = choose_pairs(held_out, 3, 0)
+    values = []
+    for index in range(3):
+        drawn = encode_drawing(chosen.contour(index, 64), boundaries=True)
+        image = generate(network.eval(), drawn).astype(float)
+        error = ((image - chosen.photo(index, 64)) ** 2).mean()
+        values.append(10 * np.log10(255**2 / error))
+    assert table.estimate(measure="psnr").value == pytest.approx(np.mean(values), rel=1e-3)
+    with pytest.raises(FeatvizError, match=r"takes 4 channels; .* to tell what an edit changes"):
+        evaluate([path], EvaluationSettings(("locality",)), None, sketches)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +180,7 @@ def test_senseless_settings_are_refused(changes, message):
 
 
 def test_missing_input_is_refused(checkpoint):
-    with pytest.raises(FeatvizError, match="given none"):
+    with pytest.raises(FeatvizError, match="no checkpoint given"):
         evaluate([], SETTINGS)
     with pytest.raises(FeatvizError, match="need pairs"):
         evaluate([checkpoint], EvaluationSettings(("quality",)))

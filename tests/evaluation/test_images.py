@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from featviz.checkpoints import convert, export_pix2pixhd, load_generator, save_network
+from featviz.conditioning import encode_drawing
 from featviz.errors import FeatvizError
 from featviz.evaluation.images import load_whole_generator, painter
 from featviz.generation import generate
+from featviz.generators.checkpoint import open_checkpoint
 from featviz.networks.generators import GeneratorArchitecture, build_generator
 
 
@@ -43,6 +45,19 @@ def test_front_ends_and_generators_of_other_inputs_are_refused(checkpoint, tmp_p
     save_network(network, tmp_path / "five.safetensors", "generator", details, torch.float32)
     with pytest.raises(FeatvizError, match=r"takes 5 channels; expected 3 \(or 1\)"):
         load_whole_generator(tmp_path / "five.safetensors")
+
+
+def test_a_painter_gives_a_generator_with_boundaries_those_of_the_drawing(tmp_path, pairs):
+    network = build_generator(GeneratorArchitecture(width=2, residual_blocks=0, input_channels=4))
+    details = {"conditions": {"boundaries": True, "appearance_channels": 0}}
+    save_network(network, tmp_path / "four.safetensors", "generator", details, torch.float32)
+    paint = painter(open_checkpoint(tmp_path / "four.safetensors"), 64)
+    drawing = pairs.contour(0, 64)
+    with torch.inference_mode():
+        expected = network.eval()(encode_drawing(drawing, boundaries=True)[None])
+    torch.testing.assert_close(paint(drawing).cpu(), expected, rtol=1e-4, atol=1e-4)
+    with pytest.raises(FeatvizError, match="needs the named parts of SVG drawings"):
+        paint(np.full((64, 64), 255, np.uint8))
 
 
 def test_a_generator_that_gives_nan_is_refused(checkpoint):

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
+from featviz.base.provenance import fingerprint
 from featviz.errors import FeatvizError
 from featviz.extraction import Settings, extract_checkpoints
-from featviz.extraction.fingerprint import fingerprint
 from featviz.extraction.jobs import load_for, plan_jobs
 from featviz.extraction.parts import (
     Division,

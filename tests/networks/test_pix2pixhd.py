@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from featviz.checkpoints import export_pix2pixhd, load_discriminator, load_generator
-from featviz.errors import FeatvizError
+from featviz.cli import main
+from featviz.errors import FeatvizError, FeatvizWarning
 from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
 from featviz.networks.generators import GeneratorArchitecture, build_generator
 
@@ -217,21 +218,75 @@ def test_export_gives_back_the_same_keys_and_values(tmp_path, architecture):
         assert torch.equal(again.state_dict()[key], tensor)
 
 
-def test_the_weights_of_a_data_parallel_model_load_too(tmp_path):
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."]
+)
+def test_prefixes_of_wrappers_are_taken_off_all_names_and_said(tmp_path, prefix):
     state = global_state(4, 1, 1)
-    torch.save({f"module.{key}": value for key, value in state.items()}, tmp_path / "G.pth")
-    assert load_generator(tmp_path / "G.pth").generator.architecture.width == 4
+    torch.save({prefix + key: value for key, value in state.items()}, tmp_path / "G.pth")
+    with pytest.warns(FeatvizWarning, match=rf"G\.pth: .* without '{prefix}'"):
+        found = load_generator(tmp_path / "G.pth").generator.state_dict()
+    assert torch.equal(found["front_end.L0.conv.weight"], state["model.1.weight"])
 
 
-@pytest.mark.parametrize("spoil", ["missing", "extra", "batch-norm"])
+def with_statistics(state, *more):
+    """A state dict whose norms have kept statistics too."""
+    for key in [key for key in state if key.endswith(".bias")]:
+        norm = re.sub(r"\d+(?=\.bias$)", lambda m: str(int(m[0]) + 1), key).removesuffix(".bias")
+        for leaf in ("running_mean", "running_var", *more):
+            state[f"{norm}.{leaf}"] = torch.ones(len(state[key]))
+    return state
+
+
+def test_statistics_of_instance_norms_that_old_pytorch_never_used_are_left_out_and_said(tmp_path):
+    state = global_state(4, 2, 1)
+    torch.save(with_statistics(dict(state)), tmp_path / "G.pth")
+    with pytest.warns(FeatvizWarning, match=r"G\.pth: left out the running statistics of \d+ inst"):
+        loaded = load_generator(tmp_path / "G.pth")
+    x = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        expected = run_sequential(state, "model", x)
+        torch.testing.assert_close(loaded.generator(x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_command_line_says_in_one_line_what_it_left_out(tmp_path, capsys):
+    torch.save(with_statistics(global_state(4, 2, 1)), tmp_path / "G.pth")
+    main(["convert", str(tmp_path / "G.pth"), str(tmp_path / "G.safetensors")])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"featviz: warning: {tmp_path / 'G.pth'}: left out the running statist")
+
+
+@pytest.mark.parametrize("load", [load_generator, load_discriminator])
+@pytest.mark.parametrize(
+    ("affine", "more", "words"),
+    [
+        (True, (), "is a batch norm"),
+        (True, ("num_batches_tracked",), "is a batch norm"),
+        (False, ("num_batches_tracked",), "track_running_stats=True"),
+    ],
+)
+def test_norms_whose_statistics_count_are_refused_by_their_name(
+    tmp_path, affine, more, words, load
+):
+    if load is load_generator:
+        state = with_statistics(global_state(4, 2, 1, affine), *more)
+    else:
+        state = discriminator_state(width=4, layers=3, scales=1)
+        state |= {"scale0_layer1.1.running_mean": torch.ones(8)}
+        leaves = ["weight"] * affine + list(more)
+        state |= {f"scale0_layer1.1.{leaf}": torch.ones(8) for leaf in leaves}
+    torch.save(state, tmp_path / "G.pth")
+    with pytest.raises(FeatvizError, match=rf"G\.pth: '[a-z].*' .*{words}"):
+        load(tmp_path / "G.pth")
+
+
+@pytest.mark.parametrize("spoil", ["missing", "extra"])
 def test_a_state_dict_that_does_not_fit_exactly_is_refused(tmp_path, spoil):
     state = global_state(4, 2, 1)
     if spoil == "missing":
         del state["model.4.bias"]
-    elif spoil == "extra":
-        state["model.99.weight"] = torch.zeros(1)
     else:
-        state["model.2.running_mean"] = torch.zeros(4)
+        state["model.99.weight"] = torch.zeros(1)
     torch.save(state, tmp_path / "G.pth")
     with pytest.raises(FeatvizError, match=r"G\.pth|no place"):
         load_generator(tmp_path / "G.pth")

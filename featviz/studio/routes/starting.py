@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 
-from featviz import __version__
+from featviz.base.provenance import VERSION
 from featviz.drawing import CANVAS, STROKE_WIDTH
 from featviz.plots import group_styles
 from featviz.points import PROBE_POINT
@@ -62,7 +62,7 @@ def _config(studio: Studio) -> dict[str, Any]:
     styles = group_styles(starts.groups)
     counts = {group: starts.sketch_groups.count(group) for group in starts.groups}
     return {
-        "version": __version__,
+        "version": VERSION,
         "page_version": PAGE_VERSION,
         "size": CANVAS,
         "pen_width": STROKE_WIDTH,

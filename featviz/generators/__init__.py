@@ -1,0 +1,1 @@
+"""Generators: their checkpoint files, and checkpoints in use."""

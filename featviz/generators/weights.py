@@ -1,0 +1,260 @@
+"""What is in a checkpoint file, whoever wrote it: checked here, so that nobody else has to.
+
+Weights come out as finite float32 tensors by plain names, descriptions as dictionaries whose known
+entries are of their kinds. Anything else is a FeatvizError that names the file.
+"""
+
+import json
+import pickle
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from featviz.errors import FeatvizError, FeatvizWarning, one_line
+from featviz.networks.conditions import Conditions
+from featviz.networks.pix2pixhd import without_statistics
+
+METADATA_KEY = "featviz"
+
+LARGEST_SKETCH = 1 << 14
+"""No description may ask for sketches of more pixels in each direction."""
+
+_PREFIXES = re.compile(r"((module|_orig_mod)\.)*")
+"""What torch's DataParallel and `torch.compile` put before the names of weights."""
+
+_NO_WEIGHTS = (
+    (
+        b"version https://git-lfs",
+        "a Git LFS pointer, which stands for a file that was not fetched; `git lfs pull` gets it",
+    ),
+    *(
+        (start, "a web page, as a failed download leaves it; download the file again")
+        for start in (b"<!doctype", b"<html", b"<head", b"<?xml")
+    ),
+)
+
+_WHOLE, _TEXT, _OBJECT = (int, "a whole number"), (str, "text"), (dict, "an object")
+_KINDS: dict[str, tuple[type, str]] = {
+    "kind": _TEXT,
+    "variant": _TEXT,
+    "architecture": _OBJECT,
+    "step": _WHOLE,
+    "seed": _WHOLE,
+    "sketch_size": _WHOLE,
+    "conditions": _OBJECT,
+    "data": _OBJECT,
+    "training": _OBJECT,
+}
+
+_COUNTS = {"downsamplings", "residual_blocks", "enhancers", "enhancer_blocks", "layers", "scales"}
+_ALWAYS_POSSIBLE = 64
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What a featviz checkpoint says of itself; what featviz uses of it is of the right kind."""
+    _require_weights(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(METADATA_KEY)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise FeatvizError(
+            f"{path}: cannot read this safetensors file ({one_line(error)})"
+        ) from None
+    if text is None:
+        raise FeatvizError(
+            f"{path}: a safetensors file without featviz's description; expected metadata "
+            f"'{METADATA_KEY}' (to use your own network, see the Python API)"
+        )
+    try:
+        return _described(text)
+    except FeatvizError as error:
+        raise FeatvizError(
+            f"{path}: featviz's description in this file cannot be read ({error})"
+        ) from None
+
+
+def _described(text: str) -> dict[str, Any]:
+    try:
+        metadata = json.loads(text)
+    except RecursionError:
+        raise FeatvizError("it is nested too deeply") from None
+    except ValueError as error:
+        raise FeatvizError(f"no JSON: {one_line(error)}") from None
+    if not isinstance(metadata, dict):
+        raise FeatvizError(f"it is a {type(metadata).__name__}; expected an object")
+    for key, (kind, name) in _KINDS.items():
+        value = metadata.get(key)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise FeatvizError(f"'{key}' is {str(value)[:50]!r}; expected {name}")
+    size = metadata.get("sketch_size")
+    if size is not None and not 1 <= size <= LARGEST_SKETCH:
+        raise FeatvizError(f"'sketch_size' is {size}; expected 1 to {LARGEST_SKETCH}")
+    stated_conditions(metadata)
+    return metadata
+
+
+def stated_conditions(metadata: Mapping[str, Any]) -> Conditions:
+    """What a checkpoint's description tells of its conditions; none if it does not mention any."""
+    stated = metadata.get("conditions") or {}
+    try:
+        return Conditions(**stated)
+    except TypeError:
+        raise FeatvizError(
+            f"the description of a checkpoint tells of unknown conditions: {stated}"
+        ) from None
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The weights in a .safetensors file."""
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise FeatvizError(
+            f"{path}: cannot read this safetensors file ({one_line(error)})"
+        ) from None
+    return _weights(tensors, path)
+
+
+def read_pickle(path: Path) -> dict[str, Tensor]:
+    """The weights in a .pth file, which is read so that it cannot run code.
+
+    Statistics that an instance norm of PyTorch before 0.4 kept and never used are dropped.
+    """
+    _require_weights(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise FeatvizError(f"{path}: no such file") from None
+    except pickle.UnpicklingError:
+        raise FeatvizError(
+            f"{path}: refused, because reading it could run code; expected a plain dictionary of "
+            "tensors as saved by torch.save(model.state_dict(), ...)"
+        ) from None
+    except Exception as error:
+        # A foreign pickle can make its reader stumble over anything.
+        raise FeatvizError(f"{path}: not a readable .pth file ({one_line(error)})") from None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise FeatvizError(f"{path}: expected a state dict (names to tensors){_instead(state)}")
+    with naming(path):
+        kept, dropped = without_statistics(_plainly_named(state, path))
+    if dropped:
+        remark = (
+            f"holds running statistics of {dropped} instance norms, which PyTorch before 0.4 saved "
+            "and never used; left out"
+        )
+        warnings.warn(FeatvizWarning(str(path), remark), stacklevel=2)
+    return _weights(kept, path)
+
+
+def _instead(state: object) -> str:
+    if not isinstance(state, dict):
+        return f"; it holds a {type(state).__name__}"
+    held = [f"'{str(key)[:30]}' ({type(value).__name__})" for key, value in state.items()]
+    return f"; it holds {', '.join(held[:3])}; save the state dict alone"
+
+
+def _require_weights(path: Path) -> None:
+    """Raise FeatvizError for a text file that people often have in place of a checkpoint."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(100).lstrip().lower()
+    except OSError:
+        return  # Whoever reads it says so.
+    for beginning, what in _NO_WEIGHTS:
+        if start.startswith(beginning):
+            raise FeatvizError(f"{path} is no checkpoint but {what}")
+
+
+def _plainly_named(state: Mapping[Any, Tensor], path: Path) -> dict[str, Tensor]:
+    """Weights without the prefixes that wrappers of a network give all of their names."""
+    names = list(map(str, state))
+    prefix = _PREFIXES.match(names[0]) if names else None
+    found = prefix[0] if prefix and all(name.startswith(prefix[0]) for name in names) else ""
+    if found:
+        remark = f"has weights named with '{found}' in front; read without it"
+        warnings.warn(FeatvizWarning(str(path), remark), stacklevel=3)
+    return {str(key).removeprefix(found): tensor for key, tensor in state.items()}
+
+
+def _weights(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The same in float32; raises FeatvizError unless all are plain, real and finite."""
+    weights = {}
+    for key, tensor in _plainly_named(tensors, path).items():
+        if tensor.layout != torch.strided or not tensor.is_floating_point():
+            raise FeatvizError(f"{path}: weight '{key}' is {tensor.dtype}; expected real numbers")
+        # Strides of 0 let a few bytes stand for any number of weights.
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise FeatvizError(f"{path}: weight '{key}' is larger than what is stored of it")
+        weights[key] = tensor.detach().to(torch.float32)
+        if not torch.isfinite(weights[key]).all():
+            raise FeatvizError(
+                f"{path}: weight '{key}' holds NaN or infinity; expected finite numbers"
+            )
+    return weights
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let errors about a file name it."""
+    try:
+        yield
+    except FeatvizError as error:
+        raise FeatvizError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+
+
+@contextmanager
+def readable_architecture(path: Path) -> Iterator[None]:
+    """Whatever a malformed description makes the code stumble over is the file's fault."""
+    try:
+        with naming(path):
+            yield
+    except FeatvizError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as e:
+        reason = f"{type(e).__name__}: {one_line(e)}"
+        raise FeatvizError(f"{path}: its architecture cannot be read ({reason})") from None
+
+
+def require_possible(architecture: Any, tensors: Mapping[str, Tensor]) -> None:
+    """Raise FeatvizError for an architecture that cannot be that of these tensors.
+
+    Before it is built: a description of a billion blocks takes minutes and all memory to refuse
+    otherwise. Sizes that this lets pass are compared one by one in `load_strictly`.
+    """
+    largest = max((side for tensor in tensors.values() for side in tensor.shape), default=0)
+    for name in (field.name for field in fields(architecture)):
+        value = getattr(architecture, name)
+        most = max(_ALWAYS_POSSIBLE, len(tensors) if name in _COUNTS else largest)
+        if isinstance(value, int) and value > most:
+            raise FeatvizError(
+                f"its architecture has {name} {value}, but the file holds {len(tensors)} weights "
+                f"of at most {largest} channels"
+            )
+
+
+def load_strictly(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Give a network that was built without memory its weights; all of them, and no other."""
+    expected = network.state_dict()
+    missing, unexpected = sorted(expected.keys() - state), sorted(state.keys() - expected.keys())
+    shapes = [key for key in expected if key in state and expected[key].shape != state[key].shape]
+    if missing or unexpected or shapes:
+        parts = [
+            f"{len(keys)} {what} (such as '{keys[0]}')"
+            for what, keys in (
+                ("missing", missing),
+                ("unexpected", unexpected),
+                ("of another shape", shapes),
+            )
+            if keys
+        ]
+        raise FeatvizError(f"{path}: its weights do not fit its architecture: {', '.join(parts)}")
+    network.load_state_dict(state, assign=True)
