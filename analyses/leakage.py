@@ -123,7 +123,8 @@ def draw_maps(
         for mode, title in ((FREE, name), (ALL, f"{name},\nall held")):
             changes = {layer: maps.edit_changes[mode, sketch, layer] for layer in table.layers}
             of_edit = table.values(sketch=sketch, mode=mode).set_index("layer")
-            rows.append(MapRow(title, changes, reach, of_edit["outside_reach"].to_dict()))
+            outside = {layer: float(of_edit.loc[layer, "outside_reach"]) for layer in table.layers}
+            rows.append(MapRow(title, changes, reach, outside))
     text = (
         f"Relative change at every position by one edit of the mouth ({sketch} against "
         f"{base}; blue: added, orange: taken away). Green: what convolutions reach from "

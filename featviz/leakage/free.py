@@ -71,7 +71,7 @@ def _running(model: nn.Module) -> Iterator[list[str]]:
         yield running
 
 
-class _Watcher(Tracer):
+class _Watcher(Tracer):  # type: ignore[no-untyped-call]
     """Notes the operations on what depends on an image (1, C, H, W) that join its positions."""
 
     def __init__(self, image: Tensor) -> None:

@@ -145,7 +145,10 @@ def _fixed(held: Statistics) -> Callable[[nn.InstanceNorm2d, tuple[Tensor, ...],
         # Half precision is too coarse for a scale and a shift; the maps come back in their own.
         parts = (maps, held.mean, held.variance, norm.weight, norm.bias)
         dtype = torch.promote_types(maps.dtype, torch.float32)
-        given, *fixed = (None if part is None else part.to(maps.device, dtype) for part in parts)
-        return F.batch_norm(given, *fixed, eps=norm.eps).to(maps.dtype)
+        given, mean, variance, weight, bias = (
+            None if part is None else part.to(maps.device, dtype) for part in parts
+        )
+        assert given is not None
+        return F.batch_norm(given, mean, variance, weight, bias, eps=norm.eps).to(maps.dtype)
 
     return hook
