@@ -28,10 +28,11 @@ def parse_json(text: str | bytes, description: type[Described]) -> Described:
     from pydantic import ValidationError
     from pydantic_core import from_json
 
+    kind: Any = description
     try:
         # The adapter takes NaN for a number, and both take 1e999 for one.
         json.dumps(from_json(text, allow_inf_nan=False), allow_nan=False)
-        described: Described = _adapter(description).validate_json(text, strict=True)
+        described: Described = _adapter(kind).validate_json(text, strict=True)
         return described
     except ValidationError as error:
         raise FeatvizError(_first_problem(error)) from None

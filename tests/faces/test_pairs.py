@@ -47,10 +47,10 @@ def test_a_folder_without_landmarks_names_the_command_that_makes_them(tmp_path):
 
 def test_a_file_that_is_no_landmark_table_is_an_error(tmp_path):
     (tmp_path / "landmarks.parquet").write_bytes(b"nothing")
-    with pytest.raises(FeatvizError, match=r"not a landmark table|not a readable parquet"):
+    with pytest.raises(FeatvizError, match=r"not a (landmark table|readable parquet file)"):
         read_pairs(tmp_path)
     pq.write_table(pa.table({"photo": ["a"]}), tmp_path / "landmarks.parquet")
-    with pytest.raises(FeatvizError, match=r"not a landmark table|not a readable parquet"):
+    with pytest.raises(FeatvizError, match=r"not a (landmark table|readable parquet file)"):
         read_pairs(tmp_path)
 
 
