@@ -28,7 +28,7 @@ _DISTINCT, _LOCAL, _CELL, _IMAGE, _DENSE = 60_000, 4_000_000, 3_000, 100_000_000
 # What is remembered of the pixels around all cells together.
 _REMEMBERED_BYTES = 1 << 27
 
-Cells = Sequence[tuple[int, int]]
+_Cells = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class SparseReader:
     `Layouts` remembers them.
     """
 
-    def __init__(self, plan: Plan, cells: Mapping[str, Cells], lay: Lay = lay_out) -> None:
+    def __init__(self, plan: Plan, cells: Mapping[str, _Cells], lay: Lay = lay_out) -> None:
         self._plan, self._lay = plan, lay
         width, height = plan.image_size
         local_end = plan.local_end

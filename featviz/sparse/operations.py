@@ -14,8 +14,6 @@ from torch.nn import functional as F
 from featviz.probing.windows import Window
 from featviz.sparse.windows import BACKGROUND
 
-Padding = tuple[int, int, int, int]
-
 # Rows of windows that are gathered and multiplied at a time: few enough to stay in the cache.
 _CHUNK_ELEMENTS = 1 << 20
 
