@@ -10,10 +10,11 @@ from PIL import Image
 
 from featviz import cli, extract
 from featviz.checkpoints import load_generator, save_network
-from featviz.drawing import rasterize, read_svg, write_svg
+from featviz.drawing import Drawing, Stroke, rasterize, read_svg, write_svg
 from featviz.generation import generate
 from featviz.networks.generators import GeneratorArchitecture, build_generator
 from featviz.sketches import read_sketches
+from featviz.studio import importing
 from featviz.tables import read_features
 
 SHIPPED = Path(__file__).parent.parent / "sketches"
@@ -92,3 +93,13 @@ def test_a_table_of_drawings_at_another_size_is_exported_with_them(here) -> None
     side = tile.shape[0]
     expected = Image.fromarray(fitted("G8/001.svg")).resize((side, side), Image.Resampling.BOX)
     assert np.corrcoef(tile.ravel(), np.asarray(expected).ravel())[0, 1] > 0.9
+
+
+def test_drawings_of_another_size_are_imported_as_the_drawing_page_draws(tmp_path) -> None:
+    small = Drawing((Stroke("mouth", np.array([[8.0, 30.0], [20.0, 40.0]])),), 64)
+    write_svg(small, tmp_path / "G" / "a.svg")
+    (content,) = importing._read(tmp_path)
+    assert content.strokes is not None
+    # Eight times as large: the edges of the canvas, half a pixel away, lie on each other.
+    assert content.strokes[0]["points"] == [67.5, 243.5, 163.5, 323.5]
+    assert content.original == (tmp_path / "G" / "a.svg").read_bytes()
