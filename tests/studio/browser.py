@@ -226,7 +226,8 @@ class Desk:
     def stored(self) -> Drawing:
         """The present drawing as the server has it."""
         identity = self.inside("return page.sheet.id;")
-        answer = self.context.request.get(f"{self.address}api/drawings/{identity}")
+        address = f"{self.address}api/drawings/{identity}"
+        answer = self.context.request.get(address, timeout=PATIENCE)
         assert answer.ok, answer.text()
         return Drawing(
             tuple(
@@ -265,7 +266,9 @@ def running_browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"there is no browser at {CHROMIUM}; install Chromium to test the page")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=ARGUMENTS, timeout=PATIENCE
+        )
         yield browser
         browser.close()
 
