@@ -199,7 +199,7 @@ def _check_optimizer(found: Any, network: nn.Module, own: dict[str, Any], what: 
         case _:
             raise FeatvizError(f"{what} is missing or is no state of Adam")
     # The learning rate is set before each step.
-    if {**group, "lr": 0} != {**own, "lr": 0} or not set(memories) <= set(weights):
+    if repr({**group, "lr": 0}) != repr({**own, "lr": 0}) or not set(memories) <= set(weights):
         raise FeatvizError(f"{what} is of other weights than this run's")
     for number, memory in memories.items():
         shape = weights[number].shape
