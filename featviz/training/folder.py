@@ -98,7 +98,9 @@ def read_state(path: Path, run: Run, steps: int, device: torch.device) -> dict[s
     for name in [key for key in own if key not in _State.__annotations__]:
         _check_tensors(state.get(name), own[name], f"{path}: {name}")
     for name, network in run.learning.items():
-        _check_optimizer(state["optimizers"].get(name), network, f"{path}: optimiser of {name}")
+        (group,) = run.optimizers[name].state_dict()["param_groups"]
+        what = f"{path}: optimiser of {name}"
+        _check_optimizer(state["optimizers"].get(name), network, group, what)
     _check_random_state(state["random_state"], path)
     return state
 
@@ -188,7 +190,7 @@ def _check_tensors(found: Any, own: Mapping[str, Tensor], what: str) -> None:
             raise FeatvizError(f"{what}: '{name}' holds NaN or infinity")
 
 
-def _check_optimizer(found: Any, network: nn.Module, what: str) -> None:
+def _check_optimizer(found: Any, network: nn.Module, own: dict[str, Any], what: str) -> None:
     """Raise FeatvizError unless the state is of Adam for the network's weights."""
     weights = dict(enumerate(network.parameters()))
     match found:
@@ -196,7 +198,8 @@ def _check_optimizer(found: Any, network: nn.Module, what: str) -> None:
             pass
         case _:
             raise FeatvizError(f"{what} is missing or is no state of Adam")
-    if group.get("params") != list(weights) or not set(memories) <= set(weights):
+    # The learning rate is set before each step.
+    if repr({**group, "lr": 0}) != repr({**own, "lr": 0}) or not set(memories) <= set(weights):
         raise FeatvizError(f"{what} is of other weights than this run's")
     for number, memory in memories.items():
         shape = weights[number].shape

@@ -34,6 +34,12 @@ def done(pairs, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def fresh():
+    """A run that states are offered to."""
+    return start_run(small_config(steps=2), CPU)
+
+
 def places(value, path=()):
     """The ways to all values inside of a value."""
     yield path
@@ -129,9 +135,9 @@ def test_settings_of_any_structure_are_read_or_refused_in_one_line(data, tmp_pat
 @STRUCTURES
 @given(data=st.data())
 def test_a_state_of_any_structure_is_taken_up_or_refused_in_one_line(
-    data, tmp_path, done, monkeypatch
+    data, tmp_path, done, fresh, monkeypatch
 ):
-    run = start_run(small_config(steps=2), CPU)
+    run = fresh
     state = torch.load(done / "training_state.pt", weights_only=True)
     place = data.draw(st.sampled_from(list(places(state))))
     tensors = st.sampled_from([torch.zeros(2), torch.zeros(0, 3, dtype=torch.uint8)])
