@@ -9,7 +9,7 @@ import tyro
 from analyses.making import make_figures
 from analyses.pictures import MADE
 from analyses.study import Sources, of_other_weights
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from matplotlib.figure import Figure
 
 from analyses.faces import Cell, Face, Sketch, edit_change, faces_of, gallery, load
 from analyses.study import Sources
-from featviz.edits import MARGIN
-from featviz.errors import FeatvizError
-from featviz.sketches import read_sketches
+from featviz.base.errors import FeatvizError
+from featviz.sketches.edits import MARGIN
+from featviz.sketches.sketch_set import read_sketches
 
 NAMES = ("baseline", "modified")
 SHOWN = 5

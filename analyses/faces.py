@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from analyses.study import Sources
-from featviz.checkpoints import LoadedGenerator, load_generator
-from featviz.edits import Edit
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces.pairs import PairSet, read_pairs
-from featviz.figures import draw_caption, draw_image, draw_sketch, wrap_caption
-from featviz.generation import generate
+from featviz.figures.style import draw_caption, draw_image, draw_sketch, wrap_caption
+from featviz.generators.checkpoint_files import LoadedGenerator, load_generator
+from featviz.generators.generation import generate
+from featviz.sketches.edits import Edit
 
 SIDE, GAP, EDGE, LABELS = 0.95, 0.06, 0.12, 0.75
 SHOWN = 128

@@ -3,9 +3,9 @@
 from matplotlib.figure import Figure
 
 from analyses.study import SAMPLES, Sources
-from featviz.drawing import rasterize
 from featviz.faces.pairs import read_pairs
-from featviz.figures import draw_caption, draw_image, draw_sketch, wrap_caption
+from featviz.figures.style import draw_caption, draw_image, draw_sketch, wrap_caption
+from featviz.sketches.drawing import rasterize
 
 SIDE = 0.9
 

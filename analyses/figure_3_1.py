@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analyses.study import MEANINGS, SAME_EYES, Sources
-from featviz.figures import draw_caption, draw_sketch, wrap_caption
-from featviz.sketches import read_sketches
+from featviz.figures.style import draw_caption, draw_sketch, wrap_caption
+from featviz.sketches.sketch_set import read_sketches
 
 SHOWN = 8
 SIDE = 0.74

@@ -4,10 +4,10 @@ from matplotlib.figure import Figure
 
 from analyses.study import POINT, Sources
 from featviz.extraction import FRONT_END_LAYERS
-from featviz.figures import draw_caption, draw_receptive_fields, wrap_caption
-from featviz.networks.generators import FrontEnd, GeneratorArchitecture
-from featviz.receptive_field import trace_geometry
-from featviz.sketches import read_sketches
+from featviz.figures.style import draw_caption, draw_receptive_fields, wrap_caption
+from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture
+from featviz.probing.receptive_field import trace_geometry
+from featviz.sketches.sketch_set import read_sketches
 
 
 def draw(sources: Sources) -> Figure:

@@ -16,9 +16,9 @@ from analyses.study import (
     load_features,
     vector_name,
 )
-from featviz.embedding import seed_spread
-from featviz.plots import GROUP_STYLE, embedding_figure
-from featviz.tables import FeatureTable
+from featviz.analysis.embedding import seed_spread
+from featviz.analysis.embedding.plots import GROUP_STYLE, embedding_figure
+from featviz.base.feature_table import FeatureTable
 
 LAYER = "L4"
 PAIRS = (("G8", "G11"), ("G9", "G10"))

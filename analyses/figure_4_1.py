@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from analyses.study import POINT, Sources
 from featviz.faces.mean_face import mean_face
 from featviz.faces.pairs import read_pairs
-from featviz.figures import draw_caption, draw_image, wrap_caption
+from featviz.figures.style import draw_caption, draw_image, wrap_caption
 
 
 def draw(sources: Sources) -> Figure:

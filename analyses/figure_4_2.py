@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 
 from analyses.faces import Change, Face, Sketch, change, faces_of, gallery, held_out, load
 from analyses.study import Sources
-from featviz.drawing import rasterize
 from featviz.faces.augmentation import STUDY_ROTATION, STUDY_SHIFT, move_landmarks
+from featviz.sketches.drawing import rasterize
 
 PLAIN, AUGMENTED = "modified", "augmented"
 MOVES = {

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 
 from analyses.faces import Cell, Change, Face, Sketch, change, faces_of, gallery, held_out, load
 from analyses.study import Sources
-from featviz.activations import truncated_forward
-from featviz.checkpoints import LoadedGenerator
-from featviz.drawing import rasterize
-from featviz.encoding import encode_image, input_channels
+from featviz.generators.checkpoint_files import LoadedGenerator
+from featviz.probing.activations import truncated_forward
+from featviz.sketches.drawing import rasterize
+from featviz.sketches.tensors import encode_image, input_channels
 
 VARIANTS = ("baseline", "modified", "no-norm")
 COUNT = 6

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 from analyses.faces import Cell, Change, Face, Sketch, change, faces_of, gallery, held_out, load
 from analyses.study import Sources
-from featviz.claims.pictures import FOREHEAD, detail
-from featviz.drawing import rasterize
+from featviz.analysis.claims.pictures import FOREHEAD, detail
 from featviz.faces.pairs import PairSet
+from featviz.sketches.drawing import rasterize
 
 NAMES = ("baseline", "modified")
 COUNT = 5

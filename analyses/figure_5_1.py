@@ -4,8 +4,8 @@ from matplotlib.figure import Figure
 
 from analyses.faces import Cell, Change, Face, Sketch, change, faces_of, gallery, held_out, load
 from analyses.study import Sources
-from featviz.claims.deformation import deform
-from featviz.drawing import rasterize
+from featviz.analysis.claims.deformation import deform
+from featviz.sketches.drawing import rasterize
 
 NAMES = ("baseline", "modified")
 AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -16,13 +16,8 @@ from matplotlib.figure import Figure
 
 from analyses.pictures import MADE
 from analyses.study import ROOT
-from featviz.checkpoints import load_generator
-from featviz.edits import Edit, edits_of, read_edits
-from featviz.errors import FeatvizError
-from featviz.evaluation.table import ALL_GROUPS
-from featviz.figures import save_figure, style
-from featviz.files import atomic_write
-from featviz.leakage import (
+from featviz.analysis.evaluation.table import ALL_GROUPS
+from featviz.analysis.leakage import (
     LeakageMaps,
     LeakageTable,
     default_modes,
@@ -33,11 +28,16 @@ from featviz.leakage import (
     write_leakage,
     write_maps,
 )
-from featviz.leakage.checkpoints import leakage_of_checkpoints
-from featviz.leakage.plots import MapRow, maps_figure, paths_figure
-from featviz.leakage.summary import number, percent
-from featviz.leakage.table import ALL, FREE, IMAGE
-from featviz.sketches import SketchSet, read_sketches
+from featviz.analysis.leakage.checkpoints import leakage_of_checkpoints
+from featviz.analysis.leakage.plots import MapRow, maps_figure, paths_figure
+from featviz.analysis.leakage.summary import number, percent
+from featviz.analysis.leakage.table import ALL, FREE, IMAGE
+from featviz.base.errors import FeatvizError
+from featviz.base.files import atomic_write
+from featviz.figures.style import save_figure, style
+from featviz.generators.checkpoint_files import load_generator
+from featviz.sketches.edits import Edit, edits_of, read_edits
+from featviz.sketches.sketch_set import SketchSet, read_sketches
 
 WHOLE = ("baseline", "modified", "no-norm", "augmented")
 FRONT_ENDS = ("paper-baseline", "paper-modified")

@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 from matplotlib.figure import Figure
 
 from analyses.study import Sources
-from featviz.errors import FeatvizError
-from featviz.figures import save_figure, style
-from featviz.files import atomic_write
-from featviz.progress import track
+from featviz.base.errors import FeatvizError
+from featviz.base.files import atomic_write
+from featviz.base.progress import track
+from featviz.figures.style import save_figure, style
 
 FIGURES: tuple[str, ...] = ("2.4", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8")
 FIGURES += ("4.1", "4.2", "4.3", "4.4", "4.5", "4.6", "5.1")

@@ -14,8 +14,8 @@ import numpy as np
 import tyro
 from PIL import Image
 
-from featviz.errors import FeatvizError
-from featviz.files import atomic_write
+from featviz.base.errors import FeatvizError
+from featviz.base.files import atomic_write
 
 MADE, SHOWN = Path("figures/made"), Path("figures")
 LARGEST = 300_000

@@ -13,12 +13,12 @@ import tyro
 from tyro.conf import Positional
 
 from analyses.study import ROOT
-from featviz.claims import Claims, judge
-from featviz.claims.judging import NO_IMAGES, TABLE_ROLES, number
-from featviz.errors import FeatvizError
-from featviz.progress import track
-from featviz.sketches import read_sketches
-from featviz.tables import FeatureTable, read_features
+from featviz.analysis.claims import Claims, judge
+from featviz.analysis.claims.judging import NO_IMAGES, TABLE_ROLES, number
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable, read_features
+from featviz.base.progress import track
+from featviz.sketches.sketch_set import read_sketches
 
 SIGNS = {"holds": "holds", "does not hold": "**no**", "cannot be judged": "?"}
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from featviz.assets import sha256_of
-from featviz.checkpoints import find_checkpoint
-from featviz.claims.study import STUDY
-from featviz.embedding import embed_all, spread_all
-from featviz.errors import FeatvizError
-from featviz.plots import distances, embedding_figure
-from featviz.points import PROBE_POINT
-from featviz.structure import group_distances
-from featviz.tables import FeatureTable, describe_features, read_features
+from featviz.analysis.claims.study import STUDY
+from featviz.analysis.embedding import embed_all, spread_all
+from featviz.analysis.embedding.plots import distances, embedding_figure
+from featviz.analysis.separation import group_distances
+from featviz.base.assets import sha256_of
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable, describe_features, read_features
+from featviz.base.points import PROBE_POINT
+from featviz.generators.checkpoint_files import find_checkpoint
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = Path(__file__).parent / "samples"

@@ -19,9 +19,9 @@ import tyro
 from numpy.typing import NDArray
 
 from benchmarks.machine import describe_machine, peak_memory
-from featviz.embedding import embed
-from featviz.embedding.t_sne import EXACT_LIMIT
-from featviz.tables import FeatureTable, read_features
+from featviz.analysis.embedding import embed
+from featviz.analysis.embedding.t_sne import EXACT_LIMIT
+from featviz.base.feature_table import FeatureTable, read_features
 
 RECALL_QUERIES = 500
 NOISE = 0.1

@@ -27,17 +27,17 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import describe_machine, peak_memory, seconds, summary
-from featviz.activations import record_activations
-from featviz.checkpoints import load_generator
-from featviz.encoding import encode_image
+from featviz.base.feature_table import FeatureTable
+from featviz.base.points import PROBE_POINT
 from featviz.extraction import FRONT_END_LAYERS, extract
 from featviz.extraction.engines import Engine
-from featviz.networks.generators import FrontEnd, GlobalGenerator
-from featviz.points import PROBE_POINT
-from featviz.receptive_field import trace_geometry
-from featviz.sketches import read_sketches
-from featviz.sparse import SparseReader, make_plan
-from featviz.tables import FeatureTable
+from featviz.extraction.sparse import SparseReader, make_plan
+from featviz.generators.checkpoint_files import load_generator
+from featviz.generators.networks.generators import FrontEnd, GlobalGenerator
+from featviz.probing.activations import record_activations
+from featviz.probing.receptive_field import trace_geometry
+from featviz.sketches.sketch_set import read_sketches
+from featviz.sketches.tensors import encode_image
 
 SECONDS_TARGET = 0.03
 SCRIPT_TARGET = 50.0

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.machine import describe_machine, seconds, summary
-from featviz.activations import truncated_forward
-from featviz.drawing import Drawing, Stroke, rasterize
-from featviz.encoding import encode_image
 from featviz.extraction import FRONT_END_LAYERS, extract
+from featviz.extraction.inputs import Input, read_inputs
 from featviz.extraction.loading import Precision, load_batches, place
 from featviz.generators.device import exactly
-from featviz.inputs import Input, read_inputs
-from featviz.networks.generators import FrontEnd, GeneratorArchitecture
+from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture
+from featviz.probing.activations import truncated_forward
+from featviz.sketches.drawing import Drawing, Stroke, rasterize
+from featviz.sketches.tensors import encode_image
 
 _DRAWN = 32
 

@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 FILES = ("models/models.py", "options/train_options.py")
 

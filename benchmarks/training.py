@@ -28,9 +28,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import machine
 from benchmarks.machine import describe_machine, seconds, summary
 from benchmarks.reference import ReferenceSettings, check_checkout, load_reference
-from featviz.errors import FeatvizError, require_whole
+from featviz.base.errors import FeatvizError, require_whole
 from featviz.faces.pairs import read_pairs
-from featviz.networks import pix2pixhd
+from featviz.generators.networks import pix2pixhd
 from featviz.training.data import PairTensors
 from featviz.training.pair import Pair, batch_of
 from featviz.training.presets import TrainingConfig, preset

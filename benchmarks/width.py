@@ -13,8 +13,8 @@ import torch
 import tyro
 
 from benchmarks.machine import describe_machine, seconds
-from featviz.errors import FeatvizError
-from featviz.networks.perceptual import load_vgg19
+from featviz.base.errors import FeatvizError
+from featviz.generators.networks.perceptual import load_vgg19
 from featviz.training.pair import Pair
 from featviz.training.presets import TrainingConfig, preset
 from featviz.training.run import Run, start_run, train_step

@@ -8,31 +8,31 @@ from featviz.base import version
 __version__ = version.VERSION
 
 if TYPE_CHECKING:
-    from featviz.activations import record_activations
-    from featviz.checkpoints import load_generator
-    from featviz.embedding import embed
-    from featviz.errors import FeatvizError
+    from featviz.analysis.embedding import embed
+    from featviz.analysis.embedding.plots import embedding_figure
+    from featviz.analysis.leakage import edit_changes, edit_reach
+    from featviz.base.errors import FeatvizError
+    from featviz.base.feature_table import FeatureTable, read_features, write_features
     from featviz.export import export_features
     from featviz.extraction import extract
-    from featviz.leakage import edit_changes, edit_reach
-    from featviz.plots import embedding_figure
-    from featviz.sketches import read_sketches
-    from featviz.tables import FeatureTable, read_features, write_features
+    from featviz.generators.checkpoint_files import load_generator
+    from featviz.probing.activations import record_activations
+    from featviz.sketches.sketch_set import read_sketches
 
 _HOMES = {
-    "FeatureTable": "tables",
-    "FeatvizError": "errors",
-    "edit_changes": "leakage",
-    "edit_reach": "leakage",
-    "embed": "embedding",
-    "embedding_figure": "plots",
+    "FeatureTable": "base.feature_table",
+    "FeatvizError": "base.errors",
+    "edit_changes": "analysis.leakage",
+    "edit_reach": "analysis.leakage",
+    "embed": "analysis.embedding",
+    "embedding_figure": "analysis.embedding.plots",
     "export_features": "export",
     "extract": "extraction",
-    "load_generator": "checkpoints",
-    "read_features": "tables",
-    "read_sketches": "sketches",
-    "record_activations": "activations",
-    "write_features": "tables",
+    "load_generator": "generators.checkpoint_files",
+    "read_features": "base.feature_table",
+    "read_sketches": "sketches.sketch_set",
+    "record_activations": "probing.activations",
+    "write_features": "base.feature_table",
 }
 
 __all__ = [

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import tyro
 
+from featviz.base.errors import FeatvizError, one_line, printed_warnings
 from featviz.commands.assets import Assets
 from featviz.commands.claims import Claims
 from featviz.commands.draw import Draw
@@ -21,7 +22,6 @@ from featviz.commands.similarity import Similarity
 from featviz.commands.sketches import Sketches
 from featviz.commands.structure import Structure
 from featviz.commands.trajectory import Trajectory
-from featviz.errors import FeatvizError, one_line, printed_warnings
 
 
 class Command(Protocol):

@@ -14,14 +14,14 @@ from analyses import __main__ as analyses
 from analyses import figure_3_2, figure_3_3, figure_3_4, figure_3_5, figure_3_6, figure_3_8
 from analyses.making import FIGURES, make_figures
 from analyses.study import ROOT, SAME_EYES, Sources, load_features, of_other_weights
-from featviz.assets import sha256_of
-from featviz.checkpoints import find_checkpoint, load_generator
+from featviz.analysis.separation import group_distances
+from featviz.base.assets import sha256_of
+from featviz.base.feature_table import Part, read_features, write_features
 from featviz.extraction import extract
 from featviz.faces.pairs import PairSet, read_pairs, write_pairs
-from featviz.networks.generators import FrontEnd, GeneratorArchitecture
-from featviz.sketches import SketchSet, read_sketches
-from featviz.structure import group_distances
-from featviz.tables import Part, read_features, write_features
+from featviz.generators.checkpoint_files import find_checkpoint, load_generator
+from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture
+from featviz.sketches.sketch_set import SketchSet, read_sketches
 
 PER_GROUP = 5
 

@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 from analyses import figure_4_2, figure_4_3, figure_4_4, figure_4_5, figure_5_1
 from analyses.faces import Change, Face, Sketch, change, edit_change, gallery
 from analyses.study import Sources
-from featviz.checkpoints import load_generator
-from featviz.drawing import rasterize
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces.pairs import read_pairs
-from featviz.figures import style
-from featviz.generation import generate
-from featviz.sketches import read_sketches
+from featviz.figures.style import style
+from featviz.generators.checkpoint_files import load_generator
+from featviz.generators.generation import generate
+from featviz.sketches.drawing import rasterize
+from featviz.sketches.sketch_set import read_sketches
 
 
 def caption(figure: Figure) -> str:

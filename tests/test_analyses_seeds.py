@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from analyses.seeds import main, pair_up
-from featviz.claims import STUDY
-from featviz.errors import FeatvizError
-from featviz.sketches import read_sketches
-from featviz.tables import FeatureTable, write_features
+from featviz.analysis.claims import STUDY
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable, write_features
+from featviz.sketches.sketch_set import read_sketches
 
 SKETCHES = Path("sketches")
 

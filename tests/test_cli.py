@@ -15,14 +15,14 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from featviz import cli
-from featviz.checkpoints import save_network
-from featviz.drawing import write_svg
+from featviz.base.feature_table import FeatureTable, read_features, write_features
 from featviz.extraction import checkpoints as extraction
 from featviz.extraction import extract
+from featviz.generators.checkpoint_files import save_network
+from featviz.generators.networks.generators import GeneratorArchitecture, build_generator
 from featviz.generators.weights import read_metadata
-from featviz.networks.generators import GeneratorArchitecture, build_generator
-from featviz.sketches import read_sketches
-from featviz.tables import FeatureTable, read_features, write_features
+from featviz.sketches.drawing import write_svg
+from featviz.sketches.sketch_set import read_sketches
 
 SKETCHES = Path(__file__).parent.parent / "sketches"
 LAYERS = ["--layers", "L0", "L1"]

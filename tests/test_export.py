@@ -18,14 +18,14 @@ from torch import manual_seed
 from werkzeug.test import Client
 
 from featviz import cli
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable, Part, write_features
 from featviz.export import export_features
 from featviz.export import sprites as sprite_module
 from featviz.export.sprites import sprite_sheet, thumbnail
 from featviz.extraction import extract
-from featviz.networks.generators import FrontEnd, GeneratorArchitecture
-from featviz.sketches import SketchSet, read_sketches
-from featviz.tables import FeatureTable, Part, write_features
+from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture
+from featviz.sketches.sketch_set import SketchSet, read_sketches
 
 SKETCHES = Path(__file__).parent.parent / "sketches"
 LAYERS = ("L0", "L1")

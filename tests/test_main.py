@@ -27,7 +27,7 @@ def test_a_signal_while_the_program_starts_ends_it_in_one_line(number, share):
 def test_sigterm_leaves_no_half_written_file(tmp_path):
     code = (
         "import sys, os, time; from pathlib import Path; import featviz.cli\n"
-        "from featviz.files import atomic_write\n"
+        "from featviz.base.files import atomic_write\n"
         "def run():\n"
         "    with atomic_write(Path('a.csv')) as path:\n"
         "        path.write_text('half')\n"

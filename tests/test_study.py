@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featviz.checkpoints import load_generator
 from featviz.extraction import extract
-from featviz.sketches import read_sketches
+from featviz.generators.checkpoint_files import load_generator
+from featviz.sketches.sketch_set import read_sketches
 
 SKETCHES = Path(__file__).parent.parent / "sketches"
 UNCHANGED_EYES = ("G1", "G2", "G3", "G4", "G8", "G9", "G10", "G11")

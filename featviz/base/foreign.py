@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from featviz.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError, one_line
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

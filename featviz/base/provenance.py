@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from featviz.base.errors import FeatvizError
+from featviz.base.files import require_file
+from featviz.base.progress import track
 from featviz.base.version import VERSION, VERSION_KEY
-from featviz.errors import FeatvizError
-from featviz.files import require_file
-from featviz.progress import track
 
 if TYPE_CHECKING:
     import pandas as pd

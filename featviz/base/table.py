@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from featviz.base.errors import FeatvizError
+from featviz.base.files import atomic_write, require_ending
 from featviz.base.foreign import parse_json, parsing, told_of
-from featviz.errors import FeatvizError
-from featviz.files import atomic_write, require_ending
 
 METADATA_KEY = b"featviz"
 ALL_GROUPS = "all"

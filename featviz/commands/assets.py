@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, subcommand
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class ListAssets:
 
     def run(self) -> None:
         """Print one line an asset."""
-        from featviz.assets import ASSETS, asset_files
+        from featviz.base.assets import ASSETS, asset_files
 
         for name, asset in ASSETS.items():
             try:
@@ -35,7 +35,7 @@ class GetAsset:
 
     def run(self) -> None:
         """Fetch and print the paths."""
-        from featviz.assets import get_asset
+        from featviz.base.assets import get_asset
 
         for name in self.names:
             for path in get_asset(name).values():

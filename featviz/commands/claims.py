@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 if TYPE_CHECKING:
-    from featviz.claims.images import Findings
-    from featviz.claims.study import Study
-    from featviz.sketches import SketchSet
-    from featviz.tables import FeatureTable
+    from featviz.analysis.claims.image_claims import Findings
+    from featviz.analysis.claims.study import Study
+    from featviz.base.feature_table import FeatureTable
+    from featviz.sketches.sketch_set import SketchSet
 
 _SKETCHES = Path("sketches")
 _DATA = Path("data/faces")
@@ -69,10 +69,10 @@ class Claims:
 
     def run(self) -> None:
         """Judge, print, write."""
-        from featviz.claims.claim import write_claims
-        from featviz.claims.judging import judge
-        from featviz.claims.table import markdown_table, print_claims
-        from featviz.files import atomic_write
+        from featviz.analysis.claims.claim import write_claims
+        from featviz.analysis.claims.judging import judge
+        from featviz.analysis.claims.table import markdown_table, print_claims
+        from featviz.base.files import atomic_write
 
         if not (self.features or self.baseline or self.modified or self.images):
             raise FeatvizError(
@@ -108,8 +108,8 @@ class Claims:
     def _study(self) -> "Study":
         from dataclasses import replace
 
-        from featviz.claims.study import STUDY
-        from featviz.structure.groups import parse_merge
+        from featviz.analysis.claims.study import STUDY
+        from featviz.analysis.separation.groups import parse_merge
 
         given = {
             name: getattr(self, name)
@@ -126,8 +126,8 @@ class Claims:
         return replace(STUDY, **given)
 
     def _tables(self) -> "dict[str, FeatureTable]":
-        from featviz.claims.judging import assign_roles
-        from featviz.tables import read_features
+        from featviz.analysis.claims.judging import assign_roles
+        from featviz.base.feature_table import read_features
 
         roles = assign_roles([self._at_point(read_features(path)) for path in self.features])
         for role, path in (("baseline", self.baseline), ("modified", self.modified)):
@@ -140,7 +140,7 @@ class Claims:
 
     def _require_known(self, tables: "dict[str, FeatureTable]") -> None:
         """Refuse groups and layers that were asked for and that a table lacks."""
-        from featviz.ordering import natural_key
+        from featviz.base.ordering import natural_key
 
         for role, table in tables.items():
             groups = sorted(table.groups, key=natural_key)
@@ -171,15 +171,15 @@ class Claims:
         return bases if all(known) and any(bases.values()) else None
 
     def _read_sketches(self) -> "SketchSet":
-        from featviz.sketches import read_sketches
+        from featviz.sketches.sketch_set import read_sketches
 
         return read_sketches(self.sketches)
 
     def _measure(self, study: "Study") -> "tuple[Findings, dict[str, object]]":
         import torch
 
-        from featviz.claims.images import image_findings
-        from featviz.claims.measuring import ImageSettings, measure_images
+        from featviz.analysis.claims.image_claims import image_findings
+        from featviz.analysis.claims.image_measures import ImageSettings, measure_images
         from featviz.faces.pairs import read_pairs
 
         if self.threads is not None:

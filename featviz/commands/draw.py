@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from featviz.errors import FeatvizError, printable
+from featviz.base.errors import FeatvizError, printable
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 _SKETCHES = Path("sketches")
 
@@ -55,13 +55,13 @@ class Evaluate:
         """Measure, print, write."""
         import torch
 
-        from featviz.evaluation.evaluate import EvaluationSettings, evaluate
-        from featviz.evaluation.plots import evaluation_figure
-        from featviz.evaluation.summary import summary
-        from featviz.evaluation.table import EvaluationTable
+        from featviz.analysis.evaluation.checkpoints import EvaluationSettings, evaluate
+        from featviz.analysis.evaluation.plots import evaluation_figure
+        from featviz.analysis.evaluation.summary import summary
+        from featviz.analysis.evaluation.table import EvaluationTable
         from featviz.faces.pairs import read_pairs
-        from featviz.figures import figure_format, save_figure, style
-        from featviz.sketches import read_sketches
+        from featviz.figures.style import figure_format, save_figure, style
+        from featviz.sketches.sketch_set import read_sketches
 
         if self.out is not None:
             EvaluationTable.check_ending(self.out)

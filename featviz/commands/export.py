@@ -6,7 +6,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from featviz.errors import FeatvizError, printable
+from featviz.base.errors import FeatvizError, printable
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Export:
 
     def run(self) -> None:
         """Export and say where to."""
+        from featviz.base.feature_table import read_features
         from featviz.export import export_features
-        from featviz.sketches import SketchSet, read_sketches
-        from featviz.tables import read_features
+        from featviz.sketches.sketch_set import SketchSet, read_sketches
 
         if not self.features:
             raise FeatvizError("expected at least one feature table; `featviz extract` makes them")

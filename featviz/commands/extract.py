@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from tyro.conf import Positional
 
-from featviz.errors import FeatvizError
-from featviz.points import PROBE_POINT
+from featviz.base.errors import FeatvizError
+from featviz.base.points import PROBE_POINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from featviz.extraction import Extracted, Settings
-    from featviz.sketches import SketchSet
+    from featviz.sketches.sketch_set import SketchSet
 
 _SKETCHES = Path("sketches")
 _LAYERS = ("L0", "L1", "L2", "L3", "L4")
@@ -71,7 +71,7 @@ class Extract:
     def run(self) -> None:
         """Extract and report."""
         from featviz.extraction import Settings
-        from featviz.sketches import read_sketches
+        from featviz.sketches.sketch_set import read_sketches
 
         if not self.checkpoints and self.layers != _LAYERS:
             raise FeatvizError(

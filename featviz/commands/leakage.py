@@ -7,8 +7,8 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from featviz.errors import FeatvizError
-from featviz.points import PROBE_POINT
+from featviz.base.errors import FeatvizError
+from featviz.base.points import PROBE_POINT
 
 _SKETCHES = Path("sketches")
 
@@ -46,11 +46,11 @@ class Leakage:
         """Measure, write, print."""
         import torch
 
-        from featviz.leakage.checkpoints import leakage_of_checkpoints
-        from featviz.leakage.maps import write_maps
-        from featviz.leakage.summary import summary
-        from featviz.leakage.table import join_leakage, write_leakage
-        from featviz.sketches import read_sketches
+        from featviz.analysis.leakage.checkpoints import leakage_of_checkpoints
+        from featviz.analysis.leakage.maps import write_maps
+        from featviz.analysis.leakage.summary import summary
+        from featviz.analysis.leakage.table import join_leakage, write_leakage
+        from featviz.sketches.sketch_set import read_sketches
 
         if self.sketches == _SKETCHES and not _SKETCHES.exists():
             raise FeatvizError(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional, UseAppendAction
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 if TYPE_CHECKING:
-    from featviz.appearances import Vectors
+    from featviz.generators.appearances import Vectors
     from featviz.generators.checkpoint import Checkpoint
 
 
@@ -173,10 +173,10 @@ class Generate:
         """Generate and report."""
         from PIL import Image
 
-        from featviz.files import atomic_write
-        from featviz.generation import generate, output_names
+        from featviz.base.files import atomic_write
+        from featviz.base.progress import track
         from featviz.generators.checkpoint import open_checkpoint
-        from featviz.progress import track
+        from featviz.generators.generation import generate, output_names
 
         if not self.sketches:
             raise FeatvizError("generate takes one or more sketches; given none")
@@ -199,7 +199,7 @@ class Generate:
 
     def _appearance(self, checkpoint: "Checkpoint", size: int) -> "Vectors | None":
         """How each part is to look, where the checkpoint leaves the choice."""
-        from featviz.appearances import (
+        from featviz.generators.appearances import (
             choose_appearance,
             find_appearances,
             find_encoder,
@@ -243,8 +243,8 @@ class Convert:
 
     def run(self) -> None:
         """Convert and report."""
-        from featviz.checkpoints import convert
-        from featviz.networks.conditions import Conditions
+        from featviz.generators.checkpoint_files import convert
+        from featviz.generators.networks.conditions import Conditions
 
         conditions = Conditions(self.boundaries, self.appearance_channels)
         if self.discriminator and conditions.any:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 if TYPE_CHECKING:
-    from featviz.embedding import EmbeddingTable
-    from featviz.tables import FeatureTable
+    from featviz.analysis.embedding import EmbeddingTable
+    from featviz.base.feature_table import FeatureTable
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class Plot:
 
     def run(self) -> None:
         """Embed, draw and print where the figure is and its caption."""
-        from featviz.captions import caption
-        from featviz.embedding import write_embedding
-        from featviz.figures import figure_format, save_figure, style
-        from featviz.plots import embedding_figure
-        from featviz.tables import read_features
+        from featviz.analysis.embedding import write_embedding
+        from featviz.analysis.embedding.captions import caption
+        from featviz.analysis.embedding.plots import embedding_figure
+        from featviz.base.feature_table import read_features
+        from featviz.figures.style import figure_format, save_figure, style
 
         if not self.features:
             raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
@@ -71,8 +71,8 @@ class Plot:
 
     def _settings(self) -> dict[str, Any]:
         """What was given for the method; raises FeatvizError for what the method has no use for."""
-        from featviz.embedding import METHODS
-        from featviz.embedding.methods import method_named
+        from featviz.analysis.embedding import METHODS
+        from featviz.analysis.embedding.methods import method_named
 
         options = method_named(self.method).options
         given = {
@@ -90,7 +90,7 @@ class Plot:
         return given
 
     def _embed(self, tables: "list[FeatureTable]", settings: dict[str, Any]) -> "EmbeddingTable":
-        from featviz.embedding import embed_all, spread_all
+        from featviz.analysis.embedding import embed_all, spread_all
 
         layers = self.layers or tables[0].layers
         if self.seeds is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 if TYPE_CHECKING:
     from featviz.report import Request
@@ -48,7 +48,7 @@ class Report:
 
     def run(self) -> None:
         """Gather, render, write; print where the page is and what it lacks."""
-        from featviz.files import atomic_write
+        from featviz.base.files import atomic_write
 
         try:
             from featviz.report import gather, render_report

@@ -6,7 +6,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Similarity:
 
     def run(self) -> None:
         """Compare, draw and print where the figure is and its caption."""
-        from featviz.figures import figure_format, save_figure, style
-        from featviz.similarity.compare import SimilarityTable, compare
-        from featviz.similarity.plots import caption, similarity_figure
-        from featviz.tables import read_features
+        from featviz.analysis.similarity.compare import SimilarityTable, compare
+        from featviz.analysis.similarity.plots import caption, similarity_figure
+        from featviz.base.feature_table import read_features
+        from featviz.figures.style import figure_format, save_figure, style
 
         if not self.features:
             raise FeatvizError("expected at least one feature table; `featviz extract` makes them")

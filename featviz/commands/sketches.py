@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, subcommand
 
-from featviz.errors import FeatvizError, printable
+from featviz.base.errors import FeatvizError, printable
 
 if TYPE_CHECKING:
     from featviz.studio.database import Database

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Structure:
 
     def run(self) -> None:
         """Measure, print, write."""
-        from featviz.structure.groups import parse_merge
-        from featviz.structure.measure import measure_structure
-        from featviz.structure.summary import summary
-        from featviz.structure.table import StructureTable
-        from featviz.tables import read_features
+        from featviz.analysis.separation.groups import parse_merge
+        from featviz.analysis.separation.measure import measure_structure
+        from featviz.analysis.separation.summary import summary
+        from featviz.analysis.separation.table import StructureTable
+        from featviz.base.feature_table import read_features
 
         if not self.features:
             raise FeatvizError("expected at least one feature table; `featviz extract` makes them")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 _SKETCHES = Path("sketches")
 
@@ -37,19 +37,19 @@ class Trajectory:
 
     def run(self) -> None:
         """Measure, draw and print where the figure is and its caption."""
-        from featviz.drawing import CANVAS
-        from featviz.figures import figure_format, save_figure, style
-        from featviz.files import FRAME_FORMATS, require_ending, write_frame
-        from featviz.sketches import read_sketches
-        from featviz.structure.groups import parse_merge
-        from featviz.tables import read_features
-        from featviz.trajectory import (
+        from featviz.analysis.separation.groups import parse_merge
+        from featviz.analysis.trajectory import (
             edits_out_of_reach,
             judge_steps,
             measure_trajectory,
             verdicts_table,
         )
-        from featviz.trajectory.plots import caption, trajectory_figure
+        from featviz.analysis.trajectory.plots import caption, trajectory_figure
+        from featviz.base.feature_table import read_features
+        from featviz.base.files import FRAME_FORMATS, require_ending, write_frame
+        from featviz.figures.style import figure_format, save_figure, style
+        from featviz.sketches.drawing import CANVAS
+        from featviz.sketches.sketch_set import read_sketches
 
         if not self.features:
             raise FeatvizError("expected feature tables of a run; `featviz extract` makes them")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 
 @contextmanager

@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable
 from featviz.export.arrays import write_arrays
 from featviz.export.folders import new_folder
 from featviz.export.projector import write_projector
 from featviz.export.rows import Labelled, label_rows
 from featviz.export.text import write_text_tables
-from featviz.sketches import SketchSet
-from featviz.tables import FeatureTable
+from featviz.sketches.sketch_set import SketchSet
 
 FORMATS: dict[str, Callable[[Sequence[Labelled], Path], None]] = {
     "npy": write_arrays,

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from featviz.errors import FeatvizError
-from featviz.sketches import OPTIONAL_COLUMNS, SketchSet
-from featviz.tables import FeatureTable
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable
+from featviz.sketches.sketch_set import OPTIONAL_COLUMNS, SketchSet
 
 
 @dataclass(frozen=True, eq=False)

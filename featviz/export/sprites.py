@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from featviz.drawing import STROKE_WIDTH
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.sketches.drawing import STROKE_WIDTH
 
 LARGEST_SHEET = 8192
 """Pixels a side that TensorBoard's projector takes."""

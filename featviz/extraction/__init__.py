@@ -2,8 +2,8 @@
 
 from featviz.extraction.checkpoints import extract_checkpoints
 from featviz.extraction.jobs import Extracted
-from featviz.extraction.reading import FRONT_END_LAYERS, extract
 from featviz.extraction.settings import Settings
+from featviz.extraction.vectors import FRONT_END_LAYERS, extract
 
 __all__ = [
     "FRONT_END_LAYERS",

@@ -6,9 +6,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from featviz.errors import FeatvizError
-from featviz.points import Point, whole_pair
-from featviz.receptive_field import Geometry, Position
+from featviz.base.errors import FeatvizError
+from featviz.base.points import Point, whole_pair
+from featviz.probing.receptive_field import Geometry, Position
 
 Placing = Literal["computed", "proportional"] | Mapping[str, Sequence[Position]]
 

@@ -9,7 +9,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from featviz.base.feature_table import TableDescription, write_features
+from featviz.base.progress import track
 from featviz.base.provenance import fingerprint
+from featviz.extraction.inputs import LabelledImages
 from featviz.extraction.jobs import (
     Extracted,
     Job,
@@ -26,12 +29,9 @@ from featviz.extraction.manifest import update_manifest
 from featviz.extraction.parts import remove_parts
 from featviz.extraction.rasters import read_rasters
 from featviz.extraction.settings import Settings
+from featviz.extraction.sparse import Layouts
 from featviz.generators.checkpoint import Checkpoint
-from featviz.inputs import LabelledImages
-from featviz.progress import track
-from featviz.sketches import SketchSet
-from featviz.sparse import Layouts
-from featviz.tables import TableDescription, write_features
+from featviz.sketches.sketch_set import SketchSet
 
 
 def extract_checkpoints(

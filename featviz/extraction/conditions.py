@@ -7,14 +7,14 @@ from pathlib import Path
 import pandas as pd
 from torch import Tensor
 
-from featviz.appearances import Vectors
-from featviz.conditioning import conditioned
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.extraction.inputs import LabelledImages
 from featviz.extraction.rasters import Rasters, read_rasters
+from featviz.generators.appearances import Vectors
 from featviz.generators.checkpoint import Checkpoint
-from featviz.inputs import LabelledImages
-from featviz.networks.conditions import Conditions
-from featviz.sketches import SketchSet
+from featviz.generators.network_input import conditioned
+from featviz.generators.networks.conditions import Conditions
+from featviz.sketches.sketch_set import SketchSet
 
 
 @dataclass(frozen=True, eq=False)

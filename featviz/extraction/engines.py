@@ -6,10 +6,17 @@ from typing import Literal, get_args
 
 from torch import Tensor, nn
 
-from featviz.activations import Stage
-from featviz.errors import FeatvizError
-from featviz.receptive_field import Position
-from featviz.sparse import Layouts, SparseReader, UnsuitedError, lay_out, make_plan, try_plan
+from featviz.base.errors import FeatvizError
+from featviz.extraction.sparse import (
+    Layouts,
+    SparseReader,
+    UnsuitedError,
+    lay_out,
+    make_plan,
+    try_plan,
+)
+from featviz.probing.activations import Stage
+from featviz.probing.receptive_field import Position
 
 Engine = Literal["auto", "dense", "sparse"]
 

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from featviz.activations import find_layers
-from featviz.appearances import FILE as APPEARANCES
-from featviz.assets import sha256_of
-from featviz.checkpoints import find_checkpoint, shipped_checkpoints
-from featviz.encoding import Image
-from featviz.errors import FeatvizError
+from featviz.base.assets import sha256_of
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable, TableDescription, describe_features
+from featviz.base.files import remove_unfinished
 from featviz.extraction.conditions import require_drawings, with_conditions
+from featviz.extraction.inputs import LabelledImages
 from featviz.extraction.loading import place
 from featviz.extraction.rasters import Rasters
-from featviz.extraction.reading import extract
 from featviz.extraction.settings import Settings, difference
-from featviz.files import remove_unfinished
+from featviz.extraction.sparse import Layouts
+from featviz.extraction.vectors import extract
+from featviz.generators.appearances import FILE as APPEARANCES
 from featviz.generators.checkpoint import Checkpoint, distinct_names, open_checkpoint
-from featviz.inputs import LabelledImages
-from featviz.sparse import Layouts
-from featviz.tables import FeatureTable, TableDescription, describe_features
+from featviz.generators.checkpoint_files import find_checkpoint, shipped_checkpoints
+from featviz.probing.activations import find_layers
+from featviz.sketches.tensors import Image
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from featviz.errors import FeatvizError, one_line
-from featviz.inputs import Input
+from featviz.base.errors import FeatvizError, one_line
+from featviz.extraction.inputs import Input
 
 Precision = Literal["float32", "bfloat16"]
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import describe_features
+from featviz.base.files import atomic_write, remove_unfinished
 from featviz.base.foreign import read_json
 from featviz.base.provenance import VERSION_KEY, recorded_version
-from featviz.errors import FeatvizError
 from featviz.extraction.locks import table_lock
-from featviz.files import atomic_write, remove_unfinished
-from featviz.tables import describe_features
 
 MANIFEST = "manifest.json"
 

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from featviz.drawing import Drawing
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable, Part, describe_features, write_features
 from featviz.extraction.jobs import Job, making_way, read_table
 from featviz.extraction.rasters import read_rasters
 from featviz.extraction.settings import Settings, difference
 from featviz.generators.checkpoint import Checkpoint
-from featviz.sketches import SketchSet
-from featviz.tables import FeatureTable, Part, describe_features, write_features
+from featviz.sketches.drawing import Drawing
+from featviz.sketches.sketch_set import SketchSet
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from featviz.drawing import INK, PAPER, Drawing, rasterize
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.base.progress import track
 from featviz.faces.instances import instance_map
-from featviz.progress import track
-from featviz.sketches import SketchSet, require_paper
+from featviz.sketches.drawing import INK, PAPER, Drawing, rasterize
+from featviz.sketches.sketch_set import SketchSet, require_paper
 
 MEMORY = 1 << 30
 """Bytes that kept images may take: those of about 400 000 line drawings of 512x512."""

@@ -7,11 +7,11 @@ from typing import Any
 import ray
 import torch
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.extraction.jobs import load_for
 from featviz.extraction.parts import Work, make_part, part_is_made
 from featviz.generators.checkpoint import Checkpoint
-from featviz.sketches import SketchSet
+from featviz.sketches.sketch_set import SketchSet
 
 
 class PartMaker:

@@ -18,8 +18,10 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from featviz.base.errors import FeatvizError, one_line
+from featviz.base.feature_table import describe_features
+from featviz.base.progress import hidden_progress, progress_bar, track
 from featviz.base.provenance import fingerprint
-from featviz.errors import FeatvizError, one_line
 from featviz.extraction.checkpoints import kept
 from featviz.extraction.jobs import (
     Extracted,
@@ -42,9 +44,7 @@ from featviz.extraction.parts import (
 )
 from featviz.extraction.rasters import read_rasters
 from featviz.extraction.settings import Settings
-from featviz.progress import hidden_progress, progress_bar, track
-from featviz.sketches import SketchSet
-from featviz.tables import describe_features
+from featviz.sketches.sketch_set import SketchSet
 
 PART = 256
 """Sketches a part: a few seconds of work, and a file of about 2 MB at 48 filters."""

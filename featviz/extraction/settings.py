@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from featviz.activations import Stage
+from featviz.base.points import PROBE_POINT, Point, whole_pair
 from featviz.extraction.engines import Engine
 from featviz.extraction.loading import Precision
-from featviz.extraction.reading import FRONT_END_LAYERS
-from featviz.points import PROBE_POINT, Point, whole_pair
+from featviz.extraction.vectors import FRONT_END_LAYERS
+from featviz.probing.activations import Stage
 
 
 @dataclass(frozen=True)

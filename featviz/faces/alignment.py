@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces.landmarks import LANDMARKS
 
 _LEFT_EYE, _RIGHT_EYE = slice(36, 42), slice(42, 48)

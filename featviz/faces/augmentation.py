@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from featviz.drawing import CANVAS
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.sketches.drawing import CANVAS
 
 STUDY_SHIFT = 25.0
 """The study's largest shift on each axis, pixels at 512."""

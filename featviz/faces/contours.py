@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from featviz.drawing import CANVAS, Drawing, Stroke
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces.landmarks import LANDMARKS
+from featviz.sketches.drawing import CANVAS, Drawing, Stroke
 
 _OPEN, _CLOSED = False, True
 

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.base.files import atomic_write, shown
+from featviz.base.progress import track
 from featviz.faces.alignment import align
 from featviz.faces.landmarks import find_landmarks, require_models
 from featviz.faces.pairs import (
@@ -23,8 +25,6 @@ from featviz.faces.pairs import (
     split_of,
     write_pairs,
 )
-from featviz.files import atomic_write, shown
-from featviz.progress import track
 
 _SMALLEST_PHOTO = 128
 _WRITE_EVERY = 200

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.spatial import ConvexHull, QhullError
 
-from featviz.drawing import UNNAMED, Drawing, Stroke
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.sketches.drawing import UNNAMED, Drawing, Stroke
 
 INSTANCES = (
     "background",

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featviz.assets import asset_files
-from featviz.errors import FeatvizError
+from featviz.base.assets import asset_files
+from featviz.base.errors import FeatvizError
 
 LANDMARKS = 68
 LEFT_EYE_CORNER = 36

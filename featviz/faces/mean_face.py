@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from featviz.drawing import CANVAS, PAPER, rasterize
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.base.files import atomic_write
+from featviz.base.progress import track
 from featviz.faces.contours import contours
-from featviz.files import atomic_write
-from featviz.progress import track
+from featviz.sketches.drawing import CANVAS, PAPER, rasterize
 
 
 def mean_face(

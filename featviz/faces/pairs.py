@@ -19,14 +19,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
+from featviz.base.errors import FeatvizError
+from featviz.base.files import atomic_write
 from featviz.base.foreign import parsing, told_of
 from featviz.base.table import Kind, Table, list_vectors, read_parquet, to_frame
-from featviz.drawing import Drawing
-from featviz.errors import FeatvizError
 from featviz.faces.contours import contours
 from featviz.faces.landmarks import LANDMARKS
-from featviz.files import atomic_write
-from featviz.images import read_image
+from featviz.sketches.drawing import Drawing
+from featviz.sketches.images import read_image
 
 PHOTO_SIZE = 512
 SPLITS = ("train", "test")

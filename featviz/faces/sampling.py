@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from featviz.assets import asset_files
-from featviz.errors import FeatvizError
+from featviz.base.assets import asset_files
+from featviz.base.errors import FeatvizError
+from featviz.base.files import atomic_write
+from featviz.base.progress import track
 from featviz.faces.landmarks import find_landmarks
 from featviz.faces.pairs import PHOTO_SIZE, PairSet, existing_pairs, split_of, write_pairs
-from featviz.files import atomic_write
-from featviz.progress import track
 
 STYLE_SIZE = 512
 PRECISION = "float32"

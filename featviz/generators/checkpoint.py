@@ -9,9 +9,10 @@ from typing import Any
 
 from torch import Tensor
 
-from featviz.appearances import Vectors, find_appearances
+from featviz.base.errors import FeatvizError
 from featviz.base.provenance import VERSION, VERSION_KEY
-from featviz.checkpoints import (
+from featviz.generators.appearances import Vectors, find_appearances
+from featviz.generators.checkpoint_files import (
     PRETRAINED,
     LoadedGenerator,
     checkpoint_name,
@@ -19,11 +20,10 @@ from featviz.checkpoints import (
     load_generator,
     shipped_checkpoints,
 )
-from featviz.conditioning import generator_input, read_generator_input
-from featviz.drawing import CANVAS, Drawing, rasterize
-from featviz.encoding import Image, encode_image, input_channels
-from featviz.errors import FeatvizError
-from featviz.networks.conditions import SKETCH_CHANNELS
+from featviz.generators.network_input import generator_input, read_generator_input
+from featviz.generators.networks.conditions import SKETCH_CHANNELS
+from featviz.sketches.drawing import CANVAS, Drawing, rasterize
+from featviz.sketches.tensors import Image, encode_image, input_channels
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,9 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from featviz.errors import FeatvizError, FeatvizWarning, one_line
-from featviz.networks.conditions import Conditions
-from featviz.networks.pix2pixhd import without_statistics
+from featviz.base.errors import FeatvizError, FeatvizWarning, one_line
+from featviz.generators.networks.conditions import Conditions
+from featviz.generators.networks.pix2pixhd import without_statistics
 
 METADATA_KEY = "featviz"
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from featviz.claims import Claims
+from featviz.analysis.claims import Claims
 from featviz.report.maps import Panel
 
 

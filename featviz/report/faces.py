@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from featviz.checkpoints import PRETRAINED, shipped_checkpoints
-from featviz.generation import generate
+from featviz.base.progress import track
 from featviz.generators.checkpoint import Checkpoint, open_checkpoint
+from featviz.generators.checkpoint_files import PRETRAINED, shipped_checkpoints
+from featviz.generators.generation import generate
 from featviz.generators.weights import read_metadata
-from featviz.progress import track
 from featviz.report.contents import Generator
 from featviz.report.pictures import face_picture
-from featviz.sketches import SketchSet
+from featviz.sketches.sketch_set import SketchSet
 
 FACE_SIDE = 128
 

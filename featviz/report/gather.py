@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from featviz.claims import read_claims
-from featviz.drawing import CANVAS
-from featviz.embedding import METHODS, PERPLEXITY, EmbeddingTable, Settings
-from featviz.embedding.t_sne import require_perplexity
-from featviz.errors import FeatvizError
+from featviz.analysis.claims import read_claims
+from featviz.analysis.embedding import METHODS, PERPLEXITY, EmbeddingTable, Settings
+from featviz.analysis.embedding.t_sne import require_perplexity
+from featviz.analysis.leakage import read_maps
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable, read_features
+from featviz.base.ordering import natural_key
+from featviz.base.progress import track
 from featviz.generators.checkpoint import distinct_names
-from featviz.leakage import read_maps
-from featviz.ordering import natural_key
-from featviz.progress import track
 from featviz.report.contents import Contents, Leakage, Row
 from featviz.report.faces import default_generators, generate_faces, load_whole
 from featviz.report.leakage import picture_leakage
 from featviz.report.maps import map_panels, method_caption
 from featviz.report.pictures import Box
 from featviz.report.sketches import picture_sketches
-from featviz.sketches import SketchSet, read_sketches
-from featviz.tables import FeatureTable, read_features
+from featviz.sketches.drawing import CANVAS
+from featviz.sketches.sketch_set import SketchSet, read_sketches
 
 
 @dataclass(frozen=True)

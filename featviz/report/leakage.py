@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-from featviz.leakage import LeakageMaps
+from featviz.analysis.leakage import LeakageMaps
 from featviz.report.contents import Leak, Leakage
 from featviz.report.pictures import webp
 

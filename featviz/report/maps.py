@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from featviz.captions import caption
-from featviz.embedding import METHODS, PERPLEXITY, EmbeddingTable, embed, join
-from featviz.embedding.t_sne import MINIMUM_PERPLEXITY
-from featviz.errors import FeatvizError
-from featviz.ordering import natural_key
-from featviz.plots import distances
-from featviz.tables import FeatureTable
+from featviz.analysis.embedding import METHODS, PERPLEXITY, EmbeddingTable, embed, join
+from featviz.analysis.embedding.captions import caption
+from featviz.analysis.embedding.plots import distances
+from featviz.analysis.embedding.t_sne import MINIMUM_PERPLEXITY
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable
+from featviz.base.ordering import natural_key
 
 _MARGIN = 1.18
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featviz.analysis.embedding import METHODS
+from featviz.analysis.embedding.plots import group_styles
+from featviz.base.errors import FeatvizError
+from featviz.base.ordering import natural_key
 from featviz.base.provenance import VERSION
-from featviz.embedding import METHODS
-from featviz.errors import FeatvizError
-from featviz.ordering import natural_key
-from featviz.plots import group_styles
 from featviz.report.boards import MARKERS, POINT, RING, board, bokeh_script
 from featviz.report.contents import Contents, Leakage, Row, Sketch
 from featviz.report.maps import Panel, PanelMap

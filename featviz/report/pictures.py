@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import binary_dilation
 
-from featviz.drawing import INK
-from featviz.figures import ADDED, REMOVED
+from featviz.figures.style import ADDED, REMOVED
+from featviz.sketches.drawing import INK
 
 HALO = (255, 240, 190)
 """What lies behind the ink of an edit."""

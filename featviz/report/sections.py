@@ -2,7 +2,7 @@
 
 from html import escape
 
-from featviz.claims import Claim, Claims
+from featviz.analysis.claims import Claim, Claims
 from featviz.report.contents import Contents, Row
 
 _VERDICT_CLASS = {"holds": "good", "does not hold": "bad", "cannot be judged": "open"}

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from featviz.progress import track
+from featviz.base.progress import track
 from featviz.report.contents import Sketch
 from featviz.report.pictures import Box, edit_of, sketch_picture
-from featviz.sketches import SketchSet
+from featviz.sketches.sketch_set import SketchSet
 
 
 def picture_sketches(

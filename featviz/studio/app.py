@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from featviz.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError, one_line
 from featviz.studio import messages
 from featviz.studio.context import Studio
 from featviz.studio.engine import Engine, Start

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from featviz.edits import Edit, Mask
+from featviz.sketches.edits import Edit, Mask
 from featviz.studio.live_messages import Edited
 from featviz.studio.rasters import Points
 

@@ -11,7 +11,7 @@ from fastapi import Depends, Query, Response
 from fastapi import Path as PathParameter
 from starlette.requests import HTTPConnection
 
-from featviz.drawing import CANVAS
+from featviz.sketches.drawing import CANVAS
 from featviz.studio.gallery import MOST_PER_PAGE
 from featviz.studio.guard import RateLimit
 from featviz.studio.networks import Networks

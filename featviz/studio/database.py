@@ -19,7 +19,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.orm import Session
 
-from featviz.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError, one_line
 from featviz.studio.line import Line
 from featviz.studio.problems import StudioError
 from featviz.studio.tables import SCHEMA_VERSION, Schema, Table

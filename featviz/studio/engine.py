@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from featviz.edits import Edit, Pixels
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.sketches.edits import Edit, Pixels
 from featviz.studio.change import (
     Change,
     Strokes,

@@ -1,7 +1,7 @@
 """From the sketch database to a folder of sketches, with nothing lost.
 
-A folder holds `index.csv` and the sketches, as `featviz.sketches` reads them, and `history.jsonl`:
-whose they are, when they were saved, and every step by which they were drawn.
+A folder holds `index.csv` and the sketches, as `sketches.sketch_set` reads them, and
+`history.jsonl`: whose they are, when they were saved, and every step by which they were drawn.
 """
 
 import hashlib
@@ -15,11 +15,11 @@ import pandas as pd
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from featviz.drawing import to_svg
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.base.files import atomic_write
 from featviz.export.folders import new_folder
-from featviz.files import atomic_write
-from featviz.sketches import INDEX, OPTIONAL_COLUMNS, REQUIRED_COLUMNS
+from featviz.sketches.drawing import to_svg
+from featviz.sketches.sketch_set import INDEX, OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from featviz.studio.database import Database
 from featviz.studio.file_names import FileNames
 from featviz.studio.steps import Contents

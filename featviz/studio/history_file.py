@@ -13,7 +13,7 @@ from pydantic import (
     ValidationError,
 )
 
-from featviz.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError, one_line
 from featviz.studio.exporting import FORMAT
 
 

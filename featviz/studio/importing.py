@@ -15,10 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
-from featviz.drawing import to_svg
-from featviz.errors import FeatvizError
-from featviz.progress import track
-from featviz.sketches import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, read_sketches
+from featviz.base.errors import FeatvizError
+from featviz.base.progress import track
+from featviz.sketches.drawing import to_svg
+from featviz.sketches.sketch_set import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, read_sketches
 from featviz.studio.database import Database
 from featviz.studio.exporting import HISTORY, file_of
 from featviz.studio.history_file import (

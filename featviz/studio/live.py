@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from featviz.base.errors import FeatvizError
 from featviz.base.provenance import VERSION
-from featviz.errors import FeatvizError
 from featviz.studio.engine import Answer, Engine, Job, Start, frame
 from featviz.studio.guard import RateLimit
 from featviz.studio.live_messages import (

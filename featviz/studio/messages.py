@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from featviz.errors import one_line
-from featviz.sketches import INDEX
+from featviz.base.errors import one_line
+from featviz.sketches.sketch_set import INDEX
 from featviz.studio.exporting import HISTORY
 from featviz.studio.file_names import problem_of
 from featviz.studio.problems import StudioError

@@ -9,18 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featviz.checkpoints import (
+from featviz.base.errors import FeatvizError
+from featviz.generators.checkpoint import distinct_names, makes_faces_alone
+from featviz.generators.checkpoint_files import (
     LoadedGenerator,
     find_checkpoint,
     load_generator,
     shipped_checkpoints,
 )
-from featviz.drawing import CANVAS, PAPER
-from featviz.errors import FeatvizError
-from featviz.generators.checkpoint import distinct_names, makes_faces_alone
+from featviz.generators.fast import FastGenerator
+from featviz.generators.networks.generators import (
+    GeneratorArchitecture,
+    GlobalGenerator,
+    LocalEnhancer,
+)
 from featviz.generators.weights import read_metadata, readable_architecture
-from featviz.inference import FastGenerator
-from featviz.networks.generators import GeneratorArchitecture, GlobalGenerator, LocalEnhancer
+from featviz.sketches.drawing import CANVAS, PAPER
 from featviz.studio.problems import StudioError
 
 _LOADED = 4

@@ -17,19 +17,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from featviz.activations import truncated_forward
-from featviz.drawing import CANVAS
-from featviz.embedding import Projection, fit_projection
-from featviz.encoding import encode_image, input_channels
-from featviz.errors import FeatvizError
+from featviz.analysis.embedding import Projection, fit_projection
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable
+from featviz.base.points import Point
 from featviz.extraction import extract
-from featviz.points import Point
-from featviz.receptive_field import Geometry, trace_geometry
+from featviz.probing.activations import truncated_forward
+from featviz.probing.receptive_field import Geometry, trace_geometry
+from featviz.sketches.drawing import CANVAS
+from featviz.sketches.tensors import encode_image, input_channels
 from featviz.studio.live_messages import LayerField, Probe
 from featviz.studio.networks import Networks
 from featviz.studio.problems import StudioError
 from featviz.studio.start_set import StartSet
-from featviz.tables import FeatureTable
 
 _REMEMBERED = 200
 _PATIENCE = 0.5

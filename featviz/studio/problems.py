@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 STATUS = {
     "bad-request": 400,

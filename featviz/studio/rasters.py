@@ -1,7 +1,7 @@
 """Drawings to pixels, stroke by stroke: what is drawn already is not rasterised again.
 
 Ink is binary, so the picture of a drawing is the union of the pictures of its strokes. Those come
-from `featviz.drawing.rasterize` and are remembered.
+from `featviz.sketches.drawing.rasterize` and are remembered.
 """
 
 import io
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from featviz.drawing import CANVAS, INK, PAPER, STROKE_WIDTH, Drawing, Stroke, rasterize
+from featviz.sketches.drawing import CANVAS, INK, PAPER, STROKE_WIDTH, Drawing, Stroke, rasterize
 from featviz.studio.problems import StudioError
 
 _REMEMBERED = 64_000_000

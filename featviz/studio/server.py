@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import uvicorn
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.studio.app import create_app
 from featviz.studio.connections import Patience, patient_protocol
 from featviz.studio.context import Studio

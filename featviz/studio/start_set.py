@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featviz.drawing import CANVAS
-from featviz.errors import FeatvizError
-from featviz.sketches import SketchSet, read_sketches
+from featviz.base.errors import FeatvizError
+from featviz.sketches.drawing import CANVAS
+from featviz.sketches.sketch_set import SketchSet, read_sketches
 from featviz.studio.problems import StudioError
 from featviz.studio.start_sketch import StartSketch
 from featviz.studio.strokes import editable

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from featviz.drawing import changed_parts
+from featviz.sketches.drawing import changed_parts
 from featviz.studio.database import Database
 from featviz.studio.problems import StudioError
 from featviz.studio.start_sketch import StartSketch, use_start

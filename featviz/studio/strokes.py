@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from featviz.drawing import Drawing, Stroke
-from featviz.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError, one_line
+from featviz.sketches.drawing import Drawing, Stroke
 from featviz.studio.tables import PART
 
 

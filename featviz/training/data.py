@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from featviz.conditioning import encode_drawing
-from featviz.drawing import Drawing
-from featviz.encoding import encode_image
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces.augmentation import Augmentation
 from featviz.faces.instances import instance_map
 from featviz.faces.pairs import PairSet
-from featviz.networks.conditions import Conditions
+from featviz.generators.network_input import encode_drawing
+from featviz.generators.networks.conditions import Conditions
+from featviz.sketches.drawing import Drawing
+from featviz.sketches.tensors import encode_image
 from featviz.training.pair import Pair, batch_of
 
 _MOST_UNREADABLE_IN_A_ROW = 100

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed, nn
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from featviz.appearances import Appearances
+from featviz.base.progress import track
 from featviz.faces.instances import INSTANCES
-from featviz.networks.encoder import FeatureEncoder
-from featviz.progress import track
+from featviz.generators.appearances import Appearances
+from featviz.generators.networks.encoder import FeatureEncoder
 from featviz.training.data import PairTensors
 from featviz.training.pair import batch_of
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_typ
 import torch
 from torch import Tensor, nn
 
-from featviz.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError, one_line
 from featviz.training.presets import TrainingConfig, with_defaults
 from featviz.training.run import Run
 

@@ -24,15 +24,15 @@ from typing import Any
 
 import torch
 
-from featviz.activations import require_finite_weights
-from featviz.appearances import FILE as APPEARANCES
-from featviz.appearances import write_appearances
+from featviz.base.errors import FeatvizError
+from featviz.base.files import atomic_write
+from featviz.base.progress import progress_bar
 from featviz.base.provenance import VERSION, VERSION_KEY
-from featviz.checkpoints import save_network, save_pickle
-from featviz.errors import FeatvizError
 from featviz.faces.pairs import PairSet
-from featviz.files import atomic_write
-from featviz.progress import progress_bar
+from featviz.generators.appearances import FILE as APPEARANCES
+from featviz.generators.appearances import write_appearances
+from featviz.generators.checkpoint_files import save_network, save_pickle
+from featviz.probing.activations import require_finite_weights
 from featviz.training.data import PairTensors, training_batches
 from featviz.training.distributed import Processes, any_process, joined_processes, wait_for_all
 from featviz.training.features import cluster_features, encode_photos

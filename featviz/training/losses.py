@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 AdversarialForm = Literal["least-squares", "log"]
 ADVERSARIAL_FORMS: tuple[AdversarialForm, ...] = get_args(AdversarialForm)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from featviz.errors import FeatvizError, require_whole
+from featviz.base.errors import FeatvizError, require_whole
 from featviz.faces.augmentation import Augmentation
-from featviz.networks.conditions import Conditions
-from featviz.networks.normalization import Norm
+from featviz.generators.networks.conditions import Conditions
+from featviz.generators.networks.normalization import Norm
 from featviz.training.losses import AdversarialForm
 
 Precision = Literal["bfloat16", "float32"]

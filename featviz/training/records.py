@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from featviz.encoding import decode_image
-from featviz.errors import FeatvizError
-from featviz.files import atomic_write
+from featviz.base.errors import FeatvizError
+from featviz.base.files import atomic_write
+from featviz.sketches.tensors import decode_image
 from featviz.training.folder import losses_of
 from featviz.training.pair import Pair, batch_of
 from featviz.training.run import Run

@@ -11,16 +11,19 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces.instances import INSTANCES
-from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
-from featviz.networks.encoder import EncoderArchitecture, FeatureEncoder
-from featviz.networks.generators import (
+from featviz.generators.networks.discriminators import (
+    DiscriminatorArchitecture,
+    MultiScaleDiscriminator,
+)
+from featviz.generators.networks.encoder import EncoderArchitecture, FeatureEncoder
+from featviz.generators.networks.generators import (
     GeneratorArchitecture,
     LocalEnhancer,
     build_generator,
 )
-from featviz.networks.perceptual import load_described_vgg19
+from featviz.generators.networks.perceptual import load_described_vgg19
 from featviz.training.adam import Adam
 from featviz.training.distributed import Processes, average_gradients, average_losses
 from featviz.training.pair import Pair

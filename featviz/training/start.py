@@ -5,17 +5,17 @@ from typing import Any
 
 from torch import nn
 
-from featviz.checkpoints import (
+from featviz.base.errors import FeatvizError
+from featviz.generators.checkpoint_files import (
     LoadedGenerator,
     find_checkpoint,
     load_discriminator,
     load_encoder,
     load_generator,
 )
-from featviz.errors import FeatvizError
+from featviz.generators.networks.encoder import FeatureEncoder
+from featviz.generators.networks.generators import Generator, LocalEnhancer
 from featviz.generators.weights import stated_conditions
-from featviz.networks.encoder import FeatureEncoder
-from featviz.networks.generators import Generator, LocalEnhancer
 from featviz.training.run import Run
 
 

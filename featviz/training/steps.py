@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from featviz.networks.encoder import FeatureEncoder, paint_instances
-from featviz.networks.generators import Generator
-from featviz.networks.perceptual import Vgg19Features
+from featviz.generators.networks.encoder import FeatureEncoder, paint_instances
+from featviz.generators.networks.generators import Generator
+from featviz.generators.networks.perceptual import Vgg19Features
 from featviz.training.losses import (
     AdversarialForm,
     adversarial_loss,

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from featviz.drawing import CANVAS, STROKE_WIDTH, Drawing, Stroke, to_svg
-from featviz.files import atomic_write
+from featviz.base.files import atomic_write
+from featviz.sketches.drawing import CANVAS, STROKE_WIDTH, Drawing, Stroke, to_svg
 from sketches.compose.attributes import draw_attributes
 from sketches.compose.base import Face, draw_face, read_faces
 from sketches.compose.brows import draw_brows

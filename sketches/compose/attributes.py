@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from featviz.drawing import Stroke
+from featviz.sketches.drawing import Stroke
 from sketches.compose.base import Face, draw
 from sketches.compose.pen import (
     Points,

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from featviz.drawing import Drawing, Stroke
+from featviz.base.points import PROBE_POINT
 from featviz.faces.landmarks import LEFT_EYE_CORNER
-from featviz.points import PROBE_POINT
+from featviz.sketches.drawing import Drawing, Stroke
 from sketches.compose.pen import Points, curve, hand, pull
 
 PROBE = PROBE_POINT

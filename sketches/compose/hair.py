@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from featviz.drawing import Stroke
+from featviz.sketches.drawing import Stroke
 from sketches.compose.base import PROBE, Face, draw
 from sketches.compose.pen import (
     Points,

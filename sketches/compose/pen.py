@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
-from featviz.drawing import Stroke
+from featviz.sketches.drawing import Stroke
 
 Points = NDArray[np.float64]
 

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from featviz.claims import read_claims
-from featviz.claims.claim import FORMAT
-from featviz.embedding import read_embedding
-from featviz.errors import FeatvizError
-from featviz.leakage import read_leakage, read_maps
+from featviz.analysis.claims import read_claims
+from featviz.analysis.claims.claim import FORMAT
+from featviz.analysis.embedding import read_embedding
+from featviz.analysis.leakage import read_leakage, read_maps
+from featviz.analysis.separation.measure import measure_structure
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import describe_features, read_features
 from featviz.report.leakage import picture_leakage
-from featviz.structure.measure import measure_structure
-from featviz.tables import describe_features, read_features
 
 INPUTS = 130
 """Of each reader."""
@@ -151,7 +151,7 @@ def use_embedding(path: Path) -> None:
 
 
 def leakage_columns(count: int) -> dict[str, pa.Array]:
-    from featviz.leakage.table import LeakageTable
+    from featviz.analysis.leakage.table import LeakageTable
 
     of = {
         "text": pa.array([f"s{i}" for i in range(count)], pa.string()),

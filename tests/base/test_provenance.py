@@ -4,16 +4,16 @@ from dataclasses import replace
 import torch
 
 import featviz
+from featviz.analysis.evaluation.checkpoints import EvaluationSettings, evaluate
+from featviz.analysis.leakage.checkpoints import leakage_of_checkpoints
+from featviz.base.feature_table import read_features, write_features
 from featviz.base.provenance import fingerprint, recorded_version
-from featviz.checkpoints import save_network
-from featviz.evaluation.evaluate import EvaluationSettings, evaluate
 from featviz.extraction import Settings, extract, extract_checkpoints
 from featviz.extraction.manifest import read_manifest, update_manifest
 from featviz.extraction.rasters import read_rasters
-from featviz.leakage.checkpoints import leakage_of_checkpoints
-from featviz.networks.generators import FrontEnd, GeneratorArchitecture, build_generator
-from featviz.sketches import SketchSet, read_sketches
-from featviz.tables import read_features, write_features
+from featviz.generators.checkpoint_files import save_network
+from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture, build_generator
+from featviz.sketches.sketch_set import SketchSet, read_sketches
 from tests.extraction.small import POINT, SIZE, write_sketches
 
 

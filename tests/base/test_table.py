@@ -10,18 +10,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from featviz.analysis.embedding import EmbeddingTable, embed
+from featviz.analysis.evaluation.table import EvaluationTable
+from featviz.analysis.leakage import LeakageTable
+from featviz.analysis.separation.measure import measure_structure
+from featviz.analysis.separation.table import StructureTable
+from featviz.analysis.similarity import SimilarityTable, compare
+from featviz.analysis.trajectory import TrajectoryTable, measure_trajectory
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable, read_features, write_features
 from featviz.base.table import Table
-from featviz.embedding import EmbeddingTable, embed
-from featviz.errors import FeatvizError
-from featviz.evaluation.table import EvaluationTable
-from featviz.leakage import LeakageTable
-from featviz.similarity import SimilarityTable, compare
-from featviz.structure.measure import measure_structure
-from featviz.structure.table import StructureTable
-from featviz.tables import FeatureTable, read_features, write_features
-from featviz.trajectory import TrajectoryTable, measure_trajectory
-from tests.evaluation.conftest import made_up_table
-from tests.leakage.test_table import table as leakage_table
+from tests.analysis.evaluation.conftest import made_up_table
+from tests.analysis.leakage.test_table import table as leakage_table
 
 
 @dataclass(frozen=True, eq=False)

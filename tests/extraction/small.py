@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from featviz.checkpoints import save_network
-from featviz.networks.generators import FrontEnd, GeneratorArchitecture
+from featviz.generators.checkpoint_files import save_network
+from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture
 
 SIZE = 64
 POINT = (20, 30)

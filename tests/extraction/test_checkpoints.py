@@ -3,14 +3,14 @@ import json
 import numpy as np
 import pytest
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import read_features
 from featviz.extraction import Settings, extract, extract_checkpoints
 from featviz.extraction import jobs as module
 from featviz.extraction.manifest import MANIFEST
-from featviz.extraction.reading import FRONT_END_LAYERS
-from featviz.sketches import SketchSet, read_sketches
-from featviz.sparse import layout as layout_module
-from featviz.tables import read_features
+from featviz.extraction.sparse import layout as layout_module
+from featviz.extraction.vectors import FRONT_END_LAYERS
+from featviz.sketches.sketch_set import SketchSet, read_sketches
 from tests.extraction.small import POINT, SIZE, run, write_checkpoint, write_checkpoints
 from tests.extraction.small import arguments as command
 from tests.extraction.small import write_sketches as write

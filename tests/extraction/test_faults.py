@@ -12,11 +12,11 @@ import time
 
 import pytest
 
+from featviz.base.feature_table import read_features
 from featviz.extraction import Settings, extract_checkpoints
 from featviz.extraction.locks import lock_file, table_lock
 from featviz.extraction.manifest import MANIFEST, read_manifest
-from featviz.sketches import read_sketches
-from featviz.tables import read_features
+from featviz.sketches.sketch_set import read_sketches
 from tests.extraction.small import (
     POINT,
     SIZE,
@@ -33,7 +33,7 @@ KILLS = 50
 # their time on fifty imports. What runs and is killed is the whole command.
 FORKING = """
 import os, sys, torch, torch._dynamo, pyarrow.parquet
-import featviz.extraction, featviz.sketches
+import featviz.extraction, featviz.sketches.sketch_set
 from featviz.cli import main
 torch.set_num_threads(1)
 print("ready", flush=True)

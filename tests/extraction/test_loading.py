@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from featviz.errors import FeatvizError
-from featviz.extraction import Settings, extract, extract_checkpoints, loading, reading
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import read_features
+from featviz.extraction import Settings, extract, extract_checkpoints, loading
+from featviz.extraction import vectors as reading
+from featviz.extraction.inputs import read_inputs
 from featviz.extraction.loading import ahead, load_batches, place
-from featviz.inputs import read_inputs
-from featviz.networks.generators import FrontEnd, GeneratorArchitecture
-from featviz.sketches import read_sketches
-from featviz.tables import read_features
+from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture
+from featviz.sketches.sketch_set import read_sketches
 from tests.extraction.small import POINT, SIZE, write_checkpoint, write_sketches
 
 

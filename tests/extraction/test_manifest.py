@@ -2,11 +2,11 @@ import json
 
 import pandas as pd
 
-from featviz.checkpoints import load_generator
+from featviz.base.feature_table import describe_features, read_features
 from featviz.extraction import Settings, extract_checkpoints, manifest
 from featviz.extraction.manifest import MANIFEST, derive_manifest, read_manifest, update_manifest
-from featviz.sketches import read_sketches
-from featviz.tables import describe_features, read_features
+from featviz.generators.checkpoint_files import load_generator
+from featviz.sketches.sketch_set import read_sketches
 from tests.extraction.small import POINT, SIZE, write_checkpoints, write_sketches
 
 

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import describe_features, read_features
 from featviz.base.provenance import fingerprint
-from featviz.errors import FeatvizError
 from featviz.extraction import Settings, extract_checkpoints
 from featviz.extraction.jobs import load_for, plan_jobs
 from featviz.extraction.parts import (
@@ -17,8 +18,7 @@ from featviz.extraction.parts import (
     parts_folder,
     remove_parts,
 )
-from featviz.sketches import SketchSet, read_sketches
-from featviz.tables import describe_features, read_features
+from featviz.sketches.sketch_set import SketchSet, read_sketches
 from tests.extraction.small import POINT, SIZE, write_checkpoint, write_sketches
 
 SETTINGS = Settings((POINT,), engine="dense")

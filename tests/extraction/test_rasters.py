@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from featviz.extraction.rasters import read_rasters
-from featviz.sketches import read_sketches
+from featviz.sketches.sketch_set import read_sketches
 from tests.extraction.small import SIZE, write_sketches
 
 

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import read_features
 from featviz.extraction import Settings, extract_checkpoints
 from featviz.extraction.manifest import read_manifest
-from featviz.sketches import read_sketches
-from featviz.tables import read_features
+from featviz.sketches.sketch_set import read_sketches
 from tests.extraction.small import (
     POINT,
     SIZE,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces.alignment import align, crop_square
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces.augmentation import Augmentation, move_landmarks
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from featviz.drawing import INK, rasterize
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces.contours import CONTOUR_LINES, contours
+from featviz.sketches.drawing import INK, rasterize
 
 
 def test_every_landmark_is_on_a_line_and_its_pixel_is_ink(pairs):

@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces import landmarks
 from featviz.faces.importing import import_photos, prepare_photo
 from featviz.faces.landmarks import LEFT_EYE_CORNER, find_landmarks

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from featviz.drawing import Drawing, Stroke, from_svg, rasterize
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces.instances import INSTANCES, boundary_map, instance_map
+from featviz.sketches.drawing import Drawing, Stroke, from_svg, rasterize
 
 
 def drawing(*parts, size=64):

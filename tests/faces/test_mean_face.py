@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from featviz.drawing import rasterize
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces.mean_face import mean_face, write_mean_face
 from featviz.faces.pairs import PairSet
+from featviz.sketches.drawing import rasterize
 
 
 def test_the_mean_of_one_face_is_its_contour(pairs: PairSet) -> None:

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces.pairs import PairSet, read_pairs, read_photo, split_of, write_pairs
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces import sampling
 from featviz.faces.landmarks import LEFT_EYE_CORNER
 from featviz.faces.pairs import read_pairs, write_pairs

@@ -5,19 +5,24 @@ import numpy as np
 import pytest
 import torch
 
-from featviz.checkpoints import export_pix2pixhd, load_generator, save_network, shipped_checkpoints
+from featviz.analysis.leakage.checkpoints import leakage_of_checkpoints
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import read_features
 from featviz.cli import main
-from featviz.conditioning import encode_drawing
-from featviz.drawing import read_svg, write_svg
-from featviz.encoding import encode_image
-from featviz.errors import FeatvizError
 from featviz.extraction import extract
 from featviz.generators.checkpoint import distinct_names, open_checkpoint, open_checkpoints
-from featviz.leakage.checkpoints import leakage_of_checkpoints
-from featviz.networks.generators import FrontEnd, GeneratorArchitecture, build_generator
-from featviz.sketches import read_sketches
+from featviz.generators.checkpoint_files import (
+    export_pix2pixhd,
+    load_generator,
+    save_network,
+    shipped_checkpoints,
+)
+from featviz.generators.network_input import encode_drawing
+from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture, build_generator
+from featviz.sketches.drawing import read_svg, write_svg
+from featviz.sketches.sketch_set import read_sketches
+from featviz.sketches.tensors import encode_image
 from featviz.studio.networks import choices
-from featviz.tables import read_features
 from tests.extraction.small import arguments, write_checkpoint, write_sketches
 
 

@@ -8,14 +8,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from featviz.errors import FeatvizError
-from featviz.leakage.reach import cells_of
-from featviz.networks.generators import (
+from featviz.analysis.leakage.reach import cells_of
+from featviz.base.errors import FeatvizError
+from featviz.generators.networks.generators import (
     GeneratorArchitecture,
     GlobalGenerator,
     build_generator,
 )
-from featviz.receptive_field import trace_geometry
+from featviz.probing.receptive_field import trace_geometry
 
 
 def conv(kernel=3, stride=1, padding=0, dilation=1):

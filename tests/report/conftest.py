@@ -7,14 +7,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from featviz.checkpoints import load_generator
-from featviz.claims import Claim, Claims, Definition, Finding, Part, write_claims
+from featviz.analysis.claims import Claim, Claims, Definition, Finding, Part, write_claims
+from featviz.analysis.leakage import write_maps
+from featviz.analysis.leakage.measure import measure_leakage
+from featviz.base.feature_table import write_features
 from featviz.extraction import extract
-from featviz.leakage import write_maps
-from featviz.leakage.measure import measure_leakage
+from featviz.generators.checkpoint_files import load_generator
 from featviz.report import Contents, Request, gather, render_report
-from featviz.sketches import read_sketches
-from featviz.tables import write_features
+from featviz.sketches.sketch_set import read_sketches
 from tests.studio.browser import SKETCHES, make_checkpoints
 
 TAKEN = {"G1": 3, "G5": 5, "G7": 3, "G8": 5, "G9": 3, "G11": 5}

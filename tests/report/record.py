@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from analyses.pictures import MADE
-from featviz.files import atomic_write
+from featviz.base.files import atomic_write
 from tests.report.browser import Reader, open_report
 from tests.studio.browser import running_browser
 

@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from featviz.embedding import embed
+from featviz.analysis.embedding import embed
+from featviz.base.feature_table import FeatureTable, read_features, write_features
 from featviz.report import Contents, Request, Row, gather, render_report
 from featviz.report.maps import map_panels, usable_perplexity
-from featviz.sketches import read_sketches
-from featviz.tables import FeatureTable, read_features, write_features
+from featviz.sketches.sketch_set import read_sketches
 from tests.report.browser import Reader, count_color, open_report
 from tests.report.conftest import LAYERS, TAKEN, Study
 from tests.report.test_gather import strange

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable, read_features, write_features
 from featviz.report import Contents, Request, gather
 from featviz.report.faces import default_generators
-from featviz.tables import FeatureTable, read_features, write_features
 from tests.report.conftest import LAYERS, TAKEN, Study
 from tests.report.test_maps import table_of
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from featviz.embedding import embed
+from featviz.analysis.embedding import embed
+from featviz.base.feature_table import FeatureTable, read_features
 from featviz.report import Contents
 from featviz.report.maps import map_panels, method_caption, usable_perplexity
-from featviz.tables import FeatureTable, read_features
 from tests.report.conftest import Study
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from featviz import cli
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.report import LARGEST_REPORT, Contents, Request, Sketch, gather, render_report
 from featviz.report.page import readable_parts
 from tests.report.conftest import Study

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from featviz.figures import ADDED, REMOVED
-from featviz.leakage import LeakageMaps
+from featviz.analysis.leakage import LeakageMaps
+from featviz.figures.style import ADDED, REMOVED
 from featviz.report import Contents
 from featviz.report.leakage import picture_leakage
 from featviz.report.pictures import edit_of, face_picture, sketch_picture
-from featviz.sketches import read_sketches
+from featviz.sketches.sketch_set import read_sketches
 from tests.report.conftest import Study
 
 

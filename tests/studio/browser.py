@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from featviz.checkpoints import save_network
-from featviz.drawing import Drawing, Stroke
-from featviz.networks.generators import GeneratorArchitecture, build_generator
+from featviz.generators.checkpoint_files import save_network
+from featviz.generators.networks.generators import GeneratorArchitecture, build_generator
+from featviz.sketches.drawing import Drawing, Stroke
 
 CHROMIUM = Path(shutil.which("chromium") or "/usr/bin/chromium")
 ARGUMENTS = [

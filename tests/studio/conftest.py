@@ -5,8 +5,8 @@ import pytest
 import sqlalchemy
 import torch
 
-from featviz.checkpoints import save_network
-from featviz.networks.generators import GeneratorArchitecture, build_generator
+from featviz.generators.checkpoint_files import save_network
+from featviz.generators.networks.generators import GeneratorArchitecture, build_generator
 from featviz.studio.database import Database
 from featviz.studio.store import Store
 from tests.studio.postgres import postgres_programs, running_postgres

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from featviz.drawing import read_svg
-from featviz.files import atomic_write
+from featviz.base.files import atomic_write
+from featviz.sketches.drawing import read_svg
 from tests.studio.browser import Desk, Server, running_browser
 
 ROOT = Path(__file__).parent.parent.parent

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from featviz.drawing import rasterize, read_svg
-from featviz.sketches import read_sketches
+from featviz.sketches.drawing import rasterize, read_svg
+from featviz.sketches.sketch_set import read_sketches
 from featviz.studio.guard import HEADERS, RateLimit
 from featviz.studio.messages import BODY_BYTES
 from featviz.studio.pages import STATIC, static_files

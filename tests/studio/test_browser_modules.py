@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from playwright.sync_api import Page
 
-from featviz.drawing import CANVAS, read_svg
-from featviz.sketches import read_sketches
+from featviz.sketches.drawing import CANVAS, read_svg
+from featviz.sketches.sketch_set import read_sketches
 from tests.studio.browser import SKETCHES, running_browser
 
 ROOT = Path(__file__).parent.parent.parent

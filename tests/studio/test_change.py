@@ -7,11 +7,11 @@ import torch
 from matplotlib.path import Path as Outline
 from PIL import Image
 
-from featviz.drawing import read_svg
-from featviz.edits import MARGIN, Edit, edits_of
-from featviz.encoding import encode_image
-from featviz.evaluation.locality import measure_locality
-from featviz.sketches import read_sketches
+from featviz.analysis.evaluation.locality import measure_locality
+from featviz.sketches.drawing import read_svg
+from featviz.sketches.edits import MARGIN, Edit, edits_of
+from featviz.sketches.sketch_set import read_sketches
+from featviz.sketches.tensors import encode_image
 from featviz.studio.change import BRIGHTEST, describe, difference_of, heat, jpeg, measure, outlines
 from featviz.studio.engine import Engine, Job, Start
 from featviz.studio.networks import Networks

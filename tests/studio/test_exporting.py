@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 from sqlalchemy import select, update
 
-from featviz.drawing import rasterize, read_svg
-from featviz.errors import FeatvizError
-from featviz.sketches import read_sketches
+from featviz.base.errors import FeatvizError
+from featviz.sketches.drawing import rasterize, read_svg
+from featviz.sketches.sketch_set import read_sketches
 from featviz.studio.database import Database
 from featviz.studio.exporting import HISTORY, export_sketches
 from featviz.studio.importing import import_sketches

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.studio.guard import RateLimit, allowed_hosts, is_loopback
 from featviz.studio.problems import StudioError
 from featviz.studio.server import check_token, choose_token, page_address

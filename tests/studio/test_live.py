@@ -15,11 +15,11 @@ from PIL import Image
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from featviz.checkpoints import load_generator
-from featviz.drawing import rasterize, read_svg
 from featviz.extraction import extract
-from featviz.generation import generate
-from featviz.sketches import read_sketches
+from featviz.generators.checkpoint_files import load_generator
+from featviz.generators.generation import generate
+from featviz.sketches.drawing import rasterize, read_svg
+from featviz.sketches.sketch_set import read_sketches
 from featviz.studio.live_messages import Faces, Outgoing
 from featviz.studio.messages import MESSAGE_BYTES
 from tests.studio.conftest import small_checkpoint

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from featviz.checkpoints import save_network
-from featviz.embedding import embed
-from featviz.errors import FeatvizError
+from featviz.analysis.embedding import embed
+from featviz.base.errors import FeatvizError
 from featviz.extraction import extract
-from featviz.networks.generators import GeneratorArchitecture, build_generator
-from featviz.sketches import read_sketches
+from featviz.generators.checkpoint_files import save_network
+from featviz.generators.networks.generators import GeneratorArchitecture, build_generator
+from featviz.sketches.sketch_set import read_sketches
 from featviz.studio.networks import Networks
 from featviz.studio.probe import Extraction, Prober, _UnwantedError
 from featviz.studio.problems import StudioError

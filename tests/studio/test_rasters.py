@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from featviz.drawing import Drawing, Stroke, rasterize, read_svg
+from featviz.sketches.drawing import Drawing, Stroke, rasterize, read_svg
 from featviz.studio.problems import StudioError
 from featviz.studio.rasters import Rasters, png, require_little_work
 

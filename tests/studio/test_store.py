@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from featviz.drawing import rasterize, read_svg
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.sketches.drawing import rasterize, read_svg
 from featviz.studio.database import Database, database_url
 from featviz.studio.problems import StudioError
 from featviz.studio.start_sketch import StartSketch
@@ -392,7 +392,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_database_of_another_version_is_refused(database: Database) -> None:
-    from featviz.errors import FeatvizError
+    from featviz.base.errors import FeatvizError
 
     database.write(lambda session: session.execute(update(Schema).values(version=7)))
     with pytest.raises(FeatvizError, match="version 7; expected 1"):

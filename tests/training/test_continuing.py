@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from featviz.checkpoints import load_generator
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.generators.checkpoint_files import load_generator
 from featviz.training import loop
 from featviz.training.data import PairTensors, training_batches
 from featviz.training.loop import Schedule, train

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from featviz.drawing import rasterize
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.faces.augmentation import Augmentation
 from featviz.faces.instances import boundary_map, instance_map
-from featviz.networks.conditions import Conditions
+from featviz.generators.networks.conditions import Conditions
+from featviz.sketches.drawing import rasterize
 from featviz.training.data import PairTensors, training_batches, training_order
 
 

@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from featviz.checkpoints import load_generator
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
+from featviz.generators.checkpoint_files import load_generator
 from featviz.training.data import training_order
 from featviz.training.distributed import Processes, average_gradients, joined_processes
 

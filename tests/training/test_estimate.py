@@ -2,9 +2,9 @@ import time
 
 import pytest
 
-from featviz.assets import asset_files
-from featviz.checkpoints import load_generator
+from featviz.base.assets import asset_files
 from featviz.cli import main
+from featviz.generators.checkpoint_files import load_generator
 from featviz.training.estimate import duration, estimate_run
 from featviz.training.loop import train
 

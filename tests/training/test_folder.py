@@ -7,7 +7,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.training import folder as room
 from featviz.training.folder import read_folder, read_losses, read_state
 from featviz.training.loop import train

@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from featviz.checkpoints import load_generator
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import read_features
 from featviz.cli import main
-from featviz.errors import FeatvizError
-from featviz.tables import read_features
+from featviz.generators.checkpoint_files import load_generator
 from featviz.training import loop
 from featviz.training.loop import Schedule, keep_generator, train
 from featviz.training.run import start_run

@@ -12,9 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from featviz.assets import asset_files
-from featviz.checkpoints import load_generator
-from featviz.errors import FeatvizError
+from featviz.base.assets import asset_files
+from featviz.base.errors import FeatvizError
+from featviz.generators.checkpoint_files import load_generator
 from featviz.training import loop
 from featviz.training.loop import Schedule, save_run, train
 from featviz.training.pair import Pair

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from featviz.errors import FeatvizError
+from featviz.base.errors import FeatvizError
 from featviz.training.losses import adversarial_loss, feature_matching_loss, perceptual_loss
 
 

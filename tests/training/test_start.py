@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from featviz.checkpoints import export_pix2pixhd, load_generator
+from featviz.base.errors import FeatvizError
 from featviz.cli import main
-from featviz.errors import FeatvizError
+from featviz.generators.checkpoint_files import export_pix2pixhd, load_generator
 from featviz.training import loop
 from featviz.training.loop import train
 from featviz.training.presets import preset

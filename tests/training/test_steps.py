@@ -1,9 +1,12 @@
 import torch
 
-from featviz.networks.discriminators import DiscriminatorArchitecture, MultiScaleDiscriminator
-from featviz.networks.encoder import EncoderArchitecture, FeatureEncoder
-from featviz.networks.generators import GeneratorArchitecture, GlobalGenerator
-from featviz.networks.perceptual import load_vgg19
+from featviz.generators.networks.discriminators import (
+    DiscriminatorArchitecture,
+    MultiScaleDiscriminator,
+)
+from featviz.generators.networks.encoder import EncoderArchitecture, FeatureEncoder
+from featviz.generators.networks.generators import GeneratorArchitecture, GlobalGenerator
+from featviz.generators.networks.perceptual import load_vgg19
 from featviz.training.losses import adversarial_loss, feature_matching_loss, perceptual_loss
 from featviz.training.pair import Pair
 from featviz.training.steps import (

@@ -10,8 +10,8 @@ import numpy as np
 from fastapi import APIRouter, Query, Response
 from numpy.typing import NDArray
 
-from featviz.drawing import CANVAS
-from featviz.sketches import read_sketch
+from featviz.sketches.drawing import CANVAS
+from featviz.sketches.sketch_set import read_sketch
 from featviz.studio import documents, messages
 from featviz.studio.context import (
     FOREVER,

@@ -5,10 +5,10 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 
+from featviz.analysis.embedding.plots import group_styles
+from featviz.base.points import PROBE_POINT
 from featviz.base.provenance import VERSION
-from featviz.drawing import CANVAS, STROKE_WIDTH
-from featviz.plots import group_styles
-from featviz.points import PROBE_POINT
+from featviz.sketches.drawing import CANVAS, STROKE_WIDTH
 from featviz.studio import messages
 from featviz.studio.context import FOREVER, Here, Size, Studio, current_author
 from featviz.studio.rasters import png

@@ -1,5 +1,5 @@
 // Geometry of strokes. Points are [x, y] in sketch pixels, x right and y down; the centre of the
-// top-left pixel is (0, 0), as in featviz.drawing. Nothing here knows the page.
+// top-left pixel is (0, 0), as in featviz.sketches.drawing. Nothing here knows the page.
 
 export const SIZE = 512;
 export const LINE = 2;

@@ -1,6 +1,6 @@
 """Lines that the tests draw, and comparing what is drawn."""
 
-from featviz.drawing import Drawing, read_svg
+from featviz.sketches.drawing import Drawing, read_svg
 from tests.studio.browser import SKETCHES
 
 MOUTH = [(195, 380), (225, 366), (255, 372), (285, 366), (315, 380)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from featviz.drawing import INK, rasterize
+from featviz.sketches.drawing import INK, rasterize
 from tests.studio.browser import Desk, Server, open_desk
 from tests.studio.page.drawings import BROW, MOUTH, same, start_drawing
 

@@ -5,9 +5,9 @@ import re
 import numpy as np
 from playwright.sync_api import expect
 
-from featviz.checkpoints import load_generator
-from featviz.drawing import rasterize
-from featviz.generation import generate
+from featviz.generators.checkpoint_files import load_generator
+from featviz.generators.generation import generate
+from featviz.sketches.drawing import rasterize
 from tests.studio.browser import Desk, Server
 from tests.studio.page.drawings import LIP, MOUTH
 

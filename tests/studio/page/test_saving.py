@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import expect
 
-from featviz.checkpoints import load_generator
-from featviz.drawing import rasterize
 from featviz.extraction import extract
-from featviz.sketches import read_sketches
+from featviz.generators.checkpoint_files import load_generator
+from featviz.sketches.drawing import rasterize
+from featviz.sketches.sketch_set import read_sketches
 from tests.studio.browser import Desk, Server
 from tests.studio.page.drawings import BROW, LIP, MOUTH, same
 

@@ -1,0 +1,1 @@
+"""What activation vectors and images tell: maps, groups, similarity, leakage, claims."""

@@ -1,0 +1,35 @@
+"""The source study's claims: each with statistics, tests, thresholds fixed in advance, a verdict.
+
+Feature tables in, verdicts out; statistics are taken on the vectors, never on a map of them.
+"""
+
+from featviz.analysis.claims.claim import (
+    Claim,
+    Claims,
+    Definition,
+    Finding,
+    Part,
+    Verdict,
+    read_claims,
+    write_claims,
+)
+from featviz.analysis.claims.definitions import DEFINITIONS
+from featviz.analysis.claims.image_claims import image_findings
+from featviz.analysis.claims.judging import judge
+from featviz.analysis.claims.study import STUDY, Study
+
+__all__ = [
+    "DEFINITIONS",
+    "STUDY",
+    "Claim",
+    "Claims",
+    "Definition",
+    "Finding",
+    "Part",
+    "Study",
+    "Verdict",
+    "image_findings",
+    "judge",
+    "read_claims",
+    "write_claims",
+]

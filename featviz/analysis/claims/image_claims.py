@@ -1,0 +1,58 @@
+"""C10 to C14: what generated images say, part by part."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from featviz.analysis.claims.claim import Finding
+from featviz.analysis.claims.editing import change_elsewhere, edit_strength, eyes, locality
+from featviz.analysis.claims.feature_evidence import NotJudgeableError
+from featviz.analysis.claims.image_evidence import Images
+from featviz.analysis.claims.paired_tests import Randomness
+from featviz.analysis.claims.quality import (
+    dead_channels,
+    forehead,
+    highest,
+    lowest,
+    moved_loss,
+    moved_quality,
+    teeth,
+)
+from featviz.analysis.claims.study import MODIFIED, NO_NORM
+from featviz.analysis.claims.trade_off import following, realism, trade_off
+
+if TYPE_CHECKING:
+    from featviz.analysis.claims.image_measures import ImageMeasures
+
+Findings = dict[tuple[str, str], Finding]
+
+FINDERS: dict[tuple[str, str], Callable[[Images], Finding]] = {
+    ("C10", "moved"): moved_quality,
+    ("C10", "loss"): moved_loss,
+    ("C11", "best"): lambda images: lowest(images, "lpips", MODIFIED),
+    ("C11", "light"): lambda images: lowest(images, "light", MODIFIED),
+    ("C11", "patches"): lambda images: highest(images, "patches", NO_NORM),
+    ("C11", "dead"): dead_channels,
+    ("C11", "convergence"): lambda images: highest(images, "lpips", NO_NORM),
+    ("C12", "teeth"): teeth,
+    ("C12", "forehead"): forehead,
+    ("C13", "stronger"): edit_strength,
+    ("C13", "nowhere else"): change_elsewhere,
+    ("C13", "more local"): locality,
+    ("C13", "eyes"): eyes,
+    ("C14", "follows"): following,
+    ("C14", "realism drops"): realism,
+    ("C14", "trade-off"): trade_off,
+}
+"""What measures each part."""
+
+
+def image_findings(measures: "ImageMeasures", permutations: int = 9999, seed: int = 0) -> Findings:
+    """The findings of C10 to C14, by claim and part; those without images say what is missing."""
+    images = Images(measures, Randomness(permutations, seed))
+    findings = {}
+    for name, find in FINDERS.items():
+        try:
+            findings[name] = find(images)
+        except NotJudgeableError as reason:
+            findings[name] = Finding(missing=str(reason))
+    return findings

@@ -1,0 +1,117 @@
+"""What was measured of generated images, laid out for the claims."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featviz.analysis.claims.claim import Finding
+from featviz.analysis.claims.feature_evidence import NotJudgeableError
+from featviz.analysis.claims.paired_tests import (
+    OVER_BASES,
+    Randomness,
+    paired_test,
+    relative_difference,
+    standardized_difference,
+)
+
+if TYPE_CHECKING:
+    from featviz.analysis.claims.image_measures import ImageMeasures
+
+REST, MOVED, DEFORMED = "rest", ("shifted", "turned"), "deformed"
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """What C10 to C14 are judged on."""
+
+    measures: "ImageMeasures"
+    randomness: Randomness
+
+    def values(self, role: str, measure: str, condition: str = REST) -> Values:
+        """(pairs,) a measure of a network's images; NotJudgeableError if it painted none."""
+        self.require(role, "pairs")
+        pairs = self.measures.pairs
+        chosen = pairs[(pairs["role"] == role) & (pairs["condition"] == condition)]
+        return chosen.sort_values("pair")[measure].to_numpy(dtype=np.float64)
+
+    def edits(self, role: str, measure: str) -> Values:
+        """(edits,) what edits changed in a network's images."""
+        self.require(role, "edits")
+        return self.measures.edits[role][measure].to_numpy(dtype=np.float64)
+
+    def bases(self) -> NDArray[np.str_]:
+        """(edits,) the base of each edit, the same for all networks."""
+        first = next(iter(self.measures.edits.values()))
+        return first["base"].to_numpy(dtype=np.str_)
+
+    def descriptors(self, role: str, condition: str) -> NDArray[np.float32]:
+        """(pairs, 512) what VGG16 sees in a network's images."""
+        self.require(role, "pairs")
+        return self.measures.descriptors[role, condition]
+
+    def require(self, role: str, kind: str) -> None:
+        """NotJudgeableError unless there are images by a network, of pairs or edits.
+
+        Edits have to be the same for all networks; a small one may not see them all.
+        """
+        for name in (kind, role):
+            if name in self.measures.missing:
+                raise NotJudgeableError(self.measures.missing[name])
+        if kind == "edits":
+            seen = {role: tuple(of["sketch"]) for role, of in self.measures.edits.items()}
+            if len(set(seen.values())) > 1:
+                counts = ", ".join(f"{len(edits)} in {role}" for role, edits in seen.items())
+                raise NotJudgeableError(f"the networks do not see the same edits: {counts}")
+
+
+def compared(
+    images: Images, pairs: Sequence[tuple[Values, Values]], of: dict[str, Values]
+) -> Finding:
+    """Whether the first of each is larger: the smallest d_av and the largest p."""
+    sizes = [standardized_difference(larger, smaller) for larger, smaller in pairs]
+    tests = [paired_test(larger - smaller, images.randomness) for larger, smaller in pairs]
+    shares = [float((larger > smaller).mean()) for larger, smaller in pairs]
+    details = {role: float(values.mean()) for role, values in of.items()}
+    return Finding(
+        min(sizes),
+        min(shares),
+        "share of pairs",
+        max(test.p_value for test in tests),
+        {**details, "pairs": len(pairs[0][0])},
+    )
+
+
+def related(
+    images: Images,
+    larger: Values,
+    smaller: Values,
+    of: dict[str, Values],
+    unit: str = "edits",
+    bases: NDArray[np.str_] | None = None,
+) -> Finding:
+    """Whether paired values of one kind are larger, by the relative difference of their means.
+
+    bases: of each value, if several share one; see `p_over_bases`.
+    """
+    test = paired_test(larger - smaller, images.randomness)
+    return Finding(
+        relative_difference(float(larger.mean()), float(smaller.mean())),
+        float((larger > smaller).mean()),
+        f"share of {unit}",
+        test.p_value,
+        {
+            **{role: float(values.mean()) for role, values in of.items()},
+            unit: len(larger),
+            **({} if bases is None else p_over_bases(images, larger - smaller, bases)),
+        },
+    )
+
+
+def p_over_bases(images: Images, differences: Values, bases: NDArray[np.str_]) -> dict[str, float]:
+    """Told beside a test of edits: its p where those of one base change sign together."""
+    return {OVER_BASES: paired_test(differences, images.randomness, bases.tolist()).p_value}

@@ -1,0 +1,204 @@
+"""From findings to verdicts; and from feature tables to all claims in one call."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from featviz.analysis.claims.claim import Claim, Claims, Definition, Finding, Part, Verdict, finite
+from featviz.analysis.claims.definitions import ALPHA, DEFINITIONS, SAYS
+from featviz.analysis.claims.feature_claims import feature_findings
+from featviz.analysis.claims.feature_evidence import Evidence, Tables, bases_from, lay_out
+from featviz.analysis.claims.paired_tests import Randomness
+from featviz.analysis.claims.study import BASELINE, MODIFIED, STUDY, Study
+from featviz.analysis.comparable import require_same_place
+from featviz.analysis.separation import holm
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable
+from featviz.base.provenance import VERSION, VERSION_KEY, recorded_version
+
+Findings = Mapping[tuple[str, str], Finding]
+
+NO_IMAGES = "not asked for: --images"
+TABLE_ROLES = (BASELINE, MODIFIED)
+_PROVENANCE = ("checkpoint", "digest", "variant", "step", "stage", "sketches", "size")
+
+
+def judge(
+    tables: Sequence[FeatureTable] | Mapping[str, FeatureTable],
+    study: Study = STUDY,
+    *,
+    bases: Mapping[str, str] | None = None,
+    images: Findings | None = None,
+    images_metadata: Mapping[str, Any] | None = None,
+    permutations: int = 9999,
+    seed: int = 0,
+) -> Claims:
+    """Judge all claims on the feature tables of a baseline and a modified network.
+
+    tables: by role, {"baseline": ..., "modified": ...}, or in any order if their metadata tells
+    the variant; either may be missing, and what needs it cannot be judged. Each holds one point.
+    bases: see `lay_out`; the metadata tells where they came from. images: the findings of C10 to
+    C14, see `image_findings`, with what to keep of their provenance. Tests draw at most
+    `permutations` permutations from `seed`, and are corrected for their number, those of images
+    included. Raises FeatvizError for tables that do not belong together.
+    """
+    randomness = Randomness(permutations, seed)
+    roles = assign_roles(tables)
+    laid: dict[str, Evidence | None] = {
+        role: lay_out(role, roles[role], study.layers, bases) if role in roles else None
+        for role in TABLE_ROLES
+    }
+    if len(roles) == 2:
+        require_same_place(roles[BASELINE], roles[MODIFIED], BASELINE, MODIFIED)
+    findings = feature_findings(Tables(study, randomness, laid[BASELINE], laid[MODIFIED]))
+    if images is not None:
+        findings |= images
+    metadata: dict[str, Any] = {
+        VERSION_KEY: VERSION,
+        "alpha": ALPHA,
+        "correction": "Holm",
+        "permutations": permutations,
+        "seed": seed,
+        "study": {name: _lists(value) for name, value in asdict(study).items()},
+        "tables": {role: _provenance(table) for role, table in roles.items()},
+        "bases": bases_from(roles.values(), bases) if roles else None,
+        "images": dict(images_metadata) if images_metadata is not None else None,
+    }
+    return draw_verdicts(findings, metadata)
+
+
+def assign_roles(
+    tables: Sequence[FeatureTable] | Mapping[str, FeatureTable],
+) -> dict[str, FeatureTable]:
+    """Which table is baseline and which modified, by name or by the variant their metadata tells.
+
+    Raises FeatvizError for unknown roles, other variants, and two tables of one role.
+    """
+    if isinstance(tables, Mapping):
+        if unknown := [role for role in tables if role not in TABLE_ROLES]:
+            raise FeatvizError(
+                f"unknown role '{unknown[0]}' of a feature table; there are "
+                f"{', '.join(TABLE_ROLES)}"
+            )
+        return dict(tables)
+    roles: dict[str, FeatureTable] = {}
+    for table in tables:
+        name = table.metadata.get("checkpoint") or "a model"
+        role = table.metadata.get("variant")
+        if role not in TABLE_ROLES:
+            raise FeatvizError(
+                f"the feature table of {name} is of variant {role!r}; C1 to C9 are about "
+                f"{' and '.join(TABLE_ROLES)}: say which it is with --baseline FILE or "
+                "--modified FILE"
+            )
+        if role in roles:
+            other = roles[role].metadata.get("checkpoint") or "a model"
+            raise FeatvizError(
+                f"two feature tables are of variant {role}, those of {other} and {name}; give one, "
+                "or say which is which with --baseline FILE and --modified FILE"
+            )
+        roles[role] = table
+    return roles
+
+
+def draw_verdicts(findings: Findings, metadata: Mapping[str, Any]) -> Claims:
+    """Correct the p-values for their number and compare every finding with its threshold.
+
+    A part without a finding cannot be judged, for images were not asked for.
+    """
+    found = [findings.get((one.claim, one.part), Finding(missing=NO_IMAGES)) for one in DEFINITIONS]
+    given = [np.nan if one.p_value is None else one.p_value for one in found]
+    adjusted = [finite(p) for p in holm(given)]
+    parts = [
+        _part(definition, _plain(finding), p)
+        for definition, finding, p in zip(DEFINITIONS, found, adjusted, strict=True)
+    ]
+    claims = tuple(
+        _claim(name, [part for part in parts if part.definition.claim == name]) for name in SAYS
+    )
+    tests = sum(p is not None for p in adjusted)
+    return Claims(claims, {**metadata, "tests": tests})
+
+
+def _part(definition: Definition, finding: Finding, p_adjusted: float | None) -> Part:
+    def verdict(given: Verdict, why: str) -> Part:
+        return Part(definition, finding, p_adjusted, given, why)
+
+    if finding.value is None:
+        return verdict("cannot be judged", finding.missing)
+    sides = f"{definition.bound} {definition.threshold:g}"
+    if not definition.met_by(finding.value):
+        return verdict("does not hold", f"{number(finding.value)} is not {sides}")
+    if p_adjusted is not None and p_adjusted > ALPHA:
+        return verdict(
+            "cannot be judged",
+            f"{number(finding.value)} is {sides}, but not told from chance "
+            f"(p = {p_adjusted:.2g} after correction)",
+        )
+    return verdict("holds", f"{number(finding.value)} is {sides}")
+
+
+def _claim(name: str, parts: Sequence[Part]) -> Claim:
+    deciding = [part for part in parts if part.definition.decides]
+    verdict: Verdict = "holds"
+    if _of(deciding, "does not hold"):
+        verdict = "does not hold"
+    elif _of(deciding, "cannot be judged"):
+        verdict = "cannot be judged"
+    return Claim(name, SAYS[name], tuple(parts), verdict, _why(parts, verdict))
+
+
+def _why(parts: Sequence[Part], verdict: Verdict) -> str:
+    """Which parts the verdict hangs on, and which beside it say something else."""
+    deciding = [part for part in parts if part.definition.decides]
+    beside = [part for part in parts if not part.definition.decides]
+    reasons = {part.why for part in deciding if part.verdict == verdict}
+    if verdict == "cannot be judged" and len(reasons) == 1:
+        return reasons.pop()
+    told = [f"{part.definition.part}: {part.why}" for part in _of(deciding, verdict)]
+    if verdict != "holds" and (others := _of(deciding, "holds")):
+        told.append(f"holds: {', '.join(part.definition.part for part in others)}")
+    told += [f"beside it, {part.definition.part}: {part.verdict} ({part.why})" for part in beside]
+    return "; ".join(told)
+
+
+def _of(parts: Iterable[Part], verdict: Verdict) -> list[Part]:
+    return [part for part in parts if part.verdict == verdict]
+
+
+def number(value: float) -> str:
+    """A number as people read it: whole ones as such, others with three figures."""
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
+
+
+def _plain(finding: Finding) -> Finding:
+    """A finding of Python's own numbers, none of them infinite, as JSON needs them."""
+    details = {
+        str(name): finite(float(value)) if isinstance(value, float | np.floating) else value
+        for name, value in finding.details.items()
+    }
+    value = None if finding.value is None else float(finding.value)
+    missing = finding.missing
+    if value is not None and finite(value) is None:
+        value, missing = None, "the statistic is not finite"
+    return Finding(
+        value,
+        finite(finding.effect),
+        finding.effect_name,
+        finite(finding.p_value),
+        details,
+        missing,
+    )
+
+
+def _lists(value: Any) -> Any:
+    """Tuples as the lists that JSON makes of them."""
+    return [_lists(entry) for entry in value] if isinstance(value, tuple) else value
+
+
+def _provenance(table: FeatureTable) -> dict[str, Any]:
+    known = {name: table.metadata[name] for name in _PROVENANCE if name in table.metadata}
+    known[VERSION_KEY] = recorded_version(table.metadata)
+    return {**known, "rows": len(table), "point": list(table.points[0]) if table.points else None}

@@ -1,0 +1,136 @@
+"""Claims as text: a table for the terminal, and one in Markdown for documents."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from featviz.analysis.claims.claim import Claims, Part
+from featviz.analysis.claims.judging import number
+from featviz.analysis.claims.paired_tests import OVER_BASES
+
+if TYPE_CHECKING:
+    from rich.padding import Padding
+
+COLUMNS = ("claim", "part", "statistic", "threshold", "effect", "p", "verdict")
+
+_NUMBERS = {"statistic", "threshold", "p"}
+_WIDTHS = {"part": 20, "statistic": 9, "threshold": 9, "p": 7, "verdict": 15}
+_INDENT = 2
+_GAPS = _INDENT + 2 * (len(COLUMNS) - 2)
+_COLORS = {"holds": "green", "does not hold": "red", "cannot be judged": "yellow"}
+
+
+def print_claims(claims: Claims) -> None:
+    """Print every claim with its parts: statistic, threshold, effect, p, verdict."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    # A pipe tells no width, and its lines are for other programs to break.
+    piped = not console.is_terminal
+    if piped:
+        console = Console(highlight=False, width=110)
+    effect_width = max(min(console.width, 110) - sum(_WIDTHS.values()) - _GAPS, 12)
+
+    def say(line: str) -> None:
+        console.print(line, soft_wrap=piped)
+
+    console.print(_grid([list(COLUMNS[1:])], effect_width, style="dim"))
+    for claim in claims.claims:
+        verdict = f"[bold {_COLORS[claim.verdict]}]{claim.verdict}[/]"
+        say(f"[bold]{claim.name}[/] {verdict}: {escape(claim.says)}")
+        reasons = {part.finding.missing for part in claim.parts}
+        if len(reasons) == 1 and (reason := reasons.pop()):
+            say(f"  [dim]{escape(reason)}[/]")
+        else:
+            console.print(_grid([_colored(part) for part in claim.parts], effect_width))
+            for part in claim.parts:
+                if part.finding.missing:
+                    say(f"  [dim]{escape(f'{part.definition.part}: {part.finding.missing}')}[/]")
+    console.print()
+    for line in _remarks(claims):
+        say(escape(line))
+
+
+def _grid(rows: list[list[str]], effect_width: int, style: str = "") -> "Padding":
+    """Rows in columns that are the same for all claims, indented."""
+    from rich.padding import Padding
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in COLUMNS[1:]:
+        justify: Literal["left", "right"] = "right" if name in _NUMBERS else "left"
+        width = effect_width if name == "effect" else _WIDTHS[name]
+        table.add_column(justify=justify, width=width, style=style)
+    for row in rows:
+        table.add_row(*row)
+    return Padding(table, (0, 0, 0, _INDENT))
+
+
+def _colored(part: Part) -> list[str]:
+    *cells, verdict = map(str, _cells(part))
+    return [*cells, f"[{_COLORS[part.verdict]}]{verdict}[/]"]
+
+
+def markdown_table(claims: Claims) -> str:
+    """The claims as a Markdown table, a row a part, and what they were judged on."""
+    lines = [
+        f"| {' | '.join(COLUMNS)} |",
+        "|---|---|--:|--:|---|--:|---|",
+    ]
+    for claim in claims.claims:
+        lines.append(f"| **{claim.name}** | *{claim.says}* | | | | | **{claim.verdict}** |")
+        for part in claim.parts:
+            missing = f": {part.finding.missing}" if part.finding.missing else ""
+            lines.append(f"| | {' | '.join(_cells(part))}{missing} |")
+    return "\n".join([*lines, "", *(f"- {line}" for line in _remarks(claims)), ""])
+
+
+def _cells(part: Part) -> list[str]:
+    definition, finding = part.definition, part.finding
+    name = definition.part if definition.decides else f"({definition.part})"
+    asked = f"{'>=' if definition.bound == 'at least' else '<='} {definition.threshold:g}"
+    if finding.value is None:
+        return [name, "-", asked, "-", "-", part.verdict]
+    effect = "-"
+    if finding.effect is not None:
+        effect = f"{number(finding.effect)} {finding.effect_name}"
+    p = "-" if part.p_adjusted is None else f"{part.p_adjusted:.2g}"
+    return [name, number(finding.value), asked, effect, p, part.verdict]
+
+
+def _remarks(claims: Claims) -> Iterator[str]:
+    metadata = claims.metadata
+    yield (
+        f"p: after {metadata['correction']}'s correction over {metadata['tests']} tests, of at "
+        f"most {metadata['permutations']} permutations each (seed {metadata['seed']}); a part "
+        f"with a test holds at p <= {metadata['alpha']:g} only. Parts in brackets do not decide."
+    )
+    over_bases = [
+        f"{claim.name} {part.definition.part} {p:.2g}"
+        for claim in claims.claims
+        for part in claim.parts
+        if (p := part.finding.details.get(OVER_BASES)) is not None
+    ]
+    if over_bases:
+        yield (
+            "These parts flip every edit by itself. Flipping the edits of a base together, as "
+            f"evidence for other bases must, gives p, not corrected: {', '.join(over_bases)}"
+        )
+    if bases := metadata.get("bases"):
+        yield f"bases of edits: {bases}"
+    for role, facts in metadata["tables"].items():
+        yield f"{role}: {_source(facts)}, {facts['rows']} vectors a layer"
+    if images := metadata.get("images"):
+        for role, facts in images["generators"].items():
+            yield f"images of {role}: {_source({'checkpoint': facts['source'], **facts})}"
+        yield f"images: {images['pairs'] or 'no'} pairs, {images['edits_a_group']} edits a group"
+        yield from images.get("skipped_edits", ())
+
+
+def _source(facts: dict[str, object]) -> str:
+    name = str(facts.get("checkpoint") or "a model")
+    if digest := facts.get("digest"):
+        name += f" ({str(digest)[:12]})"
+    if (step := facts.get("step")) is not None:
+        name += f", step {step}"
+    return name

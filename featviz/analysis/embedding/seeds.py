@@ -1,0 +1,170 @@
+"""How much a map hangs on its seed: the same vectors mapped many times."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from featviz.analysis.embedding.mapping import (
+    description,
+    one_point,
+    panel_map,
+    panel_of,
+    panel_ties,
+    starts_for,
+)
+from featviz.analysis.embedding.methods import method_named
+from featviz.analysis.embedding.orientation import orientation
+from featviz.analysis.embedding.settings import PERPLEXITY, START, Map, Places, Settings
+from featviz.analysis.embedding.starts import start_of
+from featviz.analysis.embedding.table import SEED_PLACES, EmbeddingTable, join
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable
+from featviz.base.progress import track
+
+
+def seed_spread(
+    table: FeatureTable,
+    layers: Sequence[str] | None = None,
+    seeds: Sequence[int] = range(10),
+    *,
+    method: str = "tsne",
+    perplexity: float = PERPLEXITY,
+    start: str = START,
+    shared: Mapping[str, pd.DataFrame] | None = None,
+) -> EmbeddingTable:
+    """`embed` with every seed, and how far the maps agree.
+
+    method: "tsne" or "sne". With the start "pca" seeds differ in the jitter alone, with "random"
+    in the whole start. The maps of a layer are moved, turned, mirrored and scaled onto the one
+    whose divergence is the median (Procrustes, distinct vectors counted once). That map is the
+    embedding; its column `seed_places` holds x, y of each seed in turn for every sketch, and its
+    panels hold `seeds`: seeds, median_seed, kl_divergence, trustworthiness and continuity by seed,
+    and `spread`: the root mean square distance of a vector's places to their mean, as a share of
+    the root mean square distance of the map's points to its centre. 0: every seed draws the same
+    map; about 1: the maps have nothing in common. `spread_table` makes a table of it.
+
+    Raises FeatvizError as `embed` does, for other methods, and for fewer than 2 different seeds.
+    """
+    if method not in ("tsne", "sne"):
+        raise FeatvizError(f"seeds are compared for tsne and sne; got '{method}'")
+    seeds = [int(seed) for seed in seeds]
+    if len(set(seeds)) < 2 or len(set(seeds)) < len(seeds):
+        raise FeatvizError(f"expected 2 or more different seeds; got {seeds}")
+    settings = Settings(seeds[0], perplexity, start=start)
+    table = one_point(table, layers)
+    frames, panels = [], []
+    for layer in table.layers:
+        ties = panel_ties(table, layer)
+        places = None
+        if shared is not None:
+            places = start_of(shared[layer], table.rows["sketch"].to_list(), ties)
+        maps = [
+            panel_map(
+                table, layer, method_named(method), ties, replace(settings, seed=seed), places
+            )
+            for seed in track(seeds, f"{table.checkpoint} {layer}: seeds")
+        ]
+        median = _median(maps)
+        signs = np.ones(2)
+        if shared is None:
+            groups = table.rows["group"].to_numpy()
+            signs = orientation(maps[median].coordinates[ties.index], groups)
+        reference = Map(maps[median].coordinates * signs, maps[median].metadata)
+        aligned = np.stack([align(one.coordinates, reference.coordinates) for one in maps])
+        frame, panel = panel_of(table, layer, ties, reference, turn=False)
+        by_sketch = aligned[:, ties.index].transpose(1, 0, 2).reshape(len(table), 2 * len(seeds))
+        frame[SEED_PLACES] = pd.Series(list(by_sketch))
+        panel["seeds"] = {
+            "seeds": seeds,
+            "median_seed": seeds[median],
+            **{
+                key: [one.metadata[key] for one in maps]
+                for key in ("kl_divergence", "trustworthiness", "continuity")
+            },
+            "spread": spread(aligned, reference.coordinates),
+        }
+        frames.append(frame)
+        panels.append(panel)
+    metadata = description(method, settings, panels, shared is not None)
+    return EmbeddingTable(pd.concat(frames, ignore_index=True), {**metadata, "seed": seeds})
+
+
+def spread_all(
+    tables: Sequence[FeatureTable],
+    layers: Sequence[str] | None = None,
+    seeds: Sequence[int] = range(10),
+    *,
+    method: str = "tsne",
+    share_start: bool = False,
+    **settings: Any,
+) -> EmbeddingTable:
+    """`seed_spread` of each table, joined; all of a layer from one start if `share_start`.
+
+    layers: of the first table if None. settings: as `seed_spread` takes them.
+    """
+    if not tables:
+        raise FeatvizError("no feature tables to embed")
+    layers = list(layers or tables[0].layers)
+    shared = None
+    if share_start:
+        shared = starts_for(tables, method, layers, settings.get("start", START))
+    return join(
+        seed_spread(table, layers, seeds, method=method, shared=shared, **settings)
+        for table in tables
+    )
+
+
+def spread_table(table: EmbeddingTable) -> pd.DataFrame:
+    """One row per panel of `seed_spread`: range of KL, mean trustworthiness, continuity, spread."""
+    rows = []
+    for panel in table.panels:
+        if "seeds" not in panel:
+            raise FeatvizError("the embedding was made with one seed; see seed_spread")
+        facts: dict[str, Any] = panel["seeds"]
+        rows.append(
+            {
+                "checkpoint": panel["checkpoint"],
+                "layer": panel["layer"],
+                "seeds": len(facts["seeds"]),
+                "kl_least": min(facts["kl_divergence"]),
+                "kl_most": max(facts["kl_divergence"]),
+                "trustworthiness": mean_known(facts["trustworthiness"]),
+                "continuity": mean_known(facts["continuity"]),
+                "spread": facts["spread"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def align(places: Places, reference: Places) -> Places:
+    """Move, turn, mirror and scale a map (D, 2) so that it lies on another as well as it can."""
+    from scipy.linalg import orthogonal_procrustes
+
+    centred = places - places.mean(axis=0)
+    target = reference - reference.mean(axis=0)
+    rotation, overlap = orthogonal_procrustes(centred, target)
+    aligned = centred @ rotation * (overlap / (centred**2).sum())
+    return np.asarray(aligned + reference.mean(axis=0))
+
+
+def spread(aligned: NDArray[np.float64], reference: Places) -> float:
+    """Root mean square distance of places (S, D, 2) to their means, in radii of the reference."""
+    radius = np.sqrt(((reference - reference.mean(axis=0)) ** 2).sum(axis=1).mean())
+    away = np.sqrt(((aligned - aligned.mean(axis=0)) ** 2).sum(axis=2).mean())
+    return float(away / radius)
+
+
+def mean_known(values: Sequence[float | None]) -> float | None:
+    """The mean of those that are known."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _median(maps: Sequence[Map]) -> int:
+    """Which map has the median divergence, the lower one of two."""
+    order = np.argsort([one.metadata["kl_divergence"] for one in maps], kind="stable")
+    return int(order[(len(maps) - 1) // 2])

@@ -1,0 +1,209 @@
+"""Measuring checkpoints: quality on held-out pairs, edit locality, shift robustness."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from featviz.analysis.evaluation.images import Painter, painter
+from featviz.analysis.evaluation.locality import locality_rows, measure_locality
+from featviz.analysis.evaluation.lpips import DESCRIPTOR_LAYER, Lpips, load_lpips, lpips_file
+from featviz.analysis.evaluation.pairs import (
+    LEAST_PAIRS,
+    choose_pairs,
+    measure_pairs,
+    quality_rows,
+    robustness_rows,
+)
+from featviz.analysis.evaluation.pixels import require_scikit_image
+from featviz.analysis.evaluation.table import EvaluationTable, make_table
+from featviz.base.assets import ASSETS
+from featviz.base.errors import FeatvizError, require_whole
+from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
+from featviz.faces.pairs import PairSet
+from featviz.generators.checkpoint import Checkpoints, open_checkpoints
+from featviz.generators.device import device_at_hand, exactly
+from featviz.sketches.edits import MARGIN, check_edits
+from featviz.sketches.sketch_set import SketchSet
+
+Part = Literal["quality", "locality", "robustness"]
+PARTS: tuple[Part, ...] = get_args(Part)
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How checkpoints are measured.
+
+    parts: which of quality, locality and robustness. count: pairs. moved_count: how many of these
+    have their contours moved. edits: at most so many edits a group; None for all. size: side of
+    sketches and images in pixels; None for that of each checkpoint. lpips_size: larger images are
+    averaged down to this side for LPIPS and descriptors. margin: pixels at 512 around an edit
+    that count as edited. seed: which pairs, and the directions of their moves. Raises
+    FeatvizError for values that make no sense.
+    """
+
+    parts: tuple[Part, ...] = PARTS
+    count: int = 100
+    moved_count: int = 24
+    edits: int | None = None
+    size: int | None = None
+    lpips_size: int = 256
+    margin: float = MARGIN
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise FeatvizError(f"expected one or more parts of {', '.join(PARTS)}; given none")
+        if unknown := [part for part in self.parts if part not in PARTS]:
+            raise FeatvizError(f"unknown part '{unknown[0]}'; there are {', '.join(PARTS)}")
+        require_whole(self, LEAST_PAIRS, "count", "moved_count")
+        require_whole(self, 32, "lpips_size")
+        require_whole(self, 0, "seed")
+        for name in ("edits", "size"):
+            if getattr(self, name) is not None:
+                require_whole(self, 1, name)
+        if not 0 <= self.margin < np.inf:
+            raise FeatvizError(f"the margin must be 0 px or more; got {self.margin}")
+
+    @property
+    def needs_pairs(self) -> bool:
+        """Whether any part looks at photos."""
+        return "quality" in self.parts or "robustness" in self.parts
+
+
+def evaluate(
+    sources: Sequence[str | Path],
+    settings: EvaluationSettings,
+    pairs: PairSet | None = None,
+    sketches: SketchSet | None = None,
+    variant: str | None = None,
+) -> tuple[EvaluationTable, list[str]]:
+    """Measure checkpoints, and list what had to be skipped.
+
+    pairs: for quality and robustness; their test split is used. sketches: for locality. variant:
+    of a .pth of pix2pixHD. Everything is checked before anything is measured. Raises FeatvizError
+    for unusable input.
+    """
+    checkpoints = open_checkpoints(sources, variant)
+    sizes = _check(checkpoints, settings)
+    names = list(checkpoints.names)
+    skipped: list[str] = []
+    rows: list[tuple[Any, ...]] = []
+    lpips = chosen = None
+    if settings.needs_pairs:
+        if pairs is None:
+            raise FeatvizError("quality and robustness need pairs; given none")
+        require_scikit_image()
+        lpips = load_lpips()
+        count = settings.count if "quality" in settings.parts else settings.moved_count
+        chosen, skipped = choose_pairs(pairs, count, settings.seed)
+    if "locality" in settings.parts:
+        if sketches is None:
+            raise FeatvizError("edit locality needs sketches; given none")
+        check_edits(sketches, sizes, settings.edits)
+    facts: dict[str, dict[str, Any]] = {}
+    for checkpoint in checkpoints:
+        name = checkpoint.name
+        paint = painter(checkpoint, settings.size)
+        facts[name] = {**checkpoint.provenance(), "size": paint.size}
+        try:
+            with exactly(paint.device):
+                if lpips is not None and chosen is not None:
+                    rows += _pair_rows(paint, lpips, chosen, settings, name)
+                if "locality" in settings.parts and sketches is not None:
+                    locality = measure_locality(
+                        paint,
+                        sketches,
+                        paint.size,
+                        settings.margin,
+                        settings.edits,
+                        f"{name}: edits",
+                    )
+                    skipped += [line for line in locality.skipped if line not in skipped]
+                    rows += locality_rows(name, locality)
+        except FeatvizError as error:
+            raise FeatvizError(f"{name}: {error}") from None
+    metadata = _metadata(settings, chosen, sketches, facts)
+    order = {part: position for position, part in enumerate(PARTS)}
+    rows.sort(key=lambda entry: (names.index(entry[0]), order[entry[1]]))
+    return make_table(rows, metadata), skipped
+
+
+def _pair_rows(
+    paint: Painter, lpips: Lpips, pairs: PairSet, settings: EvaluationSettings, name: str
+) -> list[tuple[Any, ...]]:
+    measures = measure_pairs(
+        paint,
+        lpips,
+        pairs,
+        settings.lpips_size,
+        moved=settings.moved_count if "robustness" in settings.parts else 0,
+        seed=settings.seed,
+        description=f"{name}: pairs",
+    )
+    rows = quality_rows(name, measures) if "quality" in settings.parts else []
+    return rows + (robustness_rows(name, measures) if "robustness" in settings.parts else [])
+
+
+def _check(checkpoints: Checkpoints, settings: EvaluationSettings) -> set[int]:
+    """The sizes at which the checkpoints paint; each is loaded once to see if it is fit."""
+    sizes = set()
+    for checkpoint in checkpoints:
+        if "locality" in settings.parts:
+            checkpoint.require_sketch_alone()
+        else:
+            checkpoint.require_whole()
+            checkpoint.require_conditions()
+        sizes.add(painter(checkpoint, settings.size).size)
+    return sizes
+
+
+def _metadata(
+    settings: EvaluationSettings,
+    pairs: PairSet | None,
+    sketches: SketchSet | None,
+    checkpoints: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        VERSION_KEY: VERSION,
+        "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},
+        "device": device_at_hand().type,
+        "parts": list(settings.parts),
+        "seed": settings.seed,
+        "checkpoints": checkpoints,
+    }
+    if pairs is not None:
+        asset = ASSETS["lpips"]
+        metadata["versions"]["scikit-image"] = version("scikit-image")
+        metadata["data"] = {
+            "folder": pairs.folder.name,
+            "origin": pairs.origin,
+            "split": "test",
+            "pairs": len(pairs),
+            "moved_pairs": min(settings.moved_count, len(pairs))
+            if "robustness" in settings.parts
+            else 0,
+            "fingerprint": pairs.fingerprint(),
+        }
+        metadata["lpips"] = {
+            "weights": f"VGG16, version 0.1 ({asset.package} {asset.version})",
+            "file": lpips_file().name,
+            "sha256": asset.members[0].sha256,
+            "size": settings.lpips_size,
+        }
+        metadata["kernel_distance"] = {
+            "descriptor": f"mean over positions of VGG16's {DESCRIPTOR_LAYER}",
+            "kernel": "(x . y / 512 + 1)^3",
+            "estimator": "unbiased, for pairs",
+        }
+    if "locality" in settings.parts and sketches is not None:
+        metadata["sketches"] = {
+            "folder": sketches.folder.name,
+            "fingerprint": fingerprint(sketches),
+            "margin": settings.margin,
+            "edits_a_group": settings.edits,
+        }
+    return metadata

@@ -1,0 +1,110 @@
+"""An evaluation as text: small tables for the terminal."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from featviz.analysis.evaluation.locality import EYES_MEASURE, RATIO_MEASURE
+from featviz.analysis.evaluation.table import ALL_GROUPS, EvaluationTable
+
+_QUALITY = {"lpips": "LPIPS", "ssim": "SSIM", "psnr": "PSNR, dB", "kernel distance": "kernel dist."}
+_LOCALITY = ("inside", "outside", RATIO_MEASURE, EYES_MEASURE)
+_DECIMALS = {"psnr": 2, "kernel distance": 4, "inside": 2, "outside": 2, EYES_MEASURE: 2}
+_UNITS = {"shift": "px", "rotation": "deg"}
+
+
+def summary(table: EvaluationTable) -> str:
+    """The tables of all parts that were measured, each under a line that says what it shows."""
+    parts = {"quality": _quality, "locality": _locality, "robustness": _robustness}
+    return "\n\n".join(parts[part](table) for part in parts if part in table.parts)
+
+
+def _quality(table: EvaluationTable) -> str:
+    data = table.metadata["data"]
+    head = (
+        f"Quality on {data['pairs']} held-out pairs of {data['folder']}, +- standard error; "
+        f"LPIPS at {table.metadata['lpips']['size']} px or less"
+    )
+    columns = [(title, {"measure": measure}) for measure, title in _QUALITY.items()]
+    return f"{head}\n{_grid(table, 'quality', '', columns, with_error=True)}"
+
+
+def _locality(table: EvaluationTable) -> str:
+    sketches = table.metadata["sketches"]
+    head = (
+        f"Edit locality on {sketches['folder']}: mean absolute change, grey levels of 255, in the "
+        f"edited area (edit + {sketches['margin']:g} px at 512), outside, and at unedited eyes; "
+        "means over groups"
+    )
+    columns: Columns = [(name, {"measure": name, "group": ALL_GROUPS}) for name in _LOCALITY]
+    grids = [_grid(table, "locality", "", columns, with_error=True)]
+    of_part = table.values(part="locality")
+    groups = [group for group in of_part["group"].drop_duplicates() if group != ALL_GROUPS]
+    for measure in (RATIO_MEASURE, EYES_MEASURE):
+        columns = [(group, {"measure": measure, "group": group}) for group in groups]
+        grids.append(_grid(table, "locality", measure, columns))
+    return "\n".join([head, *grids])
+
+
+def _robustness(table: EvaluationTable) -> str:
+    grids = []
+    for measure in ("lpips", "ssim", "kernel distance"):
+        found = table.values(part="robustness", measure=measure)[["move", "amount"]]
+        places = [
+            (str(move), float(amount))
+            for move, amount in found.drop_duplicates().itertuples(index=False)
+        ]
+        columns: Columns = [
+            (
+                f"{amount:g} {_UNITS[move]}",
+                {"measure": measure, "move": move, "amount": amount},
+            )
+            for move, amount in places
+            # At rest both kinds of move are the same: shown once.
+            if amount or move == "shift"
+        ]
+        grids.append(_grid(table, "robustness", _QUALITY[measure], columns))
+    head = (
+        f"Shift robustness on {table.metadata['data']['moved_pairs']} pairs: contours moved (px at "
+        "512, degrees), photos not; loss: mean over all amounts against unmoved"
+    )
+    losses: Columns = [
+        (f"{_QUALITY[measure]}, {move}", {"measure": f"{measure} loss", "move": move})
+        for measure in ("lpips", "ssim")
+        for move in _UNITS
+    ]
+    grids.append(_grid(table, "robustness", "loss", losses, with_error=True))
+    return "\n".join([head, *grids])
+
+
+Columns = Sequence[tuple[str, dict[str, Any]]]
+"""Titles, and the conditions of `EvaluationTable.estimate`."""
+
+
+def _grid(
+    table: EvaluationTable, part: str, corner: str, columns: Columns, with_error: bool = False
+) -> str:
+    rows = [[corner, *(title for title, _ in columns)]]
+    for name in table.checkpoints:
+        cells = [name]
+        for _, conditions in columns:
+            found = table.estimate(checkpoint=name, part=part, **conditions)
+            decimals = _DECIMALS.get(conditions["measure"], 3)
+            text = "-" if math.isnan(found.value) else f"{found.value:.{decimals}f}"
+            if with_error and not math.isnan(found.standard_error):
+                text += f" +- {found.standard_error:.{decimals}f}"
+            cells.append(text)
+        rows.append(cells)
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as lines: the first column to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,38 @@
+"""Leakage: what an edit changes where it cannot reach by convolutions, and which way it came.
+
+An instance norm takes its statistics over the whole map, so a local edit changes every position.
+Convolutions carry an edit only as far as their receptive field. Both are measured here, and told
+apart by holding the statistics at the values that they have for the base sketch.
+"""
+
+from featviz.analysis.leakage.change import relative_change
+from featviz.analysis.leakage.maps import LeakageMaps, read_maps, write_maps
+from featviz.analysis.leakage.measure import Leakage, measure_leakage
+from featviz.analysis.leakage.modes import default_modes
+from featviz.analysis.leakage.reach import reach
+from featviz.analysis.leakage.single import edit_changes, edit_reach
+from featviz.analysis.leakage.statistics import Statistics, hold_statistics, record_statistics
+from featviz.analysis.leakage.summary import summarize, summary
+from featviz.analysis.leakage.table import LeakageTable, join_leakage, read_leakage, write_leakage
+
+__all__ = [
+    "Leakage",
+    "LeakageMaps",
+    "LeakageTable",
+    "Statistics",
+    "default_modes",
+    "edit_changes",
+    "edit_reach",
+    "hold_statistics",
+    "join_leakage",
+    "measure_leakage",
+    "reach",
+    "read_leakage",
+    "read_maps",
+    "record_statistics",
+    "relative_change",
+    "summarize",
+    "summary",
+    "write_leakage",
+    "write_maps",
+]

@@ -1,0 +1,45 @@
+"""Change: how different an edit's activations are from its base's, position by position."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from featviz.analysis.leakage.table import IMAGE
+from featviz.sketches.edits import absolute_change, difference
+
+Change = NDArray[np.float64]
+
+
+def scale_of(layer: str, base: Tensor) -> float:
+    """What the changes of a layer are relative to; of the image, [-1, 1], its range.
+
+    Root mean square length of the base's vectors over the whole map (1, C, H, W), one number a
+    layer: at single positions a ReLU often leaves nothing, and a change from nothing would have no
+    size.
+    """
+    if layer == IMAGE:
+        return 2.0
+    lengths = torch.linalg.vector_norm(base, dim=1, dtype=torch.float64)
+    return float(lengths.square().mean().sqrt())
+
+
+def change_of(layer: str, activation: Tensor, base: Tensor, scale: float) -> Change:
+    """The change of a layer's map, or of the image, against the base's: (1, C, H, W) -> (H, W).
+
+    scale: `scale_of` the base. Of a layer the length of the difference of the vectors at each
+    position, of the image the mean absolute difference of the channels, so 1 is from black to
+    white and 1/255 a grey level; float64. 0 means equal to the last bit. In a layer that is dead
+    for the base, whose scale is 0, any change is infinite.
+    """
+    if layer == IMAGE:
+        return absolute_change(activation, base) / (127.5 * scale)
+    # In double precision: squares of tiny differences would vanish in single.
+    length = torch.linalg.vector_norm(difference(activation, base), dim=1, dtype=torch.float64)[0]
+    changes = np.asarray(length.cpu().numpy())
+    return np.asarray(changes / scale) if scale else np.where(changes == 0, 0.0, np.inf)
+
+
+def relative_change(layer: str, activation: Tensor, base: Tensor) -> Change:
+    """`change_of` a layer with the scale of the base."""
+    return change_of(layer, activation, base, scale_of(layer, base))

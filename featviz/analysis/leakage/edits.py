@@ -1,0 +1,76 @@
+"""The edits of a sketch set, with the cells of each layer over which changes are averaged."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from featviz.analysis.leakage.reach import Mask, cells_of, reach
+from featviz.analysis.leakage.single import changed_pixels
+from featviz.probing.receptive_field import Geometry
+from featviz.sketches.edits import image_of, read_edits
+from featviz.sketches.sketch_set import SketchSet
+from featviz.sketches.tensors import encode_image, input_channels
+
+Read = Callable[[SketchSet, int, int], Tensor]
+"""(sketches, row, size) -> the sketch as a network takes it, (1, C, size, size)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Of one layer: what convolutions reach, what stands for the edited area and for the eyes."""
+
+    reach: Mask
+    area: Mask
+    eyes: Mask
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedEdit:
+    """An edited sketch as the network takes it, (1, C, H, W), and its cells by layer."""
+
+    sketch: str
+    group: str
+    base: str
+    image: Tensor
+    cells: Mapping[str, Cells]
+
+
+def place_edits(
+    sketches: SketchSet,
+    pairs: Sequence[tuple[int, int]],
+    geometries: Mapping[str, Geometry],
+    read: Read,
+    size: int,
+    margin: float,
+) -> Iterator[PlacedEdit]:
+    """The edits of some pairs (sketch, base) of one base; not those that equal it at this size.
+
+    margin: pixels at 512 around the changed ones that belong to the edited area, and around the
+    ink of eyes that belong to the eyes.
+    """
+    base = read(sketches, pairs[0][1], size)
+    for edit in read_edits(sketches, pairs, size, margin):
+        if not edit.changed.any():
+            continue
+        image = read(sketches, edit.number, size)
+        # What the network is given may differ in more than the sketch, such as boundaries.
+        changed = changed_pixels(base, image)
+        cells = {}
+        for layer, geometry in geometries.items():
+            area = cells_of(geometry, edit.area)
+            cells[layer] = Cells(
+                reach(geometry, changed), area, cells_of(geometry, edit.around_eyes) & ~area
+            )
+        name, group, base_name = sketches.index[["sketch", "group", "base"]].iloc[edit.number]
+        yield PlacedEdit(str(name), str(group), str(base_name), image, cells)
+
+
+def reader(model: nn.Module) -> Read:
+    """How a network that takes nothing but a sketch is given it."""
+    channels = input_channels(model)
+
+    def read(sketches: SketchSet, number: int, size: int) -> Tensor:
+        return encode_image(image_of(sketches, number, size), channels)[None]
+
+    return read

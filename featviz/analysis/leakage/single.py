@@ -1,0 +1,181 @@
+"""One edit of one image: what it changes in each layer, and how far convolutions carry it."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from featviz.analysis.leakage.change import Change, relative_change
+from featviz.analysis.leakage.free import free_parts
+from featviz.analysis.leakage.modes import held_norms
+from featviz.analysis.leakage.reach import Mask, reach
+from featviz.analysis.leakage.statistics import (
+    Statistics,
+    hold_statistics,
+    instance_norms,
+    record_statistics,
+)
+from featviz.analysis.leakage.table import FREE, IMAGE
+from featviz.base.errors import FeatvizError
+from featviz.probing.activations import evaluating, truncated_forward
+from featviz.probing.receptive_field import Geometry, trace_geometry
+
+
+class Changes(dict[str, Change]):
+    """The change of each layer at every position: layer -> (h, w) float64.
+
+    not_held: by name, what let positions see each other although statistics were held, each with
+    what it is: "decoder.norm (group norm)"; what came through it counts as convolutions. Empty
+    in "free".
+    """
+
+    def __init__(self, changes: Mapping[str, Change], not_held: Sequence[str] = ()) -> None:
+        super().__init__(changes)
+        self.not_held = tuple(not_held)
+
+
+def edit_changes(
+    model: nn.Module, base: Tensor, edited: Tensor, layers: Sequence[str], mode: str = FREE
+) -> Changes:
+    """The change of each layer at every position by one edit: layer -> (h, w) float64.
+
+    base, edited: images as the model takes them, (1, C, H, W). layers: as in
+    `record_activations`; "image" is the model's output. mode: whose statistics are held at those
+    of the base, see `held_norms`; `not_held` of what is returned names what stays free all the
+    same. What a change is: see `change_of`. The model runs in evaluation mode. Raises FeatvizError
+    for a layer that gives no maps (1, C, H, W), or of which that is not known.
+    """
+    changed_pixels(base, edited)
+    trace(model, layers, base)
+    statistics = {} if mode == FREE else record_statistics(model, base)
+    with reading(model, layers) as activations, holding(model, statistics, mode):
+        # The base too, so that a network whose statistics are held is compared with itself.
+        before = activations(base)
+        after = activations(edited)
+    changes = {layer: relative_change(layer, after[layer], before[layer]) for layer in layers}
+    return Changes(changes, () if mode == FREE else not_held(model, layers, base, statistics))
+
+
+def edit_reach(
+    model: nn.Module, base: Tensor, edited: Tensor, layers: Sequence[str]
+) -> dict[str, Mask]:
+    """The cells of each layer that convolutions reach from the changed pixels: (h, w) bool.
+
+    Arguments as of `edit_changes`; see `reach`. Raises FeatvizError for a layer whose geometry is
+    not known.
+    """
+    changed = changed_pixels(base, edited)
+    geometries = placed(trace(model, layers, base))
+    return {layer: reach(geometries[layer], changed) for layer in layers}
+
+
+def changed_pixels(base: Tensor, edited: Tensor) -> Mask:
+    """Where two images (1, C, H, W) differ in any channel: (H, W) bool."""
+    if base.shape != edited.shape or base.ndim != 4 or len(base) != 1:
+        raise FeatvizError(
+            f"an edit is two images (1, C, H, W) of one shape; got {tuple(base.shape)} and "
+            f"{tuple(edited.shape)}"
+        )
+    return (base != edited)[0].any(dim=0).cpu().numpy()
+
+
+def trace(model: nn.Module, layers: Sequence[str], image: Tensor) -> dict[str, Geometry]:
+    """The geometry of layers, "image" among them, for images like this one (1, C, H, W).
+
+    Raises FeatvizError for a layer that gives no maps (1, C, H, W), or of which that is not known.
+    """
+    _, channels, height, width = image.shape
+    names = _names(model, layers)
+    found = trace_geometry(_whole(model), list(names.values()), (width, height), channels)
+    for layer, name in names.items():
+        if found[name].map_size is None:
+            raise FeatvizError(
+                f"layer '{layer}' gives no maps: {found[name].reason}; "
+                "choose one with output (N, C, H, W)"
+            )
+    return {layer: found[name] for layer, name in names.items()}
+
+
+def placed(geometries: Mapping[str, Geometry]) -> Mapping[str, Geometry]:
+    """The same geometries, all known; raises FeatvizError for a layer whose is not."""
+    for layer, geometry in geometries.items():
+        if not geometry.known:
+            raise FeatvizError(
+                f"where convolutions carry an edit to in layer '{layer}' is not known: "
+                f"{geometry.reason}; leave the layer out"
+            )
+    return geometries
+
+
+def not_held(
+    model: nn.Module, layers: Sequence[str], image: Tensor, statistics: Mapping[str, Statistics]
+) -> tuple[str, ...]:
+    """What lets positions see each other and cannot be held, each with what it is.
+
+    statistics: what `record_statistics` gave. Instance norms that take no part in the forward,
+    whose statistics are none, are named too.
+    """
+    whole, names = _whole(model), _names(model, layers)
+    held = {f"{IMAGE}.{name}" if name else IMAGE for name in statistics}
+    free = {
+        name.removeprefix(IMAGE).removeprefix(".") or "the model's own forward": kind
+        for name, kind in free_parts(whole, list(names.values()), image, held).items()
+    }
+    idle = {name: "takes no part" for name in instance_norms(model) if name not in statistics}
+    return tuple(f"{name} ({what})" for name, what in {**free, **idle}.items())
+
+
+@contextmanager
+def reading(
+    model: nn.Module, layers: Sequence[str]
+) -> Iterator[Callable[[Tensor], dict[str, Tensor]]]:
+    """Yield a function from an image (1, C, H, W) to the maps of layers, "image" among them."""
+    names, whole = _names(model, layers), _whole(model)
+    sample = next((tensor for tensor in model.parameters() if tensor.is_floating_point()), None)
+    with (
+        torch.inference_mode(),
+        evaluating(whole),
+        truncated_forward(whole, list(names.values())) as forward,
+    ):
+
+        def activations(image: Tensor) -> dict[str, Tensor]:
+            found = forward(image if sample is None else image.to(sample.device, sample.dtype))
+            for layer, name in names.items():
+                if not torch.isfinite(found[name]).all():
+                    raise FeatvizError(f"layer '{layer}' gives NaN or infinity")
+            return {layer: found[name] for layer, name in names.items()}
+
+        yield activations
+
+
+@contextmanager
+def holding(model: nn.Module, statistics: Mapping[str, Statistics], mode: str) -> Iterator[None]:
+    """Inside the `with`, the statistics that the mode names are held; none in "free".
+
+    Norms without statistics, which take no part in the forward, are left out; raises FeatvizError
+    if no other is left.
+    """
+    if mode == FREE:
+        yield
+        return
+    norms = [name for name in held_norms(model, mode) if name in statistics]
+    if not norms:
+        raise FeatvizError(
+            f"mode '{mode}' holds nothing: its norms take no part in the forward of this model"
+        )
+    with hold_statistics(model, statistics, norms):
+        yield
+
+
+def _whole(model: nn.Module) -> nn.Module:
+    """The model as the one part, "image", of another, so that its output is a layer's."""
+    return nn.Sequential(OrderedDict([(IMAGE, model)]))
+
+
+def _names(model: nn.Module, layers: Sequence[str]) -> dict[str, str]:
+    own = {name for name, _ in model.named_modules(remove_duplicate=False)}
+    return {
+        layer: f"{IMAGE}.{layer}" if layer in own and layer != IMAGE else layer for layer in layers
+    }

@@ -1,0 +1,98 @@
+"""Writing files so that a reader never meets half of one."""
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featviz.base.errors import FeatvizError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FRAME_FORMATS = (".csv", ".parquet")
+"""How `write_frame` writes numbers."""
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block succeeds.
+
+    The temporary name keeps the suffix, so writers that look at it work. On any error the
+    temporary file is removed and whatever stood at `path` stays as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        # Some writers make private files; a new file gets what the user's umask grants.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def require_file(path: Path, name: str) -> None:
+    """Raise FeatvizError if something that is no file has this path: reading a pipe never ends."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return  # Whoever opens it says more.
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise FeatvizError(f"{name} is {kind}; expected a file")
+
+
+def require_ending(path: Path, what: str, endings: Sequence[str]) -> None:
+    """Raise FeatvizError unless a name ends in one of these, such as .csv, in any case."""
+    if Path(path).suffix.lower() not in endings:
+        raise FeatvizError(
+            f"cannot write {what} to {path}: expected a name ending in {', '.join(endings)}"
+        )
+
+
+def require_text(path: Path) -> None:
+    """Raise FeatvizError if a path is not in UTF-8, so that no table could hold it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise FeatvizError(
+            f"the name of {shown(path)} is not UTF-8; rename it, or its folder"
+        ) from None
+
+
+def shown(path: Path) -> str:
+    """A path as text that can be written anywhere, whatever bytes it is made of."""
+    return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def write_frame(frame: "pd.DataFrame", path: Path) -> None:
+    """Write rows as .csv or .parquet (see FRAME_FORMATS), complete or not at all."""
+    path = Path(path)
+    require_ending(path, "a table", FRAME_FORMATS)
+    with atomic_write(path) as temporary:
+        if path.suffix.lower() == ".csv":
+            frame.to_csv(temporary, index=False)
+        else:
+            frame.to_parquet(temporary, index=False)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what `atomic_write` of this path has left where it was killed.
+
+    Only while nobody else writes it: a file that is being written looks the same.
+    """
+    for temporary in path.parent.glob(f".{path.stem}.????????.tmp{path.suffix}"):
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,282 @@
+"""Images x layers x points -> feature table.
+
+The dense engine runs the network up to the last wanted layer and keeps nothing of each map but
+the wanted cells. It is the plain computation that the sparse one, see `extraction.sparse`, has to
+agree with.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import closing
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable
+from featviz.base.points import PROBE_POINT, Point, check_point, whole_pair
+from featviz.base.progress import track
+from featviz.base.provenance import VERSION, VERSION_KEY
+from featviz.extraction.cells import Placing, boxes, cell_reader, place_cells, side
+from featviz.extraction.engines import Engine, choose_engine
+from featviz.extraction.inputs import Input, LabelledImages, read_inputs
+from featviz.extraction.loading import load_batches
+from featviz.extraction.sparse import Layouts, SparseReader, in_parallel, trim_heap
+from featviz.generators.device import exactly
+from featviz.probing.activations import (
+    Stage,
+    evaluating,
+    find_layers,
+    require_finite_weights,
+    truncated_forward,
+)
+from featviz.probing.receptive_field import Position, trace_geometry
+from featviz.sketches.tensors import Image, encode_image, input_channels
+
+FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
+
+# Images between two times that vectors are joined, and that the sparse engine gives memory back.
+_TRIM_EVERY = 64
+
+
+def extract(
+    model: nn.Module,
+    sketches: LabelledImages | Iterable[Image],
+    points: Sequence[Point] = (PROBE_POINT,),
+    layers: Sequence[str] = FRONT_END_LAYERS,
+    stage: Stage = "activation",
+    *,
+    names: Iterable[str] | None = None,
+    groups: Iterable[str] | None = None,
+    encode: Callable[[Any], Tensor] | None = None,
+    positions: Placing = "computed",
+    engine: Engine = "auto",
+    batch_size: int = 8,
+    provenance: Mapping[str, Any] | None = None,
+    layouts: Layouts | None = None,
+) -> FeatureTable:
+    """Read the activation vectors of `layers` at `points` for every sketch.
+
+    model: any module that takes one batch of images (N, C, H, W). It runs in evaluation mode
+    where its weights are, and gets its training flags back.
+    sketches: a sketch set, or images of one size, also from a generator: uint8 (H, W) or
+    (H, W, 3), or float tensors (C, H, W) ready for the network. They are taken one batch at a
+    time and let go. names, groups: what to call plain images and their groups; numbers and ""
+    if not given.
+    points: input pixels (x right, y down). layers, stage: see `record_activations`.
+    encode: turns one image into a float tensor (C, H, W); `encode_image` with the channels of
+    the model's first convolution if not given.
+    positions: "computed" follows the layers and refuses a layer whose geometry is unknown (see
+    `receptive_field`); "proportional" takes the cell at the same share of the map; a mapping
+    gives, for each layer, a cell (column, row) for each point.
+    engine: "dense" runs the network as it is; "sparse" computes each distinct window of a map
+    once, for chains of convolutions, instance norms and activations on a CPU, and refuses others;
+    "auto" takes the sparse one where it can and pays, and records why if it does not.
+    batch_size: images a forward on an accelerator. On a CPU every image runs by itself, which is
+    as fast and makes a vector independent of its neighbours to the last bit.
+    provenance: checkpoint, digest, variant, ... for the table's metadata.
+    layouts: what the sparse engine remembers of images, the same object for several models that
+    read the same ones.
+
+    Returns one row per sketch and point, sketch by sketch. Raises FeatvizError for unknown
+    layers, points that are no pixels of the image, no sketches or sketches of different sizes,
+    other numbers of labels than of images, for weights or activations that are NaN or infinite,
+    and for what the sparse engine, if asked for, cannot compute.
+    """
+    layers, points = tuple(dict.fromkeys(layers)), tuple(map(whole_pair, points))
+    _require_sensible(points, positions, batch_size)
+    find_layers(model, layers, stage)
+    details = {"checkpoint": type(model).__name__, **(provenance or {})}
+    name = str(details["checkpoint"])
+    require_finite_weights(model, name)
+
+    channels = input_channels(model)
+    encode = encode or (lambda image: encode_image(image, channels))
+    inputs = read_inputs(sketches, names, groups, encode)
+    first = next(inputs, None)
+    if first is None:
+        raise FeatvizError("there are no sketches to extract from; expected at least one")
+    cells, places = _place(model, first, points, layers, stage, positions)
+    total = len(sketches) if isinstance(sketches, Sized) else None
+    sized = (_of_one_size(item, first) for item in track(chain([first], inputs), name, total))
+    choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
+    if choice.sparse is None:
+        found = _read_dense(model, sized, cells, stage, batch_size)
+    else:
+        found = _read_sparse(model, sized, choice.sparse)
+    rows, vectors = _gather(found, layers, points)
+    return FeatureTable(
+        rows=pd.DataFrame(rows, columns=["sketch", "group", "point_x", "point_y"]),
+        vectors=vectors,
+        metadata={
+            **dict.fromkeys(("digest", "variant", "architecture", "step")),
+            **details,
+            "stage": stage,
+            "points": [list(point) for point in points],
+            **places,
+            "engine": choice.name,
+            "engine_reason": choice.reason,
+            VERSION_KEY: VERSION,
+            "torch": torch.__version__,
+            "sketches": sketches.folder.name if isinstance(sketches, LabelledImages) else None,
+            "size": side((first.tensor.shape[2], first.tensor.shape[1])),
+        },
+    )
+
+
+def _require_sensible(points: Sequence[Point], positions: Placing, batch_size: int) -> None:
+    if isinstance(positions, str) and positions not in ("computed", "proportional"):
+        raise FeatvizError(
+            f"unknown positions '{positions}'; there are computed, proportional, or your own cells"
+        )
+    if not points or len(set(points)) < len(points):
+        raise FeatvizError(f"expected one or more different points; got {list(points)}")
+    if batch_size < 1:
+        raise FeatvizError(f"the batch size must be at least 1; got {batch_size}")
+
+
+def _place(
+    model: nn.Module,
+    image: Input,
+    points: Sequence[Point],
+    layers: Sequence[str],
+    stage: Stage,
+    positions: Placing,
+) -> tuple[Mapping[str, Sequence[Position]], dict[str, Any]]:
+    """For each layer, in the order of the forward, the cells to read; and what a table tells of it.
+
+    Raises FeatvizError for points that are no pixels of the image.
+    """
+    channels, height, width = image.tensor.shape
+    for point in points:
+        check_point(point, (width, height))
+    geometries = trace_geometry(model, layers, (width, height), channels, stage)
+    cells = {
+        layer: place_cells(layer, geometry, points, positions)
+        for layer, geometry in geometries.items()
+    }
+    told: dict[str, Any] = {
+        "positions": {layer: [list(cell) for cell in cells[layer]] for layer in layers},
+        "position_rule": positions if isinstance(positions, str) else "given",
+        "receptive_fields": {layer: side(geometries[layer].extent) for layer in layers},
+        "receptive_field_boxes": {
+            layer: boxes(geometries[layer], cells[layer]) for layer in layers
+        },
+        "sees_whole_map": {layer: geometries[layer].sees_whole_map for layer in layers},
+    }
+    return cells, told
+
+
+def _gather(
+    found: "Read", layers: Sequence[str], points: Sequence[Point]
+) -> tuple[list[tuple[str, str, int, int]], dict[str, NDArray[np.float32]]]:
+    """The rows and the vectors of all images; raises FeatvizError for those that are not finite."""
+    rows: list[tuple[str, str, int, int]] = []
+    vectors = {layer: _Pieces() for layer in layers}
+    # Closed at once on an error too, whoever keeps it: the model and torch's threads are as before.
+    with closing(found):
+        for batch, values in found:
+            # The mapping is in the order of the forward: the first bad layer is the culprit.
+            for layer, read in values.items():
+                _require_finite(read, layer, batch, points)
+                vectors[layer].add(read.flatten(0, 1).numpy())
+            rows += [(item.name, item.group, x, y) for item in batch for x, y in points]
+    # One layer after the other is let go, so that they are not all there twice.
+    return rows, {layer: vectors.pop(layer).joined() for layer in layers}
+
+
+class _Pieces:
+    """Arrays that are to be one.
+
+    Some are joined as soon as there are `_TRIM_EVERY`: each of them, lying between large tables
+    that come and go, would keep a page of the heap from being given back.
+    """
+
+    def __init__(self) -> None:
+        self._joined: list[NDArray[np.float32]] = []
+        self._new: list[NDArray[np.float32]] = []
+
+    def add(self, piece: NDArray[np.float32]) -> None:
+        self._new.append(piece)
+        if len(self._new) == _TRIM_EVERY:
+            self._joined.append(np.concatenate(self._new))
+            self._new.clear()
+
+    def joined(self) -> NDArray[np.float32]:
+        return np.concatenate([*self._joined, *self._new])
+
+
+Read = Generator[tuple[list[Input], dict[str, Tensor]], None, None]
+
+
+def _read_dense(
+    model: nn.Module,
+    inputs: Iterator[Input],
+    cells: Mapping[str, Sequence[Position]],
+    stage: Stage,
+    batch_size: int,
+) -> Read:
+    """Batches, and for each layer in the order of the forward (N, points, C) float32."""
+    device, dtype = _home(model)
+    with (
+        torch.inference_mode(),
+        exactly(device),
+        evaluating(model),
+        truncated_forward(model, list(cells), stage, keep=cell_reader(cells)) as forward,
+    ):
+        batches = _batches(inputs, 1 if device.type == "cpu" else batch_size)
+        for batch, images in load_batches(batches, device, dtype):
+            yield batch, forward(images)
+
+
+def _read_sparse(model: nn.Module, inputs: Iterator[Input], reader: SparseReader) -> Read:
+    """The same of the sparse engine, an image at a time."""
+    _, dtype = _home(model)
+
+    def read(item: Input) -> dict[str, Tensor]:
+        vectors = reader(item.tensor.to(dtype))
+        return {layer: values[None].float() for layer, values in vectors.items()}
+
+    with closing(in_parallel(read, inputs)) as found:
+        for count, (item, vectors) in enumerate(found, start=1):
+            yield [item], vectors
+            if count % _TRIM_EVERY == 0:
+                trim_heap()
+
+
+def _of_one_size(item: Input, first: Input) -> Input:
+    if item.tensor.shape != first.tensor.shape:
+        (channels, height, width), (c, h, w) = item.tensor.shape, first.tensor.shape
+        raise FeatvizError(
+            f"sketch {item.name} is {width}x{height} with {channels} channels; "
+            f"expected {w}x{h} with {c} channels like {first.name}"
+        )
+    return item
+
+
+def _batches(items: Iterator[Input], size: int) -> Iterator[list[Input]]:
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+def _home(model: nn.Module) -> tuple[torch.device, torch.dtype]:
+    for tensor in chain(model.parameters(), model.buffers()):
+        if tensor.is_floating_point():
+            return tensor.device, tensor.dtype
+    return torch.device("cpu"), torch.float32
+
+
+def _require_finite(
+    values: Tensor, layer: str, batch: Sequence[Input], points: Sequence[Point]
+) -> None:
+    bad = ~torch.isfinite(values).all(dim=2)
+    if bad.any():
+        item, point = (int(index) for index in bad.nonzero()[0])
+        raise FeatvizError(
+            f"layer '{layer}' gives NaN or infinity for sketch {batch[item].name} at point "
+            f"{points[point]}; expected finite activations"
+        )

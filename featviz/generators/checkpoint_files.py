@@ -1,0 +1,321 @@
+"""Checkpoints: safetensors with their description inside; pix2pixHD's .pth in and out.
+
+A checkpoint file is complete by itself: its metadata holds, as JSON, the kind of network, its
+architecture and where the weights come from, so it is rebuilt without any other file.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from featviz.base.assets import sha256_of
+from featviz.base.errors import FeatvizError, one_line
+from featviz.base.files import atomic_write
+from featviz.base.provenance import VERSION
+from featviz.generators.networks import pix2pixhd
+from featviz.generators.networks.conditions import Conditions
+from featviz.generators.networks.discriminators import (
+    DiscriminatorArchitecture,
+    MultiScaleDiscriminator,
+)
+from featviz.generators.networks.encoder import EncoderArchitecture, FeatureEncoder
+from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture, build_generator
+from featviz.generators.weights import (
+    METADATA_KEY,
+    load_strictly,
+    read_metadata,
+    read_pickle,
+    read_tensors,
+    readable_architecture,
+    require_possible,
+    stated_conditions,
+)
+from featviz.sketches.tensors import input_channels
+
+Kind = Literal["generator", "front-end", "discriminator", "encoder"]
+
+PRETRAINED = Path(__file__).parents[1] / "pretrained"
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedGenerator:
+    """A generator (or its front end alone) read from a checkpoint, in eval mode, float32.
+
+    name: how people call it. digest: sha256 of the file. metadata: what the file says of itself;
+    always has `kind`, `architecture` and `variant`.
+    """
+
+    name: str
+    generator: nn.Module
+    metadata: dict[str, Any]
+    digest: str
+
+    @property
+    def conditions(self) -> Conditions:
+        """What the generator is given beside the sketch.
+
+        Raises FeatvizError if its description tells of more or fewer channels than it takes, as
+        that of a .pth of pix2pixHD, which does not tell what they are.
+        """
+        conditions, channels = stated_conditions(self.metadata), input_channels(self.generator)
+        _require_channels(self.name, conditions, channels)
+        return conditions
+
+
+def _require_channels(name: str, conditions: Conditions, channels: int) -> None:
+    if conditions.channels == channels or (channels == 1 and not conditions.any):
+        return
+    raise FeatvizError(
+        f"'{name}' takes {channels} channels, but is said to take {conditions.channels}; for a "
+        ".pth, tell `featviz convert` what they are (--boundaries, --appearance-channels N)"
+    )
+
+
+def shipped_checkpoints() -> tuple[str, ...]:
+    """Names of the checkpoints that come with featviz."""
+    return tuple(sorted(path.stem for path in PRETRAINED.glob("*.safetensors")))
+
+
+def load_generator(source: str | Path, variant: str | None = None) -> LoadedGenerator:
+    """Load a generator by the name of a shipped one, a run folder, a .safetensors or a .pth.
+
+    variant: for a .pth of pix2pixHD, which does not tell ("baseline" unless given). Weights must
+    fit exactly; nothing is left out or filled in, but for what has no effect, with a
+    FeatvizWarning. Pickles are read with `weights_only=True`, so they cannot run code. Raises
+    FeatvizError, naming the file, if there is no such checkpoint, if it cannot be read, if its
+    weights do not fit or are not finite, and for a variant other than the file's own.
+    """
+    path = find_checkpoint(source)
+    if path.suffix in {".pth", ".pt"}:
+        generator, metadata = _import_pix2pixhd(path, variant or "baseline")
+    else:
+        metadata = read_metadata(path)
+        if variant not in (None, metadata.get("variant")):
+            raise FeatvizError(
+                f"{path} is of variant '{metadata.get('variant')}'; cannot read it as '{variant}'"
+            )
+        tensors = read_tensors(path)
+        generator = _build(path, metadata, tensors)
+        load_strictly(generator, tensors, path)
+    return LoadedGenerator(checkpoint_name(path), generator.eval(), metadata, sha256_of(path))
+
+
+def checkpoint_name(path: Path) -> str:
+    """How people call the checkpoint in a file: by the file's name, or its run folder's."""
+    is_run = path.name == "generator.safetensors"
+    return path.resolve().parent.name if is_run else path.stem
+
+
+def find_checkpoint(source: str | Path) -> Path:
+    """The file that a checkpoint name or path means; raises FeatvizError if there is none.
+
+    The bare name of a shipped checkpoint always means that one; write ./baseline for a folder.
+    """
+    path = Path(source)
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise FeatvizError(
+            f"the name {os.fsencode(path)!r} is no UTF-8 text; rename the checkpoint"
+        ) from None
+    shipped = PRETRAINED / f"{source}.safetensors"
+    if str(source) in shipped_checkpoints():
+        return shipped
+    if path.is_dir():
+        path = path / "generator.safetensors"
+        if not path.is_file():
+            raise FeatvizError(f"{source} has no generator.safetensors: not a run folder")
+        return path
+    if path.is_file():
+        if path.suffix not in {".safetensors", ".pth", ".pt"}:
+            raise FeatvizError(f"{source}: expected a .safetensors or .pth file, or a run folder")
+        return path
+    names = ", ".join(shipped_checkpoints()) or "none"
+    raise FeatvizError(f"no checkpoint '{source}': no such file, and the shipped ones are {names}")
+
+
+def save_network(
+    network: nn.Module, path: Path, kind: Kind, details: Mapping[str, Any], dtype: torch.dtype
+) -> None:
+    """Write a network and its description, complete or not at all.
+
+    details: step, seed, data fingerprint, ... (JSON). dtype: how weights are stored. Raises
+    FeatvizError if neither the network nor the details hold an architecture.
+    """
+    architecture = getattr(network, "architecture", None) or details.get("architecture")
+    if dataclasses.is_dataclass(architecture) and not isinstance(architecture, type):
+        architecture = dataclasses.asdict(architecture)
+    if not isinstance(architecture, dict):
+        raise FeatvizError(f"cannot save a {type(network).__name__} without its architecture")
+    metadata = {
+        "featviz_version": VERSION,
+        **details,
+        "format": 1,
+        "kind": kind,
+        "variant": architecture.get("variant"),
+        "architecture": architecture,
+    }
+    tensors = {
+        key: tensor.detach().to("cpu", dtype).contiguous()
+        for key, tensor in network.state_dict().items()
+    }
+    with atomic_write(path) as temporary, _write_errors(path):
+        save_file(tensors, temporary, {METADATA_KEY: json.dumps(metadata)})
+
+
+def save_pickle(content: dict[str, Any], path: Path) -> None:
+    """Write tensors and plain values with torch.save, complete or not at all."""
+    with atomic_write(path) as temporary, _write_errors(path):
+        torch.save(content, temporary)
+
+
+@contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
+    """Turn the ways in which safetensors and torch report a full disk into an OSError."""
+    try:
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        raise OSError(f"cannot write {path}: {one_line(error)}") from error
+
+
+def convert(
+    source: str | Path,
+    out: Path,
+    discriminator: bool = False,
+    front_end: bool = False,
+    dtype: Literal["float32", "bfloat16"] = "float32",
+    variant: str | None = None,
+    conditions: Conditions | None = None,
+) -> None:
+    """Write a checkpoint in the form that the ending of `out` names: .safetensors or .pth.
+
+    discriminator: the source is one (or a run folder whose one is meant). front_end: keep only
+    L0, L1, ... of a generator. dtype: how a .safetensors stores weights. conditions: what a
+    generator is given beside the sketch, for a .pth, which does not tell. Raises FeatvizError for
+    combinations that make no sense, besides the errors of `load_generator`.
+    """
+    if out.suffix not in {".safetensors", ".pth"}:
+        raise FeatvizError(f"cannot write {out}: expected a name that ends in .safetensors or .pth")
+    if front_end and (out.suffix == ".pth" or discriminator):
+        raise FeatvizError("only a generator has a front end, and only .safetensors holds one")
+    if out.suffix == ".pth" and dtype != "float32":
+        raise FeatvizError(f"a .pth of pix2pixHD is float32; got {dtype}")
+    network: nn.Module
+    kind: Kind
+    if discriminator:
+        path = Path(source) / "discriminator.safetensors" if Path(source).is_dir() else Path(source)
+        network, kind = load_discriminator(path), "discriminator"
+        details = read_metadata(path) if path.suffix == ".safetensors" else {}
+    else:
+        loaded = load_generator(source, variant)
+        network, kind, details = loaded.generator, loaded.metadata["kind"], loaded.metadata
+    if conditions is not None and not discriminator:
+        _require_channels(str(source), conditions, input_channels(network))
+        details = {**details, "conditions": dataclasses.asdict(conditions)}
+    if front_end:
+        part = getattr(network, "front_end", network)
+        if not isinstance(part, FrontEnd):
+            raise FeatvizError(f"'{source}' has no front end of its own to keep")
+        network, kind = part, "front-end"
+    if out.suffix == ".pth":
+        export_pix2pixhd(network, out)
+    else:
+        stored = {"float32": torch.float32, "bfloat16": torch.bfloat16}[dtype]
+        save_network(network, out, kind, details, stored)
+
+
+def load_discriminator(path: Path) -> MultiScaleDiscriminator:
+    """Load a discriminator from a .safetensors of featviz or a .pth of pix2pixHD, in eval mode.
+
+    Raises FeatvizError if the file cannot be read, holds something else, or does not fit exactly.
+    """
+    path = Path(path)
+    with readable_architecture(path):
+        if path.suffix in {".pth", ".pt"}:
+            state = read_pickle(path)
+            architecture = pix2pixhd.discriminator_architecture(state)
+            state = pix2pixhd.rename(state, pix2pixhd.discriminator_names(architecture))
+        else:
+            metadata = read_metadata(path)
+            if (kind := metadata.get("kind")) != "discriminator":
+                raise FeatvizError(f"{path} holds a {kind}; expected a discriminator")
+            architecture = DiscriminatorArchitecture(**metadata["architecture"])
+            state = read_tensors(path)
+        require_possible(architecture, state)
+        with torch.device("meta"):
+            discriminator = MultiScaleDiscriminator(architecture)
+    load_strictly(discriminator, state, path)
+    return discriminator.eval()
+
+
+def load_encoder(path: Path) -> FeatureEncoder:
+    """Load the feature encoder of a run, a .safetensors, in eval mode.
+
+    Raises FeatvizError if the file cannot be read, holds something else, or does not fit exactly.
+    """
+    with readable_architecture(path):
+        metadata = read_metadata(path)
+        if (kind := metadata.get("kind")) != "encoder":
+            raise FeatvizError(f"{path} holds a {kind}; expected an encoder")
+        architecture, state = EncoderArchitecture(**metadata["architecture"]), read_tensors(path)
+        require_possible(architecture, state)
+        with torch.device("meta"):
+            encoder = FeatureEncoder(architecture)
+    load_strictly(encoder, state, path)
+    return encoder.eval()
+
+
+def export_pix2pixhd(network: nn.Module, path: Path) -> None:
+    """Write a generator, local enhancer or discriminator as pix2pixHD's code reads it (.pth).
+
+    Weights are float32. Raises FeatvizError for a front end alone, which has no name there.
+    """
+    architecture = network.architecture
+    if isinstance(architecture, DiscriminatorArchitecture):
+        names = pix2pixhd.discriminator_names(architecture)
+    elif isinstance(architecture, GeneratorArchitecture) and not isinstance(network, FrontEnd):
+        names = pix2pixhd.generator_names(architecture)
+    else:
+        raise FeatvizError(f"pix2pixHD has no place for a {type(network).__name__} alone")
+    state = pix2pixhd.rename(network.state_dict(), ((ours, theirs) for theirs, ours in names))
+    save_pickle({key: tensor.cpu().contiguous() for key, tensor in state.items()}, path)
+
+
+def _build(path: Path, metadata: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The network that a file describes, without memory for weights yet."""
+    kind = metadata.get("kind")
+    if kind not in ("generator", "front-end"):
+        raise FeatvizError(f"{path} holds a {kind}; expected a generator")
+    with readable_architecture(path), torch.device("meta"):
+        architecture = GeneratorArchitecture(**metadata["architecture"])
+        require_possible(architecture, tensors)
+        return FrontEnd(architecture) if kind == "front-end" else build_generator(architecture)
+
+
+def _import_pix2pixhd(path: Path, variant: str) -> tuple[nn.Module, dict[str, Any]]:
+    state = read_pickle(path)
+    if pix2pixhd.kind_of(state) != "generator":
+        raise FeatvizError(f"{path} holds a discriminator; expected a generator")
+    with readable_architecture(path):
+        architecture = pix2pixhd.generator_architecture(state, variant)
+        renamed = pix2pixhd.rename(state, pix2pixhd.generator_names(architecture))
+        with torch.device("meta"):
+            generator = build_generator(architecture)
+    load_strictly(generator, renamed, path)
+    metadata = {
+        "kind": "generator",
+        "variant": variant,
+        "architecture": dataclasses.asdict(architecture),
+        "source": "pix2pixHD .pth",
+    }
+    return generator, metadata

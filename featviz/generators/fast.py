@@ -1,0 +1,81 @@
+"""A generator made fast for one sketch after the other on a CPU.
+
+The same network with the same weights: in bfloat16 unless told otherwise, with maps that keep the
+channels of a pixel together, and with one input channel for a grey sketch instead of three equal
+ones.
+"""
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from featviz.base.errors import FeatvizError
+from featviz.generators.networks.conditions import SKETCH_CHANNELS
+from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
+
+
+class FastGenerator:
+    """Sketches (H, W) uint8 to faces (H, W, 3) uint8 RGB, with its own copy of a generator.
+
+    dtype: torch.bfloat16 differs from `generate` by the rounding of 8 bits, about a grey level on
+    average, and is several times faster where the processor knows it; torch.float32 differs by the
+    order of sums alone. Raises FeatvizError for a generator that is given more than a sketch.
+    """
+
+    def __init__(
+        self, generator: GlobalGenerator | LocalEnhancer, dtype: torch.dtype = torch.bfloat16
+    ) -> None:
+        if (channels := generator.architecture.input_channels) not in (1, SKETCH_CHANNELS):
+            raise FeatvizError(
+                f"this generator takes {channels} channels; expected {SKETCH_CHANNELS} (or 1), a "
+                "sketch and nothing else"
+            )
+        network = copy.deepcopy(generator).eval().requires_grad_(False)
+        for convolution in _first_convolutions(network):
+            _fold_input(convolution)
+        self._network = network.to(dtype=dtype)
+        for module in network.modules():
+            # These keep their statistics in the precision of their weights.
+            if isinstance(module, nn.InstanceNorm2d):
+                module.float()
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._dtype = dtype
+
+    def __call__(self, sketch: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The face of a sketch, paper 255 and ink 0; raises FeatvizError as `generate` does."""
+        height, width = sketch.shape
+        # The same numbers as of `encode_image`: paper is exactly +1 and ink exactly -1.
+        values = torch.from_numpy(sketch.astype(np.float32)) / 127.5 - 1
+        inputs = values.to(self._dtype)[None, None]
+        with torch.inference_mode():
+            output = self._network(inputs.contiguous(memory_format=torch.channels_last))
+            pixels = output[0].permute(1, 2, 0).float()
+            if not torch.isfinite(pixels).all():
+                raise FeatvizError("the generated image holds NaN or infinity")
+            pixels = ((pixels + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
+        return np.asarray(pixels.numpy()).reshape(height, width, 3)
+
+
+def _first_convolutions(network: GlobalGenerator | LocalEnhancer) -> list[nn.Conv2d]:
+    """The convolutions that see the sketch."""
+    if isinstance(network, GlobalGenerator):
+        return [_convolution(network.front_end[0])]
+    enhancers = [enhancer.get_submodule("front_end.E0") for enhancer in network.enhancers]
+    return [_convolution(front) for front in (network.global_generator.front_end[0], *enhancers)]
+
+
+def _convolution(block: nn.Module) -> nn.Conv2d:
+    """The convolution of a block of padding, convolution and activation."""
+    convolution = block.get_submodule("conv")
+    assert isinstance(convolution, nn.Conv2d)
+    return convolution
+
+
+def _fold_input(convolution: nn.Conv2d) -> None:
+    """Make a convolution of equal channels one of a single channel."""
+    folded = convolution.weight.sum(dim=1, keepdim=True)
+    convolution.weight = nn.Parameter(folded, requires_grad=False)
+    convolution.in_channels = 1

@@ -1,0 +1,227 @@
+"""Where the cells of a feature map lie over the input image.
+
+Nothing here knows a network. One forward on `meta` tensors, which have shapes but no values and
+cost no computation, shows every operation down to the layer; each tells which cells of its input
+a cell of its output draws on. Convolutions, pooling, padding, upsampling, transposed convolutions,
+element-wise operations and branches that meet again are understood, as modules and as plain
+functions alike; anything else makes the geometry of a layer unknown, never wrong.
+
+Normalisation over the whole map, squeeze-and-excitation and the like let every pixel reach every
+cell. What is computed is the *convolutional* receptive field: what reaches a cell otherwise than
+by such statistics.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from featviz.base.errors import FeatvizError
+from featviz.base.points import Point, check_point
+from featviz.probing.activations import Stage, evaluating, record_activations
+from featviz.probing.axes import Axis
+from featviz.probing.tracing import Field, Placeless, Trace, Tracer, as_map, run_without_values
+
+Position = tuple[int, int]
+
+_LARGEST_PROBE = 16384
+
+
+class Box(NamedTuple):
+    """Pixels of the input image, x right and y down, both ends included."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle (x, y); between two pixels if the box is an even number of pixels wide."""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """How the feature map of a layer lies over the input image.
+
+    map_size, image_size: (width, height) in cells and pixels. x, y: the axes; None if the layer
+    holds no map whose cells have places in the image, or an operation before it is not understood;
+    `reason` says which. extent: (width, height) of the convolutional receptive field in pixels, of
+    a cell far from the edges; None if unknown. sees_whole_map: whether a normalisation over the
+    whole map or another global statistic lies before or at the layer, so that the true receptive
+    field is the image; None if that is unknown, as behind an operation that is not understood.
+    """
+
+    image_size: tuple[int, int]
+    map_size: tuple[int, int] | None
+    x: Axis | None
+    y: Axis | None
+    extent: tuple[int, int] | None
+    sees_whole_map: bool | None
+    reason: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether points can be placed."""
+        return self.x is not None and self.y is not None
+
+    def position(self, point: Point) -> Position:
+        """The map cell (column, row) that stands for an input pixel (x, y).
+
+        While maps become coarser, at each operation that makes one coarser, the cell whose
+        window's middle is nearest to the cell before: for pix2pixHD's front end the study's
+        ceil(c / 2^k). Behind an operation that makes a map finer, as in a decoder, the cell whose
+        window's middle is nearest to the pixel; where branches meet, that of the branch which has
+        been through the finer maps. On a map with the image's own pixels, the pixel itself. Of two
+        equally near ones the right or lower; at most the last. Raises FeatvizError if the point
+        lies outside the image or was cut off before the layer, or the geometry is unknown.
+        """
+        check_point(point, self.image_size)
+        if self.x is None or self.y is None:
+            raise FeatvizError(f"the place of a point cannot be computed: {self.reason}")
+        column, row = int(self.x.cells[point[0]]), int(self.y.cells[point[1]])
+        if column < 0 or row < 0:
+            raise FeatvizError(
+                f"the map has no cell for point {point}: the part of the image that it shows was "
+                "cut out before"
+            )
+        return column, row
+
+    def box(self, position: Position) -> Box:
+        """The convolutional receptive field of one cell (column, row), cut at the image's edges."""
+        if self.x is None or self.y is None or self.map_size is None:
+            raise FeatvizError(f"the receptive field cannot be computed: {self.reason}")
+        (column, row), (width, height) = position, self.map_size
+        if not (0 <= column < width and 0 <= row < height):
+            raise FeatvizError(f"cell ({column}, {row}) is not on the map of {width}x{height}")
+        box = Box(
+            int(self.x.low[column]),
+            int(self.y.low[row]),
+            int(self.x.high[column]),
+            int(self.y.high[row]),
+        )
+        if box.left > box.right or box.top > box.bottom:
+            raise FeatvizError(f"cell ({column}, {row}) sees nothing but padding")
+        return box
+
+
+def trace_geometry(
+    model: nn.Module,
+    layers: Sequence[str],
+    image_size: tuple[int, int],
+    channels: int = 3,
+    stage: Stage = "activation",
+) -> dict[str, Geometry]:
+    """The geometry of layers for images of `image_size` = (width, height).
+
+    Runs the model once, in evaluation mode, on tensors without values (or, if it does not work on
+    these, on an image of zeros), to its end or until it fails behind the last of the layers.
+    Layers and stage as in `record_activations`, with its errors: in particular a layer that runs
+    twice in one forward is refused. Raises FeatvizError if the model fails on such an image before
+    all the layers have run.
+    """
+    with evaluating(model):
+        found = _probe(model, layers, image_size, channels, stage)
+        extents = _extents(model, found, image_size, channels, stage)
+    return {layer: _geometry(field, image_size, extents[layer]) for layer, field in found.items()}
+
+
+def _geometry(
+    field: Trace, image_size: tuple[int, int], extent: tuple[int, int] | None
+) -> Geometry:
+    if isinstance(field, Placeless):
+        whole = True if field.is_statistic else None
+        return Geometry(image_size, field.map_size, None, None, None, whole, field.reason)
+    return Geometry(image_size, field.size, field.x, field.y, extent, field.sees_whole_map)
+
+
+def _extents(
+    model: nn.Module,
+    found: dict[str, Trace],
+    image_size: tuple[int, int],
+    channels: int,
+    stage: Stage,
+) -> dict[str, tuple[int, int] | None]:
+    """The extents where no edge cuts them off; as far as the model takes images that large."""
+    (width, height), latest = image_size, dict(found)
+    while cut_off := [layer for layer, field in latest.items() if not _has_room(field)]:
+        width, height = 2 * width, 2 * height
+        if max(width, height) > _LARGEST_PROBE:
+            break
+        try:
+            latest |= _run(model, cut_off, (width, height), channels, stage, on_meta=True)
+        except Exception:
+            break
+    return {
+        layer: (field.x.extent, field.y.extent) if isinstance(field, Field) else None
+        for layer, field in latest.items()
+    }
+
+
+def _has_room(field: Trace) -> bool:
+    return not isinstance(field, Field) or (field.x.has_room and field.y.has_room)
+
+
+def _probe(
+    model: nn.Module,
+    layers: Sequence[str],
+    image_size: tuple[int, int],
+    channels: int,
+    stage: Stage,
+) -> dict[str, Trace]:
+    try:
+        return _run(model, layers, image_size, channels, stage, on_meta=True)
+    except FeatvizError:
+        raise
+    except Exception:
+        # Some models make tensors of their own on a fixed device or look at values.
+        try:
+            return _run(model, layers, image_size, channels, stage, on_meta=False)
+        except FeatvizError:
+            raise
+        except Exception as error:
+            width, height = image_size
+            raise FeatvizError(
+                f"the model cannot run on a {width}x{height} image of {channels} channels: "
+                f"{' '.join(str(error).split())}"
+            ) from error
+
+
+def _run(
+    model: nn.Module,
+    layers: Sequence[str],
+    image_size: tuple[int, int],
+    channels: int,
+    stage: Stage,
+    on_meta: bool,
+) -> dict[str, Trace]:
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    sample = next((tensor for tensor in tensors.values() if tensor.is_floating_point()), None)
+    dtype = torch.float32 if sample is None else sample.dtype
+    device = torch.device("cpu") if sample is None else sample.device
+    if on_meta:
+        device = torch.device("meta")
+    width, height = image_size
+    image = torch.zeros(1, channels, height, width, dtype=dtype, device=device)
+    tracer = Tracer()
+    tracer.put(image, Field(Axis.of_image(width), Axis.of_image(height)))
+    with record_activations(model, layers, stage) as activations:
+        try:
+            with torch.no_grad(), tracer:
+                if on_meta:
+                    run_without_values(model, image)
+                else:
+                    model(image)
+        except FeatvizError:
+            raise
+        except Exception:
+            # What fails behind the last layer is none of our business.
+            if len(activations) < len(set(layers)):
+                raise
+    return {
+        layer: as_map(tracer.get(tensor), tensor, image_size)
+        for layer, tensor in activations.items()
+    }

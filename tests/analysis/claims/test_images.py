@@ -1,0 +1,204 @@
+"""C10 to C14 on made-up measures: each part holds where its words are true, and only there."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from featviz.analysis.claims.claim import Finding
+from featviz.analysis.claims.image_claims import FINDERS, image_findings
+from featviz.analysis.claims.image_measures import CONDITIONS, ImageMeasures
+from featviz.analysis.claims.judging import draw_verdicts
+from featviz.analysis.claims.paired_tests import OVER_BASES
+from featviz.analysis.claims.table import markdown_table
+
+PAIRS = 24
+METADATA = {"correction": "Holm", "permutations": 499, "seed": 0, "alpha": 0.05, "tables": {}}
+
+
+def measures(change=None, edit_change=None, descriptor_change=None, dead_in_no_norm=40):
+    """What a study sees whose every word is true; `change` overrides single means.
+
+    change: by (role, condition, measure), the mean. The same faces differ from one to the next by
+    more than networks do by noise.
+    """
+    rng = np.random.default_rng(0)
+    of_face, change = rng.normal(size=PAIRS), change or {}
+    means = {
+        "lpips": {"baseline": 0.5, "modified": 0.4, "no-norm": 0.7, "augmented": 0.45},
+        "light": {"baseline": 20.0, "modified": 10.0, "no-norm": 30.0, "augmented": 10.0},
+        "patches": {"baseline": 0.02, "modified": 0.02, "no-norm": 0.2, "augmented": 0.02},
+        "teeth": {"baseline": 5.0, "modified": 8.0, "no-norm": 5.0, "augmented": 5.0},
+        "forehead": {"baseline": 6.0, "modified": 3.0, "no-norm": 6.0, "augmented": 6.0},
+        "followed": {"baseline": 10.0, "modified": 20.0, "no-norm": 10.0, "augmented": 10.0},
+    }
+    rows = []
+    for role, conditions in CONDITIONS.items():
+        for condition in conditions:
+            values = {}
+            for measure, by_role in means.items():
+                mean = by_role[role]
+                if measure == "lpips" and condition in {"shifted", "turned"}:
+                    mean += 0.2 if role == "modified" else 0.02
+                mean = change.get((role, condition, measure), mean)
+                noise = 0.03 * of_face + 0.01 * rng.normal(size=PAIRS)
+                values[measure] = mean * (1 + noise)
+            closed = np.arange(PAIRS) % 4 == 0
+            values["teeth"] = np.where(closed, np.nan, values["teeth"])
+            for i in range(PAIRS):
+                found = {measure: column[i] for measure, column in values.items()}
+                rows.append({"role": role, "pair": i, "condition": condition, **found})
+    photos = rng.normal(size=(PAIRS, 16))
+    offsets = {
+        ("baseline", "rest"): 0.3,
+        ("baseline", "deformed"): 0.35,
+        ("modified", "rest"): 0.3,
+        ("modified", "deformed"): 1.2,
+    } | (descriptor_change or {})
+    descriptors = {
+        key: (photos + offset + 0.2 * rng.normal(size=photos.shape)).astype(np.float32)
+        for key, offset in offsets.items()
+    }
+    edits = {}
+    changed = {
+        ("baseline", "inside"): 10.0,
+        ("baseline", "outside"): 4.0,
+        ("baseline", "eyes"): 5.0,
+        ("modified", "inside"): 20.0,
+        ("modified", "outside"): 1.0,
+        ("modified", "eyes"): 1.0,
+    } | (edit_change or {})
+    for role in ("baseline", "modified"):
+        size = np.exp(0.3 * np.random.default_rng(1).normal(size=16))
+        edits[role] = pd.DataFrame(
+            {
+                measure: changed[role, measure] * size * np.exp(0.05 * rng.normal(size=16))
+                for measure in ("inside", "outside", "eyes")
+            }
+        ).assign(base=["G8/001", "G9/001"] * 8, sketch=[f"G8/{i}" for i in range(16)])
+    dead = {"baseline": (0, 310), "modified": (2, 310), "no-norm": (dead_in_no_norm, 310)}
+    return ImageMeasures(pd.DataFrame(rows), descriptors, photos.astype(np.float32), edits, dead)
+
+
+def judged(found):
+    return draw_verdicts(image_findings(found, permutations=499), METADATA)
+
+
+@pytest.fixture(scope="module")
+def true_study():
+    return judged(measures())
+
+
+@pytest.mark.parametrize("name", ["C10", "C11", "C12", "C13", "C14"])
+def test_every_claim_holds_where_its_words_are_true(true_study, name):
+    assert true_study[name].verdict == "holds", true_study[name].why
+
+
+FALSE = {
+    ("C10", "moved"): {
+        "change": {("augmented", c, "lpips"): 0.6 for c in ("shifted", "turned")}
+        | {("augmented", "rest", "lpips"): 0.55}
+    },
+    ("C10", "loss"): {"change": {("augmented", "rest", "lpips"): 0.22}},
+    ("C11", "best"): {"change": {("baseline", "rest", "lpips"): 0.4}},
+    ("C11", "light"): {"change": {("no-norm", "rest", "light"): 5.0}},
+    ("C11", "patches"): {"change": {("baseline", "rest", "patches"): 0.2}},
+    ("C11", "dead"): {"dead_in_no_norm": 30},
+    ("C11", "convergence"): {"change": {("no-norm", "rest", "lpips"): 0.5}},
+    ("C12", "teeth"): {"change": {("baseline", "rest", "teeth"): 9.0}},
+    ("C12", "forehead"): {"change": {("modified", "rest", "forehead"): 6.0}},
+    ("C13", "stronger"): {"edit_change": {("modified", "inside"): 10.5}},
+    ("C13", "nowhere else"): {"edit_change": {("modified", "outside"): 3.0}},
+    ("C13", "more local"): {"edit_change": {("baseline", "outside"): 0.5}},
+    ("C13", "eyes"): {"edit_change": {("modified", "eyes"): 5.0}},
+    ("C14", "follows"): {"change": {("modified", "deformed", "followed"): 10.5}},
+    ("C14", "realism drops"): {"descriptor_change": {("modified", "deformed"): 0.2}},
+    ("C14", "trade-off"): {"descriptor_change": {("baseline", "deformed"): 1.4}},
+}
+
+
+def test_every_part_of_c10_to_c14_has_measures_that_make_it_false():
+    assert set(FALSE) == set(FINDERS)
+
+
+@pytest.mark.parametrize("name", FALSE, ids=" ".join)
+def test_a_part_does_not_hold_where_its_words_are_false(name):
+    part = judged(measures(**FALSE[name]))[name[0]].part(name[1])
+    assert part.verdict == "does not hold", part.why
+
+
+def test_networks_exchanged_at_random_are_not_told_apart():
+    """Each pair's images go to one network or the other by the toss of a coin."""
+    found = measures()
+    p_values = {part: [] for part in FINDERS if part[0] in {"C12", "C14"}}
+    for seed in range(25):
+        swap = np.random.default_rng(seed).random(PAIRS) < 0.5
+        table = found.pairs.copy()
+        for condition in ("rest", "deformed"):
+            rows = [
+                table.index[(table["role"] == role) & (table["condition"] == condition)][swap]
+                for role in ("baseline", "modified")
+            ]
+            for measure in ("teeth", "forehead", "followed"):
+                first, second = (table.loc[where, measure].to_numpy() for where in rows)
+                table.loc[rows[0], measure], table.loc[rows[1], measure] = second, first
+        descriptors = dict(found.descriptors)
+        for condition in ("rest", "deformed"):
+            keys = [(role, condition) for role in ("baseline", "modified")]
+            first, second = (found.descriptors[key] for key in keys)
+            descriptors[keys[0]] = np.where(swap[:, None], second, first)
+            descriptors[keys[1]] = np.where(swap[:, None], first, second)
+        tossed = replace(found, pairs=table, descriptors=descriptors)
+        for part, values in p_values.items():
+            values.append(image_findings_of(tossed, part).p_value)
+    for part in (("C12", "teeth"), ("C12", "forehead"), ("C14", "follows"), ("C14", "trade-off")):
+        assert np.mean(np.array(p_values[part]) <= 0.05) <= 0.2, part
+        assert 0.3 < np.mean(p_values[part]) < 0.7, part
+
+
+def image_findings_of(found, part) -> Finding:
+    from featviz.analysis.claims.image_evidence import Images
+    from featviz.analysis.claims.paired_tests import Randomness
+
+    return FINDERS[part](Images(found, Randomness(49)))
+
+
+def test_without_pairs_only_the_edits_are_judged():
+    found = replace(measures(), missing={"pairs": "no pairs: --data FOLDER"})
+    claims = judged(found)
+    assert claims["C13"].verdict == "holds"
+    for name in ("C10", "C11", "C12", "C14"):
+        assert claims[name].verdict == "cannot be judged"
+        assert claims[name].why == "no pairs: --data FOLDER"
+
+
+def test_without_a_network_what_is_about_it_cannot_be_judged():
+    claims = judged(replace(measures(), missing={"no-norm": "no generator for no-norm"}))
+    assert claims["C11"].why == "no generator for no-norm"
+    assert claims["C12"].verdict == claims["C14"].verdict == "holds"
+
+
+def test_few_open_mouths_do_not_speak_for_teeth():
+    found = measures()
+    closed = found.pairs["pair"] >= 10
+    found.pairs.loc[closed, "teeth"] = np.nan
+    part = judged(found)["C12"].part("teeth")
+    assert part.verdict == "cannot be judged" and part.why.startswith("7 of the pairs")
+
+
+def test_edits_of_one_base_also_count_as_one_beside_the_verdict(true_study):
+    """Two bases have four patterns of signs, whatever the number of edits."""
+    for name in ("stronger", "more local", "eyes"):
+        part = true_study["C13"].part(name)
+        assert part.finding.details[OVER_BASES] == 1 / 4
+        assert part.finding.p_value < 1 / 4
+    assert "C13 stronger 0.25, C13 more local 0.25" in markdown_table(true_study)
+
+
+def test_edits_that_one_network_alone_sees_cannot_be_compared():
+    found = measures()
+    edits = found.edits | {"modified": found.edits["modified"][1:]}
+    claim = judged(replace(found, edits=edits))["C13"]
+    assert claim.verdict == "cannot be judged"
+    assert claim.why == "the networks do not see the same edits: 16 in baseline, 15 in modified"

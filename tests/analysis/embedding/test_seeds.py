@@ -1,0 +1,196 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial import procrustes
+
+from featviz.analysis.embedding import (
+    EmbeddingTable,
+    embed,
+    embed_all,
+    read_embedding,
+    seed_spread,
+    spread_all,
+    spread_table,
+    write_embedding,
+)
+from featviz.analysis.embedding.seeds import align, spread
+from featviz.analysis.embedding.starts import shared_starts
+from featviz.base.errors import FeatvizError
+from featviz.base.feature_table import FeatureTable
+from tests.analysis.embedding.tables import iris_table, places, reordered, with_vectors
+
+SEEDS = (3, 1, 4, 5)
+
+
+@pytest.fixture(scope="module")
+def spreaded() -> EmbeddingTable:
+    return seed_spread(iris_table(), seeds=SEEDS)
+
+
+def seed_places(table: EmbeddingTable) -> NDArray[np.float64]:
+    return np.stack(table.frame["seed_places"]).reshape(len(table.frame), -1, 2)
+
+
+def test_every_seed_is_the_map_of_embed_with_it(spreaded: EmbeddingTable) -> None:
+    maps = [embed(iris_table(), "tsne", seed=seed) for seed in SEEDS]
+    facts = spreaded.panels[0]["seeds"]
+    for key in ("kl_divergence", "trustworthiness", "continuity"):
+        assert facts[key] == [one.panels[0][key] for one in maps]
+    for i, one in enumerate(maps):
+        # The same shape; where it lies, how it is turned and its size are the reference's.
+        assert procrustes(places(one), seed_places(spreaded)[:, i])[2] < 1e-9
+
+
+def test_the_map_shown_is_that_of_the_median_divergence(spreaded: EmbeddingTable) -> None:
+    facts = spreaded.panels[0]["seeds"]
+    median = facts["median_seed"]
+    shown = SEEDS.index(median)
+    assert sorted(facts["kl_divergence"])[1] == facts["kl_divergence"][shown]
+    np.testing.assert_allclose(places(spreaded), places(embed(iris_table(), "tsne", seed=median)))
+    np.testing.assert_allclose(seed_places(spreaded)[:, shown], places(spreaded))
+
+
+def test_aligning_undoes_every_movement_and_scaling(rng: np.random.Generator) -> None:
+    reference = rng.normal(size=(30, 2))
+    turn = np.linalg.qr(rng.normal(size=(2, 2)))[0]
+    for mirror in (1, -1):
+        moved = 3 * reference @ turn * [1, mirror] + [5, -2]
+        np.testing.assert_allclose(align(moved, reference), reference, atol=1e-12)
+
+
+def test_aligned_maps_are_as_near_as_scipy_brings_them(rng: np.random.Generator) -> None:
+    one, other = rng.normal(size=(2, 30, 2))
+    left = ((align(one, other) - other) ** 2).sum() / ((other - other.mean(axis=0)) ** 2).sum()
+    assert left == pytest.approx(procrustes(other, one)[2])
+
+
+def test_spread_is_0_for_equal_maps_and_near_1_for_unrelated_ones(
+    rng: np.random.Generator,
+) -> None:
+    reference = rng.normal(size=(300, 2))
+    assert spread(np.stack([reference] * 4), reference) == 0
+    # Independent maps of the same size: the mean of S of them has 1 / S of the variance.
+    unrelated = rng.normal(size=(10, 300, 2))
+    assert spread(unrelated, reference) == pytest.approx(np.sqrt(0.9), rel=0.05)
+    # A shift of every second map by the radius: half a radius to either side of the mean.
+    radius = np.sqrt(((reference - reference.mean(axis=0)) ** 2).sum(axis=1).mean())
+    shifted = np.stack([reference, reference + np.array([radius, 0])])
+    assert spread(shifted, reference) == pytest.approx(0.5)
+
+
+def test_random_starts_agree_less_than_jittered_ones(spreaded: EmbeddingTable) -> None:
+    random = seed_spread(iris_table(), seeds=SEEDS, start="random")
+    assert random.panels[0]["seeds"]["spread"] > spreaded.panels[0]["seeds"]["spread"] > 0
+    assert random.metadata["parameters"]["start"] == "random"
+
+
+def test_the_spread_does_not_depend_on_the_order_of_the_sketches() -> None:
+    one, other = (seed_spread(t, seeds=(1, 2)) for t in (iris_table(), reordered(iris_table())))
+    assert one.panels == other.panels
+
+
+def test_the_table_has_a_row_a_panel(spreaded: EmbeddingTable) -> None:
+    (row,) = spread_table(spreaded).to_dict("records")
+    facts = spreaded.panels[0]["seeds"]
+    assert (row["checkpoint"], row["layer"], row["seeds"]) == ("net", "L0", 4)
+    assert (row["kl_least"], row["kl_most"]) == (
+        min(facts["kl_divergence"]),
+        max(facts["kl_divergence"]),
+    )
+    assert row["continuity"] == pytest.approx(np.mean(facts["continuity"]))
+    with pytest.raises(FeatvizError, match="made with one seed"):
+        spread_table(embed(iris_table(), "pca"))
+
+
+def test_places_of_the_seeds_survive_their_file(spreaded: EmbeddingTable, tmp_path: Path) -> None:
+    write_embedding(spreaded, tmp_path / "map.parquet")
+    again = read_embedding(tmp_path / "map.parquet")
+    np.testing.assert_array_equal(seed_places(again), seed_places(spreaded))
+    assert again.metadata == spreaded.metadata
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"method": "pca"}, "for tsne and sne; got 'pca'"),
+        ({"seeds": [1]}, r"2 or more different seeds; got \[1\]"),
+        ({"seeds": [1, 1]}, r"2 or more different seeds; got \[1, 1\]"),
+        ({"seeds": [-1, 1]}, "between 0 and 4294967295; got -1"),
+    ],
+)
+def test_what_seeds_cannot_be_compared_of_is_refused(
+    settings: dict[str, object], message: str
+) -> None:
+    with pytest.raises(FeatvizError, match=message):
+        seed_spread(iris_table(), **settings)
+
+
+@pytest.fixture(scope="module")
+def two() -> list[FeatureTable]:
+    """One network, and another that sees the same flowers through other channels."""
+    first = iris_table()
+    channels = np.random.default_rng(1).normal(size=(4, 6))
+    second = with_vectors(first, first.vectors["L0"] @ channels * 100)
+    return [first, replace(second, metadata={**second.metadata, "checkpoint": "other"})]
+
+
+def test_no_table_leads_a_shared_start(two: list[FeatureTable]) -> None:
+    one = embed_all(two, "tsne", share_start=True)
+    other = embed_all([reordered(two[1]), two[0]], "tsne", share_start=True)
+    for checkpoint in ("net", "other"):
+        first, second = (
+            t.panel(checkpoint, "L0").frame.sort_values("sketch").reset_index(drop=True)
+            for t in (one, other)
+        )
+        pd.testing.assert_frame_equal(first, second)
+    assert one.metadata["parameters"]["start"] == "shared"
+
+
+def test_panels_from_one_start_lie_alike_without_aligning(two: list[FeatureTable]) -> None:
+    table = embed_all(two, "tsne", share_start=True)
+    one, other = (places(table.panel(name, "L0")) for name in ("net", "other"))
+    one, other = (p / np.sqrt((p**2).sum(axis=1).mean()) for p in (one, other))
+    # 0 for equal maps, 2 for unrelated ones.
+    assert ((one - other) ** 2).sum(axis=1).mean() < 0.2
+
+
+def test_a_shared_start_sees_no_difference_between_a_network_and_its_rotation(
+    two: list[FeatureTable], rng: np.random.Generator
+) -> None:
+    turned = two[0].vectors["L0"] @ np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    (one,), (other,) = (
+        shared_starts([two[0], with_vectors(two[1], vectors)], ["L0"])
+        for vectors in (two[0].vectors["L0"], -5 * turned)
+    )
+    np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["mds", "sne"])
+def test_equal_tables_from_one_start_give_equal_maps(two: list[FeatureTable], method: str) -> None:
+    copy = replace(two[0], metadata={**two[0].metadata, "checkpoint": "copy"})
+    table = embed_all([two[0], copy], method, share_start=True)
+    np.testing.assert_array_equal(*(places(table.panel(c, "L0")) for c in ("net", "copy")))
+
+
+def test_seeds_of_a_shared_start_start_from_it(two: list[FeatureTable]) -> None:
+    table = spread_all(two, seeds=(0, 1), share_start=True)
+    alone = embed_all(two, "tsne", share_start=True, seed=table.panels[1]["seeds"]["median_seed"])
+    np.testing.assert_allclose(
+        places(table.panel("other", "L0")), places(alone.panel("other", "L0"))
+    )
+
+
+def test_starts_that_cannot_be_shared_are_refused(two: list[FeatureTable]) -> None:
+    with pytest.raises(FeatvizError, match="PCA has no start that panels could share"):
+        embed_all(two, "pca", share_start=True)
+    with pytest.raises(FeatvizError, match="it excludes the start 'random'"):
+        embed_all(two, "tsne", share_start=True, start="random")
+    few = FeatureTable(two[1].rows[:99], {"L0": two[1].vectors["L0"][:99]}, two[1].metadata)
+    with pytest.raises(FeatvizError, match="'net' has 150, 'other' has 99, 99 in common"):
+        embed_all([two[0], few], "tsne", share_start=True)
+    with pytest.raises(FeatvizError, match="no feature tables"):
+        embed_all([], "pca")

@@ -1,0 +1,52 @@
+import pytest
+
+from featviz.analysis.evaluation.summary import aligned, summary
+from tests.analysis.evaluation.conftest import made_up_table
+
+
+def cells(text, *starts):
+    """The cells of the first line after the line of titles that starts so."""
+    lines = text.splitlines()
+    titles = next(i for i, line in enumerate(lines) if line.split()[: len(starts)] == list(starts))
+    return lines[titles].split(), lines[titles + 1 : titles + 3]
+
+
+def test_every_number_stands_below_its_title_and_beside_its_checkpoint():
+    table = made_up_table()
+    text = summary(table)
+    titles, rows = cells(text, "LPIPS", "SSIM")
+    assert titles == ["LPIPS", "SSIM", "PSNR,", "dB", "kernel", "dist."]
+    for name, line in zip(("first", "second"), rows, strict=True):
+        found = table.estimate(checkpoint=name, part="quality", measure="ssim")
+        assert line.split()[0] == name
+        assert line.split()[4:7] == [f"{found.value:.3f}", "+-", f"{found.standard_error:.3f}"]
+    titles, rows = cells(text, "outside", "/", "inside", "G1")
+    assert titles[3:] == ["G1", "G5", "G8"]
+    for name, line in zip(("first", "second"), rows, strict=True):
+        where = {"checkpoint": name, "part": "locality", "measure": "outside / inside"}
+        wanted = [f"{table.estimate(**where, group=g).value:.3f}" for g in titles[3:]]
+        assert line.split() == [name, *wanted]
+    titles, rows = cells(text, "LPIPS", "0", "px")
+    found = table.estimate(
+        checkpoint="second", part="robustness", measure="lpips", move="rotation", amount=7.0
+    )
+    assert rows[1].split()[-1] == f"{found.value:.3f}"
+    assert " ".join(titles[1:]) == "0 px 5 px 10 px 15 px 20 px 25 px 3.5 deg 7 deg"
+
+
+def test_what_was_not_measured_is_a_dash_and_no_table():
+    _, rows = cells(summary(made_up_table()), "eyes", "G1")
+    assert [line.split()[2] for line in rows] == ["-", "-"]
+    text = summary(made_up_table(parts=["locality"]))
+    assert text.startswith("Edit locality")
+    assert "Quality" not in text and "robustness" not in text
+
+
+@pytest.mark.parametrize("part", ["quality", "locality", "robustness"])
+def test_a_part_alone_reads_as_it_does_among_others(part):
+    whole = summary(made_up_table())
+    assert summary(made_up_table(parts=[part])) in whole
+
+
+def test_columns_are_aligned():
+    assert aligned([["a", "bb"], ["ccc", "d"]]) == "a    bb\nccc   d"

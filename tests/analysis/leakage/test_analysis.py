@@ -1,0 +1,104 @@
+import re
+
+import numpy as np
+import pytest
+
+from analyses.leakage import (
+    BEGIN,
+    END,
+    FRONT_ENDS,
+    WHOLE,
+    draw_maps,
+    rewrite,
+    shown_edit,
+    tables,
+)
+from analyses.study import ROOT
+from featviz.analysis.leakage import (
+    LeakageTable,
+    join_leakage,
+    measure_leakage,
+    read_maps,
+    summarize,
+    write_maps,
+)
+from featviz.analysis.leakage.summary import number
+from featviz.base.errors import FeatvizError
+from featviz.generators.checkpoint_files import load_generator
+from tests.analysis.leakage.test_table import table
+
+PAGE = (ROOT / "docs" / "leakage.md").read_text(encoding="utf-8")
+
+
+def test_the_tables_of_the_page_are_of_the_shipped_weights():
+    digests = dict(re.findall(r"`([\w-]+)` \(([0-9a-f]{8})\)", PAGE))
+    expected = {name: load_generator(name).digest[:8] for name in WHOLE + FRONT_ENDS}
+    assert digests == expected, "measure again: python -m analyses.leakage"
+
+
+def test_the_numbers_of_the_text_stand_in_the_tables():
+    measured, text = PAGE.split(BEGIN)[1].split(END)
+    numbers = re.findall(r"\d+\.\d+", text)
+    assert len(numbers) > 30
+    assert set(numbers) <= set(re.findall(r"\d+\.\d+", measured))
+
+
+def test_the_code_of_the_page_prints_what_the_page_says(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    found: dict[str, object] = {}
+    exec(compile(block, "docs/leakage.md", "exec"), found)
+    lines = capsys.readouterr().out.splitlines()
+    # Claim C1: without a norm before it, L1 does not change out of reach.
+    assert [line.split()[:2] for line in lines if line.endswith("100% zero")] == [
+        ["free", "L1"], ["all", "L1"], ["all", "L4"], ["all", "image"],
+        ["front-end", "L1"], ["front-end", "L4"],
+    ]  # fmt: skip
+    assert len(lines) == 9
+    assert found["face"].shape == (1, 3, 512, 512)  # type: ignore[attr-defined]
+
+
+def test_only_what_is_between_the_marks_is_written_anew():
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    once = rewrite(page, r"new \1")
+    assert once == f"before\n{BEGIN}\nnew \\1\n{END}\nafter\n"
+    assert rewrite(once, "new") == rewrite(page, "new")
+    assert PAGE.count(BEGIN) == PAGE.count(END) == 1
+    for broken in ("none", page + page):
+        with pytest.raises(FeatvizError, match="no place for tables"):
+            rewrite(broken, "new")
+
+
+def test_the_maps_of_the_shown_edit_are_drawn_as_they_were_measured(make, shipped, tmp_path):
+    part = shipped.of_groups("G8")
+    edit = shown_edit(part, 3)
+    sketch, base = (part.index["sketch"].iloc[n] for n in (edit.number, edit.base_number))
+    assert (sketch, base) == ("G8/014", "G8/001")
+    layers = ["L0", "image"]
+    found = measure_leakage(make(), part, layers, ["all"], most=3, keep=[sketch])
+    write_maps(found.maps, tmp_path / "maps.npz")
+    figure = draw_maps({"m": (found.table, read_maps(tmp_path / "maps.npz"))}, edit, sketch, base)
+    told = [ax.get_xlabel() for ax in figure.axes if ax.get_xlabel()]
+    rows = found.table.values(sketch=sketch)
+    expected = [
+        "all in reach" if np.isnan(value) else f"out: {number(value)}"
+        for mode in ("free", "all")
+        for value in rows[rows["mode"] == mode]["outside_reach"]
+    ]
+    assert told == expected and "out: 0" in told
+
+
+def test_tables_hold_both_parts_of_a_change_for_every_checkpoint():
+    names = ("baseline", "paper-modified")
+    both = join_leakage(table(name, checkpoints={name: {"digest": "0123456789"}}) for name in names)
+    kept = both.rows[(both.rows["checkpoint"] == "baseline") | (both.rows["layer"] != "image")]
+    both = LeakageTable(kept.reset_index(drop=True), both.metadata)
+    text = tables(summarize(both), both)
+    assert "`baseline` (01234567), `paper-modified` (01234567); 4 edits" in text
+    assert "| baseline | L0 | 50 % | 0.5000 | 0.5000 | 50 % |" in text
+    assert "| paper-modified | L0 |" in text
+    # 0.25 and 0.5 of 255 grey levels.
+    assert "| all | 63.75 + 127.50 |" in text
+    assert "| G8 | 50 % | 63.75: 63.75 + 127.50 |" in text
+    widths = [line.count("|") for line in text.splitlines() if line.startswith("|")]
+    assert set(widths) == {12, 3, 4}

@@ -1,0 +1,49 @@
+"""What is printed of other people's names and errors."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from featviz.base.errors import one_line, printable
+from featviz.cli import main
+
+TEXTS = st.text(st.characters(exclude_categories=()))
+# What a terminal acts upon: C0 and C1, and what turns the direction of writing.
+ACTED_UPON = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
+
+
+@settings(deadline=None)
+@given(TEXTS)
+def test_what_is_printed_is_only_shown_by_a_terminal(text):
+    shown = printable(text)
+    assert not re.search(ACTED_UPON, shown)
+    shown.encode("utf-8")
+    assert printable(shown) == shown
+
+
+@settings(deadline=None)
+@given(TEXTS)
+def test_an_error_of_somebody_else_is_told_in_one_line(text):
+    assert len(one_line(ValueError(text)).splitlines()) <= 1
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(categories=["L", "M", "N", "P", "S"])))
+def test_ordinary_text_is_printed_as_it_is(text):
+    assert printable(f"{text} 微笑\t می‌خواهم\n") == f"{text} 微笑\t می‌خواهم\n"
+
+
+def test_control_characters_stay_to_be_read():
+    assert printable("a\x1b]0;name\x07 b") == "a\\x1b]0;name\\x07 b"
+    assert printable("a\u202eb") == "a\\u202eb"
+    assert one_line(ValueError("\x9b2J" + "x" * 300)) == "\\x9b2J" + "x" * 194
+
+
+def test_no_name_given_to_a_command_reaches_the_terminal(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["sketches", "export", "\x1b[2J.db", "out"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "\x1b" not in said and "\\x1b[2J.db" in said
