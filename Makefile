@@ -29,8 +29,8 @@ structure: $(VENV)/installed
 
 # docs/claims-shipped.md, and all of it as JSON; needs data/faces and the asset lpips for C10 to C14.
 claims: $(VENV)/installed
-	$(BIN)/featviz claims $(FEATURES) --images --json features/claims.json \
-		--markdown docs/claims-shipped.md
+	$(BIN)/featviz claims $(FEATURES) --images --out features/claims.json \
+		--out docs/claims-shipped.md
 
 test: lint types assets
 	$(BIN)/python -m pytest -n 2

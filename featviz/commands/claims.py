@@ -1,13 +1,13 @@
 """`featviz claims`."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tyro.conf import Positional
+from tyro.conf import Positional, UseAppendAction
 
 from featviz.base.errors import FeatvizError
+from featviz.commands.shared import SKETCHES, Edits, most_edits, remark, say, use_threads
 
 if TYPE_CHECKING:
     from featviz.analysis.claims.image_claims import Findings
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from featviz.base.feature_table import FeatureTable
     from featviz.sketches.sketch_set import SketchSet
 
-_SKETCHES = Path("sketches")
 _DATA = Path("data/faces")
 _ROLES = ("baseline", "modified", "no-norm", "augmented")
 
@@ -42,10 +41,10 @@ class Claims:
     """Folder of pairs whose test split is used for C10, C11, C12 and C14."""
     count: int = 40
     """Pairs."""
-    sketches: Path = _SKETCHES
+    sketches: Path = SKETCHES
     """Folder of the sketch set: tells which sketch is whose base; its edits are painted for C13."""
-    edits_per_group: int = 10
-    """At most so many edits a group are painted, evenly spaced."""
+    edits: Edits = 10
+    """At most so many edits of a group are painted, evenly spaced, or all."""
     unchanged: tuple[str, ...] | None = None
     """Groups whose sketches are all the same around the point; the study's unless given."""
     changed: tuple[str, ...] | None = None
@@ -62,18 +61,19 @@ class Claims:
     """Of the permutations, of which pairs are taken and how they are moved."""
     threads: int | None = None
     """CPU threads; all cores unless given."""
-    json: Path | None = None
-    """Write everything, definitions and provenance included, to this file."""
-    markdown: Path | None = None
-    """Write the table to this file as Markdown."""
+    out: UseAppendAction[tuple[Path, ...]] = ()
+    """A file to write: .json for everything, definitions and provenance included, .md for the
+    table. Give it again for both."""
 
     def run(self) -> None:
         """Judge, print, write."""
         from featviz.analysis.claims.claim import write_claims
         from featviz.analysis.claims.judging import judge
         from featviz.analysis.claims.table import markdown_table, print_claims
-        from featviz.base.files import atomic_write
+        from featviz.base.files import atomic_write, require_ending
 
+        for path in self.out:
+            require_ending(path, "claims", (".json", ".md"))
         if not (self.features or self.baseline or self.modified or self.images):
             raise FeatvizError(
                 "claims takes feature tables, --images, or both; given neither "
@@ -97,13 +97,13 @@ class Claims:
             seed=self.seed,
         )
         print_claims(claims)
-        if self.json is not None:
-            write_claims(claims, self.json)
-            print(self.json)
-        if self.markdown is not None:
-            with atomic_write(self.markdown) as temporary:
-                temporary.write_text(markdown_table(claims), encoding="utf-8")
-            print(self.markdown)
+        for path in self.out:
+            if path.suffix.lower() == ".json":
+                write_claims(claims, path)
+            else:
+                with atomic_write(path) as temporary:
+                    temporary.write_text(markdown_table(claims), encoding="utf-8")
+            say(path)
 
     def _study(self) -> "Study":
         from dataclasses import replace
@@ -162,7 +162,7 @@ class Claims:
     def _bases(self, tables: "dict[str, FeatureTable]") -> dict[str, str] | None:
         """The base of each sketch, if the sketch set is there and is that of the tables."""
         if not self.sketches.exists():
-            if self.sketches != _SKETCHES:
+            if self.sketches != SKETCHES:
                 raise FeatvizError(f"{self.sketches}: no such folder of sketches")
             return None
         index = self._read_sketches().index
@@ -176,20 +176,15 @@ class Claims:
         return read_sketches(self.sketches)
 
     def _measure(self, study: "Study") -> "tuple[Findings, dict[str, object]]":
-        import torch
-
         from featviz.analysis.claims.image_claims import image_findings
         from featviz.analysis.claims.image_measures import ImageSettings, measure_images
         from featviz.faces.pairs import read_pairs
 
-        if self.threads is not None:
-            if self.threads < 1:
-                raise FeatvizError(f"expected at least 1 thread; got {self.threads}")
-            torch.set_num_threads(self.threads)
+        use_threads(self.threads)
         generators = dict(self.generators)
         if len(generators) < len(self.generators):
             raise FeatvizError("a role is given two generators with --generators")
-        settings = ImageSettings(count=self.count, edits=self.edits_per_group, seed=self.seed)
+        settings = ImageSettings(count=self.count, edits=most_edits(self.edits), seed=self.seed)
         has_pairs = self.data != _DATA or (_DATA / "landmarks.parquet").is_file()
         pairs = read_pairs(self.data) if has_pairs else "no pairs: --data FOLDER"
         sketches = (
@@ -197,5 +192,5 @@ class Claims:
         )
         measures = measure_images(generators, settings, pairs, sketches, study)
         for kind, reason in measures.missing.items():
-            print(f"no images of {kind}: {reason}", file=sys.stderr)
+            remark(f"no images of {kind}: {reason}")
         return image_findings(measures, self.permutations, self.seed), measures.metadata

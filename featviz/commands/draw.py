@@ -6,6 +6,7 @@ from pathlib import Path
 import tyro
 
 from featviz.base.errors import FeatvizError, printable
+from featviz.commands.shared import say
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class Draw:
             ) from None
 
         def ready(address: str, database: str) -> None:
-            print(f"drawing page: {address}", flush=True)
-            print(f"sketches:     {printable(database)}", flush=True)
-            print("Stop with Ctrl+C.", flush=True)
+            say(f"drawing page: {address}")
+            say(f"sketches:     {printable(database)}")
+            say("Stop with Ctrl+C.")
             if self.browser:
                 open_page(address)
 

@@ -1,15 +1,20 @@
 """`featviz evaluate`: what trained generators are worth, in numbers."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from tyro.conf import Positional
 
-from featviz.base.errors import FeatvizError
-
-_SKETCHES = Path("sketches")
+from featviz.commands.shared import (
+    SKETCHES,
+    Edits,
+    most_edits,
+    remark,
+    require_sketches,
+    say,
+    use_threads,
+)
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,10 @@ class Evaluate:
     """Pairs for the quality; all of the test split if it has fewer."""
     moved_count: int = 24
     """Pairs, of the same, whose contours are moved for the robustness."""
-    sketches: Path = _SKETCHES
+    sketches: Path = SKETCHES
     """Folder of the sketch set whose edits are measured."""
-    edits: int | None = None
-    """At most so many edits a group, evenly spaced; all if not given."""
+    edits: Edits = "all"
+    """At most so many edits of a group, evenly spaced, or all."""
     margin: float = 16.0
     """Pixels (at 512) around an edit that count as edited."""
     size: int | None = None
@@ -53,8 +58,6 @@ class Evaluate:
 
     def run(self) -> None:
         """Measure, print, write."""
-        import torch
-
         from featviz.analysis.evaluation.checkpoints import EvaluationSettings, evaluate
         from featviz.analysis.evaluation.plots import evaluation_figure
         from featviz.analysis.evaluation.summary import summary
@@ -67,15 +70,12 @@ class Evaluate:
             EvaluationTable.check_ending(self.out)
         if self.plot is not None:
             figure_format(self.plot)
-        if self.threads is not None:
-            if self.threads < 1:
-                raise FeatvizError(f"expected at least 1 thread; got {self.threads}")
-            torch.set_num_threads(self.threads)
+        use_threads(self.threads)
         settings = EvaluationSettings(
             parts=self.measures,
             count=self.count,
             moved_count=self.moved_count,
-            edits=self.edits,
+            edits=most_edits(self.edits),
             size=self.size,
             lpips_size=self.lpips_size,
             margin=self.margin,
@@ -84,22 +84,19 @@ class Evaluate:
         pairs = read_pairs(self.data) if settings.needs_pairs else None
         sketches = None
         if "locality" in self.measures:
-            if self.sketches == _SKETCHES and not _SKETCHES.exists():
-                raise FeatvizError(
-                    f"there is no folder '{_SKETCHES}' here; name yours with --sketches FOLDER, "
-                    "run this in featviz's repository, or leave edit locality out with "
-                    "--measures quality robustness"
-                )
+            require_sketches(
+                self.sketches, "; or leave edit locality out: --measures quality robustness"
+            )
             sketches = read_sketches(self.sketches)
         table, skipped = evaluate(self.checkpoints, settings, pairs, sketches, self.variant)
         for line in skipped:
-            print(f"skipped {line}", file=sys.stderr)
-        print(summary(table))
+            remark(f"skipped {line}")
+        say(summary(table))
         if self.out is not None:
             table.write(self.out)
-            print(self.out)
+            say(self.out)
         if self.plot is not None:
             with style():
                 figure = evaluation_figure(table)
             save_figure(figure, self.plot)
-            print(self.plot)
+            say(self.plot)

@@ -6,7 +6,8 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from featviz.base.errors import FeatvizError, printable
+from featviz.base.errors import FeatvizError
+from featviz.commands.shared import say
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ class Export:
         export_features(tables, self.to, self.out, sketches)
         for name, table in tables.items():
             line = f"{self.out / name}: {len(table)} rows, {', '.join(table.layers)}"
-            print(printable(line))
+            say(line)
         if self.to == "projector":
             if self.sketches is None:
-                print("without pictures; --sketches FOLDER adds them")
-            print(printable(f"tensorboard --logdir {self.out}"))
+                say("without pictures; --sketches FOLDER adds them")
+            say(f"tensorboard --logdir {self.out}")

@@ -1,6 +1,5 @@
 """`featviz extract`."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,6 +9,7 @@ from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT
+from featviz.commands.shared import SKETCHES, remark, require_sketches, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from featviz.extraction import Extracted, Settings
     from featviz.sketches.sketch_set import SketchSet
 
-_SKETCHES = Path("sketches")
 _LAYERS = ("L0", "L1", "L2", "L3", "L4")
 
 
@@ -27,7 +26,7 @@ class Extract:
 
     checkpoints: Positional[tuple[str, ...]]
     """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD."""
-    sketches: Path = _SKETCHES
+    sketches: Path = SKETCHES
     """Folder of the sketch set. featviz's own is the folder `sketches` of its repository; an
     installed featviz brings none."""
     size: int = 512
@@ -84,12 +83,7 @@ class Extract:
             raise FeatvizError(
                 f"--ray takes one address, not {' '.join(self.ray)}; name checkpoints before it"
             )
-        if self.sketches == _SKETCHES and not _SKETCHES.exists():
-            raise FeatvizError(
-                f"there is no folder '{_SKETCHES}' here; name yours with --sketches FOLDER, or "
-                "run this in featviz's repository, whose folder of that name holds the study's "
-                "groups"
-            )
+        require_sketches(self.sketches)
         sketches = read_sketches(self.sketches, self.size)
         settings = Settings(
             points=self.point or (PROBE_POINT,),
@@ -103,13 +97,12 @@ class Extract:
         )
         skipped: tuple[str, ...] = ()
         for result in self._results(sketches, settings):
-            print(_line(result, settings), flush=True)
+            say(_line(result, settings))
             skipped = result.skipped or skipped
         if skipped:
-            print(
+            remark(
                 f"{len(skipped)} of {len(sketches)} sketches could not be read and are left out: "
-                f"{', '.join(skipped)}",
-                file=sys.stderr,
+                f"{', '.join(skipped)}"
             )
 
     def _results(self, sketches: "SketchSet", settings: "Settings") -> "Iterator[Extracted]":

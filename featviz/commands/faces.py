@@ -1,11 +1,12 @@
 """`featviz faces`: photos, landmarks, training pairs."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, subcommand
+
+from featviz.commands.shared import remark, say
 
 if TYPE_CHECKING:
     from featviz.faces.pairs import PairSet
@@ -75,7 +76,7 @@ class MeanFace:
 
         pairs = read_pairs(self.data).split("train")
         write_mean_face(mean_face(pairs.landmarks, pairs.size), self.out)
-        print(f"{self.out}: mean of {len(pairs)} contours")
+        say(f"{self.out}: mean of {len(pairs)} contours")
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,6 @@ class Faces:
 
 def _report(pairs: "PairSet", skipped: list[str]) -> None:
     for line in skipped:
-        print(f"skipped {line}", file=sys.stderr)
+        remark(f"skipped {line}")
     train, test = pairs.splits.count("train"), pairs.splits.count("test")
-    print(
-        f"{pairs.folder}: {len(pairs)} faces ({train} train, {test} test), {len(skipped)} skipped"
-    )
+    say(f"{pairs.folder}: {len(pairs)} faces ({train} train, {test} test), {len(skipped)} skipped")

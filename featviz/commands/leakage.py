@@ -1,16 +1,21 @@
 """`featviz leakage`: what edits change where they cannot reach, and which way it came."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT
-
-_SKETCHES = Path("sketches")
+from featviz.commands.shared import (
+    SKETCHES,
+    Edits,
+    most_edits,
+    remark,
+    require_sketches,
+    say,
+    use_threads,
+)
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class Leakage:
 
     checkpoints: Positional[tuple[str, ...]]
     """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD."""
-    sketches: Path = _SKETCHES
+    sketches: Path = SKETCHES
     """Folder of the sketch set; its index says which sketch is an edit of which base."""
     size: int = 512
     """Width and height of the sketches in pixels."""
@@ -31,8 +36,8 @@ class Leakage:
     hold: tuple[str, ...] = ()
     """Whose statistics to hold at those of the base sketch, a run for each: all, front-end,
     residual, back-end, or a layer; each that makes a difference if none is given."""
-    edits_per_group: int | Literal["all"] = 3
-    """At most so many edits of a group, evenly spaced."""
+    edits: Edits = 3
+    """At most so many edits of a group, evenly spaced, or all."""
     margin: float = 16.0
     """Pixels (at 512) around an edit that count as edited."""
     variant: str | None = None
@@ -44,29 +49,17 @@ class Leakage:
 
     def run(self) -> None:
         """Measure, write, print."""
-        import torch
-
         from featviz.analysis.leakage.checkpoints import leakage_of_checkpoints
         from featviz.analysis.leakage.maps import write_maps
         from featviz.analysis.leakage.summary import summary
         from featviz.analysis.leakage.table import join_leakage, write_leakage
         from featviz.sketches.sketch_set import read_sketches
 
-        if self.sketches == _SKETCHES and not _SKETCHES.exists():
-            raise FeatvizError(
-                f"there is no folder '{_SKETCHES}' here; name yours with --sketches FOLDER, or "
-                "run this in featviz's repository, whose folder of that name holds the study's "
-                "groups"
-            )
-        most = None if self.edits_per_group == "all" else self.edits_per_group
-        if most is not None and most < 1:
-            raise FeatvizError(f"expected at least 1 edit per group, or all; got {most}")
+        require_sketches(self.sketches)
+        most = most_edits(self.edits)
         if not 0 <= self.margin < float("inf"):
             raise FeatvizError(f"the margin must be 0 px or more; got {self.margin}")
-        if self.threads is not None:
-            if self.threads < 1:
-                raise FeatvizError(f"expected at least 1 thread; got {self.threads}")
-            torch.set_num_threads(self.threads)
+        use_threads(self.threads)
         tables, told = [], set()
         for name, leakage in leakage_of_checkpoints(
             self.checkpoints,
@@ -81,17 +74,13 @@ class Leakage:
         ):
             for sketch in leakage.unchanged:
                 if sketch not in told:
-                    print(f"left out {sketch}: equals its base", file=sys.stderr)
+                    remark(f"left out {sketch}: equals its base")
                 told.add(sketch)
             if free := leakage.table.metadata["checkpoints"][name]["not_held"]:
-                print(
-                    f"{name}: not held, so it counts as convolutions: {', '.join(free)}",
-                    file=sys.stderr,
-                )
+                remark(f"{name}: not held, so it counts as convolutions: {', '.join(free)}")
             tables.append(leakage.table)
             write_leakage(leakage.table, self.out / f"{name}.parquet")
             write_maps(leakage.maps, self.out / f"{name}-maps.npz")
-            print(self.out / f"{name}.parquet")
-            print(self.out / f"{name}-maps.npz")
-        print()
-        print(summary(join_leakage(tables)))
+            say(self.out / f"{name}.parquet")
+            say(self.out / f"{name}-maps.npz")
+        say("", summary(join_leakage(tables)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional, UseAppendAction
 
 from featviz.base.errors import FeatvizError
+from featviz.commands.shared import say, use_threads
 
 if TYPE_CHECKING:
     from featviz.generators.appearances import Vectors
@@ -117,16 +118,13 @@ class Train:
             raise FeatvizError(
                 "--vgg19 is for the perceptual loss, whose weight is 0; give --perceptual too"
             )
-        if self.threads is not None:
-            if self.threads < 1:
-                raise FeatvizError(f"expected at least 1 thread; got {self.threads}")
-            torch.set_num_threads(self.threads)
+        use_threads(self.threads)
         pairs = read_pairs(self.data)
         if self.dry_run:
             from featviz.training.estimate import estimate_run
 
             device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-            print("\n".join(estimate_run(config, pairs, device, self.vgg19).lines()))
+            say("\n".join(estimate_run(config, pairs, device, self.vgg19).lines()))
             return
         path = train(
             config,
@@ -144,7 +142,7 @@ class Train:
             ),
         )
         if int(os.environ.get("RANK", "0")) == 0:  # torchrun starts several; one speaks for all
-            print(f"{path}: {config.variant}, {config.steps} steps")
+            say(f"{path}: {config.variant}, {config.steps} steps")
 
 
 @dataclass(frozen=True)
@@ -195,7 +193,7 @@ class Generate:
             image = generate(checkpoint.generator, sketch)
             with atomic_write(self.out / name) as temporary:
                 Image.fromarray(image).save(temporary)
-            print(self.out / name)
+            say(self.out / name)
 
     def _appearance(self, checkpoint: "Checkpoint", size: int) -> "Vectors | None":
         """How each part is to look, where the checkpoint leaves the choice."""
@@ -261,4 +259,4 @@ class Convert:
             self.variant,
             conditions if conditions.any else None,
         )
-        print(self.out)
+        say(self.out)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
+from featviz.commands.shared import read_tables, say
 
 if TYPE_CHECKING:
     from featviz.analysis.embedding import EmbeddingTable
@@ -49,25 +50,21 @@ class Plot:
         from featviz.analysis.embedding import write_embedding
         from featviz.analysis.embedding.captions import caption
         from featviz.analysis.embedding.plots import embedding_figure
-        from featviz.base.feature_table import read_features
         from featviz.figures.style import figure_format, save_figure, style
 
-        if not self.features:
-            raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
         out = self.out or Path(f"{'_'.join(p.stem for p in self.features)}-{self.method}.png")
         figure_format(out)
         settings = self._settings()
-        tables = [read_features(path) for path in self.features]
-        points = None if self.point is None else [self.point]
-        embedding = self._embed([table.select(points=points) for table in tables], settings)
+        tables = read_tables(self.features, self.point)
+        embedding = self._embed(tables, settings)
         with style():
             figure = embedding_figure(embedding)
         if self.save_embedding is not None:
             write_embedding(embedding, self.save_embedding)
-            print(self.save_embedding)
+            say(self.save_embedding)
         save_figure(figure, out)
-        print(out)
-        print(caption(embedding))
+        say(out)
+        say(caption(embedding))
 
     def _settings(self) -> dict[str, Any]:
         """What was given for the method; raises FeatvizError for what the method has no use for."""

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
+from featviz.commands.shared import SKETCHES, remark, say
 
 if TYPE_CHECKING:
     from featviz.report import Request
-
-_SKETCHES = Path("sketches")
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Report:
     """Whole generators whose faces are shown; none if given without a name. Unless given, those
     that come with featviz for the checkpoints of the tables."""
     claims: Path | None = None
-    """What `featviz claims --json FILE` wrote."""
+    """What `featviz claims --out FILE.json` wrote."""
     leakage: Path | None = None
     """Folder of the maps (.npz) that `featviz leakage` wrote."""
     title: str = "Does an edit stay where it was drawn?"
@@ -66,15 +65,15 @@ class Report:
         with atomic_write(self.out) as temporary:
             temporary.write_text(page, encoding="utf-8")
         for part, note in contents.notes.items():
-            print(f"{part}: {note.replace('`', '')}", file=sys.stderr)
-        print(f"{self.out} ({len(page.encode()) / 1e6:.1f} MB)")
+            remark(f"{part}: {note.replace('`', '')}")
+        say(f"{self.out} ({len(page.encode()) / 1e6:.1f} MB)")
 
     def _request(self) -> "Request":
         from featviz.report import Request
 
         sketches = self.sketches
-        if sketches is None and _SKETCHES.is_dir():
-            sketches = _SKETCHES
+        if sketches is None and SKETCHES.is_dir():
+            sketches = SKETCHES
         return Request(
             features=self.features,
             sketches=sketches,

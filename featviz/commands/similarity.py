@@ -6,7 +6,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from featviz.base.errors import FeatvizError
+from featviz.commands.shared import read_tables, say
 
 
 @dataclass(frozen=True)
@@ -32,18 +32,14 @@ class Similarity:
         """Compare, draw and print where the figure is and its caption."""
         from featviz.analysis.similarity.compare import SimilarityTable, compare
         from featviz.analysis.similarity.plots import caption, similarity_figure
-        from featviz.base.feature_table import read_features
         from featviz.figures.style import figure_format, save_figure, style
 
-        if not self.features:
-            raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
         out = self.out or Path(f"{'_'.join(p.stem for p in self.features)}-{self.measure}.png")
         figure_format(out)
         if self.save_table is not None:
             SimilarityTable.check_ending(self.save_table)
-        points = None if self.point is None else [self.point]
         table = compare(
-            [read_features(path).select(points=points) for path in self.features],
+            read_tables(self.features, self.point),
             self.measure,
             self.layers or None,
             metric=self.metric,
@@ -52,7 +48,7 @@ class Similarity:
             figure = similarity_figure(table)
         if self.save_table is not None:
             table.write(self.save_table)
-            print(self.save_table)
+            say(self.save_table)
         save_figure(figure, out)
-        print(out)
-        print(caption(table))
+        say(out)
+        say(caption(table))

@@ -1,6 +1,5 @@
 """`featviz sketches`: between the drawing page's database and folders of sketches."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import Positional, subcommand
 
 from featviz.base.errors import FeatvizError, printable
+from featviz.commands.shared import remark, say
 
 if TYPE_CHECKING:
     from featviz.studio.database import Database
@@ -34,20 +34,17 @@ class ExportSketches:
 
         report = export_sketches(database, self.folder, self.group, self.everything)
         database.close()
-        print(
+        say(
             f"{printable(str(self.folder))}: {report.sketches} sketches "
             f"({report.bases} only because others were made from them)"
         )
         if report.drafts or report.deleted:
-            print(
+            say(
                 f"left out: {report.drafts} drawings never saved, {report.deleted} deleted "
                 "sketches (--everything keeps them in history.jsonl)"
             )
         if report.orphans:
-            print(
-                f"{report.orphans} sketches are written without their base, which is deleted",
-                file=sys.stderr,
-            )
+            remark(f"{report.orphans} sketches are written without their base, which is deleted")
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class ImportSketches:
         report = import_sketches(self.folder, database)
         database.close()
         name = printable(database.name)
-        print(f"{name}: {report.new} sketches imported, {report.known} were there already")
+        say(f"{name}: {report.new} sketches imported, {report.known} were there already")
 
 
 @dataclass(frozen=True)

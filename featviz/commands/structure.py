@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from featviz.base.errors import FeatvizError
+from featviz.commands.shared import read_tables, say
 
 
 @dataclass(frozen=True)
@@ -33,22 +33,18 @@ class Structure:
         from featviz.analysis.separation.measure import measure_structure
         from featviz.analysis.separation.summary import summary
         from featviz.analysis.separation.table import StructureTable
-        from featviz.base.feature_table import read_features
 
-        if not self.features:
-            raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
         if self.out is not None:
             StructureTable.check_ending(self.out)
-        points = None if self.point is None else [self.point]
         table = measure_structure(
-            [read_features(path).select(points=points) for path in self.features],
+            read_tables(self.features, self.point),
             self.layers or None,
             merge=parse_merge(self.merge),
             permutations=self.permutations,
             seed=self.seed,
         )
         text = summary(table)
-        print(text)
+        say(text)
         if self.out is not None:
             table.write(self.out, text)
-            print(self.out)
+            say(self.out)

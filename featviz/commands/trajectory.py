@@ -1,14 +1,11 @@
 """`featviz trajectory`."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from tyro.conf import Positional
 
-from featviz.base.errors import FeatvizError
-
-_SKETCHES = Path("sketches")
+from featviz.commands.shared import SKETCHES, read_tables, remark, say
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,7 @@ class Trajectory:
     """Which point, if the tables hold several."""
     merge: tuple[str, ...] = ()
     """Groups to count as others, such as G11=G8 G10=G9."""
-    sketches: Path = _SKETCHES
+    sketches: Path = SKETCHES
     """The sketch set that the tables were made from, which tells the edits that may leak."""
     claims: bool = False
     """Also judge C1 to C9 at every step that a baseline and a modified run have both; seconds a
@@ -45,31 +42,26 @@ class Trajectory:
             verdicts_table,
         )
         from featviz.analysis.trajectory.plots import caption, trajectory_figure
-        from featviz.base.feature_table import read_features
         from featviz.base.files import FRAME_FORMATS, require_ending, write_frame
         from featviz.figures.style import figure_format, save_figure, style
         from featviz.sketches.drawing import CANVAS
         from featviz.sketches.sketch_set import read_sketches
 
-        if not self.features:
-            raise FeatvizError("expected feature tables of a run; `featviz extract` makes them")
         if self.out is not None:
             figure_format(self.out)
         if self.save_table is not None:
             require_ending(self.save_table, "a trajectory", FRAME_FORMATS)
         if self.save_claims is not None:
             require_ending(self.save_claims, "verdicts", FRAME_FORMATS)
-        points = None if self.point is None else [self.point]
         tables = [
-            read_features(path).select(layers=self.layers or None, points=points)
-            for path in self.features
+            table.select(layers=self.layers or None)
+            for table in read_tables(self.features, self.point)
         ]
         edits = bases = None
-        if self.sketches == _SKETCHES and not _SKETCHES.exists():
-            print(
-                f"there is no folder '{_SKETCHES}' here, so leakage is left out; name the sketches "
-                "with --sketches FOLDER",
-                file=sys.stderr,
+        if self.sketches == SKETCHES and not SKETCHES.exists():
+            remark(
+                f"there is no folder '{SKETCHES}' here, so leakage is left out; name the sketches "
+                "with --sketches FOLDER"
             )
         else:
             size = int(tables[0].metadata.get("size") or CANVAS)
@@ -77,21 +69,21 @@ class Trajectory:
             bases = dict(zip(sketches.index["sketch"], sketches.index["base"], strict=True))
             edits = edits_out_of_reach(tables[0], sketches)
             if not any(edits.values()):
-                print("no edit lies outside of a receptive field: no leakage", file=sys.stderr)
+                remark("no edit lies outside of a receptive field: no leakage")
         table = measure_trajectory(tables, edits=edits, merge=parse_merge(self.merge))
         verdicts = None
         if self.claims or self.save_claims is not None:
             verdicts = judge_steps(tables, bases=bases)
-            print(verdicts_table(verdicts))
+            say(verdicts_table(verdicts))
         out = self.out or Path(f"{'_'.join(table.runs)}-trajectory.png")
         with style():
             figure = trajectory_figure(table, verdicts)
         if self.save_table is not None:
             table.write(self.save_table)
-            print(self.save_table)
+            say(self.save_table)
         if verdicts is not None and self.save_claims is not None:
             write_frame(verdicts, self.save_claims)
-            print(self.save_claims)
+            say(self.save_claims)
         save_figure(figure, out)
-        print(out)
-        print(caption(table, verdicts))
+        say(out)
+        say(caption(table, verdicts))

@@ -257,7 +257,7 @@ def _missing(request: Request) -> dict[str, str]:
     notes = {}
     if request.claims is None:
         notes["claims"] = (
-            f"Not in this report. `featviz claims {tables} --json claims.json` judges the study's "
+            f"Not in this report. `featviz claims {tables} --out claims.json` judges the study's "
             "claims, and `featviz report ... --claims claims.json` shows them."
         )
     if request.leakage is None:

@@ -157,7 +157,7 @@ def read_claims(path: Path) -> Claims:
     path = Path(path)
     if not path.is_file():
         raise FeatvizError(
-            f"{path}: no such file; `featviz claims FEATURES... --json FILE` writes it"
+            f"{path}: no such file; `featviz claims FEATURES... --out FILE.json` writes it"
         )
     try:
         content = read_json(path, _Content)

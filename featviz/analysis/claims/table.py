@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from featviz.analysis.claims.claim import Claims, Part
 from featviz.analysis.claims.judging import number
 from featviz.analysis.claims.paired_tests import OVER_BASES
+from featviz.base.errors import printable
 
 if TYPE_CHECKING:
     from rich.padding import Padding
@@ -32,7 +33,7 @@ def print_claims(claims: Claims) -> None:
     effect_width = max(min(console.width, 110) - sum(_WIDTHS.values()) - _GAPS, 12)
 
     def say(line: str) -> None:
-        console.print(line, soft_wrap=piped)
+        console.print(printable(line), soft_wrap=piped)
 
     console.print(_grid([list(COLUMNS[1:])], effect_width, style="dim"))
     for claim in claims.claims:

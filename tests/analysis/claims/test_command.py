@@ -65,7 +65,7 @@ def test_shipped_generators_have_one_vector_per_pair_of_eyes_where_modified_lack
         shipped / "modified.parquet",
         "--sketches",
         few,
-        "--json",
+        "--out",
         tmp_path / "claims.json",
         "--permutations",
         99,
@@ -89,7 +89,7 @@ def test_shipped_generators_have_one_vector_per_pair_of_eyes_where_modified_lack
 
 def test_json_and_markdown_tell_the_same(capsys, here):
     code, out, err = run(
-        capsys, "b.parquet", "m.parquet", "--json", "c.json", "--markdown", "c.md",
+        capsys, "b.parquet", "m.parquet", "--out", "c.json", "--out", "c.md",
         "--permutations", 999,
     )  # fmt: skip
     assert (code, err) == (0, "")
@@ -106,7 +106,7 @@ def test_own_groups_and_layers_are_told_on_the_command_line(capsys, here):
     code, out, _ = run(
         capsys, "--modified", "m.parquet", "--unchanged", "G1", "G9", "G10", "--changed", "G6",
         "--merge", "G10=G9", "--shallow", "L0", "--deep", "L2", "L3", "--permutations", 99,
-        "--json", "c.json",
+        "--out", "c.json",
     )  # fmt: skip
     assert code == 0 and "C1 holds: " in out and "C2 cannot be judged: " in out
     found = read_claims(Path("c.json"))
@@ -135,7 +135,7 @@ def test_own_groups_and_layers_are_told_on_the_command_line(capsys, here):
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(capsys, here, arguments, told):
-    code, out, err = run(capsys, *arguments, "--json", "c.json")
+    code, out, err = run(capsys, *arguments, "--out", "c.json")
     assert code == 2 and out == ""
     assert err.startswith("featviz: error: ") and told in err and err.count("\n") == 1
     assert not Path("c.json").exists()

@@ -26,7 +26,7 @@ def test_every_claim_has_a_section_with_its_parts_and_their_thresholds():
 
 def test_the_page_tells_the_defaults_that_there_are():
     text, command = DOCUMENT.read_text("utf-8"), Claims()
-    for option in ("data", "count", "sketches", "edits_per_group", "permutations", "seed"):
+    for option in ("data", "count", "sketches", "edits", "permutations", "seed"):
         row = next(line for line in text.splitlines() if f"`--{option.replace('_', '-')}`" in line)
         assert re.search(rf"\b{getattr(command, option)}\b", row), option
 

@@ -42,7 +42,7 @@ def leakage(*arguments: object) -> None:
 
 def test_the_command_writes_table_and_maps_and_prints_a_summary(few, small, tmp_path, capsys):
     out = tmp_path / "out"
-    options = ("--size", 128, "--point", 42, 62, "--edits-per-group", 1, "--out", out)
+    options = ("--size", 128, "--point", 42, 62, "--edits", 1, "--out", out)
     leakage(small, "--sketches", few, *options)
     printed = capsys.readouterr().out
     assert printed.splitlines()[:2] == [str(out / "small.parquet"), str(out / "small-maps.npz")]
@@ -57,7 +57,7 @@ def test_the_command_writes_table_and_maps_and_prints_a_summary(few, small, tmp_
 
 
 def test_what_cannot_be_held_is_told_on_the_screen(few, small, tmp_path, capsys, monkeypatch):
-    options = ("--size", 128, "--point", 42, 62, "--edits-per-group", 1, "--out", tmp_path / "out")
+    options = ("--size", 128, "--point", 42, 62, "--edits", 1, "--out", tmp_path / "out")
     leakage(small, "--sketches", few, *options, "--layers", "L2", "--hold", "all")
     assert "not held" not in capsys.readouterr().err
 
@@ -74,7 +74,7 @@ def test_what_cannot_be_held_is_told_on_the_screen(few, small, tmp_path, capsys,
 
 
 def test_layers_and_modes_are_those_asked_for(few, small, tmp_path):
-    options = ("--size", 128, "--point", 42, 62, "--edits-per-group", "all", "--out", tmp_path)
+    options = ("--size", 128, "--point", 42, 62, "--edits", "all", "--out", tmp_path)
     leakage(small, "--sketches", few, *options, "--layers", "L1", "R0", "--hold", "residual")
     table = read_leakage(tmp_path / "small.parquet")
     assert (table.layers, table.modes) == (("L1", "R0"), ("free", "residual"))
@@ -85,7 +85,7 @@ def test_layers_and_modes_are_those_asked_for(few, small, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--edits-per-group", 0), "at least 1 edit per group, or all; got 0"),
+        (("--edits", 0), "at least 1 edit a group, or all; got 0"),
         (("--hold", "L0"), "small: layer 'L0' has no instance norm"),
         (("--layers", "L8"), "small: unknown layer 'L8'"),
         (("--margin", -1), "margin must be 0 px or more"),

@@ -1,0 +1,90 @@
+"""What several commands share: sketches, feature tables, edits, threads, and how they speak."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from featviz.base.errors import FeatvizError, printable
+
+if TYPE_CHECKING:
+    from featviz.base.feature_table import FeatureTable
+
+SKETCHES = Path("sketches")
+"""The sketch set of featviz's repository, where a command is called in that."""
+
+Edits = int | Literal["all"]
+"""At most so many edits of a group, evenly spaced."""
+
+RENAMED: dict[str, dict[str, str]] = {
+    "claims": {"--edits-per-group": "--edits", "--json": "--out", "--markdown": "--out"},
+    "leakage": {"--edits-per-group": "--edits"},
+}
+"""Options by their old words, which still work in this version, and what they are called now."""
+
+
+def say(*lines: object) -> None:
+    """Print lines of text; names of others cannot command the terminal."""
+    print(*(printable(str(line)) for line in lines), sep="\n", flush=True)
+
+
+def remark(line: object) -> None:
+    """Print a line on stderr: what the user should know and the next program should not read."""
+    print(printable(str(line)), file=sys.stderr, flush=True)
+
+
+def with_present_words(arguments: Sequence[str]) -> list[str]:
+    """Arguments with the options of old versions as they are called now, and a line on each."""
+    renamed = RENAMED.get(arguments[0], {}) if arguments else {}
+    present = []
+    for argument in arguments:
+        word, equals, value = argument.partition("=")
+        if (new := renamed.get(word.replace("_", "-"))) is not None:
+            remark(f"featviz: warning: {word} is called {new} now")
+            argument = new + equals + value
+        present.append(argument)
+    return present
+
+
+def require_sketches(folder: Path, instead: str = "") -> None:
+    """Raise FeatvizError for the default folder of sketches where there is none.
+
+    instead: what else can be done, as the end of a sentence.
+    """
+    if folder == SKETCHES and not SKETCHES.exists():
+        raise FeatvizError(
+            f"there is no folder '{SKETCHES}' here; name yours with --sketches FOLDER, or run this "
+            f"in featviz's repository, whose folder of that name holds the study's groups{instead}"
+        )
+
+
+def read_tables(
+    paths: Sequence[Path], point: tuple[int, int] | None = None
+) -> "list[FeatureTable]":
+    """The feature tables, at one point of those that they hold if it is given."""
+    from featviz.base.feature_table import read_features
+
+    if not paths:
+        raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
+    points = None if point is None else [point]
+    return [read_features(path).select(points=points) for path in paths]
+
+
+def most_edits(edits: Edits) -> int | None:
+    """How many edits a group at most, None for all; raises FeatvizError below 1."""
+    if edits == "all":
+        return None
+    if edits < 1:
+        raise FeatvizError(f"expected at least 1 edit a group, or all; got {edits}")
+    return edits
+
+
+def use_threads(count: int | None) -> None:
+    """Let PyTorch compute on so many threads, if it is told; raises FeatvizError below 1."""
+    if count is None:
+        return
+    if count < 1:
+        raise FeatvizError(f"expected at least 1 thread; got {count}")
+    import torch
+
+    torch.set_num_threads(count)
