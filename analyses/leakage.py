@@ -29,7 +29,7 @@ from featviz.analysis.leakage import (
 )
 from featviz.analysis.leakage.checkpoints import leakage_of_checkpoints
 from featviz.analysis.leakage.plots import MapRow, maps_figure, paths_figure
-from featviz.analysis.leakage.summary import number, percent
+from featviz.analysis.leakage.summary import change_number, percent
 from featviz.analysis.leakage.table import ALL, FREE, IMAGE
 from featviz.base.errors import FeatvizError
 from featviz.base.files import atomic_write
@@ -122,8 +122,8 @@ def draw_maps(
         reach = {layer: maps.edit_reach[sketch, layer] for layer in table.layers}
         for mode, title in ((FREE, name), (ALL, f"{name},\nall held")):
             changes = {layer: maps.edit_changes[mode, sketch, layer] for layer in table.layers}
-            of_edit = table.values(sketch=sketch, mode=mode).set_index("layer")
-            outside = {layer: float(of_edit.loc[layer, "outside_reach"]) for layer in table.layers}
+            of_edit = table.values(sketch=sketch, mode=mode)
+            outside = dict(zip(of_edit["layer"], of_edit["outside_reach"], strict=True))
             rows.append(MapRow(title, changes, reach, outside))
     text = (
         f"Relative change at every position by one edit of the mouth ({sketch} against "
@@ -179,11 +179,11 @@ def _by_layer(found: pd.DataFrame) -> str:
                 str(name),
                 str(layer),
                 percent(free["reach_share"]),
-                number(free["inside_reach"]),
-                number(free["outside_reach"]),
+                change_number(free["inside_reach"]),
+                change_number(free["outside_reach"]),
                 percent(free["zero_share_outside"]),
-                number(free["at_point"]),
-                number(free["eyes"]),
+                change_number(free["at_point"]),
+                change_number(free["eyes"]),
                 *_parts(held),
             ]
         )
@@ -194,7 +194,7 @@ def _parts(held: pd.Series | None) -> list[str]:
     """The last cells of a row: what is left with all held, and what the statistics had made."""
     if held is None:
         return ["no norm", "no norm", "-"]
-    parts = [number(held[column]) for column in ("eyes", "eyes_by_statistics")]
+    parts = [change_number(held[column]) for column in ("eyes", "eyes_by_statistics")]
     return [*parts, percent(held["through_statistics"])]
 
 
@@ -269,7 +269,7 @@ def main(arguments: list[str] | None = None) -> None:
         away = sketches.of_groups(*AWAY_FROM_EYES)
         edit = shown_edit(away, options.most)
         part = away.of_groups(SHOWN_GROUP).index["sketch"]
-        shown, base = (str(part.iloc[number]) for number in (edit.number, edit.base_number))
+        shown, base = (str(part.iloc[row]) for row in (edit.number, edit.base_number))
         measures = {name: measured(options, away, name, shown) for name in WHOLE + FRONT_ENDS}
         table = join_leakage(table for table, _ in measures.values())
         found = summarize(table)

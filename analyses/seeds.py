@@ -14,7 +14,7 @@ from tyro.conf import Positional
 
 from analyses.study import ROOT
 from featviz.analysis.claims import Claims, judge
-from featviz.analysis.claims.judging import NO_IMAGES, TABLE_ROLES, number
+from featviz.analysis.claims.judging import NO_IMAGES, TABLE_ROLES, claim_number
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable, read_features
 from featviz.base.progress import track
@@ -87,7 +87,7 @@ def seeds_table(judged: Mapping[str, Claims]) -> str:
             for claims in judged.values():
                 found = claims[claim.name].part(definition.part)
                 value = found.finding.value
-                shown = "-" if value is None else number(value)
+                shown = "-" if value is None else claim_number(value)
                 cells.append(f"{shown} {SIGNS[found.verdict]}")
             name = definition.part if definition.decides else f"({definition.part})"
             sign = ">=" if definition.bound == "at least" else "<="

@@ -30,7 +30,7 @@ from benchmarks.machine import describe_machine, peak_memory, seconds, summary
 from featviz.base.feature_table import FeatureTable
 from featviz.base.points import PROBE_POINT
 from featviz.extraction import FRONT_END_LAYERS, extract
-from featviz.extraction.engines import Engine
+from featviz.extraction.engines import EngineName
 from featviz.extraction.sparse import SparseReader, make_plan
 from featviz.generators.checkpoint_files import load_generator
 from featviz.generators.networks.generators import FrontEnd, GlobalGenerator
@@ -147,7 +147,7 @@ def measure_speed(name: str, settings: Extraction, images: Images, rate: float) 
     times: dict[str, list[tuple[float, float]]] = {"script": [], "dense": [], "sparse": []}
     tables: dict[str, FeatureTable] = {}
 
-    def run(engine: Engine) -> None:
+    def run(engine: EngineName) -> None:
         tables[engine] = extract(model, images, engine=engine)
 
     for _ in range(settings.runs):

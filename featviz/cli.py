@@ -7,22 +7,22 @@ from typing import Protocol
 import tyro
 
 from featviz.base.errors import FeatvizError, one_line, printed_warnings
-from featviz.commands.assets import Assets
-from featviz.commands.claims import Claims
-from featviz.commands.draw import Draw
-from featviz.commands.evaluate import Evaluate
-from featviz.commands.export import Export
-from featviz.commands.extract import Extract
-from featviz.commands.faces import Faces
-from featviz.commands.leakage import Leakage
-from featviz.commands.networks import Convert, Generate, Train
-from featviz.commands.plot import Plot
-from featviz.commands.report import Report
+from featviz.commands.assets import AssetsCommand
+from featviz.commands.claims import ClaimsCommand
+from featviz.commands.draw import DrawCommand
+from featviz.commands.evaluate import EvaluateCommand
+from featviz.commands.export import ExportCommand
+from featviz.commands.extract import ExtractCommand
+from featviz.commands.faces import FacesCommand
+from featviz.commands.leakage import LeakageCommand
+from featviz.commands.networks import ConvertCommand, GenerateCommand, TrainCommand
+from featviz.commands.plot import PlotCommand
+from featviz.commands.report import ReportCommand
 from featviz.commands.shared import with_present_words
-from featviz.commands.similarity import Similarity
-from featviz.commands.sketches import Sketches
-from featviz.commands.structure import Structure
-from featviz.commands.trajectory import Trajectory
+from featviz.commands.similarity import SimilarityCommand
+from featviz.commands.sketches import SketchesCommand
+from featviz.commands.structure import StructureCommand
+from featviz.commands.trajectory import TrajectoryCommand
 
 
 class Command(Protocol):
@@ -33,23 +33,23 @@ class Command(Protocol):
 
 
 COMMANDS: dict[str, Callable[..., Command]] = {
-    "faces": Faces,
-    "train": Train,
-    "generate": Generate,
-    "evaluate": Evaluate,
-    "convert": Convert,
-    "extract": Extract,
-    "plot": Plot,
-    "claims": Claims,
-    "report": Report,
-    "structure": Structure,
-    "similarity": Similarity,
-    "trajectory": Trajectory,
-    "leakage": Leakage,
-    "export": Export,
-    "draw": Draw,
-    "sketches": Sketches,
-    "assets": Assets,
+    "faces": FacesCommand,
+    "train": TrainCommand,
+    "generate": GenerateCommand,
+    "evaluate": EvaluateCommand,
+    "convert": ConvertCommand,
+    "extract": ExtractCommand,
+    "plot": PlotCommand,
+    "claims": ClaimsCommand,
+    "report": ReportCommand,
+    "structure": StructureCommand,
+    "similarity": SimilarityCommand,
+    "trajectory": TrajectoryCommand,
+    "leakage": LeakageCommand,
+    "export": ExportCommand,
+    "draw": DrawCommand,
+    "sketches": SketchesCommand,
+    "assets": AssetsCommand,
 }
 
 

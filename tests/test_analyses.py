@@ -16,7 +16,7 @@ from analyses.making import FIGURES, make_figures
 from analyses.study import ROOT, SAME_EYES, Sources, load_features, of_other_weights
 from featviz.analysis.separation import group_distances
 from featviz.base.assets import sha256_of
-from featviz.base.feature_table import Part, read_features, write_features
+from featviz.base.feature_table import TablePart, read_features, write_features
 from featviz.extraction import extract
 from featviz.faces.pairs import PairSet, read_pairs, write_pairs
 from featviz.generators.checkpoint_files import find_checkpoint, load_generator
@@ -261,6 +261,8 @@ def test_tables_of_other_weights_are_told_with_how_to_make_them_anew_and_shipped
     digest = sha256_of(find_checkpoint("paper-modified"))
     shipped = replace(table, metadata={**table.metadata, "digest": digest})
     # A table that is a folder, as a cluster makes it, is one like any other.
-    write_features(shipped, tmp_path / "paper-modified.parquet" / "part-000000.parquet", Part(0, 1))
+    write_features(
+        shipped, tmp_path / "paper-modified.parquet" / "part-000000.parquet", TablePart(0, 1)
+    )
     assert of_other_weights(replace(sources, features=tmp_path)) == []
     assert len(load_features(replace(sources, features=tmp_path), "paper-modified")) == len(table)

@@ -19,7 +19,7 @@ from werkzeug.test import Client
 
 from featviz import cli
 from featviz.base.errors import FeatvizError
-from featviz.base.feature_table import FeatureTable, Part, write_features
+from featviz.base.feature_table import FeatureTable, TablePart, write_features
 from featviz.export import export_features
 from featviz.export import sprites as sprite_module
 from featviz.export.sprites import sprite_sheet, thumbnail
@@ -264,7 +264,7 @@ class TestCommand:
     def test_a_table_in_parts_is_called_as_its_folder(self, table, here, capsys):
         whole = table.select(layers=["L0"])
         for number, groups in enumerate(("G6", "G7")):
-            part = Part(number, 2)
+            part = TablePart(number, 2)
             write_features(whole.select(groups=[groups]), Path("v1.5") / part.file, part)
         assert self.run(capsys, "v1.5", "--out", "arrays")[0] == 0
         assert np.array_equal(np.load("arrays/v1.5/L0.npy"), whole.vectors["L0"])

@@ -135,7 +135,7 @@ ASSETS = {
 }
 
 
-def cache_folder() -> Path:
+def _cache_folder() -> Path:
     """Where assets are kept: `$FEATVIZ_CACHE`, else the platform's user cache folder."""
     return Path(os.environ.get("FEATVIZ_CACHE") or platformdirs.user_cache_dir("featviz"))
 
@@ -147,7 +147,7 @@ def asset_files(name: str) -> dict[str, Path]:
     there is not the one that was fetched. A file is looked through once, until it changes.
     """
     asset = _asset(name)
-    folder = cache_folder() / "assets" / name
+    folder = _cache_folder() / "assets" / name
     files = {member.file_name: folder / member.file_name for member in asset.members}
     if not all(path.is_file() for path in files.values()):
         raise FeatvizError(
@@ -178,7 +178,7 @@ def get_asset(name: str) -> dict[str, Path]:
         pass
     with tempfile.TemporaryDirectory() as temporary:
         archive = _download(asset, Path(temporary))
-        folder = cache_folder() / "assets" / name
+        folder = _cache_folder() / "assets" / name
         for member in asset.members:
             with atomic_write(folder / member.file_name) as path:
                 if member.convert is None:

@@ -23,7 +23,7 @@ from featviz.base.foreign import parse_json, parsing, told_of
 from featviz.base.points import whole_pair
 from featviz.base.table import (
     METADATA_KEY,
-    Kind,
+    ColumnKind,
     Table,
     list_vectors,
     read_parquet,
@@ -31,8 +31,8 @@ from featviz.base.table import (
     write_parquet,
 )
 
-ROW_COLUMNS = ("sketch", "group", "point_x", "point_y")
-PART_KEY = b"featviz-part"
+_ROW_COLUMNS = ("sketch", "group", "point_x", "point_y")
+_PART_KEY = b"featviz-part"
 _PER_LAYER = ("positions", "receptive_fields", "receptive_field_boxes")
 _PER_POINT = ("positions", "receptive_field_boxes")
 
@@ -86,7 +86,7 @@ class FeatureTable(Table):
 
     noun: ClassVar[str] = "feature table"
     command: ClassVar[str] = "featviz extract"
-    columns: ClassVar[Mapping[str, Kind]] = {
+    columns: ClassVar[Mapping[str, ColumnKind]] = {
         "sketch": "text",
         "group": "text",
         "point_x": "whole",
@@ -106,7 +106,7 @@ class FeatureTable(Table):
         if not vectors:
             raise FeatvizError("a feature table takes the vectors of at least one layer; got none")
         for layer, values in vectors.items():
-            if layer in ROW_COLUMNS:
+            if layer in _ROW_COLUMNS:
                 raise FeatvizError(f"a layer cannot be called '{layer}', which is a column's name")
             if values.ndim != 2 or len(values) != len(rows) or values.dtype != np.float32:
                 raise FeatvizError(
@@ -196,7 +196,7 @@ def _require(what: str, wanted: Sequence[object], available: Sequence[object]) -
 
 
 @dataclass(frozen=True)
-class Part:
+class TablePart:
     """Which part of a table a file holds: number `number`, from 0, of `of`."""
 
     number: int
@@ -215,10 +215,10 @@ class TableDescription:
     rows: int
     layers: tuple[str, ...]
     metadata: dict[str, Any]
-    part: Part | None = None
+    part: TablePart | None = None
 
 
-def write_features(table: FeatureTable, path: Path, part: Part | None = None) -> None:
+def write_features(table: FeatureTable, path: Path, part: TablePart | None = None) -> None:
     """Write a table as parquet, complete or not at all.
 
     One row per sketch and point; columns sketch, group, point_x, point_y (and further ones of
@@ -233,7 +233,7 @@ def write_features(table: FeatureTable, path: Path, part: Part | None = None) ->
     for layer, vectors in table.vectors.items():
         flat = pa.array(np.ascontiguousarray(vectors).reshape(-1), type=pa.float32())
         columns[layer] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
-    further = None if part is None else {PART_KEY: json.dumps(asdict(part)).encode()}
+    further = None if part is None else {_PART_KEY: json.dumps(asdict(part)).encode()}
     with atomic_write(Path(path)) as temporary:
         write_parquet(pa.table(columns), table.metadata, temporary, further)
 
@@ -259,7 +259,7 @@ def read_features(path: Path) -> FeatureTable:
     path = Path(path)
     if not path.is_dir():
         return _read_file(path)
-    parts = part_files(path)
+    parts = _part_files(path)
     _check_parts(path, parts)
     tables = [_read_file(part) for part in parts]
     with told_of(path):
@@ -278,14 +278,14 @@ def describe_features(path: Path) -> TableDescription:
     path = Path(path)
     if not path.is_dir():
         return _describe(path)
-    descriptions = _check_parts(path, part_files(path))
+    descriptions = _check_parts(path, _part_files(path))
     with told_of(path):
         metadata = _joined_metadata([description.metadata for description in descriptions])
     rows = sum(description.rows for description in descriptions)
     return TableDescription(rows, descriptions[0].layers, metadata)
 
 
-def part_files(folder: Path) -> list[Path]:
+def _part_files(folder: Path) -> list[Path]:
     """The parts of a table that is a folder, in order."""
     return sorted(folder.glob("part-*.parquet"))
 
@@ -296,7 +296,7 @@ def _check_parts(folder: Path, parts: Sequence[Path]) -> list[TableDescription]:
         raise FeatvizError(f"{folder}: not a feature table: a folder without part-*.parquet")
     found = [description.part for description in descriptions]
     total = found[0].of if found[0] is not None else len(found)
-    if len(found) != total or found != [Part(number, total) for number in range(total)]:
+    if len(found) != total or found != [TablePart(number, total) for number in range(total)]:
         raise FeatvizError(
             f"{folder}: not a complete feature table: {len(found)} files; expected the "
             f"{total} parts of one table"
@@ -333,7 +333,7 @@ def _describe(path: Path) -> TableDescription:
             rows=footer.num_rows,
             layers=_layers(schema),
             metadata=FeatureTable.described(known.get(METADATA_KEY), names),
-            part=parse_json(known[PART_KEY], Part) if PART_KEY in known else None,
+            part=parse_json(known[_PART_KEY], TablePart) if _PART_KEY in known else None,
         )
 
 
@@ -342,7 +342,7 @@ def _layers(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(
         field.name
         for field in schema
-        if field.name not in ROW_COLUMNS
+        if field.name not in _ROW_COLUMNS
         and isinstance(field.type, _LISTS)
         and (types.is_floating(field.type.value_type) or types.is_integer(field.type.value_type))
     )

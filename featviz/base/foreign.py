@@ -16,10 +16,10 @@ from featviz.base.errors import FeatvizError, one_line
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-Described = TypeVar("Described")
+_Described = TypeVar("_Described")
 
 
-def parse_json(text: str | bytes, description: type[Described]) -> Described:
+def parse_json(text: str | bytes, description: type[_Described]) -> _Described:
     """What JSON text says, as its description has it, nothing converted ("1" is no number).
 
     Raises FeatvizError, naming the first place that is not as described, for text that is no JSON
@@ -32,7 +32,7 @@ def parse_json(text: str | bytes, description: type[Described]) -> Described:
     try:
         # The adapter takes NaN for a number, and both take 1e999 for one.
         json.dumps(from_json(text, allow_inf_nan=False), allow_nan=False)
-        described: Described = _adapter(kind).validate_json(text, strict=True)
+        described: _Described = _adapter(kind).validate_json(text, strict=True)
         return described
     except ValidationError as error:
         raise FeatvizError(_first_problem(error)) from None
@@ -48,7 +48,7 @@ def _adapter(description: Any) -> Any:
     return TypeAdapter(description)
 
 
-def read_json(path: Path, description: type[Described]) -> Described:
+def read_json(path: Path, description: type[_Described]) -> _Described:
     """What a file of JSON says; raises FeatvizError, naming the file, as `parse_json` does."""
     with told_of(path):
         return parse_json(path.read_bytes(), description)

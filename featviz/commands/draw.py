@@ -10,7 +10,7 @@ from featviz.commands.shared import say
 
 
 @dataclass(frozen=True)
-class Draw:
+class DrawCommand:
     """Draw faces on a local web page, see them generated at once, and save the sketches."""
 
     checkpoints: tuple[str, ...] = ("modified", "baseline")

@@ -18,7 +18,7 @@ from featviz.commands.shared import (
 
 
 @dataclass(frozen=True)
-class Evaluate:
+class EvaluateCommand:
     """Measure generators: quality on held-out pairs, edit locality, robustness to shifts."""
 
     checkpoints: Positional[tuple[str, ...]]
@@ -60,7 +60,7 @@ class Evaluate:
         """Measure, print, write."""
         from featviz.analysis.evaluation.checkpoints import EvaluationSettings, evaluate
         from featviz.analysis.evaluation.plots import evaluation_figure
-        from featviz.analysis.evaluation.summary import summary
+        from featviz.analysis.evaluation.summary import evaluation_summary
         from featviz.analysis.evaluation.table import EvaluationTable
         from featviz.faces.pairs import read_pairs
         from featviz.figures.style import figure_format, save_figure, style
@@ -91,7 +91,7 @@ class Evaluate:
         table, skipped = evaluate(self.checkpoints, settings, pairs, sketches, self.variant)
         for line in skipped:
             remark(f"skipped {line}")
-        say(summary(table))
+        say(evaluation_summary(table))
         if self.out is not None:
             table.write(self.out)
             say(self.out)

@@ -11,7 +11,7 @@ from featviz.commands.shared import say
 
 
 @dataclass(frozen=True)
-class Export:
+class ExportCommand:
     """Write feature tables for other programs: NumPy, TensorBoard's projector, text."""
 
     features: Positional[tuple[Path, ...]]

@@ -21,7 +21,7 @@ _LAYERS = ("L0", "L1", "L2", "L3", "L4")
 
 
 @dataclass(frozen=True)
-class Extract:
+class ExtractCommand:
     """Read activation vectors of generators at points of sketches into feature tables."""
 
     checkpoints: Positional[tuple[str, ...]]

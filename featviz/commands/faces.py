@@ -80,7 +80,7 @@ class MeanFace:
 
 
 @dataclass(frozen=True)
-class Faces:
+class FacesCommand:
     """Face photos, landmarks, training pairs."""
 
     command: (

@@ -19,7 +19,7 @@ from featviz.commands.shared import (
 
 
 @dataclass(frozen=True)
-class Leakage:
+class LeakageCommand:
     """Measure what edits change outside their convolutional reach, and how it got there."""
 
     checkpoints: Positional[tuple[str, ...]]
@@ -51,7 +51,7 @@ class Leakage:
         """Measure, write, print."""
         from featviz.analysis.leakage.checkpoints import leakage_of_checkpoints
         from featviz.analysis.leakage.maps import write_maps
-        from featviz.analysis.leakage.summary import summary
+        from featviz.analysis.leakage.summary import leakage_summary
         from featviz.analysis.leakage.table import join_leakage, write_leakage
         from featviz.sketches.sketch_set import read_sketches
 
@@ -83,4 +83,4 @@ class Leakage:
             write_maps(leakage.maps, self.out / f"{name}-maps.npz")
             say(self.out / f"{name}.parquet")
             say(self.out / f"{name}-maps.npz")
-        say("", summary(join_leakage(tables)))
+        say("", leakage_summary(join_leakage(tables)))

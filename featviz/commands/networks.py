@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Train:
+class TrainCommand:
     """Train a generator on pairs of contours and photos."""
 
     out: Path
@@ -146,7 +146,7 @@ class Train:
 
 
 @dataclass(frozen=True)
-class Generate:
+class GenerateCommand:
     """Generate faces from sketches with a checkpoint."""
 
     checkpoint: Positional[str]
@@ -219,7 +219,7 @@ class Generate:
 
 
 @dataclass(frozen=True)
-class Convert:
+class ConvertCommand:
     """Convert a checkpoint between featviz (.safetensors) and pix2pixHD (.pth)."""
 
     source: Positional[str]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Plot:
+class PlotCommand:
     """Map the vectors of feature tables to two dimensions and draw them, a panel a layer."""
 
     features: Positional[tuple[Path, ...]]
@@ -48,7 +48,7 @@ class Plot:
     def run(self) -> None:
         """Embed, draw and print where the figure is and its caption."""
         from featviz.analysis.embedding import write_embedding
-        from featviz.analysis.embedding.captions import caption
+        from featviz.analysis.embedding.captions import embedding_caption
         from featviz.analysis.embedding.plots import embedding_figure
         from featviz.figures.style import figure_format, save_figure, style
 
@@ -64,7 +64,7 @@ class Plot:
             say(self.save_embedding)
         save_figure(figure, out)
         say(out)
-        say(caption(embedding))
+        say(embedding_caption(embedding))
 
     def _settings(self) -> dict[str, Any]:
         """What was given for the method; raises FeatvizError for what the method has no use for."""

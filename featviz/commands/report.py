@@ -12,11 +12,11 @@ from featviz.base.errors import FeatvizError
 from featviz.commands.shared import SKETCHES, remark, say
 
 if TYPE_CHECKING:
-    from featviz.report import Request
+    from featviz.report import ReportRequest
 
 
 @dataclass(frozen=True)
-class Report:
+class ReportCommand:
     """Write one HTML page to look around in: maps, sketches, faces, claims, leakage; offline."""
 
     features: Positional[tuple[Path, ...]]
@@ -68,13 +68,13 @@ class Report:
             remark(f"{part}: {note.replace('`', '')}")
         say(f"{self.out} ({len(page.encode()) / 1e6:.1f} MB)")
 
-    def _request(self) -> "Request":
-        from featviz.report import Request
+    def _request(self) -> "ReportRequest":
+        from featviz.report import ReportRequest
 
         sketches = self.sketches
         if sketches is None and SKETCHES.is_dir():
             sketches = SKETCHES
-        return Request(
+        return ReportRequest(
             features=self.features,
             sketches=sketches,
             methods=self.methods,

@@ -10,7 +10,7 @@ from featviz.commands.shared import read_tables, say
 
 
 @dataclass(frozen=True)
-class Similarity:
+class SimilarityCommand:
     """Compare layers and checkpoints: a heat map of CKA or RSA between all of them."""
 
     features: Positional[tuple[Path, ...]]
@@ -31,7 +31,7 @@ class Similarity:
     def run(self) -> None:
         """Compare, draw and print where the figure is and its caption."""
         from featviz.analysis.similarity.compare import SimilarityTable, compare
-        from featviz.analysis.similarity.plots import caption, similarity_figure
+        from featviz.analysis.similarity.plots import similarity_caption, similarity_figure
         from featviz.figures.style import figure_format, save_figure, style
 
         out = self.out or Path(f"{'_'.join(p.stem for p in self.features)}-{self.measure}.png")
@@ -51,4 +51,4 @@ class Similarity:
             say(self.save_table)
         save_figure(figure, out)
         say(out)
-        say(caption(table))
+        say(similarity_caption(table))

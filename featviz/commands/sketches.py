@@ -69,7 +69,7 @@ class ImportSketches:
 
 
 @dataclass(frozen=True)
-class Sketches:
+class SketchesCommand:
     """Between the drawing page's database and folders of sketches."""
 
     command: (

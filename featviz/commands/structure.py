@@ -9,7 +9,7 @@ from featviz.commands.shared import read_tables, say
 
 
 @dataclass(frozen=True)
-class Structure:
+class StructureCommand:
     """Measure how groups of vectors lie: distances, silhouettes, neighbours, permutation tests."""
 
     features: Positional[tuple[Path, ...]]
@@ -31,7 +31,7 @@ class Structure:
         """Measure, print, write."""
         from featviz.analysis.separation.groups import parse_merge
         from featviz.analysis.separation.measure import measure_structure
-        from featviz.analysis.separation.summary import summary
+        from featviz.analysis.separation.summary import structure_summary
         from featviz.analysis.separation.table import StructureTable
 
         if self.out is not None:
@@ -43,7 +43,7 @@ class Structure:
             permutations=self.permutations,
             seed=self.seed,
         )
-        text = summary(table)
+        text = structure_summary(table)
         say(text)
         if self.out is not None:
             table.write(self.out, text)

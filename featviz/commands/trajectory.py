@@ -9,7 +9,7 @@ from featviz.commands.shared import SKETCHES, read_tables, remark, say
 
 
 @dataclass(frozen=True)
-class Trajectory:
+class TrajectoryCommand:
     """Draw how features change over the training steps of one or more runs."""
 
     features: Positional[tuple[Path, ...]]
@@ -41,7 +41,7 @@ class Trajectory:
             measure_trajectory,
             verdicts_table,
         )
-        from featviz.analysis.trajectory.plots import caption, trajectory_figure
+        from featviz.analysis.trajectory.plots import trajectory_caption, trajectory_figure
         from featviz.base.files import FRAME_FORMATS, require_ending, write_frame
         from featviz.figures.style import figure_format, save_figure, style
         from featviz.sketches.drawing import CANVAS
@@ -86,4 +86,4 @@ class Trajectory:
             say(self.save_claims)
         save_figure(figure, out)
         say(out)
-        say(caption(table, verdicts))
+        say(trajectory_caption(table, verdicts))

@@ -16,7 +16,7 @@ from featviz.export.rows import Labelled
 from featviz.export.sprites import sprite_sheet
 from featviz.export.text import write_vectors
 
-CONFIG = "projector_config.pbtxt"
+_CONFIG = "projector_config.pbtxt"
 
 
 def write_projector(tables: Sequence[Labelled], folder: Path) -> None:
@@ -34,7 +34,7 @@ def write_projector(tables: Sequence[Labelled], folder: Path) -> None:
         for layer, vectors in item.table.vectors.items():
             write_vectors(vectors, place / f"{layer}.tsv")
             entries.append(_entry(item.name, layer, vectors.shape, tile))
-    (folder / CONFIG).write_text("".join(entries), encoding="utf-8", newline="\n")
+    (folder / _CONFIG).write_text("".join(entries), encoding="utf-8", newline="\n")
 
 
 def _write_metadata(rows: pd.DataFrame, path: Path) -> None:

@@ -10,10 +10,10 @@ from PIL import Image
 from featviz.base.errors import FeatvizError
 from featviz.sketches.drawing import STROKE_WIDTH
 
-LARGEST_SHEET = 8192
+_LARGEST_SHEET = 8192
 """Pixels a side that TensorBoard's projector takes."""
-LARGEST_TILE = 64
-SMALLEST_TILE = 8
+_LARGEST_TILE = 64
+_SMALLEST_TILE = 8
 """Below this a sketch cannot be told from another."""
 
 
@@ -25,11 +25,11 @@ def sprite_sheet(images: Iterable[NDArray[np.uint8]], count: int) -> tuple[Image
     them. Raises FeatvizError if less than SMALLEST_TILE pixels would be left to a tile.
     """
     columns = max(1, math.ceil(math.sqrt(count)))
-    tile = min(LARGEST_TILE, LARGEST_SHEET // columns)
-    if tile < SMALLEST_TILE:
-        most = (LARGEST_SHEET // SMALLEST_TILE) ** 2
+    tile = min(_LARGEST_TILE, _LARGEST_SHEET // columns)
+    if tile < _SMALLEST_TILE:
+        most = (_LARGEST_SHEET // _SMALLEST_TILE) ** 2
         raise FeatvizError(
-            f"{count} sketches do not fit into one sprite of {LARGEST_SHEET}x{LARGEST_SHEET}; "
+            f"{count} sketches do not fit into one sprite of {_LARGEST_SHEET}x{_LARGEST_SHEET}; "
             f"expected at most {most}; export without --sketches, or part of them"
         )
     sheet = Image.new("L", (columns * tile, columns * tile), 255)

@@ -18,13 +18,13 @@ from featviz.extraction.sparse import (
 from featviz.probing.activations import Stage
 from featviz.probing.receptive_field import Position
 
-Engine = Literal["auto", "dense", "sparse"]
+EngineName = Literal["auto", "dense", "sparse"]
 
-ENGINES: tuple[Engine, ...] = get_args(Engine)
+_ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class EngineChoice:
     """sparse: the reader of the sparse engine, None for the dense one. reason: why `auto` did not
     take the sparse one; None if it did, or if the engine was asked for.
     """
@@ -39,30 +39,30 @@ class Choice:
 
 
 def choose_engine(
-    engine: Engine,
+    engine: EngineName,
     model: nn.Module,
     cells: Mapping[str, Sequence[Position]],
     stage: Stage,
     first: Tensor,
     layouts: Layouts | None = None,
-) -> Choice:
+) -> EngineChoice:
     """The engine for all images of a call.
 
     cells: for each layer the cells (column, row). first: the first image (C, H, W), by whose
     windows "auto" decides. layouts: what is remembered of images. Raises FeatvizError if "sparse"
     cannot compute the layers.
     """
-    if engine not in ENGINES:
-        raise FeatvizError(f"unknown engine '{engine}'; there are {', '.join(ENGINES)}")
+    if engine not in _ENGINES:
+        raise FeatvizError(f"unknown engine '{engine}'; there are {', '.join(_ENGINES)}")
     if engine == "dense":
-        return Choice(None)
+        return EngineChoice(None)
     channels, height, width = first.shape
     try:
         plan = make_plan(model, tuple(cells), (width, height), channels, stage)
         reader = SparseReader(plan, cells, layouts or lay_out)
         work = reader.work(first.to(plan.dtype))
         if engine == "auto" and work.estimate > 1:
-            return Choice(
+            return EngineChoice(
                 None,
                 f"{work.distinct} of the {work.windows} windows of the first image are distinct, "
                 f"and {work.local} more are computed around single cells: the sparse engine would "
@@ -74,5 +74,5 @@ def choose_engine(
             raise FeatvizError(
                 f"the sparse engine cannot compute this: {reason}; the dense one can"
             ) from None
-        return Choice(None, str(reason))
-    return Choice(reader)
+        return EngineChoice(None, str(reason))
+    return EngineChoice(reader)

@@ -15,7 +15,7 @@ from featviz.extraction.conditions import require_drawings, with_conditions
 from featviz.extraction.inputs import LabelledImages
 from featviz.extraction.loading import place
 from featviz.extraction.rasters import Rasters
-from featviz.extraction.settings import Settings, difference
+from featviz.extraction.settings import Settings, first_difference
 from featviz.extraction.sparse import Layouts
 from featviz.extraction.vectors import extract
 from featviz.generators.appearances import FILE as APPEARANCES
@@ -91,7 +91,7 @@ def finished(job: Job, settings: Settings, overwrite: bool) -> TableDescription 
         if overwrite:
             return None
         raise FeatvizError(f"{error}; {advice}") from None
-    other = difference(described.metadata, job.request, settings.skip_bad)
+    other = first_difference(described.metadata, job.request, settings.skip_bad)
     if other is None:
         return described
     if overwrite:

@@ -14,7 +14,7 @@ from featviz.extraction.inputs import Input
 
 Precision = Literal["float32", "bfloat16"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _AHEAD = 3
 _LOOK = 0.05
@@ -70,16 +70,16 @@ def load_batches(
         yield batch, there
 
 
-def ahead(items: Iterator[T], count: int = _AHEAD) -> Iterator[T]:
+def ahead(items: Iterator[_T], count: int = _AHEAD) -> Iterator[_T]:
     """The items in their order, taken by a thread that is up to `count` of them ahead.
 
     What taking one raises is raised where it would have come. The thread ends with the iterator,
     also if that is given up early.
     """
-    waiting: Queue[tuple[T] | BaseException | None] = Queue(count)
+    waiting: Queue[tuple[_T] | BaseException | None] = Queue(count)
     is_over = threading.Event()
 
-    def put(entry: tuple[T] | BaseException | None) -> None:
+    def put(entry: tuple[_T] | BaseException | None) -> None:
         while not is_over.is_set():
             with suppress(Full):
                 waiting.put(entry, timeout=_LOOK)

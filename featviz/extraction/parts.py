@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featviz.base.errors import FeatvizError
-from featviz.base.feature_table import FeatureTable, Part, describe_features, write_features
+from featviz.base.feature_table import FeatureTable, TablePart, describe_features, write_features
 from featviz.extraction.jobs import Job, making_way, read_table
 from featviz.extraction.rasters import read_rasters
-from featviz.extraction.settings import Settings, difference
+from featviz.extraction.settings import Settings, first_difference
 from featviz.generators.checkpoint import Checkpoint
 from featviz.sketches.drawing import Drawing
 from featviz.sketches.sketch_set import SketchSet
@@ -64,7 +64,7 @@ def missing_parts(job: Job, settings: Settings, division: Division) -> list[int]
 
 def part_is_made(job: Job, settings: Settings, division: Division, number: int) -> bool:
     """Whether a part is on disk and is the one asked for."""
-    part = Part(number, len(division))
+    part = TablePart(number, len(division))
     try:
         there = describe_features(parts_folder(job, division) / part.file)
     except FeatvizError:
@@ -74,7 +74,7 @@ def part_is_made(job: Job, settings: Settings, division: Division, number: int) 
     return (
         there.part == part
         and there.rows == sketches * len(settings.points)
-        and difference(there.metadata, job.request, settings.skip_bad) is None
+        and first_difference(there.metadata, job.request, settings.skip_bad) is None
     )
 
 
@@ -103,7 +103,7 @@ def make_part(
         blank = [checkpoint.input(Drawing((), sketches.size))]
         table = _without_rows(read_table(job, settings, blank, checkpoint), sketches)
     metadata = {**table.metadata, "skipped": list(rasters.skipped)}
-    part = Part(number, len(division))
+    part = TablePart(number, len(division))
     write_features(
         FeatureTable(table.rows, table.vectors, metadata),
         parts_folder(job, division) / part.file,
@@ -124,11 +124,11 @@ def finish(job: Job, division: Division) -> None:
 
 def remove_parts(job: Job, keep: Path | None = None) -> None:
     """Remove parts that were gathered for this table but for another request."""
-    for folder in other_parts(job, keep):
+    for folder in _other_parts(job, keep):
         shutil.rmtree(folder)
 
 
-def other_parts(job: Job, keep: Path | None) -> Iterator[Path]:
+def _other_parts(job: Job, keep: Path | None) -> Iterator[Path]:
     """The folders of parts beside a table, other than one."""
     for folder in job.path.parent.glob(f".{job.path.name}.????????????.parts"):
         if folder != keep:

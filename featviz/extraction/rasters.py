@@ -15,7 +15,7 @@ from featviz.faces.instances import instance_map
 from featviz.sketches.drawing import INK, PAPER, Drawing, rasterize
 from featviz.sketches.sketch_set import SketchSet, require_paper
 
-MEMORY = 1 << 30
+_MEMORY = 1 << 30
 """Bytes that kept images may take: those of about 400 000 line drawings of 512x512."""
 
 _NAMED = 5
@@ -77,7 +77,7 @@ class Rasters:
 def read_rasters(
     sketches: SketchSet,
     skip_bad: bool = False,
-    memory: int = MEMORY,
+    memory: int = _MEMORY,
     may_be_empty: bool = False,
     with_instances: bool = False,
 ) -> Rasters:

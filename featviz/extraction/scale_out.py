@@ -46,7 +46,7 @@ from featviz.extraction.rasters import read_rasters
 from featviz.extraction.settings import Settings
 from featviz.sketches.sketch_set import SketchSet
 
-PART = 256
+PART_ROWS = 256
 """Sketches a part: a few seconds of work, and a file of about 2 MB at 48 filters."""
 
 _LOOKED_AT = 64
@@ -65,7 +65,7 @@ def extract_on_ray(
     *,
     address: str | None = None,
     workers: int | None = None,
-    part: int = PART,
+    part: int = PART_ROWS,
 ) -> Iterator[Extracted]:
     """As `extract_checkpoints`, with the work divided among the workers of a Ray cluster.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from featviz.base.points import PROBE_POINT, Point, whole_pair
-from featviz.extraction.engines import Engine
+from featviz.extraction.engines import EngineName
 from featviz.extraction.loading import Precision
 from featviz.extraction.vectors import FRONT_END_LAYERS
 from featviz.probing.activations import Stage
@@ -24,7 +24,7 @@ class Settings:
     layers: tuple[str, ...] = FRONT_END_LAYERS
     stage: Stage = "activation"
     variant: str | None = None
-    engine: Engine = "auto"
+    engine: EngineName = "auto"
     device: str = "cpu"
     precision: Precision = "float32"
     skip_bad: bool = False
@@ -49,7 +49,7 @@ class Settings:
         return request
 
 
-def difference(
+def first_difference(
     metadata: Mapping[str, Any], request: Mapping[str, Any], skip_bad: bool
 ) -> str | None:
     """The first way in which a table is not the one asked for, for people; None if it is."""

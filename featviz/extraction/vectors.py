@@ -22,7 +22,7 @@ from featviz.base.points import PROBE_POINT, Point, check_point, whole_pair
 from featviz.base.progress import track
 from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.extraction.cells import Placing, boxes, cell_reader, place_cells, side
-from featviz.extraction.engines import Engine, choose_engine
+from featviz.extraction.engines import EngineName, choose_engine
 from featviz.extraction.inputs import Input, LabelledImages, read_inputs
 from featviz.extraction.loading import load_batches
 from featviz.extraction.sparse import Layouts, SparseReader, in_parallel, trim_heap
@@ -54,7 +54,7 @@ def extract(
     groups: Iterable[str] | None = None,
     encode: Callable[[Any], Tensor] | None = None,
     positions: Placing = "computed",
-    engine: Engine = "auto",
+    engine: EngineName = "auto",
     batch_size: int = 8,
     provenance: Mapping[str, Any] | None = None,
     layouts: Layouts | None = None,
@@ -172,7 +172,7 @@ def _place(
 
 
 def _gather(
-    found: "Read", layers: Sequence[str], points: Sequence[Point]
+    found: "_Read", layers: Sequence[str], points: Sequence[Point]
 ) -> tuple[list[tuple[str, str, int, int]], dict[str, NDArray[np.float32]]]:
     """The rows and the vectors of all images; raises FeatvizError for those that are not finite."""
     rows: list[tuple[str, str, int, int]] = []
@@ -210,7 +210,7 @@ class _Pieces:
         return np.concatenate([*self._joined, *self._new])
 
 
-Read = Generator[tuple[list[Input], dict[str, Tensor]], None, None]
+_Read = Generator[tuple[list[Input], dict[str, Tensor]], None, None]
 
 
 def _read_dense(
@@ -219,7 +219,7 @@ def _read_dense(
     cells: Mapping[str, Sequence[Position]],
     stage: Stage,
     batch_size: int,
-) -> Read:
+) -> _Read:
     """Batches, and for each layer in the order of the forward (N, points, C) float32."""
     device, dtype = _home(model)
     with (
@@ -233,7 +233,7 @@ def _read_dense(
             yield batch, forward(images)
 
 
-def _read_sparse(model: nn.Module, inputs: Iterator[Input], reader: SparseReader) -> Read:
+def _read_sparse(model: nn.Module, inputs: Iterator[Input], reader: SparseReader) -> _Read:
     """The same of the sparse engine, an image at a time."""
     _, dtype = _home(model)
 

@@ -28,7 +28,7 @@ from featviz.faces.pairs import (
 
 _SMALLEST_PHOTO = 128
 _WRITE_EVERY = 200
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+_PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 def import_photos(
@@ -67,7 +67,7 @@ def import_photos(
     require_models()
     paths = _photos_below(source, out / "photos")
     if not paths:
-        raise FeatvizError(f"{source} holds no photos ({', '.join(sorted(PHOTO_SUFFIXES))})")
+        raise FeatvizError(f"{source} holds no photos ({', '.join(sorted(_PHOTO_SUFFIXES))})")
     named, skipped = _named(paths, source)
     found = dict(zip(done.names, done.landmarks, strict=True))
     jobs = [
@@ -109,7 +109,7 @@ def _photos_below(source: Path, ours: Path) -> list[Path]:
     return sorted(
         path
         for path in source.rglob("*")
-        if path.suffix.lower() in PHOTO_SUFFIXES
+        if path.suffix.lower() in _PHOTO_SUFFIXES
         and not Path(os.path.realpath(path)).is_relative_to(own)
     )
 

@@ -26,7 +26,7 @@ INSTANCES = (
 
 _FEATURES = INSTANCES[2:]
 _OUTLINE = "face-shape"
-PARTS_WITH_INSTANCES = (_OUTLINE, *_FEATURES)
+_PARTS_WITH_INSTANCES = (_OUTLINE, *_FEATURES)
 """The parts of a drawing that make regions; hair, ears, wrinkles and the like make none."""
 
 
@@ -38,11 +38,11 @@ def instance_map(drawing: Drawing) -> NDArray[np.uint8]:
     the convex hull of its lines if not. A drawing of other things, or of nothing, is background.
     Raises FeatvizError for one whose parts have no names, which could be anything.
     """
-    known = [stroke for stroke in drawing.strokes if stroke.part in PARTS_WITH_INSTANCES]
+    known = [stroke for stroke in drawing.strokes if stroke.part in _PARTS_WITH_INSTANCES]
     if not known and UNNAMED in drawing.parts:
         raise FeatvizError(
             "a drawing whose parts have no names has no instances; expected groups such as "
-            f'<g id="mouth">, and of these: {", ".join(PARTS_WITH_INSTANCES)}'
+            f'<g id="mouth">, and of these: {", ".join(_PARTS_WITH_INSTANCES)}'
         )
     image = Image.new("L", (drawing.size, drawing.size))
     canvas = ImageDraw.Draw(image)

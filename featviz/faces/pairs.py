@@ -22,14 +22,14 @@ from PIL import Image
 from featviz.base.errors import FeatvizError
 from featviz.base.files import atomic_write
 from featviz.base.foreign import parsing, told_of
-from featviz.base.table import Kind, Table, list_vectors, read_parquet, to_frame
+from featviz.base.table import ColumnKind, Table, list_vectors, read_parquet, to_frame
 from featviz.faces.contours import contours
 from featviz.faces.landmarks import LANDMARKS
 from featviz.sketches.drawing import Drawing
 from featviz.sketches.images import read_image
 
 PHOTO_SIZE = 512
-SPLITS = ("train", "test")
+_SPLITS = ("train", "test")
 TEST_SHARE = 0.1
 
 
@@ -55,8 +55,8 @@ class PairSet:
 
     def split(self, name: str) -> "PairSet":
         """The pairs of one split, "train" or "test", in order; raises FeatvizError for another."""
-        if name not in SPLITS:
-            raise FeatvizError(f"unknown split '{name}'; there are {', '.join(SPLITS)}")
+        if name not in _SPLITS:
+            raise FeatvizError(f"unknown split '{name}'; there are {', '.join(_SPLITS)}")
         keep = [index for index, split in enumerate(self.splits) if split == name]
         return replace(
             self,
@@ -129,7 +129,7 @@ class _Rows(Table):
     """What landmarks.parquet holds beside the landmarks."""
 
     noun: ClassVar[str] = "landmark table"
-    columns: ClassVar[Mapping[str, Kind]] = {"photo": "text", "split": "text"}
+    columns: ClassVar[Mapping[str, ColumnKind]] = {"photo": "text", "split": "text"}
     key: ClassVar[tuple[str, ...]] = ("photo",)
 
 
@@ -155,8 +155,8 @@ def read_pairs(folder: Path) -> PairSet:
                 f"a photo has {vectors.shape[1]} numbers in 'landmarks'; expected {2 * LANDMARKS}: "
                 f"x and y of {LANDMARKS} points"
             )
-        if unknown := set(rows.names("split")) - set(SPLITS):
-            raise FeatvizError(f"splits {sorted(unknown)}; expected {', '.join(SPLITS)}")
+        if unknown := set(rows.names("split")) - set(_SPLITS):
+            raise FeatvizError(f"splits {sorted(unknown)}; expected {', '.join(_SPLITS)}")
         if outside := [name for name in rows.names("photo") if _leads_outside(name)]:
             raise FeatvizError(f"a photo {outside[0]!r}; expected a path inside its photos")
         if size < 1:

@@ -16,10 +16,10 @@ from featviz.base.progress import track
 from featviz.faces.landmarks import find_landmarks
 from featviz.faces.pairs import PHOTO_SIZE, PairSet, existing_pairs, split_of, write_pairs
 
-STYLE_SIZE = 512
-PRECISION = "float32"
+_STYLE_SIZE = 512
+_PRECISION = "float32"
 """What the GAN computes in on every machine; its faces differ visibly in bfloat16."""
-TRUNCATION = 0.7
+_TRUNCATION = 0.7
 _MEAN_SAMPLES = 1000
 _WRITE_EVERY = 50
 _MOST_MISSES = 100
@@ -32,7 +32,7 @@ def sample_faces(
     out: Path,
     seed: int = 0,
     size: int = PHOTO_SIZE,
-    truncation: float = TRUNCATION,
+    truncation: float = _TRUNCATION,
 ) -> tuple[PairSet, list[str]]:
     """Sample faces until `out` holds `count` of them with landmarks; return them and a report.
 
@@ -55,7 +55,7 @@ def sample_faces(
     done = existing_pairs(out, size, origin)
     names, landmarks = list(done.names), [*done.landmarks]
     # A set that does not tell what its first faces were computed in is not said to be of one kind.
-    precision = done.precision if names else PRECISION
+    precision = done.precision if names else _PRECISION
     skipped: list[str] = []
     first = 1 + max((_index(name) for name in names), default=-1)
     faces = generate_faces(seed, truncation, first)
@@ -108,7 +108,7 @@ def _next_face(
 
 
 def generate_faces(
-    seed: int, truncation: float = TRUNCATION, first: int = 0
+    seed: int, truncation: float = _TRUNCATION, first: int = 0
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Endless faces (index, (1024, 1024, 3) uint8 RGB), from index `first` on.
 
@@ -121,7 +121,7 @@ def generate_faces(
     synthesis = _compiled(core, files["mobilestylegan_ffhq_snet.xml"])
 
     def style(*key: int) -> NDArray[np.float32]:
-        latent = np.random.default_rng(key).standard_normal((1, STYLE_SIZE), dtype=np.float32)
+        latent = np.random.default_rng(key).standard_normal((1, _STYLE_SIZE), dtype=np.float32)
         return np.asarray(mapping([latent])[0])
 
     # The mean style belongs to the GAN, not to the seed of the samples.
@@ -138,7 +138,7 @@ def _compiled(core: Any, path: Path) -> Any:
     """A network that computes in float32; without the hint OpenVINO takes bfloat16 where it can."""
     model = core.compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     if (found := model.get_property("INFERENCE_PRECISION_HINT").to_dtype()) != np.float32:
-        raise FeatvizError(f"OpenVINO computes {path.name} in {found}; expected {PRECISION}")
+        raise FeatvizError(f"OpenVINO computes {path.name} in {found}; expected {_PRECISION}")
     return model
 
 

@@ -31,7 +31,7 @@ from featviz.figures.labels import text_width
 GREY = "#555555"
 ADDED, REMOVED = (0, 90, 156), (200, 78, 0)
 """Of an edit, ink that was put in and ink that was taken out; red, green, blue of 255."""
-DPI = 200
+_DPI = 200
 
 _FONT = "DejaVu Sans"
 _OTHER_SCRIPTS = (
@@ -146,7 +146,7 @@ def draw_sketch(sketch: NDArray[np.uint8], ax: Axes) -> Axes:
     bolder = np.pad(sketch, ((1, 0), (1, 0)), mode="edge")
     bolder = sliding_window_view(bolder, (2, 2)).min(axis=(2, 3))
     # What the axes will take in the file, if that is less than the sketch has.
-    pixels = np.asarray(ax.bbox.size) / ax.figure.dpi * DPI
+    pixels = np.asarray(ax.bbox.size) / ax.figure.dpi * _DPI
     shown = np.clip(np.rint(pixels).astype(int), 1, (width, height))
     small = Image.fromarray(bolder).resize((int(shown[0]), int(shown[1])), Image.Resampling.BOX)
     return draw_image(np.asarray(small), ax, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
@@ -219,7 +219,7 @@ def save_figure(figure: Figure, path: Path) -> None:
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.filterwarnings("always", message=_MISSING_GLYPH)
-        figure.savefig(temporary, dpi=DPI, metadata=metadata)
+        figure.savefig(temporary, dpi=_DPI, metadata=metadata)
     missing: dict[str, None] = {}
     for warning in caught:
         if glyph := re.match(_MISSING_GLYPH, str(warning.message)):

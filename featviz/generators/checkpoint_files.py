@@ -31,7 +31,7 @@ from featviz.generators.networks.discriminators import (
 from featviz.generators.networks.encoder import EncoderArchitecture, FeatureEncoder
 from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture, build_generator
 from featviz.generators.weights import (
-    METADATA_KEY,
+    CHECKPOINT_KEY,
     load_strictly,
     read_metadata,
     read_pickle,
@@ -42,7 +42,7 @@ from featviz.generators.weights import (
 )
 from featviz.sketches.tensors import input_channels
 
-Kind = Literal["generator", "front-end", "discriminator", "encoder"]
+_Kind = Literal["generator", "front-end", "discriminator", "encoder"]
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 
@@ -145,7 +145,7 @@ def find_checkpoint(source: str | Path) -> Path:
 
 
 def save_network(
-    network: nn.Module, path: Path, kind: Kind, details: Mapping[str, Any], dtype: torch.dtype
+    network: nn.Module, path: Path, kind: _Kind, details: Mapping[str, Any], dtype: torch.dtype
 ) -> None:
     """Write a network and its description, complete or not at all.
 
@@ -170,7 +170,7 @@ def save_network(
         for key, tensor in network.state_dict().items()
     }
     with atomic_write(path) as temporary, _write_errors(path):
-        save_file(tensors, temporary, {METADATA_KEY: json.dumps(metadata)})
+        save_file(tensors, temporary, {CHECKPOINT_KEY: json.dumps(metadata)})
 
 
 def save_pickle(content: dict[str, Any], path: Path) -> None:
@@ -211,7 +211,7 @@ def convert(
     if out.suffix == ".pth" and dtype != "float32":
         raise FeatvizError(f"a .pth of pix2pixHD is float32; got {dtype}")
     network: nn.Module
-    kind: Kind
+    kind: _Kind
     if discriminator:
         path = Path(source) / "discriminator.safetensors" if Path(source).is_dir() else Path(source)
         network, kind = load_discriminator(path), "discriminator"

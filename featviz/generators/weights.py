@@ -23,9 +23,9 @@ from featviz.base.errors import FeatvizError, FeatvizWarning, one_line
 from featviz.generators.networks.conditions import Conditions
 from featviz.generators.networks.pix2pixhd import without_statistics
 
-METADATA_KEY = "featviz"
+CHECKPOINT_KEY = "featviz"
 
-LARGEST_SKETCH = 1 << 14
+_LARGEST_SKETCH = 1 << 14
 """No description may ask for sketches of more pixels in each direction."""
 
 _PREFIXES = re.compile(r"((module|_orig_mod)\.)*")
@@ -64,7 +64,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     _require_weights(path)
     try:
         with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(METADATA_KEY)
+            text = (file.metadata() or {}).get(CHECKPOINT_KEY)
     except (SafetensorError, OSError, ValueError) as error:
         raise FeatvizError(
             f"{path}: cannot read this safetensors file ({one_line(error)})"
@@ -72,7 +72,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     if text is None:
         raise FeatvizError(
             f"{path}: a safetensors file without featviz's description; expected metadata "
-            f"'{METADATA_KEY}' (to use your own network, see the Python API)"
+            f"'{CHECKPOINT_KEY}' (to use your own network, see the Python API)"
         )
     try:
         return _described(text)
@@ -96,8 +96,8 @@ def _described(text: str) -> dict[str, Any]:
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
             raise FeatvizError(f"'{key}' is {str(value)[:50]!r}; expected {name}")
     size = metadata.get("sketch_size")
-    if size is not None and not 1 <= size <= LARGEST_SKETCH:
-        raise FeatvizError(f"'sketch_size' is {size}; expected 1 to {LARGEST_SKETCH}")
+    if size is not None and not 1 <= size <= _LARGEST_SKETCH:
+        raise FeatvizError(f"'sketch_size' is {size}; expected 1 to {_LARGEST_SKETCH}")
     stated_conditions(metadata)
     return metadata
 
@@ -144,7 +144,7 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
         raise FeatvizError(f"{path}: not a readable .pth file ({one_line(error)})") from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise FeatvizError(f"{path}: expected a state dict (names to tensors){_instead(state)}")
-    with naming(path):
+    with _naming(path):
         kept, dropped = without_statistics(_plainly_named(state, path))
     if dropped:
         remark = (
@@ -203,7 +203,7 @@ def _weights(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def _naming(path: Path) -> Iterator[None]:
     """Let errors about a file name it."""
     try:
         yield
@@ -215,7 +215,7 @@ def naming(path: Path) -> Iterator[None]:
 def readable_architecture(path: Path) -> Iterator[None]:
     """Whatever a malformed description makes the code stumble over is the file's fault."""
     try:
-        with naming(path):
+        with _naming(path):
             yield
     except FeatvizError:
         raise

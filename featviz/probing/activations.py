@@ -12,7 +12,7 @@ from featviz.base.errors import FeatvizError
 
 Stage = Literal["activation", "norm", "conv"]
 
-STAGES: tuple[Stage, ...] = get_args(Stage)
+_STAGES: tuple[Stage, ...] = get_args(Stage)
 LISTED_LAYERS = 12
 
 
@@ -75,15 +75,15 @@ def find_layers(
     model: nn.Module, layers: Sequence[str], stage: Stage = "activation"
 ) -> dict[str, nn.Module]:
     """The module to listen to for each layer's name; see `record_activations` for the rules."""
-    require_module(model)
-    if stage not in STAGES:
-        raise FeatvizError(f"unknown stage {stage!r}; there are {', '.join(STAGES)}")
+    _require_module(model)
+    if stage not in _STAGES:
+        raise FeatvizError(f"unknown stage {stage!r}; there are {', '.join(_STAGES)}")
     if not layers:
         raise FeatvizError(f"no layer given; {_available(model)}")
     return {layer: _at_stage(_find_layer(model, layer), layer, stage) for layer in layers}
 
 
-def require_module(model: object) -> None:
+def _require_module(model: object) -> None:
     """Raise FeatvizError, which says what to give instead, unless it is a module with layers."""
     kind = type(model).__name__
     if isinstance(model, torch.jit.ScriptModule):

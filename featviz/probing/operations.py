@@ -13,9 +13,9 @@ import numpy as np
 
 from featviz.probing.windows import PaddingMode, Step, Window
 
-Size = tuple[int, int]
-Steps = tuple[Step, Step] | None
-_Operation = Callable[[dict[str, Any], Size, Size], Steps]
+_Size = tuple[int, int]
+_Steps = tuple[Step, Step] | None
+_Operation = Callable[[dict[str, Any], _Size, _Size], _Steps]
 _AXES = (0, 1)
 
 
@@ -25,7 +25,7 @@ def _pair(value: Any) -> tuple[int, int]:
     return values[0], values[-1]
 
 
-def _both(step: Callable[[int, int, int], Step], size: Size, result: Size) -> Steps:
+def _both(step: Callable[[int, int, int], Step], size: _Size, result: _Size) -> _Steps:
     y, x = (step(axis, size[axis], result[axis]) for axis in _AXES)
     return y, x
 
@@ -37,7 +37,7 @@ def _window(given: dict[str, Any], kernel: Any, stride: Any) -> Window:
     )
 
 
-def _convolution(given: dict[str, Any], size: Size, result: Size) -> Steps:
+def _convolution(given: dict[str, Any], size: _Size, result: _Size) -> _Steps:
     weight = given["weight"]
     if weight.ndim != 4:
         return None
@@ -45,12 +45,12 @@ def _convolution(given: dict[str, Any], size: Size, result: Size) -> Steps:
     return _both(window.transposed_step if given["transposed"] else window.step, size, result)
 
 
-def _pooling(given: dict[str, Any], size: Size, result: Size) -> Steps:
+def _pooling(given: dict[str, Any], size: _Size, result: _Size) -> _Steps:
     kernel = given["kernel_size"]
     return _both(_window(given, kernel, given.get("stride") or kernel).step, size, result)
 
 
-def _adaptive_pooling(_: dict[str, Any], size: Size, result: Size) -> Steps:
+def _adaptive_pooling(_: dict[str, Any], size: _Size, result: _Size) -> _Steps:
     def step(_: int, cells: int, result: int) -> Step:
         out = np.arange(result)
         first, last = out * cells // result, -(-(out + 1) * cells // result) - 1
@@ -61,7 +61,7 @@ def _adaptive_pooling(_: dict[str, Any], size: Size, result: Size) -> Steps:
 
 
 def _padding(mode: PaddingMode) -> _Operation:
-    def steps(given: dict[str, Any], size: Size, result: Size) -> Steps:
+    def steps(given: dict[str, Any], size: _Size, result: _Size) -> _Steps:
         pad = given.get("padding", given.get("pad"))
         if pad is None or len(pad) not in (2, 4):
             return None
@@ -72,7 +72,7 @@ def _padding(mode: PaddingMode) -> _Operation:
 
 
 def _upsampling(nearest: bool) -> _Operation:
-    def steps(given: dict[str, Any], size: Size, result: Size) -> Steps:
+    def steps(given: dict[str, Any], size: _Size, result: _Size) -> _Steps:
         align = bool(given.get("align_corners"))
 
         def step(_: int, cells: int, result: int) -> Step:

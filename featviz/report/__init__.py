@@ -4,19 +4,26 @@ Data flows one way: `gather` reads files; `maps`, `sketches`, `faces` and `leaka
 what is shown; `boards` says how Bokeh draws it; `page` puts all into one text.
 """
 
-from featviz.report.contents import Contents, Generator, Leak, Leakage, Row, Sketch
-from featviz.report.gather import Request, gather
+from featviz.report.contents import (
+    Contents,
+    Leak,
+    PanelRow,
+    ReportedGenerator,
+    ReportedLeakage,
+    ReportedSketch,
+)
+from featviz.report.gather import ReportRequest, gather
 from featviz.report.page import LARGEST_REPORT, render_report
 
 __all__ = [
     "LARGEST_REPORT",
     "Contents",
-    "Generator",
     "Leak",
-    "Leakage",
-    "Request",
-    "Row",
-    "Sketch",
+    "PanelRow",
+    "ReportRequest",
+    "ReportedGenerator",
+    "ReportedLeakage",
+    "ReportedSketch",
     "gather",
     "render_report",
 ]

@@ -46,7 +46,7 @@ MARKERS: dict[str, tuple[str, float, float]] = {
 
 POINT = 7.0
 RING = 13.0
-CURRENT = 17.0
+_CURRENT = 17.0
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _plot(number: int, points: ColumnDataSource, current: ColumnDataSource, view
     )
     plot.add_glyph(
         current,
-        Scatter(x=x, y=y, size=CURRENT, marker="circle", fill_color=None, line_width=2),
+        Scatter(x=x, y=y, size=_CURRENT, marker="circle", fill_color=None, line_width=2),
         name=f"mark-{number}",
         level="overlay",
     )

@@ -9,7 +9,7 @@ from featviz.report.maps import Panel
 
 
 @dataclass(frozen=True)
-class Sketch:
+class ReportedSketch:
     """A sketch of the tables and what is known of it.
 
     picture: a WebP of the sketch with its edit marked, b"" if there is none. added, removed: how
@@ -28,7 +28,7 @@ class Sketch:
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class PanelRow:
     """One checkpoint, its panels from the first layer to the last, and where it comes from."""
 
     checkpoint: str
@@ -38,7 +38,7 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
-class Generator:
+class ReportedGenerator:
     """What a generator makes of the sketches: sketch -> a WebP."""
 
     name: str
@@ -64,7 +64,7 @@ class Leak:
 
 
 @dataclass(frozen=True, eq=False)
-class Leakage:
+class ReportedLeakage:
     """Leakage maps on one scale: (least, most) relative change at the ends of the colours."""
 
     maps: Sequence[Leak]
@@ -82,13 +82,13 @@ class Contents:
     """
 
     title: str
-    sketches: Sequence[Sketch]
-    rows: Sequence[Row]
+    sketches: Sequence[ReportedSketch]
+    rows: Sequence[PanelRow]
     captions: Mapping[str, str]
     size: tuple[int, int]
     boxes: Sequence[tuple[int, int, int, int]] = ()
-    generators: Sequence[Generator] = ()
+    generators: Sequence[ReportedGenerator] = ()
     claims: Claims | None = None
-    leakage: Leakage | None = None
+    leakage: ReportedLeakage | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
     command: str = ""

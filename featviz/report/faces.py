@@ -8,11 +8,11 @@ from featviz.generators.checkpoint import Checkpoint, open_checkpoint
 from featviz.generators.checkpoint_files import PRETRAINED, shipped_checkpoints
 from featviz.generators.generation import generate
 from featviz.generators.weights import read_metadata
-from featviz.report.contents import Generator
+from featviz.report.contents import ReportedGenerator
 from featviz.report.pictures import face_picture
 from featviz.sketches.sketch_set import SketchSet
 
-FACE_SIDE = 128
+_FACE_SIDE = 128
 
 
 def default_generators(tables: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -43,9 +43,9 @@ def load_whole(source: str) -> Checkpoint:
     return checkpoint
 
 
-def generate_faces(
+def paint_sketches(
     source: str, sketches: SketchSet, names: Collection[str], called: str | None = None
-) -> Generator:
+) -> ReportedGenerator:
     """The faces that one generator makes of the sketches called `names`, which the set has.
 
     called: what the generator is called; by its file if not given. Raises FeatvizError as
@@ -59,5 +59,5 @@ def generate_faces(
         list(index[["sketch", "file"]].itertuples(index=False)), f"faces by {called}"
     ):
         image = checkpoint.read(sketches.folder / file, checkpoint.size)
-        faces[name] = face_picture(generate(checkpoint.generator, image), FACE_SIDE)
-    return Generator(called, faces)
+        faces[name] = face_picture(generate(checkpoint.generator, image), _FACE_SIDE)
+    return ReportedGenerator(called, faces)

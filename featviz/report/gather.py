@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featviz.analysis.claims import read_claims
-from featviz.analysis.embedding import METHODS, PERPLEXITY, EmbeddingTable, Settings
+from featviz.analysis.embedding import METHODS, PERPLEXITY, EmbeddingTable, MethodSettings
 from featviz.analysis.embedding.t_sne import require_perplexity
 from featviz.analysis.leakage import read_maps
 from featviz.base.errors import FeatvizError
@@ -13,18 +13,18 @@ from featviz.base.feature_table import FeatureTable, read_features
 from featviz.base.ordering import natural_key
 from featviz.base.progress import track
 from featviz.generators.checkpoint import distinct_names
-from featviz.report.contents import Contents, Leakage, Row
-from featviz.report.faces import default_generators, generate_faces, load_whole
+from featviz.report.contents import Contents, PanelRow, ReportedLeakage
+from featviz.report.faces import default_generators, load_whole, paint_sketches
 from featviz.report.leakage import picture_leakage
 from featviz.report.maps import map_panels, method_caption
-from featviz.report.pictures import Box
+from featviz.report.pictures import Frame
 from featviz.report.sketches import picture_sketches
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.sketch_set import SketchSet, read_sketches
 
 
 @dataclass(frozen=True)
-class Request:
+class ReportRequest:
     """What a report is to hold; see `featviz report --help`.
 
     generators: None takes those that are shipped for the tables' checkpoints.
@@ -44,7 +44,7 @@ class Request:
     command: str = ""
 
 
-def gather(request: Request) -> Contents:
+def gather(request: ReportRequest) -> Contents:
     """Read and compute everything that a report shows.
 
     What was asked for and cannot be had is an error; what is merely not there (sketches, faces,
@@ -52,7 +52,7 @@ def gather(request: Request) -> Contents:
     told at once is told before anything is mapped or generated.
     """
     require_perplexity(request.perplexity)
-    Settings(request.seed)
+    MethodSettings(request.seed)
     tables = _read_tables(request)
     groups = _groups(tables)
     numbers = {name: number for number, name in enumerate(groups)}
@@ -66,7 +66,7 @@ def gather(request: Request) -> Contents:
     if sketches is not None:
         bases = dict(zip(sketches.index["sketch"], sketches.index["base"], strict=True))
 
-    rows: list[Row] = []
+    rows: list[PanelRow] = []
     embeddings: dict[str, list[EmbeddingTable]] = {method: [] for method in request.methods}
     for table in track(tables, "mapping"):
         panels, found = map_panels(
@@ -80,10 +80,10 @@ def gather(request: Request) -> Contents:
         for method, embedding in found.items():
             embeddings[method].append(embedding)
         name = table.checkpoint
-        rows.append(Row(name, table.metadata, table.points[0], panels))
+        rows.append(PanelRow(name, table.metadata, table.points[0], panels))
     _note_methods(rows, embeddings, notes)
 
-    boxes: list[Box] = list(
+    boxes: list[Frame] = list(
         dict.fromkeys(panel.box for row in rows for panel in row.panels if panel.box is not None)
     )
     return Contents(
@@ -94,7 +94,7 @@ def gather(request: Request) -> Contents:
         size=size,
         boxes=boxes,
         generators=[
-            generate_faces(source, sketches, groups.keys(), called)
+            paint_sketches(source, sketches, groups.keys(), called)
             for source, called in generators.items()
             if sketches is not None
         ],
@@ -105,7 +105,7 @@ def gather(request: Request) -> Contents:
     )
 
 
-def _read_tables(request: Request) -> list[FeatureTable]:
+def _read_tables(request: ReportRequest) -> list[FeatureTable]:
     if not request.features:
         raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
     for method in request.methods:
@@ -165,7 +165,7 @@ def _image_size(tables: Sequence[FeatureTable]) -> tuple[int, int]:
 
 
 def _read_sketches(
-    request: Request, size: tuple[int, int], groups: dict[str, str], notes: dict[str, str]
+    request: ReportRequest, size: tuple[int, int], groups: dict[str, str], notes: dict[str, str]
 ) -> SketchSet | None:
     if request.sketches is None:
         notes["sketches"] = (
@@ -199,7 +199,7 @@ def _read_sketches(
 
 
 def _note_methods(
-    rows: Sequence[Row], embeddings: dict[str, list[EmbeddingTable]], notes: dict[str, str]
+    rows: Sequence[PanelRow], embeddings: dict[str, list[EmbeddingTable]], notes: dict[str, str]
 ) -> None:
     """Tell of methods that map nothing here; raises FeatvizError if none does."""
     problems = {
@@ -215,7 +215,7 @@ def _note_methods(
 
 
 def _generators(
-    request: Request,
+    request: ReportRequest,
     tables: Sequence[FeatureTable],
     sketches: SketchSet | None,
     notes: dict[str, str],
@@ -241,7 +241,7 @@ def _generators(
     return dict(zip(names, distinct_names(names), strict=True))
 
 
-def _leakage(request: Request) -> Leakage | None:
+def _leakage(request: ReportRequest) -> ReportedLeakage | None:
     if request.leakage is None:
         return None
     paths = sorted(request.leakage.glob("*.npz"), key=lambda path: natural_key(path.name))
@@ -252,7 +252,7 @@ def _leakage(request: Request) -> Leakage | None:
     return picture_leakage([read_maps(path) for path in paths])
 
 
-def _missing(request: Request) -> dict[str, str]:
+def _missing(request: ReportRequest) -> dict[str, str]:
     tables = " ".join(map(str, request.features))
     notes = {}
     if request.claims is None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
 from featviz.analysis.leakage import LeakageMaps
-from featviz.report.contents import Leak, Leakage
+from featviz.report.contents import Leak, ReportedLeakage
 from featviz.report.pictures import webp
 
 _SIDE = 128
@@ -20,7 +20,7 @@ _STEPS = 24
 """Colours of the scale; a few flat steps make small files, and can be told apart."""
 
 
-def picture_leakage(files: Sequence[LeakageMaps]) -> Leakage:
+def picture_leakage(files: Sequence[LeakageMaps]) -> ReportedLeakage:
     """All maps as pictures whose colours mean the same everywhere.
 
     The scale is logarithmic over four decades below the largest change; smaller changes have its
@@ -53,7 +53,7 @@ def picture_leakage(files: Sequence[LeakageMaps]) -> Leakage:
         for (mode, group, layer), change in maps.changes.items()
         for reach in [maps.reach.get((group, layer))]
     ]
-    return Leakage(pictured, (least, most), [to_hex(color) for color in colors])
+    return ReportedLeakage(pictured, (least, most), [to_hex(color) for color in colors])
 
 
 def _picture(

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from featviz.analysis.embedding import METHODS, PERPLEXITY, EmbeddingTable, embed, join
-from featviz.analysis.embedding.captions import caption
+from featviz.analysis.embedding.captions import embedding_caption
 from featviz.analysis.embedding.plots import distances
 from featviz.analysis.embedding.t_sne import MINIMUM_PERPLEXITY
 from featviz.base.errors import FeatvizError
@@ -112,7 +112,7 @@ def method_caption(embeddings: Sequence[EmbeddingTable]) -> str:
     for embedding in embeddings:
         made = json.dumps([embedding.metadata[key] for key in ("parameters", "seed")])
         alike.setdefault(made, []).append(embedding)
-    return " ".join(caption(join(tables)) for tables in alike.values())
+    return " ".join(embedding_caption(join(tables)) for tables in alike.values())
 
 
 def usable_perplexity(perplexity: float, sketches: int) -> float:

@@ -18,7 +18,7 @@ from featviz.base.errors import FeatvizError
 from featviz.base.ordering import natural_key
 from featviz.base.provenance import VERSION
 from featviz.report.boards import MARKERS, POINT, RING, board, bokeh_script
-from featviz.report.contents import Contents, Leakage, Row, Sketch
+from featviz.report.contents import Contents, PanelRow, ReportedLeakage, ReportedSketch
 from featviz.report.maps import Panel, PanelMap
 from featviz.report.sections import about, claims_head, claims_table, note
 
@@ -137,7 +137,7 @@ def _data(contents: Contents) -> dict[str, Any]:
     }
 
 
-def _sketch(sketch: Sketch, groups: Sequence[str]) -> dict[str, Any]:
+def _sketch(sketch: ReportedSketch, groups: Sequence[str]) -> dict[str, Any]:
     return {
         "name": sketch.name,
         "group": groups.index(sketch.group),
@@ -150,7 +150,7 @@ def _sketch(sketch: Sketch, groups: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, contents: Contents) -> dict[str, Any]:
+def _row(row: PanelRow, contents: Contents) -> dict[str, Any]:
     return {
         "checkpoint": row.checkpoint,
         "variant": str(row.metadata.get("variant") or ""),
@@ -194,7 +194,7 @@ def _numbers(values: NDArray[np.float64], digits: int) -> list[float | None]:
     return [None if np.isnan(value) else float(f"{value:.{digits}g}") for value in values.tolist()]
 
 
-def _meaning(sketches: Sequence[Sketch]) -> str:
+def _meaning(sketches: Sequence[ReportedSketch]) -> str:
     """What is edited in a group: its three commonest parts."""
     counts: dict[str, int] = {}
     for sketch in sketches:
@@ -220,7 +220,7 @@ def _uri(webp: bytes | None) -> str:
     return f"data:image/webp;base64,{base64.b64encode(webp).decode()}" if webp else ""
 
 
-def _leakage(leakage: Leakage | None) -> dict[str, Any] | None:
+def _leakage(leakage: ReportedLeakage | None) -> dict[str, Any] | None:
     if leakage is None:
         return None
     return {
@@ -242,7 +242,7 @@ def _leakage(leakage: Leakage | None) -> dict[str, Any] | None:
     }
 
 
-def _leakage_head(leakage: Leakage | None) -> str:
+def _leakage_head(leakage: ReportedLeakage | None) -> str:
     if leakage is None:
         return ""
     return (
@@ -254,7 +254,7 @@ def _leakage_head(leakage: Leakage | None) -> str:
     )
 
 
-def _leakage_frame(leakage: Leakage | None) -> str:
+def _leakage_frame(leakage: ReportedLeakage | None) -> str:
     if leakage is None:
         return ""
     return (

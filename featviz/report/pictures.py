@@ -11,38 +11,38 @@ from scipy.ndimage import binary_dilation
 from featviz.figures.style import ADDED, REMOVED
 from featviz.sketches.drawing import INK
 
-HALO = (255, 240, 190)
+_HALO = (255, 240, 190)
 """What lies behind the ink of an edit."""
 
 _PAPER, _DRAWN = (255, 255, 255), (32, 32, 32)
-_COLORS = np.array([_PAPER, HALO, _DRAWN, REMOVED, ADDED], np.uint8)
+_COLORS = np.array([_PAPER, _HALO, _DRAWN, REMOVED, ADDED], np.uint8)
 _HALO_WIDTH = 5
 _FACE_QUALITY = 78
 
-Pixels = NDArray[np.uint8]
-Box = tuple[int, int, int, int]
+_Pixels = NDArray[np.uint8]
+Frame = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Edit:
+class _Edit:
     """What differs between a sketch and its base: (H, W) bool each."""
 
     added: NDArray[np.bool_]
     removed: NDArray[np.bool_]
 
-    def inside(self, box: Box) -> int:
+    def inside(self, box: Frame) -> int:
         """How many changed pixels lie in a box (left, top, right, bottom), ends included."""
         left, top, right, bottom = box
         window = np.s_[top : bottom + 1, left : right + 1]
         return int(self.added[window].sum() + self.removed[window].sum())
 
 
-def edit_of(sketch: Pixels, base: Pixels) -> Edit:
+def edit_of(sketch: _Pixels, base: _Pixels) -> _Edit:
     """What was drawn and what was erased to make `sketch` (H, W) of `base` (H, W)."""
-    return Edit((sketch == INK) & (base != INK), (sketch != INK) & (base == INK))
+    return _Edit((sketch == INK) & (base != INK), (sketch != INK) & (base == INK))
 
 
-def sketch_picture(sketch: Pixels, edit: Edit | None) -> bytes:
+def sketch_picture(sketch: _Pixels, edit: _Edit | None) -> bytes:
     """A lossless WebP of a sketch (H, W), of the same size.
 
     Ink is black; of an edit, what was added is blue, what was taken away orange, and both lie on
@@ -58,14 +58,14 @@ def sketch_picture(sketch: Pixels, edit: Edit | None) -> bytes:
     return webp(_COLORS[index])
 
 
-def face_picture(face: Pixels, side: int) -> bytes:
+def face_picture(face: _Pixels, side: int) -> bytes:
     """A small WebP of a generated image (H, W, 3)."""
     picture = Image.fromarray(face)
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     return _encode(picture, quality=_FACE_QUALITY, method=4)
 
 
-def webp(pixels: Pixels) -> bytes:
+def webp(pixels: _Pixels) -> bytes:
     """A lossless WebP of (H, W, 3) or, with transparency, (H, W, 4)."""
     return _encode(Image.fromarray(pixels), lossless=True, quality=60, method=4, exact=False)
 

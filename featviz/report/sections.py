@@ -3,7 +3,7 @@
 from html import escape
 
 from featviz.analysis.claims import Claim, Claims
-from featviz.report.contents import Contents, Row
+from featviz.report.contents import Contents, PanelRow
 
 _VERDICT_CLASS = {"holds": "good", "does not hold": "bad", "cannot be judged": "open"}
 _PLURAL = {"holds": "hold", "does not hold": "do not hold", "cannot be judged": "cannot be judged"}
@@ -103,7 +103,7 @@ def about(contents: Contents) -> str:
     )
 
 
-def _provenance(row: Row) -> str:
+def _provenance(row: PanelRow) -> str:
     metadata = row.metadata
     cells = (
         metadata.get("variant"),

@@ -4,21 +4,21 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from featviz.base.progress import track
-from featviz.report.contents import Sketch
-from featviz.report.pictures import Box, edit_of, sketch_picture
+from featviz.report.contents import ReportedSketch
+from featviz.report.pictures import Frame, edit_of, sketch_picture
 from featviz.sketches.sketch_set import SketchSet
 
 
 def picture_sketches(
-    groups: Mapping[str, str], sketches: SketchSet | None, boxes: Sequence[Box]
-) -> list[Sketch]:
+    groups: Mapping[str, str], sketches: SketchSet | None, boxes: Sequence[Frame]
+) -> list[ReportedSketch]:
     """The sketches of the tables, pictured where the set has them.
 
     groups: sketch -> group, in the order of the report. boxes: receptive fields in which to count
     changed pixels.
     """
     if sketches is None:
-        return [Sketch(name, group) for name, group in groups.items()]
+        return [ReportedSketch(name, group) for name, group in groups.items()]
     index = sketches.index
     number = {name: i for i, name in enumerate(index["sketch"])}
     # Bases are asked for again and again; a set has few of them.
@@ -26,7 +26,7 @@ def picture_sketches(
     pictured = []
     for name, group in track(groups.items(), "drawing sketches", len(groups)):
         if name not in number:
-            pictured.append(Sketch(name, group))
+            pictured.append(ReportedSketch(name, group))
             continue
         row = index.iloc[number[name]]
         image = sketches.image(number[name])
@@ -34,7 +34,7 @@ def picture_sketches(
         if row["base"] and row["base"] != name:
             edit = edit_of(image, base_image(number[row["base"]]))
         pictured.append(
-            Sketch(
+            ReportedSketch(
                 name,
                 group,
                 base=row["base"],

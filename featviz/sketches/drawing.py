@@ -255,13 +255,13 @@ def from_svg(text: str) -> Drawing:
     change the picture (filled shapes, pale lines, lines of another width, text, ...; see
     docs/sketches.md), and for a document in which nothing is left to draw.
     """
-    from featviz.sketches.svg import Line, read
+    from featviz.sketches.svg import InkLine, read
 
     size, painted = read(text)
     strokes: list[Stroke] = []
     image, inked = np.full((size if len(painted) > 1 else 0,) * 2, PAPER, dtype=np.uint8), 0
     for each in painted:
-        if isinstance(each, Line):
+        if isinstance(each, InkLine):
             strokes.append(Stroke(each.part, each.points))
         elif strokes:
             _ink_strokes(image, strokes[inked:], STROKE_WIDTH)
@@ -295,7 +295,7 @@ def _require_little_work(drawing: Drawing) -> None:
 
 def read_svg(path: Path) -> Drawing:
     """Read a drawing from a file; errors name the file."""
-    from featviz.sketches.svg import LARGEST
+    from featviz.sketches.svg import LARGEST_SVG
 
     path = Path(path)
     try:
@@ -304,7 +304,7 @@ def read_svg(path: Path) -> Drawing:
         if not stat.S_ISREG(status.st_mode):
             raise FeatvizError("is no file; expected an SVG drawing")
         with path.open(encoding="utf-8") as file:
-            return from_svg(file.read(LARGEST + 1))
+            return from_svg(file.read(LARGEST_SVG + 1))
     except FileNotFoundError:
         raise FeatvizError(f"{path}: no such drawing") from None
     except UnicodeDecodeError as error:

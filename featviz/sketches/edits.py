@@ -24,7 +24,7 @@ Mask = NDArray[np.bool_]
 MARGIN = 16.0
 """Pixels at 512 around an edit that count as edited: one cell of L4's map."""
 
-EYES = ("left-eye", "right-eye")
+_EYES = ("left-eye", "right-eye")
 """The parts of a drawing that are eyes."""
 
 
@@ -162,5 +162,5 @@ def ink_of_eyes(sketches: SketchSet, number: int, size: int) -> Mask:
     if file.suffix.lower() != ".svg":
         return np.zeros((size, size), dtype=bool)
     drawing = read_svg(file).scaled(size)
-    strokes = tuple(stroke for stroke in drawing.strokes if stroke.part in EYES)
+    strokes = tuple(stroke for stroke in drawing.strokes if stroke.part in _EYES)
     return np.asarray(rasterize(Drawing(strokes, size)) == INK)

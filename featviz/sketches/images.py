@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 from featviz.base.errors import FeatvizError, one_line
 from featviz.base.files import require_file
 
-LARGEST = 2**26
+LARGEST_IMAGE = 2**26
 """Pixels of the largest image that is read, about 67 million (8192 x 8192)."""
 
 # By what an image begins with, not by its name. Pillow knows more, some by programs it starts.
@@ -88,9 +88,9 @@ def _check(image: Image.Image, name: str, size: int | None) -> None:
             f"{name} is {width}x{height}; expected {size}x{size} (resize it{way_out}; "
             "only SVG drawings fit any size)"
         )
-    if width * height > LARGEST:
+    if width * height > LARGEST_IMAGE:
         raise FeatvizError(
-            f"{name}: not a readable image ({width}x{height} are more than {LARGEST} pixels)"
+            f"{name}: not a readable image ({width}x{height} are more than {LARGEST_IMAGE} pixels)"
         )
     # A phone's JPEG may bring a preview or a map of depths along (MPO); the first is the photo.
     pictures = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)

@@ -34,9 +34,9 @@ BASE = "base"
 """What the unedited sketch of a group is called, without its suffix, if there is no index."""
 REQUIRED_COLUMNS = ("sketch", "group", "file")
 OPTIONAL_COLUMNS = ("base", "edited_part")
-PIXEL_SUFFIXES = (".png", ".jpg", ".jpeg")
-SUFFIXES = (".svg", *PIXEL_SUFFIXES)
-LARGEST_SIZE = 8192
+_PIXEL_SUFFIXES = (".png", ".jpg", ".jpeg")
+_SUFFIXES = (".svg", *_PIXEL_SUFFIXES)
+_LARGEST_SIZE = 8192
 """Pixels of a side of the largest canvas."""
 
 _MID_GREY = 128
@@ -123,10 +123,10 @@ def read_sketch(path: Path, size: int = CANVAS, name: str | None = None) -> NDAr
         image = rasterize(drawing)
         if drawing.strokes and not (image == INK).any():
             _warn(name, "has lines, but none of them on its canvas")
-    elif path.suffix.lower() in PIXEL_SUFFIXES:
+    elif path.suffix.lower() in _PIXEL_SUFFIXES:
         image = _read_pixels(path, size, name)
     else:
-        raise FeatvizError(f"{name} is of an unknown kind; expected {', '.join(SUFFIXES)}")
+        raise FeatvizError(f"{name} is of an unknown kind; expected {', '.join(_SUFFIXES)}")
     return require_paper(image, name)
 
 
@@ -171,7 +171,7 @@ def read_sketches(folder: Path, size: int = CANVAS) -> SketchSet:
     index = _read_index(path) if path.is_file() else _list_groups(folder)
     if len(index) == 0:
         raise FeatvizError(
-            f"{folder} holds no sketches; expected {INDEX} or folders of {', '.join(SUFFIXES)}"
+            f"{folder} holds no sketches; expected {INDEX} or folders of {', '.join(_SUFFIXES)}"
         )
     _check(folder, index)
     return SketchSet(folder, index, size)
@@ -212,7 +212,7 @@ def _read_index(path: Path) -> pd.DataFrame:
 
 
 def _list_groups(folder: Path) -> pd.DataFrame:
-    stray = [path for path in _visible(folder) if path.suffix.lower() in SUFFIXES]
+    stray = [path for path in _visible(folder) if path.suffix.lower() in _SUFFIXES]
     if stray:
         raise FeatvizError(
             f"{stray[0]} is in no group; expected {folder}/GROUP/{stray[0].name} or an {INDEX}"
@@ -248,8 +248,8 @@ def _check(folder: Path, index: pd.DataFrame) -> None:
     inside, sketches = folder.resolve(), set(index["sketch"])
     for sketch, file, base in index[["sketch", "file", "base"]].itertuples(index=False):
         path = folder / file
-        if path.suffix.lower() not in SUFFIXES:
-            raise FeatvizError(f"sketch {file} is no drawing; expected {', '.join(SUFFIXES)}")
+        if path.suffix.lower() not in _SUFFIXES:
+            raise FeatvizError(f"sketch {file} is no drawing; expected {', '.join(_SUFFIXES)}")
         try:
             is_inside = path.resolve().is_relative_to(inside)
         except (OSError, RuntimeError, ValueError) as error:
@@ -284,8 +284,8 @@ def _warn(name: str, remark: str) -> None:
 
 
 def _check_size(size: int) -> int:
-    if not 1 <= size <= LARGEST_SIZE:
+    if not 1 <= size <= _LARGEST_SIZE:
         raise FeatvizError(
-            f"the size of sketches must be at least 1 px and at most {LARGEST_SIZE}; got {size}"
+            f"the size of sketches must be at least 1 px and at most {_LARGEST_SIZE}; got {size}"
         )
     return size

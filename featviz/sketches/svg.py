@@ -16,9 +16,9 @@ from featviz.base.errors import FeatvizError
 from featviz.sketches import svg_shapes as shapes
 from featviz.sketches.drawing import STROKE_WIDTH, UNNAMED
 
-LARGEST = 2_000_000
+LARGEST_SVG = 2_000_000
 """Characters that a document may have; a face takes some 20 000."""
-LARGEST_CANVAS = 8192
+_LARGEST_CANVAS = 8192
 
 _MOST_ELEMENTS = 20_000
 _MOST_RULES = 2_000
@@ -71,7 +71,7 @@ _SELECTOR = re.compile(r"(\*|[A-Za-z][\w-]*)?((?:[.#][A-Za-z_][\w-]*)*)")
 
 
 @dataclass(frozen=True)
-class Line:
+class InkLine:
     """A line of 2 px. points: (n, 2), pixels, the centre of the top-left one at (0, 0)."""
 
     part: str
@@ -87,7 +87,7 @@ class White:
     high: NDArray[np.float64]
 
 
-def read(text: str) -> tuple[int, list[Line | White]]:
+def read(text: str) -> tuple[int, list[InkLine | White]]:
     """The size of the canvas in pixels and what is painted, in order. Raises FeatvizError."""
     root = _parse(text)
     reader = _Reader(root)
@@ -97,15 +97,15 @@ def read(text: str) -> tuple[int, list[Line | White]]:
         # Viewers do not agree on what these do to a whole document.
         raise _not_drawn(f"<svg> with {name} {style[name][:40]!r}")
     painted = list(reader.children(root, _State(matrix, UNNAMED, style, 0)))
-    if reader.hidden and not any(isinstance(each, Line) for each in painted):
+    if reader.hidden and not any(isinstance(each, InkLine) for each in painted):
         raise FeatvizError("all that it draws is hidden or white")
     return size, painted
 
 
 def _parse(text: str) -> ElementTree.Element:
-    if len(text) > LARGEST:
+    if len(text) > LARGEST_SVG:
         raise FeatvizError(
-            f"an SVG drawing of {len(text)} characters is too large; expected at most {LARGEST}"
+            f"an SVG drawing of {len(text)} characters is too large; expected at most {LARGEST_SVG}"
         )
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise FeatvizError("an SVG drawing must not declare a document type or entities")
@@ -168,8 +168,8 @@ class _Reader:
             raise FeatvizError(
                 f"expected a whole, positive canvas size; got '{across:g}' px, viewBox {box!r}"
             )
-        if size > LARGEST_CANVAS:
-            raise FeatvizError(f"a canvas of {size} px is too large; expected {LARGEST_CANVAS}")
+        if size > _LARGEST_CANVAS:
+            raise FeatvizError(f"a canvas of {size} px is too large; expected {_LARGEST_CANVAS}")
         self._view = width
         scale = 1.0 if width == size else size / width
         return size, (scale, 0.0, 0.0, scale, -x * scale - 0.5, -y * scale - 0.5)
@@ -200,13 +200,13 @@ class _Reader:
                 raise _not_drawn(f"<{tag}> with {name[:40]} {value[:40]!r}")
         return style
 
-    def children(self, element: ElementTree.Element, state: _State) -> Iterator[Line | White]:
+    def children(self, element: ElementTree.Element, state: _State) -> Iterator[InkLine | White]:
         if state.depth > _DEEPEST:
             raise FeatvizError("not an SVG drawing: its groups are nested too deep")
         for child in element:
             yield from self.element(child, state)
 
-    def element(self, element: ElementTree.Element, around: _State) -> Iterator[Line | White]:
+    def element(self, element: ElementTree.Element, around: _State) -> Iterator[InkLine | White]:
         """What an element paints."""
         tag = element.tag if isinstance(element.tag, str) else ""
         if not tag.startswith(_SVG) or tag.removeprefix(_SVG) in _UNSHOWN:
@@ -248,7 +248,7 @@ class _Reader:
         if self._work > _MOST_WORK:
             raise FeatvizError("it draws too much, more than some 5000 shapes or 100000 points")
 
-    def _used(self, element: ElementTree.Element, state: _State) -> Iterator[Line | White]:
+    def _used(self, element: ElementTree.Element, state: _State) -> Iterator[InkLine | White]:
         link = element.get("href", element.get(_LINK, ""))
         target = self._by_id.get(link[1:]) if link.startswith("#") and link != "#" else None
         if target is None:
@@ -268,14 +268,14 @@ class _Reader:
 
     def _shape(
         self, tag: str, element: ElementTree.Element, state: _State
-    ) -> Iterator[Line | White]:
+    ) -> Iterator[InkLine | White]:
         style, matrix = state.style, state.matrix
         is_bare = tag == "polyline" and not {"stroke", "fill"} & style.keys()
         if is_bare and matrix[:4] == (1, 0, 0, 1) and matrix[4:] == (-0.5, -0.5):
             # Nothing at all is said of these lines: featviz has always read their points as pixels.
             matrix = shapes.IDENTITY
         try:
-            lines = shapes.outlines(tag, element.get, matrix, self._view)
+            lines = shapes.shape_lines(tag, element.get, matrix, self._view)
         except ValueError as error:
             if tag in ("polyline", "polygon"):
                 what, why = f"the points of a {tag}", repr(element.get("points", "")[:40])
@@ -316,7 +316,7 @@ class _Reader:
                 if style.get("stroke-linecap", "round" if is_bare else "butt") == "butt":
                     continue
                 points = points[:1]
-            yield Line(state.part, points)
+            yield InkLine(state.part, points)
 
 
 @dataclass(frozen=True)

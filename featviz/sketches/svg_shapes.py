@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-Point = tuple[float, float]
-Points = NDArray[np.float64]
+_Point = tuple[float, float]
+_Points = NDArray[np.float64]
 Matrix = tuple[float, float, float, float, float, float]
 """(a, b, c, d, e, f): x becomes a x + c y + e, y becomes b x + d y + f."""
-Get = Callable[[str, str], str]
+_Get = Callable[[str, str], str]
 """An attribute of an element, or what it is if the element has none."""
 
 IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 SHAPES = ("line", "polyline", "polygon", "rect", "circle", "ellipse", "path")
-FLATNESS = 0.05
+_FLATNESS = 0.05
 """How far a line drawn for a curve may be from it, in pixels."""
 
 _FARTHEST = 1e9
@@ -94,7 +94,7 @@ def stretches(matrix: Matrix) -> tuple[float, float]:
     return abs(one - other) / 2, (one + other) / 2
 
 
-def apply(matrix: Matrix, points: Points) -> Points:
+def apply(matrix: Matrix, points: _Points) -> _Points:
     """Points (..., 2) moved by a transform."""
     if matrix == IDENTITY:
         return points
@@ -145,7 +145,7 @@ def _function(name: str, text: str, is_css: bool) -> Matrix:
     raise ValueError(f"'{name}({text[:40]})' is no transform")
 
 
-def outlines(tag: str, get: Get, matrix: Matrix, view: float) -> list[Points]:
+def shape_lines(tag: str, get: _Get, matrix: Matrix, view: float) -> list[_Points]:
     """The lines of a shape in pixels, (n, 2) each; none if a viewer draws nothing.
 
     view: the width of the view box, which percentages are of. Raises ValueError.
@@ -179,7 +179,7 @@ def outlines(tag: str, get: Get, matrix: Matrix, view: float) -> list[Points]:
 
 def _rectangle(
     x: float, y: float, width: float, height: float, rx: str, ry: str, matrix: Matrix
-) -> list[Points]:
+) -> list[_Points]:
     if width < 0 or height < 0:
         raise ValueError("a side is negative")
     if not width or not height:
@@ -190,9 +190,9 @@ def _rectangle(
     return [apply(matrix, corners)]
 
 
-def _ellipse(x: float, y: float, rx: float, ry: float, matrix: Matrix) -> Points:
+def _ellipse(x: float, y: float, rx: float, ry: float, matrix: Matrix) -> _Points:
     # Between two points of a circle of radius R, an angle t apart, a chord is R t^2 / 8 off.
-    turns = math.sqrt(max(rx, ry) * stretches(matrix)[1] / (8 * FLATNESS))
+    turns = math.sqrt(max(rx, ry) * stretches(matrix)[1] / (8 * _FLATNESS))
     angles = np.linspace(0, 2 * np.pi, _pieces(2 * math.pi * turns) + 1)
     angles[-1] = 0
     return apply(matrix, np.stack([x + rx * np.cos(angles), y + ry * np.sin(angles)], axis=1))
@@ -208,22 +208,22 @@ class _Pen:
     """What fontTools draws a path with: keeps the corners of its curves, 4 each, line by line."""
 
     def __init__(self) -> None:
-        self.lines: list[tuple[Point, list[tuple[Point, ...]]]] = []
+        self.lines: list[tuple[_Point, list[tuple[_Point, ...]]]] = []
         self._at = (0.0, 0.0)
 
-    def moveTo(self, point: Point) -> None:  # noqa: N802
+    def moveTo(self, point: _Point) -> None:  # noqa: N802
         self._at = point
         self.lines.append((point, []))
 
-    def lineTo(self, point: Point) -> None:  # noqa: N802
+    def lineTo(self, point: _Point) -> None:  # noqa: N802
         self.lines[-1][1].append((self._at, self._at, point, point))
         self._at = point
 
-    def curveTo(self, *points: Point) -> None:  # noqa: N802
+    def curveTo(self, *points: _Point) -> None:  # noqa: N802
         self.lines[-1][1].append((self._at, *points))
         self._at = points[-1]
 
-    def qCurveTo(self, control: Point, end: Point) -> None:  # noqa: N802
+    def qCurveTo(self, control: _Point, end: _Point) -> None:  # noqa: N802
         (x, y), (u, v), (s, t) = self._at, control, end
         towards = (
             (x + (u - x) * 2 / 3, y + (v - y) * 2 / 3),
@@ -239,7 +239,7 @@ class _Pen:
         pass
 
 
-def _flat(curves: Points) -> Points:
+def _flat(curves: _Points) -> _Points:
     """Points along curves whose corners (n, 4, 2) are in pixels, the first one left out."""
     with np.errstate(all="ignore"):
         # The second derivative is at most 6 bends; a chord of 1 / n of a curve is / (8 n^2) off.
@@ -247,7 +247,7 @@ def _flat(curves: Points) -> Points:
         is_line = (curves[:, 0] == curves[:, 1]).all(axis=1) & (curves[:, 2] == curves[:, 3]).all(
             axis=1
         )
-        pieces = np.where(is_line, 1, np.ceil(np.sqrt(6 * bends / (8 * FLATNESS))))
+        pieces = np.where(is_line, 1, np.ceil(np.sqrt(6 * bends / (8 * _FLATNESS))))
     if not pieces.sum() <= _MOST_PIECES * (1 + len(curves) / 100):
         raise ValueError("its curves are too long")
     count = np.maximum(pieces, 1).astype(int)
@@ -261,7 +261,7 @@ def _flat(curves: Points) -> Points:
     )
 
 
-def _path(text: str, matrix: Matrix) -> Iterator[Points]:
+def _path(text: str, matrix: Matrix) -> Iterator[_Points]:
     from fontTools.svgLib.path.parser import parse_path
 
     if not text.strip() or text.strip() == "none":

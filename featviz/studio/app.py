@@ -23,7 +23,7 @@ from featviz.studio.probe import Prober
 from featviz.studio.problems import StudioError
 from featviz.studio.routes import drawings, sessions, sketches, starting
 
-log = logging.getLogger("featviz.studio")
+_log = logging.getLogger("featviz.studio")
 
 
 def create_app(studio: Studio, hosts: frozenset[str]) -> ASGIApp:
@@ -79,7 +79,7 @@ def _start_of(
 async def _failed(request: Request, error: Exception) -> Response:
     problem = _as_problem(error)
     if problem.status >= 500:
-        log.warning("%s", one_line(f"{request.method} {request.url.path}: {problem}", 2000))
+        _log.warning("%s", one_line(f"{request.method} {request.url.path}: {problem}", 2000))
     return JSONResponse({"error": problem.document()}, problem.status)
 
 
@@ -95,5 +95,5 @@ def _as_problem(error: Exception) -> StudioError:
     if isinstance(error, FeatvizError):
         return StudioError("bad-request", str(error))
     # A full disk or a missing file; its path is not for the page.
-    log.error("%s", one_line(error, 2000))
+    _log.error("%s", one_line(error, 2000))
     return StudioError("internal", "the server cannot read or write a file")

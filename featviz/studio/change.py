@@ -24,7 +24,7 @@ Strokes = Sequence[tuple[str, Points]]
 
 
 @dataclass(frozen=True)
-class Change:
+class FaceChange:
     """How much a face changed. outside: share of the sum, None if nothing changed at all.
 
     mean_inside, mean_outside: mean absolute change in grey levels; None for an empty area.
@@ -43,10 +43,12 @@ def describe(edit: Edit, before: Strokes, after: Strokes) -> Edited | None:
     if not edit.changed.any():
         return None
     parts = sorted({part for part, _ in set(before) ^ set(after)})
-    return Edited(parts=tuple(parts), pixels=int(edit.area.sum()), polygons=outlines(edit.area))
+    return Edited(
+        parts=tuple(parts), pixels=int(edit.area.sum()), polygons=area_outlines(edit.area)
+    )
 
 
-def outlines(area: Mask) -> tuple[Points, ...]:
+def area_outlines(area: Mask) -> tuple[Points, ...]:
     """The borders of an area (H, W) that is not empty, flat closed polygons; of holes too."""
     from contourpy import contour_generator
     from matplotlib.path import Path
@@ -65,11 +67,11 @@ def outlines(area: Mask) -> tuple[Points, ...]:
     return tuple(polygons)
 
 
-def measure(difference: NDArray[np.float32], area: Mask) -> Change:
+def measure(difference: NDArray[np.float32], area: Mask) -> FaceChange:
     """difference: (H, W) grey levels, see `difference_of`; area: (H, W), what counts as inside."""
     inside, outside = float(difference[area].sum()), float(difference[~area].sum())
     count = int(area.sum())
-    return Change(
+    return FaceChange(
         outside=outside / (inside + outside) if inside + outside > 0 else None,
         mean_inside=inside / count if count else None,
         mean_outside=outside / (area.size - count) if count < area.size else None,

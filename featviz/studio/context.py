@@ -16,7 +16,7 @@ from featviz.studio.gallery import MOST_PER_PAGE
 from featviz.studio.guard import RateLimit
 from featviz.studio.networks import Networks
 from featviz.studio.problems import StudioError
-from featviz.studio.rasters import Points, Rasters, png
+from featviz.studio.rasters import Points, RasterCache, png
 from featviz.studio.start_set import StartSet
 from featviz.studio.store import Store
 from featviz.studio.tables import ID_PATTERN, Author
@@ -40,7 +40,7 @@ class Studio:
     selected: tuple[str, ...]
     token: str = ""
     cookie: str = "featviz"
-    rasters: Rasters = field(default_factory=Rasters)
+    rasters: RasterCache = field(default_factory=RasterCache)
 
     def __post_init__(self) -> None:
         self.requests = RateLimit(rate=100, burst=400)
@@ -95,7 +95,7 @@ Here = Annotated[Studio, Depends(_studio)]
 Current = Annotated[Author, Depends(current_author)]
 """Whose request it is; without a session the request is refused."""
 Identifier = Annotated[str, PathParameter(pattern=ID_PATTERN)]
-Size = Annotated[int, Query(ge=32, le=CANVAS)]
+PictureSize = Annotated[int, Query(ge=32, le=CANVAS)]
 Limit = Annotated[int, Query(ge=1, le=MOST_PER_PAGE)]
 Cursor = Annotated[str | None, Query(max_length=400)]
 Text = Annotated[str | None, Query(max_length=100)]

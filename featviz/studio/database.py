@@ -22,13 +22,13 @@ from sqlalchemy.orm import Session
 from featviz.base.errors import FeatvizError, one_line
 from featviz.studio.line import Line
 from featviz.studio.problems import StudioError
-from featviz.studio.tables import SCHEMA_VERSION, Schema, Table
+from featviz.studio.tables import SCHEMA_VERSION, Record, Schema
 
-log = logging.getLogger("featviz.studio")
+_log = logging.getLogger("featviz.studio")
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
-BUSY_SECONDS = 5.0
+_BUSY_SECONDS = 5.0
 """How long a transaction waits for others before it gives up."""
 
 _LINE_BUSY = 6
@@ -77,7 +77,7 @@ class Database:
     Raises FeatvizError if it cannot be opened or its tables are of another version of featviz.
     """
 
-    def __init__(self, source: str | Path | None = None, busy_seconds: float = BUSY_SECONDS):
+    def __init__(self, source: str | Path | None = None, busy_seconds: float = _BUSY_SECONDS):
         self.url = database_url(source)
         self.busy_seconds = busy_seconds
         # One writer at a time is SQLite's rule. Waiting in line is fair and costs nothing;
@@ -117,11 +117,11 @@ class Database:
         """Let go of all connections."""
         self.engine.dispose()
 
-    def read(self, work: Callable[[Session], T]) -> T:
+    def read(self, work: Callable[[Session], _T]) -> _T:
         """What `work` gives in a transaction that sees one state of the database."""
         return self._run(work, self._reading)
 
-    def write(self, work: Callable[[Session], T]) -> T:
+    def write(self, work: Callable[[Session], _T]) -> _T:
         """Run `work` and commit; it is on disk when this returns, or nothing of it is.
 
         `work` may run more than once, if another transaction got in between. Raises StudioError
@@ -151,7 +151,7 @@ class Database:
                 "busy", "the database's file was moved or deleted; put it back, nothing is lost yet"
             )
 
-    def _run(self, work: Callable[[Session], T], engine: Engine) -> T:
+    def _run(self, work: Callable[[Session], _T], engine: Engine) -> _T:
         for attempt in range(_ATTEMPTS):
             try:
                 with Session(engine, expire_on_commit=False, autoflush=False) as session:
@@ -170,7 +170,7 @@ class Database:
                 raise
             except (ValueError, TypeError) as error:
                 # No JSON where JSON is stored, no time where a time is.
-                log.debug("the database holds something else", exc_info=True)
+                _log.debug("the database holds something else", exc_info=True)
                 raise StudioError(
                     "internal",
                     f"the database holds what featviz has not written: {one_line(error)}",
@@ -217,7 +217,7 @@ class Database:
             if not self.is_sqlite:
                 # Two servers that start together must not both make the tables.
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})"))
-            Table.metadata.create_all(connection)
+            Record.metadata.create_all(connection)
             version: int | None = session.scalar(select(Schema.version))
             if version is None:
                 session.add(Schema(version=SCHEMA_VERSION))
@@ -262,5 +262,5 @@ def _problem(error: SQLAlchemyError) -> StudioError:
     # SQLITE_ERROR: a table or a column is missing, which no waiting mends.
     if isinstance(error, OperationalError | InterfaceError) and name != "SQLITE_ERROR":
         return StudioError("busy", "the database is locked or gone; what you draw is sent again")
-    log.error("the database refused: %s", one_line(getattr(error, "orig", None) or error))
+    _log.error("the database refused: %s", one_line(getattr(error, "orig", None) or error))
     return StudioError("internal", "the database refused a change; the server's log tells why")

@@ -4,8 +4,8 @@ from typing import Any
 
 from featviz.studio.gallery import DrawingsPage, Facets, GalleryPage
 from featviz.studio.start_set import StartSet
-from featviz.studio.steps import Contents
-from featviz.studio.tables import Author, Drawing, Sketch, moment
+from featviz.studio.steps import SheetContents
+from featviz.studio.tables import Author, DrawingRecord, SketchRecord, moment
 
 
 def session_document(author: Author | None, token_required: bool) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def session_document(author: Author | None, token_required: bool) -> dict[str, A
     return {"session": session, "token_required": token_required}
 
 
-def base_document(base: Sketch | None, starts: StartSet) -> dict[str, Any] | None:
+def _base_document(base: SketchRecord | None, starts: StartSet) -> dict[str, Any] | None:
     """The sketch that something was made from."""
     if base is None:
         return None
@@ -26,13 +26,13 @@ def base_document(base: Sketch | None, starts: StartSet) -> dict[str, Any] | Non
     return {"sketch": base.id, "label": base.label, "start": number}
 
 
-def drawing_document(contents: Contents, starts: StartSet) -> dict[str, Any]:
+def drawing_document(contents: SheetContents, starts: StartSet) -> dict[str, Any]:
     """A drawing with everything that ever happened to it."""
     drawing = contents.drawing
     return {
         "drawing": {
             "id": drawing.id,
-            "base": base_document(contents.base, starts),
+            "base": _base_document(contents.base, starts),
             "created": moment(drawing.created),
             "updated": moment(drawing.updated),
             "revision": drawing.revision,
@@ -77,12 +77,12 @@ def drawing_document(contents: Contents, starts: StartSet) -> dict[str, Any]:
 
 
 def drawing_summary(
-    drawing: Drawing, base: Sketch | None, saved: int, starts: StartSet
+    drawing: DrawingRecord, base: SketchRecord | None, saved: int, starts: StartSet
 ) -> dict[str, Any]:
     """A drawing in a list."""
     return {
         "id": drawing.id,
-        "base": base_document(base, starts),
+        "base": _base_document(base, starts),
         "created": moment(drawing.created),
         "updated": moment(drawing.updated),
         "revision": drawing.revision,
@@ -104,7 +104,7 @@ def drawings_document(page: DrawingsPage, starts: StartSet) -> dict[str, Any]:
 
 
 def sketch_summary(
-    sketch: Sketch, nickname: str, base: Sketch | None, author_id: str, starts: StartSet
+    sketch: SketchRecord, nickname: str, base: SketchRecord | None, author_id: str, starts: StartSet
 ) -> dict[str, Any]:
     """A sketch without its strokes, as `author_id` sees it."""
     mine = sketch.author_id == author_id
@@ -112,7 +112,7 @@ def sketch_summary(
         "id": sketch.id,
         "label": sketch.label,
         "group": sketch.group_name,
-        "base": base_document(base, starts),
+        "base": _base_document(base, starts),
         "edited_part": sketch.edited_part,
         "author": sketch.author_id,
         "nickname": nickname,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from featviz.base.errors import FeatvizError
 from featviz.sketches.edits import Edit, Pixels
 from featviz.studio.change import (
-    Change,
+    FaceChange,
     Strokes,
     describe,
     difference_of,
@@ -23,9 +23,9 @@ from featviz.studio.change import (
     jpeg,
     measure,
 )
-from featviz.studio.live_messages import Difference, Edited, Faces, Picture, ShownFace
+from featviz.studio.live_messages import Difference, Edited, FacesMessage, Picture, ShownFace
 from featviz.studio.networks import Networks
-from featviz.studio.rasters import Rasters, png
+from featviz.studio.rasters import RasterCache, png
 
 _START_FACES = 64
 
@@ -39,7 +39,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Job:
+class FaceJob:
     """One state of a drawing, and what is asked of it. arrived: `time.perf_counter()`."""
 
     seq: int
@@ -59,7 +59,7 @@ class Face:
     checkpoint: str
     image: bytes
     difference: bytes | None
-    change: Change | None
+    change: FaceChange | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Answer:
     edited: None without a start sketch and where no pixel differs from it.
     """
 
-    job: Job
+    job: FaceJob
     faces: tuple[Face, ...]
     failed: tuple[tuple[str, str], ...]
     raster: bytes | None
@@ -80,12 +80,12 @@ class Answer:
 class Engine:
     """Makes answers of jobs; call it from one thread at a time."""
 
-    def __init__(self, networks: Networks, rasters: Rasters) -> None:
+    def __init__(self, networks: Networks, rasters: RasterCache) -> None:
         self.networks = networks
         self.rasters = rasters
         self._start_faces: OrderedDict[tuple[str, str], NDArray[np.uint8]] = OrderedDict()
 
-    def answer(self, job: Job, loading: Callable[[str], None] = lambda _: None) -> Answer:
+    def answer(self, job: FaceJob, loading: Callable[[str], None] = lambda _: None) -> Answer:
         """Raster, faces, differences; a checkpoint that fails does not stop the others.
 
         loading: called with a checkpoint's name before it is loaded.
@@ -135,7 +135,7 @@ class Engine:
         return self._start_faces[key]
 
 
-def frame(answer: Answer) -> tuple[Faces, list[bytes]]:
+def frame(answer: Answer) -> tuple[FacesMessage, list[bytes]]:
     """An answer as its header and the pictures that follow it."""
     pictures: list[bytes] = []
 
@@ -160,7 +160,7 @@ def frame(answer: Answer) -> tuple[Faces, list[bytes]]:
         )
         for face in answer.faces
     ]
-    header = Faces(
+    header = FacesMessage(
         type="faces",
         seq=job.seq,
         skipped=job.skipped,

@@ -22,12 +22,12 @@ from featviz.sketches.drawing import to_svg
 from featviz.sketches.sketch_set import INDEX, OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from featviz.studio.database import Database
 from featviz.studio.file_names import FileNames
-from featviz.studio.steps import Contents
+from featviz.studio.steps import SheetContents
 from featviz.studio.strokes import lines
-from featviz.studio.tables import Author, Drawing, Event, Sketch, Stroke, moment
+from featviz.studio.tables import Author, DrawingRecord, Event, SketchRecord, StrokeRecord, moment
 
 HISTORY = "history.jsonl"
-FORMAT = 1
+EXPORT_FORMAT = 1
 """Of HISTORY; its first line holds it."""
 
 
@@ -69,15 +69,15 @@ def export_sketches(
 class _Plan:
     """What goes out. listed: the sketches of the index; hidden: those of HISTORY alone."""
 
-    listed: list[Sketch]
-    hidden: list[Sketch]
-    contents: list[Contents]
+    listed: list[SketchRecord]
+    hidden: list[SketchRecord]
+    contents: list[SheetContents]
     authors: list[Author]
     report: Exported
 
 
 def _plan(session: Session, group: str | None, everything: bool) -> _Plan:
-    sketches = {sketch.id: sketch for sketch in session.scalars(select(Sketch))}
+    sketches = {sketch.id: sketch for sketch in session.scalars(select(SketchRecord))}
     chosen = {
         sketch.id
         for sketch in sketches.values()
@@ -98,7 +98,7 @@ def _plan(session: Session, group: str | None, everything: bool) -> _Plan:
         if sketch.drawing_id is not None:
             last = ends.get(sketch.drawing_id, 0)
             ends[sketch.drawing_id] = max(last, sketch.revision or 0)
-    drawings = [d for d in session.scalars(select(Drawing)) if everything or d.id in ends]
+    drawings = [d for d in session.scalars(select(DrawingRecord)) if everything or d.id in ends]
     contents = [
         _history(session, drawing, None if everything else ends[drawing.id]) for drawing in drawings
     ]
@@ -106,7 +106,7 @@ def _plan(session: Session, group: str | None, everything: bool) -> _Plan:
     names |= {drawing.author_id for drawing in drawings}
     authors = [a for a in session.scalars(select(Author)) if everything or a.id in names]
     saved = {sketch.drawing_id for sketch in sketches.values()}
-    drafts = sum(1 for d in session.scalars(select(Drawing.id)) if d not in saved)
+    drafts = sum(1 for d in session.scalars(select(DrawingRecord.id)) if d not in saved)
     report = Exported(
         sketches=len(listed),
         bases=len(listed - chosen),
@@ -123,11 +123,11 @@ def _plan(session: Session, group: str | None, everything: bool) -> _Plan:
     )
 
 
-def _in_order(sketch: Sketch) -> tuple[datetime, int, str]:
+def _in_order(sketch: SketchRecord) -> tuple[datetime, int, str]:
     return sketch.saved, sketch.place, sketch.label
 
 
-def _history(session: Session, drawing: Drawing, end: int | None) -> Contents:
+def _history(session: Session, drawing: DrawingRecord, end: int | None) -> SheetContents:
     """A drawing up to an event; what was drawn after it is nobody else's business yet."""
     events = session.scalars(
         select(Event)
@@ -135,11 +135,15 @@ def _history(session: Session, drawing: Drawing, end: int | None) -> Contents:
         .order_by(Event.number)
     )
     strokes = session.scalars(
-        select(Stroke).where(Stroke.drawing_id == drawing.id).order_by(Stroke.position, Stroke.id)
+        select(StrokeRecord)
+        .where(StrokeRecord.drawing_id == drawing.id)
+        .order_by(StrokeRecord.position, StrokeRecord.id)
     )
-    contents = Contents(drawing, list(strokes), list(events), None)
+    contents = SheetContents(drawing, list(strokes), list(events), None)
     known = {stroke_id for event in contents.events for stroke_id in event.added}
-    return Contents(drawing, [s for s in contents.strokes if s.id in known], contents.events, None)
+    return SheetContents(
+        drawing, [s for s in contents.strokes if s.id in known], contents.events, None
+    )
 
 
 def _write(plan: _Plan, folder: Path, everything: bool) -> None:
@@ -169,7 +173,7 @@ def _write(plan: _Plan, folder: Path, everything: bool) -> None:
         entries.append({"sketch": {**_entry(sketch, file_of(sketch)), "hidden": hidden}})
     with atomic_write(folder / HISTORY) as temporary, temporary.open("w", encoding="utf-8") as out:
         for line in (
-            {"format": FORMAT},
+            {"format": EXPORT_FORMAT},
             *({"author": _author(author)} for author in plan.authors),
             *({"drawing": _drawing(contents, labels, everything)} for contents in plan.contents),
             *entries,
@@ -180,12 +184,12 @@ def _write(plan: _Plan, folder: Path, everything: bool) -> None:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def _with_suffix(sketch: Sketch) -> str:
+def _with_suffix(sketch: SketchRecord) -> str:
     same = sketch.file.lower().endswith(sketch.suffix)
     return sketch.file if same else sketch.file + sketch.suffix
 
 
-def file_of(sketch: Sketch) -> bytes:
+def file_of(sketch: SketchRecord) -> bytes:
     """A sketch as a file: the one it came from, or an SVG drawing."""
     if sketch.original is not None:
         return sketch.original
@@ -197,7 +201,7 @@ def _author(author: Author) -> dict[str, Any]:
     return {"id": author.id, "nickname": author.nickname, "created": moment(author.created)}
 
 
-def _drawing(contents: Contents, labels: dict[str, str], everything: bool) -> dict[str, Any]:
+def _drawing(contents: SheetContents, labels: dict[str, str], everything: bool) -> dict[str, Any]:
     drawing, end = contents.drawing, len(contents.events)
     present = {stroke.id for stroke in contents.at(end)}
     base = drawing.base_id if everything or drawing.base_id in labels else None
@@ -233,7 +237,7 @@ def _drawing(contents: Contents, labels: dict[str, str], everything: bool) -> di
     }
 
 
-def _entry(sketch: Sketch, data: bytes) -> dict[str, Any]:
+def _entry(sketch: SketchRecord, data: bytes) -> dict[str, Any]:
     return {
         "id": sketch.id,
         "label": sketch.label,

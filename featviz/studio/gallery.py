@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased, defer
 
 from featviz.studio.database import Database
 from featviz.studio.problems import StudioError
-from featviz.studio.tables import Author, Drawing, Sketch
+from featviz.studio.tables import Author, DrawingRecord, SketchRecord
 
 Order = Literal["new", "old", "label"]
 
@@ -41,9 +41,9 @@ class SketchFilter:
 class Listed:
     """A sketch of a page of the gallery with what it takes to show it."""
 
-    sketch: Sketch
+    sketch: SketchRecord
     nickname: str
-    base: Sketch | None
+    base: SketchRecord | None
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class GalleryPage:
 class DrawingsPage:
     """Some of an author's drawings with the number of sketches saved from each."""
 
-    drawings: list[tuple[Drawing, int]]
-    bases: dict[str, Sketch]
+    drawings: list[tuple[DrawingRecord, int]]
+    bases: dict[str, SketchRecord]
     next: str | None
     total: int
 
@@ -79,24 +79,24 @@ def list_sketches(
 ) -> GalleryPage:
     """One page of sketches; raises StudioError for a cursor that is none of ours."""
     where = _conditions(wanted)
-    base = aliased(Sketch)
-    column: Any = Sketch.label if order == "label" else Sketch.saved
+    base = aliased(SketchRecord)
+    column: Any = SketchRecord.label if order == "label" else SketchRecord.saved
     query = (
-        select(Sketch, Author.nickname, base)
-        .outerjoin(Author, Author.id == Sketch.author_id)
-        .outerjoin(base, base.id == Sketch.base_id)
+        select(SketchRecord, Author.nickname, base)
+        .outerjoin(Author, Author.id == SketchRecord.author_id)
+        .outerjoin(base, base.id == SketchRecord.base_id)
         .where(*where)
-        .options(defer(Sketch.original), defer(base.original), defer(base.strokes))
+        .options(defer(SketchRecord.original), defer(base.original), defer(base.strokes))
     )
 
     def work(session: Session) -> GalleryPage:
         rows, following = _page(
-            session, query, column, Sketch.id, order == "new", limit, cursor, order
+            session, query, column, SketchRecord.id, order == "new", limit, cursor, order
         )
         total = session.scalar(
             select(func.count())
-            .select_from(Sketch)
-            .outerjoin(Author, Author.id == Sketch.author_id)
+            .select_from(SketchRecord)
+            .outerjoin(Author, Author.id == SketchRecord.author_id)
             .where(*where)
         )
         listed = [Listed(sketch, nickname or "", base) for sketch, nickname, base in rows]
@@ -110,28 +110,28 @@ def list_drawings(
 ) -> DrawingsPage:
     """One page of an author's drawings, the latest changed first."""
     where = (
-        Drawing.author_id == author_id,
-        Drawing.deleted.is_not(None) if deleted else Drawing.deleted.is_(None),
+        DrawingRecord.author_id == author_id,
+        DrawingRecord.deleted.is_not(None) if deleted else DrawingRecord.deleted.is_(None),
     )
     saved = (
-        select(Sketch.drawing_id, func.count().label("count"))
-        .where(Sketch.author_id == author_id, Sketch.deleted.is_(None))
-        .group_by(Sketch.drawing_id)
+        select(SketchRecord.drawing_id, func.count().label("count"))
+        .where(SketchRecord.author_id == author_id, SketchRecord.deleted.is_(None))
+        .group_by(SketchRecord.drawing_id)
         .subquery()
     )
     query = (
-        select(Drawing, func.coalesce(saved.c.count, 0))
-        .outerjoin(saved, saved.c.drawing_id == Drawing.id)
+        select(DrawingRecord, func.coalesce(saved.c.count, 0))
+        .outerjoin(saved, saved.c.drawing_id == DrawingRecord.id)
         .where(*where)
     )
 
     def work(session: Session) -> DrawingsPage:
         rows, following = _page(
-            session, query, Drawing.updated, Drawing.id, True, limit, cursor, "drawings"
+            session, query, DrawingRecord.updated, DrawingRecord.id, True, limit, cursor, "drawings"
         )
-        total = session.scalar(select(func.count()).select_from(Drawing).where(*where))
+        total = session.scalar(select(func.count()).select_from(DrawingRecord).where(*where))
         ids = {drawing.base_id for drawing, _ in rows if drawing.base_id}
-        bases = session.scalars(select(Sketch).where(Sketch.id.in_(ids))) if ids else ()
+        bases = session.scalars(select(SketchRecord).where(SketchRecord.id.in_(ids))) if ids else ()
         return DrawingsPage(
             [(drawing, count) for drawing, count in rows],
             {base.id: base for base in bases},
@@ -144,21 +144,25 @@ def list_drawings(
 
 def facets(database: Database) -> Facets:
     """The groups, authors and edited parts of all saved sketches, with their numbers."""
-    shown = (Sketch.deleted.is_(None), Sketch.origin != "start")
+    shown = (SketchRecord.deleted.is_(None), SketchRecord.origin != "start")
 
     def work(session: Session) -> Facets:
         groups = session.execute(
-            select(Sketch.group_name, func.count()).where(*shown).group_by(Sketch.group_name)
+            select(SketchRecord.group_name, func.count())
+            .where(*shown)
+            .group_by(SketchRecord.group_name)
         )
         authors = session.execute(
             select(Author.id, Author.nickname, func.count())
-            .join(Sketch, Sketch.author_id == Author.id)
+            .join(SketchRecord, SketchRecord.author_id == Author.id)
             .where(*shown)
             .group_by(Author.id, Author.nickname)
         )
         parts: dict[str, int] = {}
         for edited, count in session.execute(
-            select(Sketch.edited_part, func.count()).where(*shown).group_by(Sketch.edited_part)
+            select(SketchRecord.edited_part, func.count())
+            .where(*shown)
+            .group_by(SketchRecord.edited_part)
         ):
             for part in edited.split():
                 parts[part] = parts.get(part, 0) + count
@@ -173,34 +177,34 @@ def facets(database: Database) -> Facets:
 
 def _conditions(wanted: SketchFilter) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = [
-        Sketch.deleted.is_not(None) if wanted.deleted else Sketch.deleted.is_(None),
-        Sketch.origin == wanted.origin if wanted.origin else Sketch.origin != "start",
+        SketchRecord.deleted.is_not(None) if wanted.deleted else SketchRecord.deleted.is_(None),
+        SketchRecord.origin == wanted.origin if wanted.origin else SketchRecord.origin != "start",
     ]
     for column, value in (
-        (Sketch.group_name, wanted.group),
-        (Sketch.author_id, wanted.author),
-        (Sketch.author_id, wanted.mine),
-        (Sketch.base_id, wanted.base),
+        (SketchRecord.group_name, wanted.group),
+        (SketchRecord.author_id, wanted.author),
+        (SketchRecord.author_id, wanted.mine),
+        (SketchRecord.base_id, wanted.base),
     ):
         if value:
             where.append(column == value)
     if wanted.part:
         # edited_part holds names separated by spaces.
-        padded = " " + Sketch.edited_part + " "
+        padded = " " + SketchRecord.edited_part + " "
         where.append(padded.contains(f" {wanted.part} ", autoescape=True))
     if wanted.text:
         where.append(
             or_(
                 *(
                     column.icontains(wanted.text, autoescape=True)
-                    for column in (Sketch.label, Sketch.group_name, Author.nickname)
+                    for column in (SketchRecord.label, SketchRecord.group_name, Author.nickname)
                 )
             )
         )
     if wanted.since:
-        where.append(Sketch.saved >= wanted.since)
+        where.append(SketchRecord.saved >= wanted.since)
     if wanted.until:
-        where.append(Sketch.saved <= wanted.until)
+        where.append(SketchRecord.saved <= wanted.until)
     return where
 
 

@@ -19,9 +19,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from featviz.studio.messages import BODY_BYTES
 from featviz.studio.problems import StudioError
 
-log = logging.getLogger("featviz.studio")
+_log = logging.getLogger("featviz.studio")
 
-POLICY = "; ".join(
+_POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
@@ -38,7 +38,7 @@ POLICY = "; ".join(
     )
 )
 HEADERS = {
-    "content-security-policy": POLICY,
+    "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
@@ -124,7 +124,7 @@ class Guard:
                 await refuse(scope, answer, error)
         except Exception:
             # What went wrong is for the log, never for the page.
-            log.exception("a request failed")
+            _log.exception("a request failed")
             if not started:
                 await refuse(scope, answer, StudioError("internal", "the server made a mistake"))
 

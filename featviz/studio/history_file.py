@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from featviz.base.errors import FeatvizError, one_line
-from featviz.studio.exporting import FORMAT
+from featviz.studio.exporting import EXPORT_FORMAT
 
 
 def _pairs(values: list[float]) -> list[float]:
@@ -162,8 +162,8 @@ def read_history(path: Path) -> list[HistoryLine]:
             except ValidationError as error:
                 raise FeatvizError(f"{path}, line {number}: {_first(error)}") from None
     given = lines_read[0].format if lines_read else None
-    if given != FORMAT:
-        raise FeatvizError(f"{path} is of format {given}; expected {FORMAT}")
+    if given != EXPORT_FORMAT:
+        raise FeatvizError(f"{path} is of format {given}; expected {EXPORT_FORMAT}")
     return lines_read
 
 

@@ -30,7 +30,15 @@ from featviz.studio.history_file import (
 )
 from featviz.studio.problems import StudioError
 from featviz.studio.strokes import editable, lines
-from featviz.studio.tables import Author, Drawing, Event, Group, Sketch, Stroke, now
+from featviz.studio.tables import (
+    Author,
+    DrawingRecord,
+    Event,
+    GroupRecord,
+    SketchRecord,
+    StrokeRecord,
+    now,
+)
 
 _SPACE = uuid.UUID("6a1f3a51-4a8e-5b3c-9d57-2f1f4b0a7c11")
 
@@ -108,7 +116,7 @@ def _require_text(name: str, folder: Path) -> None:
 
 def _insert(session: Session, contents: list[_Content], history: list[HistoryLine]) -> Imported:
     told = {line.sketch.label: line.sketch for line in history if line.sketch is not None}
-    links: list[tuple[Sketch, str | None, str | None]] = []
+    links: list[tuple[SketchRecord, str | None, str | None]] = []
     ids: dict[str, str] = {}
     known = 0
     for content in contents:
@@ -117,8 +125,8 @@ def _insert(session: Session, contents: list[_Content], history: list[HistoryLin
             # The picture was changed after the export, so its history is not its own any more.
             entry = None
         sketch_id = entry.id if entry is not None else _id(content)
-        there = session.get(Sketch, sketch_id) or session.scalar(
-            select(Sketch).where(Sketch.label == content.label)
+        there = session.get(SketchRecord, sketch_id) or session.scalar(
+            select(SketchRecord).where(SketchRecord.label == content.label)
         )
         if there is not None:
             file = file_of(there)
@@ -141,7 +149,7 @@ def _insert(session: Session, contents: list[_Content], history: list[HistoryLin
     new = len(links)
     for line in history:
         if line.sketch is not None and line.sketch.hidden is not None:
-            if session.get(Sketch, line.sketch.id) is not None:
+            if session.get(SketchRecord, line.sketch.id) is not None:
                 known += 1
                 continue
             hidden = _hidden(line.sketch, line.sketch.hidden)
@@ -152,8 +160,8 @@ def _insert(session: Session, contents: list[_Content], history: list[HistoryLin
     session.flush()
     # Sketches and drawings point at each other: only now is everything there to point at.
     for sketch, base, drawing in links:
-        sketch.base_id = base if base and session.get(Sketch, base) else None
-        sketch.drawing_id = drawing if drawing and session.get(Drawing, drawing) else None
+        sketch.base_id = base if base and session.get(SketchRecord, base) else None
+        sketch.drawing_id = drawing if drawing and session.get(DrawingRecord, drawing) else None
     _count_groups(session, [sketch for sketch, _, _ in links])
     return Imported(new, known)
 
@@ -167,8 +175,8 @@ def _as_once_written(file: bytes) -> bytes:
     return re.sub(rb'points="([^ "]+) \1"', rb'points="\1"', file)
 
 
-def _sketch(content: _Content, entry: SketchLine | None, sketch_id: str) -> Sketch:
-    return Sketch(
+def _sketch(content: _Content, entry: SketchLine | None, sketch_id: str) -> SketchRecord:
+    return SketchRecord(
         id=sketch_id,
         label=content.label,
         group_name=content.group,
@@ -189,8 +197,8 @@ def _sketch(content: _Content, entry: SketchLine | None, sketch_id: str) -> Sket
     )
 
 
-def _hidden(entry: SketchLine, hidden: HiddenSketch) -> Sketch:
-    return Sketch(
+def _hidden(entry: SketchLine, hidden: HiddenSketch) -> SketchRecord:
+    return SketchRecord(
         id=entry.id,
         label=hidden.label,
         group_name=hidden.group,
@@ -226,11 +234,11 @@ def _insert_history(session: Session, history: list[HistoryLine]) -> None:
                 )
             )
     session.flush()
-    drawings: list[tuple[Drawing, DrawingLine]] = []
+    drawings: list[tuple[DrawingRecord, DrawingLine]] = []
     for line in history:
         if line.drawing is None:
             continue
-        if (there := session.get(Drawing, line.drawing.id)) is not None:
+        if (there := session.get(DrawingRecord, line.drawing.id)) is not None:
             _go_on(session, there, line.drawing)
             continue
         drawing = _drawing_row(line.drawing)
@@ -238,12 +246,12 @@ def _insert_history(session: Session, history: list[HistoryLine]) -> None:
         drawings.append((drawing, line.drawing))
     session.flush()
     for drawing, told in drawings:
-        if told.base and session.get(Sketch, told.base):
+        if told.base and session.get(SketchRecord, told.base):
             drawing.base_id = told.base
         session.add_all(_steps(told))
 
 
-def _go_on(session: Session, drawing: Drawing, told: DrawingLine) -> None:
+def _go_on(session: Session, drawing: DrawingRecord, told: DrawingLine) -> None:
     """Add to a drawing that is here already what was drawn on it since."""
     events = select(Event.id).where(Event.drawing_id == drawing.id).order_by(Event.number)
     here = list(session.scalars(events))
@@ -257,7 +265,9 @@ def _go_on(session: Session, drawing: Drawing, told: DrawingLine) -> None:
         return
     strokes = {
         stroke.id: stroke
-        for stroke in session.scalars(select(Stroke).where(Stroke.drawing_id == drawing.id))
+        for stroke in session.scalars(
+            select(StrokeRecord).where(StrokeRecord.drawing_id == drawing.id)
+        )
     }
     for row in _steps(told):
         if isinstance(row, Event):
@@ -272,8 +282,8 @@ def _go_on(session: Session, drawing: Drawing, told: DrawingLine) -> None:
         setattr(drawing, name, getattr(after, name))
 
 
-def _drawing_row(line: DrawingLine) -> Drawing:
-    return Drawing(
+def _drawing_row(line: DrawingLine) -> DrawingRecord:
+    return DrawingRecord(
         id=line.id,
         author_id=line.author,
         base_id=None,
@@ -288,9 +298,9 @@ def _drawing_row(line: DrawingLine) -> Drawing:
     )
 
 
-def _steps(line: DrawingLine) -> Iterable[Stroke | Event]:
+def _steps(line: DrawingLine) -> Iterable[StrokeRecord | Event]:
     for stroke in line.strokes:
-        yield Stroke(
+        yield StrokeRecord(
             drawing_id=line.id,
             id=stroke.id,
             part=stroke.part,
@@ -311,7 +321,7 @@ def _steps(line: DrawingLine) -> Iterable[Stroke | Event]:
         )
 
 
-def _count_groups(session: Session, sketches: Iterable[Sketch]) -> None:
+def _count_groups(session: Session, sketches: Iterable[SketchRecord]) -> None:
     """Numbers of imported sketches are taken, too."""
     numbers: dict[str, int] = {}
     for sketch in sketches:
@@ -319,8 +329,8 @@ def _count_groups(session: Session, sketches: Iterable[Sketch]) -> None:
         if text.isdecimal() and len(text) < 9:
             numbers[sketch.group_name] = max(numbers.get(sketch.group_name, 0), int(text))
     for name, number in numbers.items():
-        row = session.get(Group, name)
+        row = session.get(GroupRecord, name)
         if row is None:
-            session.add(Group(name=name, last_number=number))
+            session.add(GroupRecord(name=name, last_number=number))
         else:
             row.last_number = max(row.last_number, number)

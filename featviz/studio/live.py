@@ -16,10 +16,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from featviz.base.errors import FeatvizError
 from featviz.base.provenance import VERSION
-from featviz.studio.engine import Answer, Engine, Job, Start, frame
+from featviz.studio.engine import Answer, Engine, FaceJob, Start, frame
 from featviz.studio.guard import RateLimit
 from featviz.studio.live_messages import (
-    Draw,
+    DrawMessage,
     Failure,
     Hello,
     Loading,
@@ -30,22 +30,22 @@ from featviz.studio.live_messages import (
     ProbeMap,
     ProbeMessage,
     ProbeProgress,
-    Settings,
+    SettingsMessage,
     live_message,
 )
 from featviz.studio.messages import MESSAGE_BYTES, SketchReference, StartReference
 from featviz.studio.probe import Prober
 from featviz.studio.problems import StudioError
 
-log = logging.getLogger("featviz.studio")
+_log = logging.getLogger("featviz.studio")
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
-CONNECTIONS = 200
-CONNECTIONS_EACH = 8
+_CONNECTIONS = 200
+_CONNECTIONS_EACH = 8
 _MALFORMED = 50
 _PROGRESS_SECONDS = 0.25
-_FALLBACK = Settings(
+_FALLBACK = SettingsMessage(
     type="settings", checkpoints=[], start=None, difference=False, raster=False, probe=None
 )
 
@@ -54,27 +54,27 @@ _FALLBACK = Settings(
 class Wanted:
     """What a connection wants answered next: the newest settings and drawing, nothing older."""
 
-    settings: Settings = _FALLBACK
+    settings: SettingsMessage = _FALLBACK
     start: Start | None = None
-    draw: Draw | None = None
+    draw: DrawMessage | None = None
     arrived: float = 0.0
     skipped: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def put(self, draw: Draw) -> None:
+    def put(self, draw: DrawMessage) -> None:
         """A newer drawing takes the place of one that is not answered yet."""
         if self.changed.is_set() and self.draw is not None:
             self.skipped += 1
         self.draw, self.arrived = draw, time.perf_counter()
         self.changed.set()
 
-    def take(self) -> Job | None:
+    def take(self) -> FaceJob | None:
         """The job of the moment, if there is a drawing."""
         self.changed.clear()
         if self.draw is None:
             return None
         skipped, self.skipped = self.skipped, 0
-        return Job(
+        return FaceJob(
             seq=self.draw.seq,
             strokes=tuple((s.part, tuple(s.points)) for s in self.draw.strokes),
             checkpoints=tuple(dict.fromkeys(self.settings.checkpoints)),
@@ -111,8 +111,8 @@ class LiveServer:
 
     async def serve(self, socket: WebSocket, author_id: str) -> None:
         """Serve one connection until it ends."""
-        if self.connections.total() >= CONNECTIONS or (
-            self.connections[author_id] >= CONNECTIONS_EACH
+        if self.connections.total() >= _CONNECTIONS or (
+            self.connections[author_id] >= _CONNECTIONS_EACH
         ):
             await socket.accept()
             await socket.close(1008, "too many connections")
@@ -125,10 +125,10 @@ class LiveServer:
             self.connections[author_id] -= 1
             self.connections += Counter()
 
-    async def work(self, function: Callable[[], T]) -> T:
+    async def work(self, function: Callable[[], _T]) -> _T:
         """Run something on the one thread, while no probe computes."""
 
-        def alone() -> T:
+        def alone() -> _T:
             with self.prober.computing:
                 return function()
 
@@ -187,15 +187,15 @@ class _Connection:
                     await self.socket.close(1008, "too many malformed messages")
                     return
 
-    async def _handle(self, message: Settings | Draw | Ping) -> None:
+    async def _handle(self, message: SettingsMessage | DrawMessage | Ping) -> None:
         if isinstance(message, Ping):
             await self._send(Pong(type="pong", t=message.t))
-        elif isinstance(message, Draw):
+        elif isinstance(message, DrawMessage):
             self.wanted.put(message)
         else:
             await self._set(message)
 
-    async def _set(self, settings: Settings) -> None:
+    async def _set(self, settings: SettingsMessage) -> None:
         networks = self.server.engine.networks
         for name in settings.checkpoints:
             if not networks.choice(name).generates:
@@ -230,14 +230,14 @@ class _Connection:
             except (WebSocketDisconnect, ConnectionError, RuntimeError):
                 if self.socket.client_state.name != "CONNECTED":
                     return
-                log.exception("an answer failed")
+                _log.exception("an answer failed")
             except FeatvizError as error:
                 await self._error(_as_studio(error), seq)
             except Exception:
-                log.exception("an answer failed")
+                _log.exception("an answer failed")
                 await self._error(StudioError("internal", "the server made a mistake"), seq)
 
-    def _compute(self, job: Job) -> Answer:
+    def _compute(self, job: FaceJob) -> Answer:
         def loading(name: str) -> None:
             message = Loading(type="loading", checkpoint=name)
             asyncio.run_coroutine_threadsafe(self._send(message), self._loop)
@@ -308,7 +308,7 @@ class _Connection:
         except (WebSocketDisconnect, ConnectionError, RuntimeError):
             pass
         except Exception:
-            log.exception("a probe failed")
+            _log.exception("a probe failed")
             await self._error(StudioError("internal", "the server made a mistake"), None)
 
     def _map_message(self, probe: ProbeMessage) -> ProbeMap:
@@ -333,7 +333,7 @@ class _Connection:
             distinct=shown.distinct,
         )
 
-    async def _show_probe(self, probe: ProbeMessage, job: Job) -> None:
+    async def _show_probe(self, probe: ProbeMessage, job: FaceJob) -> None:
         (x, y), name, layer = probe.point, probe.checkpoint, probe.layer
 
         def project() -> list[float] | None:

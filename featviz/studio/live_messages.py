@@ -8,11 +8,11 @@ from pydantic import Field, TypeAdapter, ValidationError
 from featviz.studio.messages import (
     LIVE_POINTS,
     LIVE_STROKES,
-    Part,
-    Points,
-    Request,
+    PartName,
+    RequestBody,
     SketchReference,
     StartReference,
+    StrokePoints,
     malformed,
 )
 from featviz.studio.problems import StudioError
@@ -21,7 +21,7 @@ from featviz.studio.rasters import require_little_work
 # What comes in
 
 
-class ProbeMessage(Request):
+class ProbeMessage(RequestBody):
     """A point, and the map it is to be shown in."""
 
     point: Annotated[list[Annotated[int, Field(ge=0, lt=512)]], Field(min_length=2, max_length=2)]
@@ -29,7 +29,7 @@ class ProbeMessage(Request):
     checkpoint: Annotated[str, Field(max_length=100)]
 
 
-class Settings(Request):
+class SettingsMessage(RequestBody):
     """What the live connection is to show."""
 
     type: Literal["settings"]
@@ -40,14 +40,14 @@ class Settings(Request):
     probe: ProbeMessage | None
 
 
-class LiveStroke(Request):
+class LiveStroke(RequestBody):
     """A stroke of a drawing that is to be shown."""
 
-    part: Part
-    points: Points
+    part: PartName
+    points: StrokePoints
 
 
-class Draw(Request):
+class DrawMessage(RequestBody):
     """The whole present drawing."""
 
     type: Literal["draw"]
@@ -55,19 +55,19 @@ class Draw(Request):
     strokes: Annotated[list[LiveStroke], Field(max_length=LIVE_STROKES)]
 
 
-class Ping(Request):
+class Ping(RequestBody):
     """Are you there?"""
 
     type: Literal["ping"]
     t: Annotated[str, Field(max_length=100)] | float | int | None = None
 
 
-_LIVE: TypeAdapter[Settings | Draw | Ping] = TypeAdapter(
-    Annotated[Settings | Draw | Ping, Field(discriminator="type")]
+_LIVE: TypeAdapter[SettingsMessage | DrawMessage | Ping] = TypeAdapter(
+    Annotated[SettingsMessage | DrawMessage | Ping, Field(discriminator="type")]
 )
 
 
-def live_message(text: str) -> Settings | Draw | Ping:
+def live_message(text: str) -> SettingsMessage | DrawMessage | Ping:
     """A message of the live connection; raises StudioError for anything malformed or too large."""
     try:
         message = _LIVE.validate_json(text)
@@ -75,7 +75,7 @@ def live_message(text: str) -> Settings | Draw | Ping:
         raise malformed(
             error.errors(include_url=False, include_context=False, include_input=False)
         ) from None
-    if isinstance(message, Draw):
+    if isinstance(message, DrawMessage):
         if sum(len(stroke.points) for stroke in message.strokes) > 2 * LIVE_POINTS:
             raise StudioError("too-large", f"a drawing has at most {LIVE_POINTS} points")
         require_little_work(tuple(stroke.points) for stroke in message.strokes)
@@ -152,7 +152,7 @@ class Edited(TypedDict):
     polygons: Sequence[Sequence[float]]
 
 
-class Faces(TypedDict):
+class FacesMessage(TypedDict):
     """The header of an answer to a drawing; the pictures follow it. ms: milliseconds by step."""
 
     type: Literal["faces"]
@@ -172,7 +172,7 @@ class LayerField(TypedDict):
     extent: Sequence[int] | None
     box: Sequence[int]
     channels: int
-    sees_whole_map: bool
+    sees_whole_map: bool | None
 
 
 class Probe(TypedDict):
@@ -220,4 +220,4 @@ class ProbeLive(TypedDict):
 
 
 Outgoing = Hello | Pong | Loading | Failure | Probe | ProbeProgress | ProbeMap | ProbeLive
-"""What is sent as text; `Faces` is sent with its pictures."""
+"""What is sent as text; `FacesMessage` is sent with its pictures."""

@@ -53,64 +53,64 @@ def _group(text: str) -> str:
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 ItemId = Annotated[str, Field(pattern=ITEM_PATTERN)]
-Part = Annotated[str, Field(pattern=PART_PATTERN), AfterValidator(_one_line_text)]
+PartName = Annotated[str, Field(pattern=PART_PATTERN), AfterValidator(_one_line_text)]
 Coordinate = Annotated[float, Field(ge=_FARTHEST_LOW, le=_FARTHEST_HIGH, allow_inf_nan=False)]
-Points = Annotated[
+StrokePoints = Annotated[
     list[Coordinate], Field(min_length=2, max_length=2 * LIVE_POINTS), AfterValidator(_coordinates)
 ]
 Nickname = Annotated[str, Field(max_length=40), AfterValidator(_one_line_text)]
-Group = Annotated[str, Field(max_length=GROUP_CHARACTERS), AfterValidator(_group)]
+GroupName = Annotated[str, Field(max_length=GROUP_CHARACTERS), AfterValidator(_group)]
 PageVersion = Annotated[str, Field(max_length=40), AfterValidator(_one_line_text)]
 
 
-class Request(BaseModel):
+class RequestBody(BaseModel):
     """What comes in, in either way: exactly this and nothing else."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class SessionRequest(Request):
+class SessionRequest(RequestBody):
     """Who draws, and the token if the server wants one."""
 
     nickname: Nickname | None = None
     token: Annotated[str, Field(max_length=200)] | None = None
 
 
-class StartReference(Request):
+class StartReference(RequestBody):
     """A sketch of the server's set."""
 
     start: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
-class SketchReference(Request):
+class SketchReference(RequestBody):
     """A saved sketch."""
 
     sketch: Id
 
 
-class DrawingRequest(Request):
+class DrawingRequest(RequestBody):
     """A new drawing."""
 
     base: StartReference | SketchReference | None = None
     page_version: PageVersion = "1"
 
 
-class StrokeMessage(Request):
+class StrokeMessage(RequestBody):
     """A stroke of a drawing that is to be stored."""
 
     id: ItemId
-    part: Part
+    part: PartName
     order: Annotated[float, Field(allow_inf_nan=False, ge=-1e12, le=1e12)]
-    points: Points
+    points: StrokePoints
 
 
-class StrokeId(Request):
+class StrokeId(RequestBody):
     """A stroke that was taken away earlier."""
 
     id: ItemId
 
 
-class EventMessage(Request):
+class EventMessage(RequestBody):
     """A step of a drawing."""
 
     id: ItemId
@@ -130,7 +130,7 @@ class EventMessage(Request):
         return NewEvent(self.id, self.kind, add, tuple(self.remove), self.of)
 
 
-class EventsRequest(Request):
+class EventsRequest(RequestBody):
     """Steps that follow the event `after`."""
 
     after: ItemId | None
@@ -145,12 +145,12 @@ class EventsRequest(Request):
         return events
 
 
-class SketchRequest(Request):
+class SketchRequest(RequestBody):
     """A sketch to be saved."""
 
     drawing: Id
     revision: Annotated[int, Field(ge=0, le=10_000_000)]
-    group: Group
+    group: GroupName
     replaces: Id | None = None
 
 

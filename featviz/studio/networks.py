@@ -31,7 +31,7 @@ _LOADED = 4
 
 
 @dataclass(frozen=True)
-class Choice:
+class CheckpointChoice:
     """A checkpoint that can be chosen. generates: whether it makes a face of a sketch alone."""
 
     name: str
@@ -54,7 +54,7 @@ class Choice:
         }
 
 
-def choices(sources: Sequence[str]) -> dict[str, Choice]:
+def choices(sources: Sequence[str]) -> dict[str, CheckpointChoice]:
     """The checkpoints by name: those named when the server was started, then all shipped ones.
 
     Only these can be chosen from the page: no request names a file. Names are told apart as
@@ -89,7 +89,7 @@ class Networks:
                 )
         return names
 
-    def choice(self, name: str) -> Choice:
+    def choice(self, name: str) -> CheckpointChoice:
         """The checkpoint of that name; raises StudioError if it cannot be chosen."""
         if name not in self.choices:
             known = ", ".join(self.choices)
@@ -143,7 +143,7 @@ def _lasting(source: str) -> str:
     return source if source in shipped_checkpoints() else str(Path(source).absolute())
 
 
-def _choice(source: str, name: str) -> Choice:
+def _choice(source: str, name: str) -> CheckpointChoice:
     path = find_checkpoint(source)
     if path.suffix == ".safetensors":
         metadata = read_metadata(path)
@@ -153,7 +153,7 @@ def _choice(source: str, name: str) -> Choice:
     with readable_architecture(path):
         architecture = GeneratorArchitecture(**metadata["architecture"])
     width = architecture.width * 2**architecture.enhancers
-    return Choice(
+    return CheckpointChoice(
         name=name,
         source=_lasting(source),
         variant=str(metadata.get("variant") or ""),

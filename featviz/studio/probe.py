@@ -39,7 +39,7 @@ _UNWANTED = 3
 """After so many sketches that nobody waits for, vectors are given up: who only chooses another
 layer asks for the same ones again at once."""
 
-Key = tuple[str, Point]
+_Key = tuple[str, Point]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +79,8 @@ class Prober:
         self._faces_done = threading.Event()
         self._faces_done.set()
         self._faces = 0
-        self._tables: OrderedDict[Key, FeatureTable] = OrderedDict()
-        self._extractions: dict[Key, Extraction] = {}
+        self._tables: OrderedDict[_Key, FeatureTable] = OrderedDict()
+        self._extractions: dict[_Key, Extraction] = {}
         self._live: OrderedDict[str, nn.Module] = OrderedDict()
         self.geometry = lru_cache(maxsize=32)(self._geometry)
         self.map = lru_cache(maxsize=_REMEMBERED)(self._map)
@@ -186,7 +186,7 @@ class Prober:
         except FeatvizError as error:
             raise StudioError("checkpoint", f"checkpoint '{checkpoint}': {error}") from None
 
-    def _extract(self, key: Key, extraction: Extraction) -> FeatureTable:
+    def _extract(self, key: _Key, extraction: Extraction) -> FeatureTable:
         checkpoint, point = key
         assert self.starts.sketches is not None
         index = self.starts.sketches.index
@@ -225,7 +225,7 @@ class Prober:
             with self._lock:
                 self._forget(key, extraction)
 
-    def _require_wanted(self, key: Key, extraction: Extraction) -> None:
+    def _require_wanted(self, key: _Key, extraction: Extraction) -> None:
         with self._lock:
             extraction.unwanted = 0 if extraction.wanted_by else extraction.unwanted + 1
             if extraction.unwanted >= _UNWANTED:
@@ -233,7 +233,7 @@ class Prober:
                 self._forget(key, extraction)
                 raise _UnwantedError
 
-    def _forget(self, key: Key, extraction: Extraction) -> None:
+    def _forget(self, key: _Key, extraction: Extraction) -> None:
         if self._extractions.get(key) is extraction:
             del self._extractions[key]
 

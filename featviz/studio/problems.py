@@ -4,7 +4,7 @@ from typing import Any
 
 from featviz.base.errors import FeatvizError
 
-STATUS = {
+_STATUS = {
     "bad-request": 400,
     "session": 401,
     "token": 401,
@@ -41,7 +41,7 @@ class StudioError(FeatvizError):
     @property
     def status(self) -> int:
         """The HTTP status."""
-        return STATUS[self.code]
+        return _STATUS[self.code]
 
     def document(self) -> dict[str, Any]:
         """What the page gets."""

@@ -22,15 +22,15 @@ _MOST_WORK = 60_000_000
 """Pixels that the rasteriser may look at for one drawing; a face takes some 100 000."""
 
 Points = tuple[float, ...]
-Pixels = NDArray[np.int32]
+_Places = NDArray[np.int32]
 """Numbers of pixels, counted row by row."""
 
 
-class Rasters:
+class RasterCache:
     """The pixels of drawings, from any thread."""
 
     def __init__(self) -> None:
-        self._ink: OrderedDict[Points, Pixels] = OrderedDict()
+        self._ink: OrderedDict[Points, _Places] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
@@ -41,7 +41,7 @@ class Rasters:
             picture[self._ink_of(points)] = INK
         return picture.reshape(CANVAS, CANVAS)
 
-    def _ink_of(self, points: Points) -> Pixels:
+    def _ink_of(self, points: Points) -> _Places:
         with self._lock:
             if (known := self._ink.get(points)) is not None:
                 self._ink.move_to_end(points)
@@ -83,6 +83,6 @@ def png(picture: NDArray[np.uint8], size: int = CANVAS) -> bytes:
     return file.getvalue()
 
 
-def _bytes_of(points: Points, ink: Pixels) -> int:
+def _bytes_of(points: Points, ink: _Places) -> int:
     # A number in a tuple is a pointer and an object of 24 bytes.
     return 32 * len(points) + ink.nbytes

@@ -27,7 +27,7 @@ from featviz.studio.store import Store
 _LEAST_TOKEN = 8
 _MOST_CONNECTIONS = 1000
 _MOST_HEAD_BYTES = 32_768
-TOKEN_VARIABLE = "FEATVIZ_TOKEN"
+_TOKEN_VARIABLE = "FEATVIZ_TOKEN"
 
 
 def check_token(host: str, token: str) -> None:
@@ -53,7 +53,7 @@ def choose_token(token: str | None, file: Path | None) -> str:
         return token
     if file is not None:
         return _read_token(file)
-    if given := os.environ.get(TOKEN_VARIABLE):
+    if given := os.environ.get(_TOKEN_VARIABLE):
         return given
     own = default_database().with_name("token")
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from featviz.studio.tables import Sketch, now
+from featviz.studio.tables import SketchRecord, now
 
 _SPACE = uuid.UUID("1f0c6f0e-6d0a-5a55-8a3f-0b6c7f9f5120")
 
@@ -33,18 +33,18 @@ class StartSketch:
         return str(uuid.uuid5(_SPACE, digest))
 
 
-def use_start(session: Session, start: StartSketch) -> Sketch:
+def use_start(session: Session, start: StartSketch) -> SketchRecord:
     """The database's copy of a sketch of the server's set; made, with its base, if need be."""
-    there = session.get(Sketch, start.id)
+    there = session.get(SketchRecord, start.id)
     if there is not None:
         return there
     base_id = start.id if start.base is None else use_start(session, start.base).id
     label, file = start.label, start.file
-    if session.scalar(select(Sketch.id).where(Sketch.label == label)) is not None:
+    if session.scalar(select(SketchRecord.id).where(SketchRecord.label == label)) is not None:
         # Another sketch of this name was saved or imported; both are to be kept apart.
         label = f"{start.label}-{start.id[:8]}"
         file = f"{start.group}/{label.rpartition('/')[2]}.svg"
-    sketch = Sketch(
+    sketch = SketchRecord(
         id=start.id,
         label=label,
         group_name=start.group,

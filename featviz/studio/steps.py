@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from featviz.studio.problems import StudioError
-from featviz.studio.tables import Drawing, Event, Sketch, Stroke, now
+from featviz.studio.tables import DrawingRecord, Event, SketchRecord, StrokeRecord, now
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,16 @@ class State:
 
 
 @dataclass(frozen=True)
-class Contents:
+class SheetContents:
     """A drawing with all its strokes (in order) and events (by number)."""
 
-    drawing: Drawing
-    strokes: list[Stroke]
+    drawing: DrawingRecord
+    strokes: list[StrokeRecord]
     events: list[Event]
-    base: Sketch | None
-    saved: list[Sketch] = field(default_factory=list)
+    base: SketchRecord | None
+    saved: list[SketchRecord] = field(default_factory=list)
 
-    def at(self, revision: int) -> list[Stroke]:
+    def at(self, revision: int) -> list[StrokeRecord]:
         """The strokes that were there after so many events."""
         present: set[str] = set()
         for event in self.events[:revision]:
@@ -81,13 +81,15 @@ class Contents:
 
 
 def append_steps(
-    session: Session, drawing: Drawing, events: Iterable[NewEvent], limits: Limits
+    session: Session, drawing: DrawingRecord, events: Iterable[NewEvent], limits: Limits
 ) -> None:
     """Put steps behind a drawing's last one; raises StudioError for impossible or too many ones."""
-    rows = session.execute(select(Stroke.id, Stroke.present).where(Stroke.drawing_id == drawing.id))
+    rows = session.execute(
+        select(StrokeRecord.id, StrokeRecord.present).where(StrokeRecord.drawing_id == drawing.id)
+    )
     present: dict[str, bool] = {row[0]: row[1] for row in rows}
     changed: dict[str, bool] = {}
-    new: dict[str, Stroke] = {}
+    new: dict[str, StrokeRecord] = {}
     time = now()
     for event in events:
         for stroke_id in event.remove:
@@ -102,7 +104,7 @@ def append_steps(
             elif stroke_id in present:
                 raise StudioError("exists", f"stroke {stroke_id} is another one already")
             else:
-                new[stroke_id] = Stroke(
+                new[stroke_id] = StrokeRecord(
                     drawing_id=drawing.id,
                     id=stroke_id,
                     part=item.part,
@@ -140,8 +142,8 @@ def append_steps(
     old = [stroke_id for stroke_id in changed if stroke_id not in new]
     for start in range(0, len(old), 500):
         for stroke in session.scalars(
-            select(Stroke).where(
-                Stroke.drawing_id == drawing.id, Stroke.id.in_(old[start : start + 500])
+            select(StrokeRecord).where(
+                StrokeRecord.drawing_id == drawing.id, StrokeRecord.id.in_(old[start : start + 500])
             )
         ):
             stroke.present = present[stroke.id]

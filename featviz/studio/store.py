@@ -16,16 +16,24 @@ from featviz.studio.database import Database
 from featviz.studio.problems import StudioError
 from featviz.studio.start_sketch import StartSketch, use_start
 from featviz.studio.steps import (
-    Contents,
     Limits,
     NewEvent,
     NewStroke,
+    SheetContents,
     State,
     append_steps,
     same_step,
 )
 from featviz.studio.strokes import by_part, lines
-from featviz.studio.tables import Author, Drawing, Event, Group, Sketch, Stroke, now
+from featviz.studio.tables import (
+    Author,
+    DrawingRecord,
+    Event,
+    GroupRecord,
+    SketchRecord,
+    StrokeRecord,
+    now,
+)
 
 
 class Store:
@@ -108,17 +116,19 @@ class Store:
 
     def create_drawing(
         self, author_id: str, drawing_id: str, base: StartSketch | str | None, page_version: str
-    ) -> tuple[Contents, bool]:
+    ) -> tuple[SheetContents, bool]:
         """A drawing and whether it is new; with a base it begins with that one's strokes.
 
         base: a sketch of the server's set or the id of a saved one.
         """
 
-        def work(session: Session) -> tuple[Contents, bool]:
-            if session.get(Drawing, drawing_id) is not None:
+        def work(session: Session) -> tuple[SheetContents, bool]:
+            if session.get(DrawingRecord, drawing_id) is not None:
                 return self._contents(session, author_id, drawing_id), False
             count = session.scalar(
-                select(func.count()).select_from(Drawing).where(Drawing.author_id == author_id)
+                select(func.count())
+                .select_from(DrawingRecord)
+                .where(DrawingRecord.author_id == author_id)
             )
             if (count or 0) >= self.limits.drawings:
                 raise StudioError(
@@ -126,9 +136,9 @@ class Store:
                     f"you have {count} drawings; at most {self.limits.drawings} are kept",
                     retry_after=None,
                 )
-            source: Sketch | None = None
+            source: SketchRecord | None = None
             if isinstance(base, str):
-                source = session.get(Sketch, base)
+                source = session.get(SketchRecord, base)
                 if source is None or source.deleted is not None:
                     raise StudioError("not-found", f"there is no sketch {base}")
             elif base is not None:
@@ -138,7 +148,7 @@ class Store:
                     "bad-request", f"sketch {source.label} is made of pixels; draw on another one"
                 )
             time = now()
-            drawing = Drawing(
+            drawing = DrawingRecord(
                 id=drawing_id,
                 author_id=author_id,
                 base_id=source.id if source is not None else None,
@@ -166,7 +176,7 @@ class Store:
 
         return self.database.write(work)
 
-    def drawing(self, author_id: str, drawing_id: str) -> Contents:
+    def drawing(self, author_id: str, drawing_id: str) -> SheetContents:
         """All of a drawing; only its author may see it."""
         return self.database.read(
             lambda session: self._contents(session, author_id, drawing_id, saved=True)
@@ -214,10 +224,10 @@ class Store:
 
         return self.database.write(work)
 
-    def delete_drawing(self, author_id: str, drawing_id: str, deleted: bool) -> Drawing:
+    def delete_drawing(self, author_id: str, drawing_id: str, deleted: bool) -> DrawingRecord:
         """Put a drawing aside, or take it back."""
 
-        def work(session: Session) -> Drawing:
+        def work(session: Session) -> DrawingRecord:
             drawing = _own_drawing(session, author_id, drawing_id, lock=True)
             if deleted != (drawing.deleted is not None):
                 drawing.deleted = now() if deleted else None
@@ -235,15 +245,15 @@ class Store:
         revision: int,
         group: str,
         replaces: str | None = None,
-    ) -> tuple[Sketch, bool]:
+    ) -> tuple[SketchRecord, bool]:
         """Save a drawing, as it was after `revision` events, into a group.
 
         replaces: a sketch of the author's that is deleted in the same step. Returns the sketch
         and whether it is new.
         """
 
-        def work(session: Session) -> tuple[Sketch, bool]:
-            there = session.get(Sketch, sketch_id)
+        def work(session: Session) -> tuple[SketchRecord, bool]:
+            there = session.get(SketchRecord, sketch_id)
             if there is not None:
                 given = (author_id, drawing_id, revision, group)
                 if given != (
@@ -255,7 +265,9 @@ class Store:
                     raise StudioError("exists", f"sketch {sketch_id} is another one already")
                 return there, False
             count = session.scalar(
-                select(func.count()).select_from(Sketch).where(Sketch.author_id == author_id)
+                select(func.count())
+                .select_from(SketchRecord)
+                .where(SketchRecord.author_id == author_id)
             )
             if (count or 0) >= self.limits.sketches:
                 raise StudioError(
@@ -278,7 +290,7 @@ class Store:
             if contents.base is not None:
                 edited = " ".join(changed_parts(lines(contents.base.strokes), lines(strokes)))
             label, number = _next_label(session, group)
-            sketch = Sketch(
+            sketch = SketchRecord(
                 id=sketch_id,
                 label=label,
                 group_name=group,
@@ -305,21 +317,21 @@ class Store:
 
         return self.database.write(work)
 
-    def sketch(self, sketch_id: str) -> Sketch:
+    def sketch(self, sketch_id: str) -> SketchRecord:
         """One saved sketch, also a deleted one: others may be edits of it."""
 
-        def work(session: Session) -> Sketch:
-            sketch = session.get(Sketch, sketch_id)
+        def work(session: Session) -> SketchRecord:
+            sketch = session.get(SketchRecord, sketch_id)
             if sketch is None:
                 raise StudioError("not-found", f"there is no sketch {sketch_id}")
             return sketch
 
         return self.database.read(work)
 
-    def delete_sketch(self, author_id: str, sketch_id: str, deleted: bool) -> Sketch:
+    def delete_sketch(self, author_id: str, sketch_id: str, deleted: bool) -> SketchRecord:
         """Take one's own sketch out of the gallery and of exports, or put it back."""
 
-        def work(session: Session) -> Sketch:
+        def work(session: Session) -> SketchRecord:
             sketch = _own_sketch(session, author_id, sketch_id)
             if deleted != (sketch.deleted is not None):
                 sketch.deleted = now() if deleted else None
@@ -331,31 +343,33 @@ class Store:
 
     def _contents(
         self, session: Session, author_id: str, drawing_id: str, saved: bool = False
-    ) -> Contents:
+    ) -> SheetContents:
         drawing = _own_drawing(session, author_id, drawing_id)
         strokes = session.scalars(
-            select(Stroke)
-            .where(Stroke.drawing_id == drawing_id)
-            .order_by(Stroke.position, Stroke.id)
+            select(StrokeRecord)
+            .where(StrokeRecord.drawing_id == drawing_id)
+            .order_by(StrokeRecord.position, StrokeRecord.id)
         )
         events = session.scalars(
             select(Event).where(Event.drawing_id == drawing_id).order_by(Event.number)
         )
-        base = session.get(Sketch, drawing.base_id) if drawing.base_id else None
+        base = session.get(SketchRecord, drawing.base_id) if drawing.base_id else None
         sketches = (
             session.scalars(
-                select(Sketch)
-                .where(Sketch.drawing_id == drawing_id, Sketch.deleted.is_(None))
-                .order_by(Sketch.saved, Sketch.id)
+                select(SketchRecord)
+                .where(SketchRecord.drawing_id == drawing_id, SketchRecord.deleted.is_(None))
+                .order_by(SketchRecord.saved, SketchRecord.id)
             )
             if saved
             else ()
         )
-        return Contents(drawing, list(strokes), list(events), base, list(sketches))
+        return SheetContents(drawing, list(strokes), list(events), base, list(sketches))
 
 
-def _own_drawing(session: Session, author_id: str, drawing_id: str, lock: bool = False) -> Drawing:
-    drawing = session.get(Drawing, drawing_id, with_for_update=True if lock else None)
+def _own_drawing(
+    session: Session, author_id: str, drawing_id: str, lock: bool = False
+) -> DrawingRecord:
+    drawing = session.get(DrawingRecord, drawing_id, with_for_update=True if lock else None)
     if drawing is None:
         raise StudioError("not-found", f"there is no drawing {drawing_id}")
     if drawing.author_id != author_id:
@@ -363,8 +377,8 @@ def _own_drawing(session: Session, author_id: str, drawing_id: str, lock: bool =
     return drawing
 
 
-def _own_sketch(session: Session, author_id: str, sketch_id: str) -> Sketch:
-    sketch = session.get(Sketch, sketch_id)
+def _own_sketch(session: Session, author_id: str, sketch_id: str) -> SketchRecord:
+    sketch = session.get(SketchRecord, sketch_id)
     if sketch is None:
         raise StudioError("not-found", f"there is no sketch {sketch_id}")
     if sketch.author_id != author_id:
@@ -373,14 +387,14 @@ def _own_sketch(session: Session, author_id: str, sketch_id: str) -> Sketch:
 
 
 def _next_label(session: Session, group: str) -> tuple[str, int]:
-    row = session.get(Group, group, with_for_update=True)
+    row = session.get(GroupRecord, group, with_for_update=True)
     if row is None:
-        row = Group(name=group, last_number=0)
+        row = GroupRecord(name=group, last_number=0)
         session.add(row)
     while True:
         row.last_number += 1
         label = f"{group}/{row.last_number:03d}"
-        if session.scalar(select(Sketch.id).where(Sketch.label == label)) is None:
+        if session.scalar(select(SketchRecord.id).where(SketchRecord.label == label)) is None:
             return label, row.last_number
 
 

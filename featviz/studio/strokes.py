@@ -8,7 +8,7 @@ import numpy as np
 
 from featviz.base.errors import FeatvizError, one_line
 from featviz.sketches.drawing import Drawing, Stroke
-from featviz.studio.tables import PART
+from featviz.studio.tables import PART_NAME
 
 
 def editable(drawing: Drawing) -> list[dict[str, Any]] | None:
@@ -28,7 +28,7 @@ def editable(drawing: Drawing) -> list[dict[str, Any]] | None:
 
 def _part_name(text: str) -> str:
     name = re.sub(r"[^\w.-]", "-", text.strip())[:40]
-    return name if PART.match(name) else f"part-{name}"[:40]
+    return name if PART_NAME.match(name) else f"part-{name}"[:40]
 
 
 def by_part(strokes: Iterable[tuple[str, Iterable[float]]]) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ ITEM_PATTERN = r"^[0-9A-Za-z_-]{1,40}$"
 """Ids of strokes and events, unique within their drawing."""
 PART_PATTERN = r"^\w[\w.-]{0,39}$"
 """Names of parts: `edited_part` separates them by spaces."""
-PART = re.compile(PART_PATTERN)
+PART_NAME = re.compile(PART_PATTERN)
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -57,20 +57,20 @@ def moment(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Table(DeclarativeBase):
+class Record(DeclarativeBase):
     """What all tables have in common."""
 
     type_annotation_map = {datetime: UtcTime, list[Any]: JSON, str: Text}  # noqa: RUF012
 
 
-class Schema(Table):
+class Schema(Record):
     """One row: which version of these tables the database has."""
 
     __tablename__ = "featviz_schema"
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
-class Author(Table):
+class Author(Record):
     """Somebody who draws: a browser with its secret cookie, of which only the digest is kept.
 
     secret_digest: None for authors who came with an import; nobody can be them. token_digest: of
@@ -85,7 +85,7 @@ class Author(Table):
     created: Mapped[datetime]
 
 
-class Drawing(Table):
+class DrawingRecord(Record):
     """What somebody draws on: the sum of its events.
 
     revision: how many events there are; last_event: the id of the latest. strokes, points: how
@@ -106,7 +106,7 @@ class Drawing(Table):
     deleted: Mapped[datetime | None]
 
 
-class Stroke(Table):
+class StrokeRecord(Record):
     """A stroke of a drawing; it never changes, it is only taken away and put back.
 
     points: flat [x0, y0, x1, y1, ...] in pixels. position: strokes lie in this order.
@@ -121,7 +121,7 @@ class Stroke(Table):
     present: Mapped[bool]
 
 
-class Event(Table):
+class Event(Record):
     """One step of a drawing's history: strokes (by id) that came and strokes that went.
 
     of: the event that an undo or redo is about.
@@ -139,7 +139,7 @@ class Event(Table):
     time: Mapped[datetime]
 
 
-class Sketch(Table):
+class SketchRecord(Record):
     """A saved sketch of a group: immutable, but for being deleted and restored.
 
     label, group_name, file, base_id, edited_part: its row in a sketch set's index. strokes: list
@@ -170,7 +170,7 @@ class Sketch(Table):
     suffix: Mapped[str] = mapped_column(String(8))
 
 
-class Group(Table):
+class GroupRecord(Record):
     """The number that the latest sketch of a group got; numbers are never used again."""
 
     __tablename__ = "groups"

@@ -23,7 +23,7 @@ from featviz.training.pair import Pair, batch_of
 _MOST_UNREADABLE_IN_A_ROW = 100
 _NO_CONDITIONS = Conditions()
 
-Draw = tuple[int, int]
+PairDraw = tuple[int, int]
 """A pair's index, and how many pairs the run had drawn before this one."""
 
 
@@ -62,7 +62,7 @@ class PairTensors(Dataset[Pair]):
         """Names of the photos that could not be read and were passed over so far."""
         return tuple(self.pairs.names[i] for i in self._unreadable.nonzero().flatten().tolist())
 
-    def __getitem__(self, key: int | Draw) -> Pair:
+    def __getitem__(self, key: int | PairDraw) -> Pair:
         index, number = key if isinstance(key, tuple) else (key, None)
         index, photo = self._readable_photo(index)
         contour = self.pairs.contour
@@ -102,7 +102,7 @@ class PairTensors(Dataset[Pair]):
 
 def training_order(
     count: int, batch_size: int, seed: int, first_step: int, rank: int = 0, ranks: int = 1
-) -> Iterator[list[Draw]]:
+) -> Iterator[list[PairDraw]]:
     """Endless batches of draws: every epoch a new permutation, from step `first_step` on.
 
     The batch of a step depends on nothing but `seed` and the step, so a run that continues sees
@@ -163,9 +163,9 @@ def _with_plain_errors(batches: Iterable[Pair]) -> Iterator[Pair]:
         raise FeatvizError(str(error).strip().rpartition("FeatvizError: ")[2]) from None
 
 
-class _Batches(Sampler[list[Draw]]):
-    def __init__(self, order: Iterator[list[Draw]]) -> None:
+class _Batches(Sampler[list[PairDraw]]):
+    def __init__(self, order: Iterator[list[PairDraw]]) -> None:
         self.order = order
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[PairDraw]]:
         return self.order

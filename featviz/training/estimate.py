@@ -22,7 +22,7 @@ _GIGA = 1e9
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RunEstimate:
     """What a run takes. parameters: counts by network. Times in seconds, memory in bytes."""
 
     parameters: dict[str, int]
@@ -56,7 +56,7 @@ class Estimate:
 
 def estimate_run(
     config: TrainingConfig, pairs: PairSet, device: torch.device, vgg19: Path | None = None
-) -> Estimate:
+) -> RunEstimate:
     """Take a few real steps on the train split and say what the whole run would take.
 
     vgg19: weights of the perceptual loss instead of the asset's. Writes nothing. The first step is
@@ -84,8 +84,8 @@ def estimate_run(
         ("VGG19, fixed", run.models.perceptual),
         ("encoder", run.models.encoder),
     ]
-    return Estimate(
-        {name: parameter_count(network) for name, network in networks if network is not None},
+    return RunEstimate(
+        {name: _parameter_count(network) for name, network in networks if network is not None},
         torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         torch.get_num_threads(),
         statistics.median(stepping[1:]),
@@ -95,7 +95,7 @@ def estimate_run(
     )
 
 
-def parameter_count(network: nn.Module) -> int:
+def _parameter_count(network: nn.Module) -> int:
     """Numbers in all weights of a network."""
     return sum(tensor.numel() for tensor in network.state_dict().values())
 

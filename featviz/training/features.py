@@ -13,8 +13,8 @@ from featviz.generators.networks.encoder import FeatureEncoder
 from featviz.training.data import PairTensors
 from featviz.training.pair import batch_of
 
-CLUSTERS = 10
-MOST_PHOTOS = 1000
+_CLUSTERS = 10
+_MOST_PHOTOS = 1000
 """More photos would hardly move ten cluster centres, and take long on a CPU."""
 
 
@@ -23,10 +23,10 @@ def encode_photos(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Feature vectors (photos, instances, channels) and areas (photos, instances) in pixels.
 
-    Takes at most `MOST_PHOTOS` of the photos, evenly spread over the data set.
+    Takes at most `_MOST_PHOTOS` of the photos, evenly spread over the data set.
     """
     count = encoder.architecture.instances
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, MOST_PHOTOS).astype(int))
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, _MOST_PHOTOS).astype(int))
     vectors, areas = [], []
     with torch.inference_mode():
         for index in track(chosen.tolist(), "encoding photos"):
@@ -39,7 +39,7 @@ def encode_photos(
 
 
 def cluster_features(
-    vectors: NDArray[np.float32], areas: NDArray[np.int64], clusters: int = CLUSTERS
+    vectors: NDArray[np.float32], areas: NDArray[np.int64], clusters: int = _CLUSTERS
 ) -> Appearances:
     """Cluster feature vectors (photos, instances, channels), each instance by itself, by k-means.
 

@@ -43,8 +43,8 @@ from featviz.training.records import LossLog, sample_grid, tensorboard_writer, w
 from featviz.training.run import Run, start_run, train_step
 from featviz.training.start import take_weights
 
-LOG_EVERY = 20
-SAMPLE_COUNT = 4
+_LOG_EVERY = 20
+_SAMPLE_COUNT = 4
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _train(
         "conditions": dataclasses.asdict(config.conditions),
     }
     test_pairs = PairTensors(held_out, config.size, conditions=config.conditions)
-    samples = [test_pairs[index] for index in range(min(SAMPLE_COUNT, len(held_out)))]
+    samples = [test_pairs[index] for index in range(min(_SAMPLE_COUNT, len(held_out)))]
     batches = training_batches(
         dataset, config.batch_size, run.step, schedule.workers, processes.rank, processes.count
     )
@@ -269,7 +269,7 @@ class _Writer:
         if self.board is not None:
             for name, loss in losses.items():
                 self.board.add_scalar(f"loss/{name}", loss, run.step)
-        if run.step % LOG_EVERY == 0 or last:
+        if run.step % _LOG_EVERY == 0 or last:
             self.log.write(run)
         if self.samples and (run.step % schedule.sample_every == 0 or last):
             use_bfloat16 = self.config.precision == "bfloat16"
@@ -364,11 +364,11 @@ def _read_before(
     return before
 
 
-Report = Callable[[int, dict[str, float]], None]
+_Report = Callable[[int, dict[str, float]], None]
 
 
 @contextmanager
-def _progress(config: TrainingConfig, first_step: int, processes: Processes) -> Iterator[Report]:
+def _progress(config: TrainingConfig, first_step: int, processes: Processes) -> Iterator[_Report]:
     """A live bar on a terminal; elsewhere one line now and then; one process speaks for all."""
     if not processes.is_first:
         yield lambda _step, _losses: None

@@ -10,23 +10,23 @@ from torch.nn import functional as F
 from featviz.base.errors import FeatvizError
 
 AdversarialForm = Literal["least-squares", "log"]
-ADVERSARIAL_FORMS: tuple[AdversarialForm, ...] = get_args(AdversarialForm)
+_ADVERSARIAL_FORMS: tuple[AdversarialForm, ...] = get_args(AdversarialForm)
 
-PERCEPTUAL_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+_PERCEPTUAL_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
-ScaleMaps = Sequence[Sequence[Tensor]]
+_ScaleMaps = Sequence[Sequence[Tensor]]
 """What a multi-scale discriminator returns: per scale the map after every layer."""
 
 
-def adversarial_loss(maps: ScaleMaps, is_real: bool, form: AdversarialForm) -> Tensor:
+def adversarial_loss(maps: _ScaleMaps, is_real: bool, form: AdversarialForm) -> Tensor:
     """Sum over scales of the mean over patches of the loss of calling the pair real (or not).
 
     "least-squares": (score - t)^2 (Mao et al. 2017), NVIDIA's default; "log": -log sigmoid(score)
     or -log(1 - sigmoid(score)), the study's equation. The generator's term is the loss of its
     image being called real, in the log form too (the non-saturating one).
     """
-    if form not in ADVERSARIAL_FORMS:
-        known = ", ".join(ADVERSARIAL_FORMS)
+    if form not in _ADVERSARIAL_FORMS:
+        known = ", ".join(_ADVERSARIAL_FORMS)
         raise FeatvizError(f"unknown adversarial form '{form}'; there are {known}")
     losses = []
     for scale in maps:
@@ -39,7 +39,7 @@ def adversarial_loss(maps: ScaleMaps, is_real: bool, form: AdversarialForm) -> T
     return torch.stack(losses).sum()
 
 
-def feature_matching_loss(fake: ScaleMaps, real: ScaleMaps) -> Tensor:
+def feature_matching_loss(fake: _ScaleMaps, real: _ScaleMaps) -> Tensor:
     """Mean over scales of the sum over layers of the mean absolute difference (equation 4).
 
     The patch scores themselves are left out; no gradient reaches the real features.
@@ -58,6 +58,6 @@ def perceptual_loss(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
     """Weighted sum over five VGG19 layers of the mean absolute difference (section 3.5)."""
     layers = [
         weight * F.l1_loss(fake_map.float(), real_map.detach().float())
-        for weight, fake_map, real_map in zip(PERCEPTUAL_WEIGHTS, fake, real, strict=True)
+        for weight, fake_map, real_map in zip(_PERCEPTUAL_WEIGHTS, fake, real, strict=True)
     ]
     return torch.stack(layers).sum()

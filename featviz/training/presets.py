@@ -12,8 +12,8 @@ from featviz.generators.networks.conditions import Conditions
 from featviz.generators.networks.normalization import Norm
 from featviz.training.losses import AdversarialForm
 
-Precision = Literal["bfloat16", "float32"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+_Precision = Literal["bfloat16", "float32"]
+_PRECISIONS: tuple[_Precision, ...] = get_args(_Precision)
 
 DOWNSAMPLINGS = 4
 """How often the front end halves the side."""
@@ -43,7 +43,7 @@ class TrainingConfig:
     perceptual: float
     """Weight of the perceptual loss; 0 leaves VGG19 out."""
     perceptual_scale: float
-    precision: Precision
+    precision: _Precision
     """bfloat16: autocast, weights stay float32. float32: everything."""
     seed: int
     augment_shift: float = 0.0
@@ -76,9 +76,9 @@ class TrainingConfig:
             )
         if not 0 <= self.ema < 1:
             raise FeatvizError(f"ema must be 0 or more and less than 1; got {self.ema}")
-        if self.precision not in PRECISIONS:
+        if self.precision not in _PRECISIONS:
             raise FeatvizError(
-                f"unknown precision '{self.precision}'; there are {', '.join(PRECISIONS)}"
+                f"unknown precision '{self.precision}'; there are {', '.join(_PRECISIONS)}"
             )
         Augmentation(self.augment_shift, self.augment_rotation)
         Conditions(self.boundaries, self.appearance_channels)
@@ -129,7 +129,7 @@ def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
     return defaults | dict(settings)
 
 
-PRESETS: dict[str, TrainingConfig] = {
+_PRESETS: dict[str, TrainingConfig] = {
     # Hours on two cores: narrow, no VGG19 (which at this width would cost most of the step).
     "demo": TrainingConfig(
         preset="demo",
@@ -175,7 +175,7 @@ PRESETS: dict[str, TrainingConfig] = {
 
 def preset(name: str, **changes: Any) -> TrainingConfig:
     """A preset with some settings changed; None leaves a setting as it is."""
-    if name not in PRESETS:
-        raise FeatvizError(f"unknown preset '{name}'; there are {', '.join(PRESETS)}")
+    if name not in _PRESETS:
+        raise FeatvizError(f"unknown preset '{name}'; there are {', '.join(_PRESETS)}")
     given = {key: value for key, value in changes.items() if value is not None}
-    return dataclasses.replace(PRESETS[name], **given)
+    return dataclasses.replace(_PRESETS[name], **given)

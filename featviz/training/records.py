@@ -15,7 +15,7 @@ from featviz.sketches.tensors import decode_image
 from featviz.training.folder import losses_of
 from featviz.training.pair import Pair, batch_of
 from featviz.training.run import Run
-from featviz.training.steps import Models, generator_input
+from featviz.training.steps import Models, training_input
 
 
 class LossLog:
@@ -64,7 +64,7 @@ def sample_grid(
 ) -> NDArray[np.uint8]:
     """A picture (3 size, N size, 3), one column a pair: sketch, generated face, photo."""
     with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):
-        inputs = [generator_input(models, batch_of([pair]).to(device)) for pair in samples]
+        inputs = [training_input(models, batch_of([pair]).to(device)) for pair in samples]
         images = torch.cat([models.generator(x) for x in inputs])
     both = batch_of(samples)
     rows = torch.stack([both.sketch[:, :3], images.float().cpu(), both.photo])

@@ -43,7 +43,7 @@ class LossSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class StepLosses:
     """The losses of one step; `generator` and `discriminator` are what each one minimises."""
 
     generator: Tensor
@@ -54,7 +54,7 @@ class Step:
     """The generated images (N, 3, H, W), detached."""
 
 
-def compute_losses(models: Models, batch: Pair, settings: LossSettings) -> Step:
+def compute_losses(models: Models, batch: Pair, settings: LossSettings) -> StepLosses:
     """All losses of one step.
 
     Both networks are judged as they stand before either is updated, as in pix2pixHD, so the
@@ -62,7 +62,7 @@ def compute_losses(models: Models, batch: Pair, settings: LossSettings) -> Step:
     precision (autocast), gradients and optimisers.
     """
     sketch, photo = batch.sketch, batch.photo
-    image = models.generator(generator_input(models, batch))
+    image = models.generator(training_input(models, batch))
     fake_maps = models.discriminator(torch.cat([sketch, image.to(sketch.dtype)], dim=1))
     real_maps = models.discriminator(torch.cat([sketch, photo], dim=1))
     form = settings.adversarial_form
@@ -78,10 +78,10 @@ def compute_losses(models: Models, batch: Pair, settings: LossSettings) -> Step:
         generator = generator + settings.perceptual * named["perceptual"]
     discriminator = (named["discriminator-fake"] + named["discriminator-real"]) / 2
     detached = {name: loss.detach() for name, loss in named.items()}
-    return Step(generator, discriminator, detached, image.detach())
+    return StepLosses(generator, discriminator, detached, image.detach())
 
 
-def generator_input(models: Models, batch: Pair) -> Tensor:
+def training_input(models: Models, batch: Pair) -> Tensor:
     """What the generator is given: the sketch, and how the photo's instances look in its own.
 
     The discriminators are given the sketch alone, as in pix2pixHD: with the photo's features they
@@ -94,7 +94,7 @@ def generator_input(models: Models, batch: Pair) -> Tensor:
     return torch.cat([batch.sketch, appearance], dim=1)
 
 
-def backward(models: Models, step: Step, share: float = 1.0) -> None:
+def backward(models: Models, step: StepLosses, share: float = 1.0) -> None:
     """Accumulate each network's gradient of its own loss times `share`, and of nothing else.
 
     The encoder's loss is the generator's. The discriminator's loss stops at its own weights, so no

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from featviz.analysis.claims import read_claims
-from featviz.analysis.claims.claim import FORMAT
+from featviz.analysis.claims.claim import CLAIMS_FORMAT
 from featviz.analysis.embedding import read_embedding
 from featviz.analysis.leakage import read_leakage, read_maps
 from featviz.analysis.separation.measure import measure_structure
@@ -183,7 +183,7 @@ claims_entry = {
 }
 claims = st.fixed_dictionaries(
     {
-        "format": mostly(st.just(FORMAT)),
+        "format": mostly(st.just(CLAIMS_FORMAT)),
         "metadata": mostly(st.just({})),
         "claims": mostly(st.lists(mostly(st.fixed_dictionaries(claims_entry)), max_size=2)),
     }

@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from featviz.analysis.claims import Claim, Claims, Definition, Finding, Part, write_claims
+from featviz.analysis.claims import Claim, ClaimPart, Claims, Definition, Finding, write_claims
 from featviz.analysis.leakage import write_maps
 from featviz.analysis.leakage.measure import measure_leakage
 from featviz.base.feature_table import write_features
 from featviz.extraction import extract
 from featviz.generators.checkpoint_files import load_generator
-from featviz.report import Contents, Request, gather, render_report
+from featviz.report import Contents, ReportRequest, gather, render_report
 from featviz.sketches.sketch_set import read_sketches
 from tests.studio.browser import SKETCHES, make_checkpoints
 
@@ -82,7 +82,7 @@ def _claims() -> Claims:
     parts = []
     for name, value, verdict in (("near", 0.0, "holds"), ("far", 0.02, "does not hold")):
         definition = Definition("C1", name, f"it is {name}", "a <number>", "at least", 0.1, "so")
-        parts.append(Part(definition, Finding(value), None, verdict, f"{name} because"))
+        parts.append(ClaimPart(definition, Finding(value), None, verdict, f"{name} because"))
     judged = Claim("C1", "vectors are <equal> & more", tuple(parts), "does not hold", "far is not")
     unknown = Claim("C2", "another", (), "cannot be judged", "nothing was given")
     return Claims((judged, unknown), {})
@@ -91,7 +91,7 @@ def _claims() -> Claims:
 @pytest.fixture(scope="session")
 def contents(study: Study) -> Contents:
     return gather(
-        Request(
+        ReportRequest(
             features=study.features,
             sketches=study.sketches,
             generators=study.generators[:1],

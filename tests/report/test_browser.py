@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, expect
 
 from featviz.analysis.embedding import embed
 from featviz.base.feature_table import FeatureTable, read_features, write_features
-from featviz.report import Contents, Request, Row, gather, render_report
+from featviz.report import Contents, PanelRow, ReportRequest, gather, render_report
 from featviz.report.maps import map_panels, usable_perplexity
 from featviz.sketches.sketch_set import read_sketches
 from tests.report.browser import Reader, count_color, open_report
@@ -359,7 +359,7 @@ def test_the_page_forbids_every_connection(browser: Browser, page_file: Path) ->
 
 
 def test_a_strangers_table_shows_with_nothing_beside_it(browser: Browser, tmp_path: Path) -> None:
-    contents = gather(Request([strange(tmp_path / "a.parquet")], title="Mine"))
+    contents = gather(ReportRequest([strange(tmp_path / "a.parquet")], title="Mine"))
     path = tmp_path / "page.html"
     path.write_text(render_report(contents), encoding="utf-8")
     with open_report(browser, path) as reader:
@@ -386,7 +386,7 @@ def test_every_row_shows_its_own_table_however_many_are_drawn_at_once(
         paths.append(tmp_path / f"{name}.parquet")
         write_features(table, paths[-1])
     path = tmp_path / "page.html"
-    path.write_text(render_report(gather(Request(paths, methods=("pca",)))), encoding="utf-8")
+    path.write_text(render_report(gather(ReportRequest(paths, methods=("pca",)))), encoding="utf-8")
     tall = {"width": 1280, "height": 4000}
     with open_report(browser, path, viewport=tall) as reader:
         reader.draw_all()
@@ -419,7 +419,7 @@ def test_two_hundred_sketches_in_ten_panels_open_in_two_seconds(
     for name in ("one", "two"):
         table = FeatureTable(frame, layers, {"checkpoint": name})
         panels, _ = map_panels(table, ["pca"], numbers, {})
-        rows.append(Row(name, table.metadata, (170, 250), panels))
+        rows.append(PanelRow(name, table.metadata, (170, 250), panels))
     many = dataclasses.replace(
         contents, sketches=sketches, rows=rows, captions={"pca": ""}, generators=()
     )

@@ -8,7 +8,7 @@ import pytest
 
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable, read_features, write_features
-from featviz.report import Contents, Request, gather
+from featviz.report import Contents, ReportRequest, gather
 from featviz.report.faces import default_generators
 from tests.report.conftest import LAYERS, TAKEN, Study
 from tests.report.test_maps import table_of
@@ -40,7 +40,7 @@ def test_everything_is_gathered(contents: Contents) -> None:
 
 
 def test_a_strangers_table_needs_nothing_else(tmp_path: Path) -> None:
-    contents = gather(Request([strange(tmp_path / "a.parquet")]))
+    contents = gather(ReportRequest([strange(tmp_path / "a.parquet")]))
     assert len(contents.sketches) == 8
     assert set(contents.notes) == {"sketches", "claims", "leakage"}
     assert "--sketches" in contents.notes["sketches"]
@@ -48,7 +48,7 @@ def test_a_strangers_table_needs_nothing_else(tmp_path: Path) -> None:
 
 def test_a_method_that_maps_nothing_is_left_out_and_said(tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", {"L": np.eye(4)}, list("AABB"))
-    contents = gather(Request([path]))
+    contents = gather(ReportRequest([path]))
     assert list(contents.captions) == ["pca"]
     assert "t-SNE" in contents.notes["methods"]
 
@@ -56,13 +56,13 @@ def test_a_method_that_maps_nothing_is_left_out_and_said(tmp_path: Path) -> None
 def test_a_table_that_cannot_be_mapped_at_all_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", {"L": np.ones((4, 2))}, list("AABB"))
     with pytest.raises(FeatvizError, match=r"no layer can be mapped.*constant"):
-        gather(Request([path]))
+        gather(ReportRequest([path]))
 
 
 def test_sketches_of_other_names_are_said_and_the_page_works_without(
     study: Study, tmp_path: Path
 ) -> None:
-    contents = gather(Request([strange(tmp_path / "a.parquet")], sketches=study.sketches))
+    contents = gather(ReportRequest([strange(tmp_path / "a.parquet")], sketches=study.sketches))
     assert "has none of the tables' 8 sketches, such as" in contents.notes["sketches"]
     assert not any(sketch.picture for sketch in contents.sketches)
 
@@ -71,7 +71,9 @@ def test_sketches_that_the_set_lacks_are_counted(study: Study, tmp_path: Path) -
     table = read_features(study.features[0]).select(groups=["G8"])
     rows = table.rows.assign(sketch=[*table.rows["sketch"][:-1], "G8/new"])
     write_features(dataclasses.replace(table, rows=rows), tmp_path / "a.parquet")
-    contents = gather(Request([tmp_path / "a.parquet"], sketches=study.sketches, generators=()))
+    contents = gather(
+        ReportRequest([tmp_path / "a.parquet"], sketches=study.sketches, generators=())
+    )
     assert "has 4 of the tables' 5 sketches" in contents.notes["sketches"]
     assert sum(bool(sketch.picture) for sketch in contents.sketches) == 4
 
@@ -79,7 +81,7 @@ def test_sketches_that_the_set_lacks_are_counted(study: Study, tmp_path: Path) -
 def test_tables_may_hold_different_sketches(study: Study, tmp_path: Path) -> None:
     other = read_features(study.features[1]).select(groups=["G5", "G8"])
     write_features(other, tmp_path / "b.parquet")
-    contents = gather(Request([study.features[0], tmp_path / "b.parquet"], generators=()))
+    contents = gather(ReportRequest([study.features[0], tmp_path / "b.parquet"], generators=()))
     assert len(contents.sketches) == sum(TAKEN.values())
     places = contents.rows[1].panels[0].maps["pca"].x
     assert np.isfinite(places).sum() == TAKEN["G5"] + TAKEN["G8"]
@@ -97,7 +99,7 @@ def test_the_study_has_the_whole_generators_of_its_front_ends() -> None:
 
 
 def test_strangers_have_no_generator_and_are_told(study: Study) -> None:
-    contents = gather(Request(study.features, sketches=study.sketches))
+    contents = gather(ReportRequest(study.features, sketches=study.sketches))
     assert contents.generators == []
     assert "--generators NAME" in contents.notes["faces"]
 
@@ -120,14 +122,16 @@ def test_strangers_have_no_generator_and_are_told(study: Study) -> None:
 def test_what_is_asked_for_and_cannot_be_had_is_an_error(
     study: Study, change: dict[str, object], message: str
 ) -> None:
-    request = Request(study.features, methods=("pca",), sketches=study.sketches, generators=())
+    request = ReportRequest(
+        study.features, methods=("pca",), sketches=study.sketches, generators=()
+    )
     with pytest.raises(FeatvizError, match=message):
         gather(dataclasses.replace(request, **change))
 
 
 def test_one_checkpoint_twice_is_an_error(study: Study) -> None:
     with pytest.raises(FeatvizError, match="given more than once"):
-        gather(Request([study.features[0], study.features[0]]))
+        gather(ReportRequest([study.features[0], study.features[0]]))
 
 
 def test_a_sketch_in_two_groups_is_an_error(study: Study, tmp_path: Path) -> None:
@@ -135,7 +139,7 @@ def test_a_sketch_in_two_groups_is_an_error(study: Study, tmp_path: Path) -> Non
     rows = table.rows.assign(group="other")
     write_features(dataclasses.replace(table, rows=rows), tmp_path / "b.parquet")
     with pytest.raises(FeatvizError, match="is in group 'G1' of one table and in 'other'"):
-        gather(Request([study.features[0], tmp_path / "b.parquet"]))
+        gather(ReportRequest([study.features[0], tmp_path / "b.parquet"]))
 
 
 def test_tables_of_sketches_of_two_sizes_are_refused(tmp_path: Path) -> None:
@@ -146,7 +150,7 @@ def test_tables_of_sketches_of_two_sizes_are_refused(tmp_path: Path) -> None:
         table.metadata.update(checkpoint=name, size=size)
         paths.append(tmp_path / f"{name}.parquet")
         write_features(table, paths[-1])
-    request = Request(paths, methods=("pca",))
+    request = ReportRequest(paths, methods=("pca",))
     with pytest.raises(FeatvizError, match="large 64x64, small 32x32"):
         gather(request)
     known = gather(dataclasses.replace(request, features=paths[1:]))
@@ -158,5 +162,5 @@ def test_several_points_must_be_chosen_from(tmp_path: Path) -> None:
     rows = table.rows.assign(sketch=list("abcdabcd"), point_x=[1] * 4 + [2] * 4, group="A")
     write_features(FeatureTable(rows, table.vectors, table.metadata), tmp_path / "a.parquet")
     with pytest.raises(FeatvizError, match=r"choose one with --point: 1 4, 2 4"):
-        gather(Request([tmp_path / "a.parquet"]))
-    assert gather(Request([tmp_path / "a.parquet"], point=(2, 4))).rows[0].point == (2, 4)
+        gather(ReportRequest([tmp_path / "a.parquet"]))
+    assert gather(ReportRequest([tmp_path / "a.parquet"], point=(2, 4))).rows[0].point == (2, 4)

@@ -12,7 +12,14 @@ import pytest
 
 from featviz import cli
 from featviz.base.errors import FeatvizError
-from featviz.report import LARGEST_REPORT, Contents, Request, Sketch, gather, render_report
+from featviz.report import (
+    LARGEST_REPORT,
+    Contents,
+    ReportedSketch,
+    ReportRequest,
+    gather,
+    render_report,
+)
 from featviz.report.page import readable_parts
 from tests.report.conftest import Study
 from tests.report.test_gather import strange
@@ -60,7 +67,7 @@ def test_headings_go_down_step_by_step(page_file: Path) -> None:
 
 def test_names_cannot_break_the_page(tmp_path: Path) -> None:
     evil = "</script><script>alert(1)</script>"
-    contents = gather(Request([strange(tmp_path / "a.parquet", evil)], title=evil))
+    contents = gather(ReportRequest([strange(tmp_path / "a.parquet", evil)], title=evil))
     page = render_report(contents)
     assert evil not in page
     assert len([tag for tag, _ in Outline(page).elements if tag == "script"]) == 4
@@ -79,7 +86,7 @@ def test_the_same_contents_make_the_same_page_but_for_bokehs_ids(contents: Conte
 
 def test_a_page_that_is_too_large_says_what_takes_the_room(contents: Contents) -> None:
     noise = np.random.default_rng(0).bytes(LARGEST_REPORT // 2)
-    heavy = [Sketch("a", "G", picture=noise), Sketch("b", "G", picture=noise)]
+    heavy = [ReportedSketch("a", "G", picture=noise), ReportedSketch("b", "G", picture=noise)]
     with pytest.raises(FeatvizError, match=r"at most 8 are allowed \(sketches 10\.7, Bokeh 1\.3"):
         render_report(dataclasses.replace(contents, sketches=heavy, rows=[], generators=[]))
 

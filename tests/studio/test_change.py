@@ -12,10 +12,18 @@ from featviz.sketches.drawing import read_svg
 from featviz.sketches.edits import MARGIN, Edit, edits_of
 from featviz.sketches.sketch_set import read_sketches
 from featviz.sketches.tensors import encode_image
-from featviz.studio.change import BRIGHTEST, describe, difference_of, heat, jpeg, measure, outlines
-from featviz.studio.engine import Engine, Job, Start
+from featviz.studio.change import (
+    BRIGHTEST,
+    area_outlines,
+    describe,
+    difference_of,
+    heat,
+    jpeg,
+    measure,
+)
+from featviz.studio.engine import Engine, FaceJob, Start
 from featviz.studio.networks import Networks
-from featviz.studio.rasters import Rasters
+from featviz.studio.rasters import RasterCache
 from tests.studio.conftest import small_checkpoint
 
 REPOSITORY = Path(__file__).parents[2] / "sketches"
@@ -29,7 +37,7 @@ def strokes(name: str) -> Strokes:
 
 
 def edit_of(before: Strokes, after: Strokes) -> Edit:
-    rasters = Rasters()
+    rasters = RasterCache()
     base, edited = (rasters.picture(points for _, points in each) for each in (before, after))
     return Edit(base, edited)
 
@@ -38,7 +46,7 @@ def test_the_numbers_of_the_page_are_those_of_the_evaluation_of_the_same_edits(
     tmp_path: Path,
 ) -> None:
     checkpoint = small_checkpoint(tmp_path / "small.safetensors")
-    engine = Engine(Networks([str(checkpoint)]), Rasters())
+    engine = Engine(Networks([str(checkpoint)]), RasterCache())
 
     def paint(sketch: np.ndarray) -> torch.Tensor:
         return encode_image(engine.networks.generate("small", sketch))[None]
@@ -49,7 +57,7 @@ def test_the_numbers_of_the_page_are_those_of_the_evaluation_of_the_same_edits(
     assert len(changes) == 10
     for number, base in edits_of(sketches, 2):
         start = Start(names[base], strokes(names[base]))
-        job = Job(1, strokes(names[number]), ("small",), start, True, False, 0.0, 0)
+        job = FaceJob(1, strokes(names[number]), ("small",), start, True, False, 0.0, 0)
         answer = engine.answer(job)
         expected, (face,) = changes.loc[names[number]], answer.faces
         assert answer.edited is not None and face.change is not None
@@ -84,7 +92,8 @@ def test_an_outline_runs_along_the_edge_of_the_canvas_and_around_holes() -> None
     area[:30, 20:60] = True
     area[5:15, 30:40] = False
     outer, hole = sorted(
-        (np.array(polygon).reshape(-1, 2) for polygon in outlines(area)), key=lambda p: -np.ptp(p)
+        (np.array(polygon).reshape(-1, 2) for polygon in area_outlines(area)),
+        key=lambda p: -np.ptp(p),
     )
     assert np.allclose(np.concatenate([outer.min(0), outer.max(0)]), [19.5, -0.5, 59.5, 29.5])
     assert np.allclose(np.concatenate([hole.min(0), hole.max(0)]), [29.5, 4.5, 39.5, 14.5])

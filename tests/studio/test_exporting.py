@@ -25,7 +25,7 @@ from featviz.studio.start_set import open_start_set
 from featviz.studio.steps import NewEvent, NewStroke
 from featviz.studio.store import Store
 from featviz.studio.strokes import lines
-from featviz.studio.tables import Author, Drawing, Event, Sketch, Stroke
+from featviz.studio.tables import Author, DrawingRecord, Event, SketchRecord, StrokeRecord
 
 REPOSITORY = Path(__file__).parents[2] / "sketches"
 
@@ -86,7 +86,7 @@ def rows(database: Database, *, secrets: bool = False) -> dict[str, list[dict[st
 
     def work(session: Any) -> dict[str, list[dict[str, Any]]]:
         found = {}
-        for table in (Author, Drawing, Stroke, Event, Sketch):
+        for table in (Author, DrawingRecord, StrokeRecord, Event, SketchRecord):
             entries = [
                 {k: v for k, v in vars(row).items() if not k.startswith("_")}
                 for row in session.scalars(select(table))
@@ -114,7 +114,7 @@ def test_a_complete_export_imported_again_is_the_same_database(
     export_sketches(drawn.database, tmp_path / "out", everything=True)
     report = import_sketches(tmp_path / "out", other)
     assert rows(other) == rows(drawn.database)
-    assert report.new == len(rows(other)["Sketch"])
+    assert report.new == len(rows(other)["SketchRecord"])
     # And the other way round: what is exported from there is the same folder, byte by byte.
     export_sketches(other, tmp_path / "again", everything=True)
     assert tree(tmp_path / "again") == tree(tmp_path / "out")
@@ -127,11 +127,11 @@ def test_an_export_holds_the_saved_sketches_their_history_and_their_bases(
     assert (report.sketches, report.bases, report.drafts, report.deleted) == (6, 2, 1, 1)
     import_sketches(tmp_path / "out", other)
     before, after = rows(drawn.database), rows(other)
-    saved = [s for s in before["Sketch"] if s["deleted"] is None]
-    assert after["Sketch"] == saved
+    saved = [s for s in before["SketchRecord"] if s["deleted"] is None]
+    assert after["SketchRecord"] == saved
     # What was drawn after the last save is nobody else's business yet.
     ends = {"e2": False, "u1": True}
-    drawings = {d["id"]: d for d in after["Drawing"]}
+    drawings = {d["id"]: d for d in after["DrawingRecord"]}
     for identifier, drawing in drawings.items():
         events = [e for e in before["Event"] if e["drawing_id"] == identifier]
         kept = [e for e in after["Event"] if e["drawing_id"] == identifier]
@@ -156,7 +156,7 @@ def test_an_imported_history_can_be_read_but_by_nobody_continued(
 def test_exported_sketches_have_the_pixels_that_were_drawn(drawn: Store, tmp_path: Path) -> None:
     export_sketches(drawn.database, tmp_path / "out")
     sketches = read_sketches(tmp_path / "out")
-    saved = {s["label"]: s for s in rows(drawn.database)["Sketch"]}
+    saved = {s["label"]: s for s in rows(drawn.database)["SketchRecord"]}
     for number, label in enumerate(sketches.index["sketch"]):
         pixels = rasterize(lines(saved[label]["strokes"]))
         assert np.array_equal(sketches.image(number), pixels)
@@ -204,7 +204,7 @@ def test_pixels_and_foreign_drawings_survive_byte_by_byte(
     export_sketches(database, tmp_path / "out")
     exported = tree(tmp_path / "out")
     assert {n: d for n, d in exported.items() if n not in (HISTORY, "index.csv")} == tree(folder)
-    stored = {s["label"]: s["strokes"] for s in rows(database)["Sketch"]}
+    stored = {s["label"]: s["strokes"] for s in rows(database)["SketchRecord"]}
     assert stored["photos/b"] is None and stored["odd/far"] is None
     # What can be drawn on has the names and the precision of the page.
     assert [(s["part"], s["points"]) for s in stored["odd/a"]] == [
@@ -221,10 +221,10 @@ def test_a_sketch_changed_by_hand_after_the_export_comes_without_a_history(
     path = tmp_path / "out" / "jo's" / "002.svg"
     path.write_text(path.read_text().replace("100.25,200", "101,201"))
     import_sketches(tmp_path / "out", other)
-    changed = next(s for s in rows(other)["Sketch"] if s["label"] == "jo's/002")
+    changed = next(s for s in rows(other)["SketchRecord"] if s["label"] == "jo's/002")
     assert changed["origin"] == "imported" and changed["drawing_id"] is None
     assert changed["strokes"][0]["points"][:2] == [101, 201]
-    untouched = next(s for s in rows(other)["Sketch"] if s["label"] == "jo's/001")
+    untouched = next(s for s in rows(other)["SketchRecord"] if s["label"] == "jo's/001")
     assert untouched["origin"] == "drawn" and untouched["drawing_id"] is not None
 
 
@@ -290,7 +290,7 @@ def test_a_group_is_exported_with_the_sketches_it_was_made_from(
 def test_edits_of_a_deleted_sketch_are_exported_without_it_and_counted(
     drawn: Store, tmp_path: Path
 ) -> None:
-    sketches = rows(drawn.database)["Sketch"]
+    sketches = rows(drawn.database)["SketchRecord"]
     smile = next(s for s in sketches if s["label"] == "微笑 smiles/001")
     drawn.delete_sketch(smile["author_id"], smile["id"], True)
     report = export_sketches(drawn.database, tmp_path / "out")
@@ -376,8 +376,8 @@ def test_names_that_no_folder_can_have_stop_no_export_and_are_read_back(
     assert set(odd) <= set(back.groups)
     assert all((back.image(number) == 0).any() for number in range(len(back)))
     report = import_sketches(tmp_path / "out", other)
-    assert (report.new, report.known) == (len(rows(drawn.database)["Sketch"]), 0)
-    for table in ("Author", "Drawing", "Stroke", "Event"):
+    assert (report.new, report.known) == (len(rows(drawn.database)["SketchRecord"]), 0)
+    for table in ("Author", "DrawingRecord", "StrokeRecord", "Event"):
         assert rows(other)[table] == rows(drawn.database)[table]
     # The second export is the first one, and importing it changes nothing.
     export_sketches(other, tmp_path / "again", everything=True)
@@ -433,7 +433,11 @@ with new_folder(Path(sys.argv[1])) as folder:
 def test_a_file_path_out_of_a_database_stays_inside_the_folder(
     drawn: Store, tmp_path: Path
 ) -> None:
-    escape = update(Sketch).where(Sketch.label == "jo's/002").values(file="../../escaped.svg")
+    escape = (
+        update(SketchRecord)
+        .where(SketchRecord.label == "jo's/002")
+        .values(file="../../escaped.svg")
+    )
     drawn.database.write(lambda session: session.execute(escape))
     export_sketches(drawn.database, tmp_path / "deep" / "er" / "out")
     assert list(tmp_path.rglob("*escaped*")) == list(
@@ -497,7 +501,7 @@ def test_an_import_goes_on_with_drawings_that_an_earlier_one_brought(
     export_sketches(drawn.database, tmp_path / "first")
     import_sketches(tmp_path / "first", other)
     child = next(
-        d for d in rows(drawn.database)["Drawing"] if d["last_event"] == "e1" and d["base_id"]
+        d for d in rows(drawn.database)["DrawingRecord"] if d["last_event"] == "e1" and d["base_id"]
     )
     stroke = NewStroke("s9", "nose", 9, (1.0, 2.0, 3.0, 4.0))
     later = NewEvent("e9", "draw", (stroke,), ("s1",))

@@ -12,7 +12,7 @@ from featviz.studio.problems import StudioError
 from featviz.studio.start_sketch import StartSketch
 from featviz.studio.steps import NewEvent, NewStroke
 from featviz.studio.store import Store
-from featviz.studio.tables import Sketch
+from featviz.studio.tables import SketchRecord
 
 FACE = StartSketch(
     "G8/001", "G8", "G8/001.svg", "", (("mouth", (1.0, 2.0)), ("nose", (3.0, 4.0))), None
@@ -44,9 +44,11 @@ def labels(database: Database, wanted: SketchFilter, order: str = "label") -> li
     return [listed.sketch.label for listed in page.sketches]
 
 
-def everything(database: Database) -> list[Sketch]:
+def everything(database: Database) -> list[SketchRecord]:
     return database.read(
-        lambda session: list(session.scalars(select(Sketch).where(Sketch.origin == "drawn")))
+        lambda session: list(
+            session.scalars(select(SketchRecord).where(SketchRecord.origin == "drawn"))
+        )
     )
 
 
@@ -81,7 +83,7 @@ def test_pages_neither_repeat_nor_skip_what_was_there_while_others_save(
 ) -> None:
     # All within one moment, so that only the ids tell them apart.
     moment = everything(database)[0].saved
-    database.write(lambda session: session.execute(update(Sketch).values(saved=moment)))
+    database.write(lambda session: session.execute(update(SketchRecord).values(saved=moment)))
     for order in ("new", "old", "label"):
         before = {sketch.id for sketch in everything(database)}
         seen: list[str] = []

@@ -20,7 +20,7 @@ from featviz.generators.checkpoint_files import load_generator
 from featviz.generators.generation import generate
 from featviz.sketches.drawing import rasterize, read_svg
 from featviz.sketches.sketch_set import read_sketches
-from featviz.studio.live_messages import Faces, Outgoing
+from featviz.studio.live_messages import FacesMessage, Outgoing
 from featviz.studio.messages import MESSAGE_BYTES
 from tests.studio.conftest import small_checkpoint
 from tests.studio.serving import Serving, append, draw, faces, new_drawing, save, stroke
@@ -49,7 +49,9 @@ def show(seq: int, strokes: list[dict[str, Any]]) -> str:
     return json.dumps({"type": "draw", "seq": seq, "strokes": strokes})
 
 
-KINDS = {get_args(get_type_hints(kind)["type"])[0]: kind for kind in (*get_args(Outgoing), Faces)}
+KINDS = {
+    get_args(get_type_hints(kind)["type"])[0]: kind for kind in (*get_args(Outgoing), FacesMessage)
+}
 
 
 def checked(message: dict[str, Any]) -> dict[str, Any]:

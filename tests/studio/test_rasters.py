@@ -8,7 +8,7 @@ from PIL import Image
 
 from featviz.sketches.drawing import Drawing, Stroke, rasterize, read_svg
 from featviz.studio.problems import StudioError
-from featviz.studio.rasters import Rasters, png, require_little_work
+from featviz.studio.rasters import RasterCache, png, require_little_work
 
 REPOSITORY = Path(__file__).parents[2] / "sketches"
 
@@ -23,13 +23,13 @@ def test_stroke_by_stroke_gives_the_pixels_of_the_whole_drawing(
 ) -> None:
     drawing = Drawing(tuple(Stroke("", np.array(line)) for line in lines))
     flat = [tuple(value for pair in line for value in pair) for line in lines]
-    rasters = Rasters()
+    rasters = RasterCache()
     for _ in range(2):
         assert np.array_equal(rasters.picture(flat), rasterize(drawing))
 
 
 def test_a_drawing_changed_step_by_step_is_always_what_the_rasteriser_makes_of_it() -> None:
-    rasters = Rasters()
+    rasters = RasterCache()
     strokes = read_svg(REPOSITORY / "G1" / "004.svg").strokes
     for count in (5, len(strokes), 3, 0, len(strokes)):
         part = strokes[:count]
@@ -38,7 +38,7 @@ def test_a_drawing_changed_step_by_step_is_always_what_the_rasteriser_makes_of_i
 
 
 def test_a_picture_given_out_is_not_changed_by_the_next_one() -> None:
-    rasters = Rasters()
+    rasters = RasterCache()
     first = rasters.picture([(10.0, 10.0, 50.0, 50.0)])
     kept = first.copy()
     rasters.picture([(10.0, 10.0, 50.0, 50.0), (0.0, 90.0, 400.0, 90.0)])
@@ -60,7 +60,7 @@ def test_endless_scribbles_are_refused_and_faces_are_not() -> None:
 def test_small_pictures_keep_thin_lines_visible() -> None:
     import io
 
-    picture = Rasters().picture([(20.0, 256.0, 490.0, 256.0)])
+    picture = RasterCache().picture([(20.0, 256.0, 490.0, 256.0)])
     for size in (32, 64, 128, 512):
         small = np.asarray(Image.open(io.BytesIO(png(picture, size))))
         assert small.shape == (size, size)

@@ -14,7 +14,7 @@ from featviz.training.steps import (
     Models,
     backward,
     compute_losses,
-    generator_input,
+    training_input,
 )
 
 
@@ -87,7 +87,7 @@ def test_the_generator_is_given_the_photos_appearance_on_the_sketchs_instances()
     models = Models(generator, small_models().discriminator, encoder=encoder)
     sketch, photo = small_batch()
     instances = torch.randint(0, 3, (2, 2, 32, 32)).byte()
-    given = generator_input(models, Pair(sketch, photo, instances))
+    given = training_input(models, Pair(sketch, photo, instances))
     maps = encoder.maps(photo)
     for image, (of_sketch, of_photo) in enumerate(instances):
         assert torch.equal(given[image, :3], sketch[image])
@@ -99,7 +99,7 @@ def test_the_generator_is_given_the_photos_appearance_on_the_sketchs_instances()
     backward(models, step)
     # Textbook: the discriminator sees the sketch without appearance, the encoder learns through it.
     judge = lambda image: models.discriminator(torch.cat([sketch, image], 1))  # noqa: E731
-    image = generator(generator_input(models, Pair(sketch, photo, instances)))
+    image = generator(training_input(models, Pair(sketch, photo, instances)))
     loss = adversarial_loss(judge(image), True, "least-squares")
     loss = loss + 10 * feature_matching_loss(judge(image), judge(photo))
     expected = torch.autograd.grad(loss, list(encoder.parameters()))

@@ -5,10 +5,10 @@ Feature tables in, verdicts out; statistics are taken on the vectors, never on a
 
 from featviz.analysis.claims.claim import (
     Claim,
+    ClaimPart,
     Claims,
     Definition,
     Finding,
-    Part,
     Verdict,
     read_claims,
     write_claims,
@@ -22,10 +22,10 @@ __all__ = [
     "DEFINITIONS",
     "STUDY",
     "Claim",
+    "ClaimPart",
     "Claims",
     "Definition",
     "Finding",
-    "Part",
     "Study",
     "Verdict",
     "image_findings",

@@ -11,9 +11,9 @@ from featviz.base.files import atomic_write
 from featviz.base.foreign import read_json
 
 Verdict = Literal["holds", "does not hold", "cannot be judged"]
-Bound = Literal["at least", "at most"]
+_Bound = Literal["at least", "at most"]
 
-FORMAT = "featviz claims 1"
+CLAIMS_FORMAT = "featviz claims 1"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Definition:
     part: str
     says: str
     statistic: str
-    bound: Bound
+    bound: _Bound
     threshold: float
     reason: str
     test: str = ""
@@ -61,7 +61,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Part:
+class ClaimPart:
     """A definition with what was found, the p-value after correction, and the verdict on it."""
 
     definition: Definition
@@ -77,11 +77,11 @@ class Claim:
 
     name: str
     says: str
-    parts: tuple[Part, ...]
+    parts: tuple[ClaimPart, ...]
     verdict: Verdict
     why: str
 
-    def part(self, name: str) -> Part:
+    def part(self, name: str) -> ClaimPart:
         """The part of this name; raises FeatvizError if there is none."""
         for part in self.parts:
             if part.definition.part == name:
@@ -108,7 +108,7 @@ class Claims:
 def write_claims(claims: Claims, path: Path) -> None:
     """Write claims as JSON, complete or not at all."""
     content = {
-        "format": FORMAT,
+        "format": CLAIMS_FORMAT,
         "metadata": claims.metadata,
         "claims": [_claim_to_json(claim) for claim in claims.claims],
     }
@@ -120,18 +120,18 @@ def write_claims(claims: Claims, path: Path) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _PartEntry(Finding, Definition):
-    """How the file holds a `Part`."""
+    """How the file holds a `ClaimPart`."""
 
     p_adjusted: float | None
     verdict: Verdict
     why: str
 
-    def as_part(self) -> Part:
+    def as_part(self) -> ClaimPart:
         definition, finding = (
             {one.name: getattr(self, one.name) for one in fields(kind)}
             for kind in (Definition, Finding)
         )
-        return Part(
+        return ClaimPart(
             Definition(**definition), Finding(**finding), self.p_adjusted, self.verdict, self.why
         )
 
@@ -162,7 +162,9 @@ def read_claims(path: Path) -> Claims:
     try:
         content = read_json(path, _Content)
     except FeatvizError as error:
-        raise FeatvizError(f"{error}; expected claims of featviz, format '{FORMAT}'") from None
+        raise FeatvizError(
+            f"{error}; expected claims of featviz, format '{CLAIMS_FORMAT}'"
+        ) from None
     claims = tuple(
         Claim(one.claim, one.says, tuple(p.as_part() for p in one.parts), one.verdict, one.why)
         for one in content.claims

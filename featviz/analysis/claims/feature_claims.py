@@ -27,7 +27,7 @@ def _each(groups: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     return tuple((group,) for group in groups)
 
 
-FINDERS: dict[tuple[str, str], Callable[[Tables], Finding]] = {
+FEATURE_FINDERS: dict[tuple[str, str], Callable[[Tables], Finding]] = {
     ("C1", "identical"): lambda t: most_vectors(t, _each(t.study.unchanged)),
     ("C1", "differ"): lambda t: fewest_vectors(t, t.study.shallow, _each(t.study.changed)),
     ("C2", "differ"): differing_pairs,
@@ -55,7 +55,7 @@ FINDERS: dict[tuple[str, str], Callable[[Tables], Finding]] = {
 def feature_findings(tables: Tables) -> dict[tuple[str, str], Finding]:
     """The findings of C1 to C9, by claim and part; those without evidence say what is missing."""
     findings = {}
-    for name, find in FINDERS.items():
+    for name, find in FEATURE_FINDERS.items():
         try:
             findings[name] = find(tables)
         except NotJudgeableError as reason:

@@ -18,7 +18,7 @@ from featviz.analysis.separation import (
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
 
-NO_BASE = -1
+_NO_BASE = -1
 
 
 class NotJudgeableError(Exception):
@@ -83,7 +83,7 @@ class Evidence:
     def edits(self, groups: Sequence[str]) -> NDArray[np.int64]:
         """The rows of these groups that are edits of a base; NotJudgeableError without any."""
         rows = self.rows(groups)
-        edits: NDArray[np.int64] = rows[self.bases[rows] != NO_BASE]
+        edits: NDArray[np.int64] = rows[self.bases[rows] != _NO_BASE]
         if len(edits) == 0:
             raise NotJudgeableError(f"no sketch of {', '.join(groups)} has a base in the table")
         return edits
@@ -93,7 +93,7 @@ class Evidence:
         return np.asarray(self.layer(layer).distances[edits, self.bases[edits]])
 
 
-def lay_out(
+def gather_evidence(
     role: str,
     table: FeatureTable,
     layers: Sequence[str],
@@ -125,7 +125,7 @@ def lay_out(
             name: str(first[group]) for name, group in zip(sketches, groups.tolist(), strict=True)
         }
     row_of = {name: row for row, name in enumerate(sketches)}
-    found = [row_of.get(bases.get(name, ""), NO_BASE) for name in sketches]
+    found = [row_of.get(bases.get(name, ""), _NO_BASE) for name in sketches]
     laid = {}
     for layer in layers:
         if layer in table.vectors:
@@ -134,12 +134,12 @@ def lay_out(
                 laid[layer] = Layer(vectors, distance_matrix(vectors), activation_scale(vectors))
             except FeatvizError as error:
                 raise FeatvizError(f"table of {role}, layer {layer}: {error}") from None
-    edited = np.array([NO_BASE if row == base else base for row, base in enumerate(found)])
+    edited = np.array([_NO_BASE if row == base else base for row, base in enumerate(found)])
     return Evidence(role, sketches, groups.astype(np.str_), edited.astype(np.int64), laid)
 
 
 def bases_from(tables: Iterable[FeatureTable], bases: Mapping[str, str] | None) -> str:
-    """Where `lay_out` takes the bases of tables from, in words."""
+    """Where `gather_evidence` takes the bases of tables from, in words."""
     if bases is not None:
         return "the sketch set"
     if all("base" in table.rows.columns for table in tables):
@@ -147,7 +147,7 @@ def bases_from(tables: Iterable[FeatureTable], bases: Mapping[str, str] | None) 
     return "the first sketch of each group"
 
 
-def require_alike(first: Evidence, second: Evidence) -> None:
+def _require_alike(first: Evidence, second: Evidence) -> None:
     """Raise FeatvizError unless two networks saw the same sketches in the same groups."""
     if first.sketches != second.sketches:
         odd = sorted(set(first.sketches) ^ set(second.sketches))
@@ -175,7 +175,7 @@ class Tables:
 
     def __post_init__(self) -> None:
         if self.baseline_or_none is not None and self.modified_or_none is not None:
-            require_alike(self.baseline_or_none, self.modified_or_none)
+            _require_alike(self.baseline_or_none, self.modified_or_none)
 
     @property
     def baseline(self) -> Evidence:

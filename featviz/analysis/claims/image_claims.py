@@ -10,7 +10,7 @@ from featviz.analysis.claims.image_evidence import Images
 from featviz.analysis.claims.paired_tests import Randomness
 from featviz.analysis.claims.quality import (
     dead_channels,
-    forehead,
+    forehead_detail,
     highest,
     lowest,
     moved_loss,
@@ -23,9 +23,9 @@ from featviz.analysis.claims.trade_off import following, realism, trade_off
 if TYPE_CHECKING:
     from featviz.analysis.claims.image_measures import ImageMeasures
 
-Findings = dict[tuple[str, str], Finding]
+_Findings = dict[tuple[str, str], Finding]
 
-FINDERS: dict[tuple[str, str], Callable[[Images], Finding]] = {
+IMAGE_FINDERS: dict[tuple[str, str], Callable[[Images], Finding]] = {
     ("C10", "moved"): moved_quality,
     ("C10", "loss"): moved_loss,
     ("C11", "best"): lambda images: lowest(images, "lpips", MODIFIED),
@@ -34,7 +34,7 @@ FINDERS: dict[tuple[str, str], Callable[[Images], Finding]] = {
     ("C11", "dead"): dead_channels,
     ("C11", "convergence"): lambda images: highest(images, "lpips", NO_NORM),
     ("C12", "teeth"): teeth,
-    ("C12", "forehead"): forehead,
+    ("C12", "forehead_detail"): forehead_detail,
     ("C13", "stronger"): edit_strength,
     ("C13", "nowhere else"): change_elsewhere,
     ("C13", "more local"): locality,
@@ -46,11 +46,11 @@ FINDERS: dict[tuple[str, str], Callable[[Images], Finding]] = {
 """What measures each part."""
 
 
-def image_findings(measures: "ImageMeasures", permutations: int = 9999, seed: int = 0) -> Findings:
+def image_findings(measures: "ImageMeasures", permutations: int = 9999, seed: int = 0) -> _Findings:
     """The findings of C10 to C14, by claim and part; those without images say what is missing."""
     images = Images(measures, Randomness(permutations, seed))
     findings = {}
-    for name, find in FINDERS.items():
+    for name, find in IMAGE_FINDERS.items():
         try:
             findings[name] = find(images)
         except NotJudgeableError as reason:

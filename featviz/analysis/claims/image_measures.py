@@ -37,39 +37,40 @@ from featviz.sketches.edits import MARGIN, Edit, absolute_change, check_edits
 from featviz.sketches.sketch_set import SketchSet
 from featviz.sketches.tensors import decode_image, encode_image
 
-REST, SHIFTED, TURNED, DEFORMED = "rest", "shifted", "turned", "deformed"
+_REST, _SHIFTED, _TURNED, _DEFORMED = "rest", "shifted", "turned", "deformed"
 
 CONDITIONS = {
-    BASELINE: (REST, DEFORMED),
-    MODIFIED: (REST, SHIFTED, TURNED, DEFORMED),
-    NO_NORM: (REST,),
-    AUGMENTED: (REST, SHIFTED, TURNED),
+    BASELINE: (_REST, _DEFORMED),
+    MODIFIED: (_REST, _SHIFTED, _TURNED, _DEFORMED),
+    NO_NORM: (_REST,),
+    AUGMENTED: (_REST, _SHIFTED, _TURNED),
 }
 """How the contours are drawn that each network is asked to paint."""
 
-WHO_IS_EDITED = (BASELINE, MODIFIED)
-WHO_MAY_BE_DEAD = (BASELINE, MODIFIED, NO_NORM)
+_WHO_IS_EDITED = (BASELINE, MODIFIED)
+_WHO_MAY_BE_DEAD = (BASELINE, MODIFIED, NO_NORM)
 
-GENERATORS = {role: role for role in ROLES}
+_GENERATORS = {role: role for role in ROLES}
 """The shipped checkpoint of each role."""
 
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """How much is measured. count: pairs. edits: a group. size: of sketches and images, None for
-    that of each checkpoint. lpips_size: larger images are averaged down to this side for LPIPS.
-    seed: which pairs, and where their contours move. Raises FeatvizError for senseless values.
+    """How much is measured. count: pairs. edits: a group, all if None. size: of sketches and images,
+    None for that of each checkpoint. lpips_size: larger images are averaged down to this side for
+    LPIPS. seed: which pairs, and where their contours move. Raises FeatvizError for senseless values.
     """
 
     count: int = 40
-    edits: int = 10
+    edits: int | None = 10
     size: int | None = None
     lpips_size: int = 256
     seed: int = 0
 
     def __post_init__(self) -> None:
         require_whole(self, 3, "count")
-        require_whole(self, 1, "edits")
+        if self.edits is not None:
+            require_whole(self, 1, "edits")
         require_whole(self, 32, "lpips_size")
         require_whole(self, 0, "seed")
         if self.size is not None:
@@ -132,7 +133,7 @@ def measure_images(
     else:
         edited = sketches.of_groups(*study.edited)
         check_edits(
-            edited, {size for role, size in sizes.items() if role in WHO_IS_EDITED}, settings.edits
+            edited, {size for role, size in sizes.items() if role in _WHO_IS_EDITED}, settings.edits
         )
     seen = _Seen()
     for role in (role for role in ROLES if role in generators):
@@ -142,7 +143,7 @@ def measure_images(
             with exactly(paint.device):
                 if lpips is not None and chosen is not None:
                     _paint_pairs(seen, role, paint, lpips, chosen, settings, study)
-                if edited is not None and role in WHO_IS_EDITED:
+                if edited is not None and role in _WHO_IS_EDITED:
                     locality = measure_locality(
                         paint, edited, paint.size, MARGIN, settings.edits, f"{role}: edits"
                     )
@@ -154,7 +155,7 @@ def measure_images(
         "generators": facts,
         "pairs": None if chosen is None else len(chosen),
         "data": None if chosen is None else chosen.fingerprint(),
-        "edits_a_group": settings.edits,
+        "edits_a_group": settings.edits or "all",
         "skipped_edits": seen.skipped,
         "lpips_size": settings.lpips_size,
         "margin": MARGIN,
@@ -227,11 +228,11 @@ def _paint_pairs(
         rest = rasterize(pairs.contour(index, size))
         for condition in CONDITIONS[role]:
             sketch = rasterize(pairs.contour(index, size, contours[condition]))
-            if condition == REST and role in WHO_MAY_BE_DEAD:
+            if condition == _REST and role in _WHO_MAY_BE_DEAD:
                 painted = _paint_and_watch(seen, role, paint, sketch, study)
             else:
                 painted = paint(sketch)
-            if condition == REST:
+            if condition == _REST:
                 at_rest = painted
             image = decode_image(painted[0])
             maps = look(image)
@@ -240,7 +241,7 @@ def _paint_pairs(
             key = (role, condition)
             seen.descriptors.setdefault(key, []).append(descriptors(maps)[0].cpu().numpy())
             followed = np.nan
-            if condition == DEFORMED:
+            if condition == _DEFORMED:
                 changed = absolute_change(painted, at_rest)
                 followed = float(changed[Edit(rest, sketch).area].mean())
             seen.rows.append(
@@ -264,10 +265,10 @@ def _drawn(pairs: PairSet, index: int, seed: int) -> dict[str, NDArray[np.float3
     moves = {(move.kind, move.amount): move for move in moves_for(pairs.names[index], seed)}
     shift, turn = moves["shift", STUDY_SHIFT], moves["rotation", STUDY_ROTATION]
     return {
-        REST: landmarks,
-        SHIFTED: move_landmarks(landmarks, size, shift.shift, shift.degrees),
-        TURNED: move_landmarks(landmarks, size, turn.shift, turn.degrees),
-        DEFORMED: deform(landmarks, 1.0, size),
+        _REST: landmarks,
+        _SHIFTED: move_landmarks(landmarks, size, shift.shift, shift.degrees),
+        _TURNED: move_landmarks(landmarks, size, turn.shift, turn.degrees),
+        _DEFORMED: deform(landmarks, 1.0, size),
     }
 
 

@@ -6,10 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from featviz.analysis.claims.claim import Claim, Claims, Definition, Finding, Part, Verdict, finite
+from featviz.analysis.claims.claim import (
+    Claim,
+    ClaimPart,
+    Claims,
+    Definition,
+    Finding,
+    Verdict,
+    finite,
+)
 from featviz.analysis.claims.definitions import ALPHA, DEFINITIONS, SAYS
 from featviz.analysis.claims.feature_claims import feature_findings
-from featviz.analysis.claims.feature_evidence import Evidence, Tables, bases_from, lay_out
+from featviz.analysis.claims.feature_evidence import Evidence, Tables, bases_from, gather_evidence
 from featviz.analysis.claims.paired_tests import Randomness
 from featviz.analysis.claims.study import BASELINE, MODIFIED, STUDY, Study
 from featviz.analysis.comparable import require_same_place
@@ -18,7 +26,7 @@ from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
 from featviz.base.provenance import VERSION, VERSION_KEY, recorded_version
 
-Findings = Mapping[tuple[str, str], Finding]
+_Findings = Mapping[tuple[str, str], Finding]
 
 NO_IMAGES = "not asked for: --images"
 TABLE_ROLES = (BASELINE, MODIFIED)
@@ -30,7 +38,7 @@ def judge(
     study: Study = STUDY,
     *,
     bases: Mapping[str, str] | None = None,
-    images: Findings | None = None,
+    images: _Findings | None = None,
     images_metadata: Mapping[str, Any] | None = None,
     permutations: int = 9999,
     seed: int = 0,
@@ -39,15 +47,15 @@ def judge(
 
     tables: by role, {"baseline": ..., "modified": ...}, or in any order if their metadata tells
     the variant; either may be missing, and what needs it cannot be judged. Each holds one point.
-    bases: see `lay_out`; the metadata tells where they came from. images: the findings of C10 to
-    C14, see `image_findings`, with what to keep of their provenance. Tests draw at most
+    bases: see `gather_evidence`; the metadata tells where they came from. images: the findings of
+    C10 to C14, see `image_findings`, with what to keep of their provenance. Tests draw at most
     `permutations` permutations from `seed`, and are corrected for their number, those of images
     included. Raises FeatvizError for tables that do not belong together.
     """
     randomness = Randomness(permutations, seed)
     roles = assign_roles(tables)
     laid: dict[str, Evidence | None] = {
-        role: lay_out(role, roles[role], study.layers, bases) if role in roles else None
+        role: gather_evidence(role, roles[role], study.layers, bases) if role in roles else None
         for role in TABLE_ROLES
     }
     if len(roles) == 2:
@@ -103,7 +111,7 @@ def assign_roles(
     return roles
 
 
-def draw_verdicts(findings: Findings, metadata: Mapping[str, Any]) -> Claims:
+def draw_verdicts(findings: _Findings, metadata: Mapping[str, Any]) -> Claims:
     """Correct the p-values for their number and compare every finding with its threshold.
 
     A part without a finding cannot be judged, for images were not asked for.
@@ -122,25 +130,25 @@ def draw_verdicts(findings: Findings, metadata: Mapping[str, Any]) -> Claims:
     return Claims(claims, {**metadata, "tests": tests})
 
 
-def _part(definition: Definition, finding: Finding, p_adjusted: float | None) -> Part:
-    def verdict(given: Verdict, why: str) -> Part:
-        return Part(definition, finding, p_adjusted, given, why)
+def _part(definition: Definition, finding: Finding, p_adjusted: float | None) -> ClaimPart:
+    def verdict(given: Verdict, why: str) -> ClaimPart:
+        return ClaimPart(definition, finding, p_adjusted, given, why)
 
     if finding.value is None:
         return verdict("cannot be judged", finding.missing)
     sides = f"{definition.bound} {definition.threshold:g}"
     if not definition.met_by(finding.value):
-        return verdict("does not hold", f"{number(finding.value)} is not {sides}")
+        return verdict("does not hold", f"{claim_number(finding.value)} is not {sides}")
     if p_adjusted is not None and p_adjusted > ALPHA:
         return verdict(
             "cannot be judged",
-            f"{number(finding.value)} is {sides}, but not told from chance "
+            f"{claim_number(finding.value)} is {sides}, but not told from chance "
             f"(p = {p_adjusted:.2g} after correction)",
         )
-    return verdict("holds", f"{number(finding.value)} is {sides}")
+    return verdict("holds", f"{claim_number(finding.value)} is {sides}")
 
 
-def _claim(name: str, parts: Sequence[Part]) -> Claim:
+def _claim(name: str, parts: Sequence[ClaimPart]) -> Claim:
     deciding = [part for part in parts if part.definition.decides]
     verdict: Verdict = "holds"
     if _of(deciding, "does not hold"):
@@ -150,7 +158,7 @@ def _claim(name: str, parts: Sequence[Part]) -> Claim:
     return Claim(name, SAYS[name], tuple(parts), verdict, _why(parts, verdict))
 
 
-def _why(parts: Sequence[Part], verdict: Verdict) -> str:
+def _why(parts: Sequence[ClaimPart], verdict: Verdict) -> str:
     """Which parts the verdict hangs on, and which beside it say something else."""
     deciding = [part for part in parts if part.definition.decides]
     beside = [part for part in parts if not part.definition.decides]
@@ -164,11 +172,11 @@ def _why(parts: Sequence[Part], verdict: Verdict) -> str:
     return "; ".join(told)
 
 
-def _of(parts: Iterable[Part], verdict: Verdict) -> list[Part]:
+def _of(parts: Iterable[ClaimPart], verdict: Verdict) -> list[ClaimPart]:
     return [part for part in parts if part.verdict == verdict]
 
 
-def number(value: float) -> str:
+def claim_number(value: float) -> str:
     """A number as people read it: whole ones as such, others with three figures."""
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
 

@@ -6,20 +6,20 @@ from PIL import Image, ImageDraw
 
 from featviz.sketches.drawing import CANVAS
 
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
+_Pixels = NDArray[np.uint8]
+_Mask = NDArray[np.bool_]
 
-CROP = 128
+_CROP = 128
 """Pixels at 512 of the side of a crop on the forehead."""
 FOREHEAD = 75
 """Pixels at 512 from the middle of the brows up to the middle of the crop."""
-OPEN_MOUTH = 8.0
+_OPEN_MOUTH = 8.0
 """Pixels at 512 between the inner lips: less leaves no room for teeth between two lines of 2 px."""
 LEAST_OPEN_MOUTHS = 10
 """Fewer open mouths than these do not speak for teeth."""
-BLOCKS = 32
+_BLOCKS = 32
 """Blocks of an image in each direction; 16 px at 512, one cell of L4's map."""
-CAST = 32.0
+_CAST = 32.0
 """Grey levels of blue-green above red, beyond the photo's, that make a block a patch."""
 
 _LUMA = (0.2126, 0.7152, 0.0722)
@@ -27,7 +27,7 @@ _UPPER_INNER_LIP, _LOWER_INNER_LIP = 62, 66
 _INNER_LIPS, _BROWS = slice(60, 68), slice(17, 27)
 
 
-def light_error(image: Pixels, photo: Pixels) -> float:
+def light_error(image: _Pixels, photo: _Pixels) -> float:
     """How far mean and standard deviation of luminance are from the photo's, in grey levels.
 
     Images (H, W, 3); luminance is Rec. 709's luma.
@@ -37,20 +37,20 @@ def light_error(image: Pixels, photo: Pixels) -> float:
     return float(np.hypot(means[0] - means[1], deviations[0] - deviations[1]))
 
 
-def patches(image: Pixels, photo: Pixels) -> float:
+def patches(image: _Pixels, photo: _Pixels) -> float:
     """The share of blocks that are more blue-green than the photo's by more than CAST levels."""
-    return float((_cyan(image) - _cyan(photo) > CAST).mean())
+    return float((_cyan(image) - _cyan(photo) > _CAST).mean())
 
 
-def _cyan(pixels: Pixels) -> NDArray[np.float64]:
+def _cyan(pixels: _Pixels) -> NDArray[np.float64]:
     """(BLOCKS, BLOCKS): mean of (green + blue) / 2 - red in each block."""
-    side = pixels.shape[0] // BLOCKS
-    whole = pixels[: side * BLOCKS, : side * BLOCKS].astype(np.float64)
+    side = pixels.shape[0] // _BLOCKS
+    whole = pixels[: side * _BLOCKS, : side * _BLOCKS].astype(np.float64)
     excess = (whole[..., 1] + whole[..., 2]) / 2 - whole[..., 0]
-    return np.asarray(excess.reshape(BLOCKS, side, BLOCKS, side).mean(axis=(1, 3)))
+    return np.asarray(excess.reshape(_BLOCKS, side, _BLOCKS, side).mean(axis=(1, 3)))
 
 
-def detail(pixels: Pixels, mask: Mask | None = None) -> float:
+def detail(pixels: _Pixels, mask: _Mask | None = None) -> float:
     """Mean absolute difference between neighbouring pixels, both directions, grey levels.
 
     pixels: (H, W, 3). mask: (H, W), compare only neighbours that are both in it. NaN if there
@@ -66,14 +66,14 @@ def detail(pixels: Pixels, mask: Mask | None = None) -> float:
     return float(np.mean(means))
 
 
-def open_mouth(landmarks: NDArray[np.float32], size: int, image_size: int) -> Mask | None:
+def open_mouth(landmarks: NDArray[np.float32], size: int, image_size: int) -> _Mask | None:
     """The pixels (image_size, image_size) between the inner lips; None if the mouth is closed.
 
     landmarks: (68, 2) of a photo of `size` px.
     """
     points = landmarks.astype(np.float64)
     gap = points[_LOWER_INNER_LIP, 1] - points[_UPPER_INNER_LIP, 1]
-    if gap * CANVAS / size < OPEN_MOUTH:
+    if gap * CANVAS / size < _OPEN_MOUTH:
         return None
     lips = points[_INNER_LIPS] * (image_size / size)
     image = Image.new("1", (image_size, image_size))
@@ -81,12 +81,12 @@ def open_mouth(landmarks: NDArray[np.float32], size: int, image_size: int) -> Ma
     return np.asarray(image, dtype=bool)
 
 
-def forehead(landmarks: NDArray[np.float32], size: int, image_size: int) -> Mask:
+def forehead(landmarks: NDArray[np.float32], size: int, image_size: int) -> _Mask:
     """The pixels of a square above the brows, as far as it lies in the picture."""
     unit = image_size / CANVAS
     middle = landmarks[_BROWS].astype(np.float64).mean(axis=0) * (image_size / size)
     middle[1] -= FOREHEAD * unit
-    side = round(CROP * unit)
+    side = round(_CROP * unit)
     x, y = np.clip(np.rint(middle - side / 2), 0, image_size - side).astype(int)
     mask = np.zeros((image_size, image_size), dtype=bool)
     mask[y : y + side, x : x + side] = True

@@ -66,11 +66,11 @@ class Study:
         """The name of the unit of a group, such as G8+G11; its own where it stands alone."""
         for unit in self.units:
             if group in unit:
-                return unit_name(unit)
+                return _unit_name(unit)
         return group
 
 
-def unit_name(groups: Sequence[str]) -> str:
+def _unit_name(groups: Sequence[str]) -> str:
     """The name of groups that count as one."""
     return "+".join(groups)
 

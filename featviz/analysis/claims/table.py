@@ -3,20 +3,20 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from featviz.analysis.claims.claim import Claims, Part
-from featviz.analysis.claims.judging import number
+from featviz.analysis.claims.claim import ClaimPart, Claims
+from featviz.analysis.claims.judging import claim_number
 from featviz.analysis.claims.paired_tests import OVER_BASES
 from featviz.base.errors import printable
 
 if TYPE_CHECKING:
     from rich.padding import Padding
 
-COLUMNS = ("claim", "part", "statistic", "threshold", "effect", "p", "verdict")
+_COLUMNS = ("claim", "part", "statistic", "threshold", "effect", "p", "verdict")
 
 _NUMBERS = {"statistic", "threshold", "p"}
 _WIDTHS = {"part": 20, "statistic": 9, "threshold": 9, "p": 7, "verdict": 15}
 _INDENT = 2
-_GAPS = _INDENT + 2 * (len(COLUMNS) - 2)
+_GAPS = _INDENT + 2 * (len(_COLUMNS) - 2)
 _COLORS = {"holds": "green", "does not hold": "red", "cannot be judged": "yellow"}
 
 
@@ -35,7 +35,7 @@ def print_claims(claims: Claims) -> None:
     def say(line: str) -> None:
         console.print(printable(line), soft_wrap=piped)
 
-    console.print(_grid([list(COLUMNS[1:])], effect_width, style="dim"))
+    console.print(_grid([list(_COLUMNS[1:])], effect_width, style="dim"))
     for claim in claims.claims:
         verdict = f"[bold {_COLORS[claim.verdict]}]{claim.verdict}[/]"
         say(f"[bold]{claim.name}[/] {verdict}: {escape(claim.says)}")
@@ -58,7 +58,7 @@ def _grid(rows: list[list[str]], effect_width: int, style: str = "") -> "Padding
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in COLUMNS[1:]:
+    for name in _COLUMNS[1:]:
         justify: Literal["left", "right"] = "right" if name in _NUMBERS else "left"
         width = effect_width if name == "effect" else _WIDTHS[name]
         table.add_column(justify=justify, width=width, style=style)
@@ -67,7 +67,7 @@ def _grid(rows: list[list[str]], effect_width: int, style: str = "") -> "Padding
     return Padding(table, (0, 0, 0, _INDENT))
 
 
-def _colored(part: Part) -> list[str]:
+def _colored(part: ClaimPart) -> list[str]:
     *cells, verdict = map(str, _cells(part))
     return [*cells, f"[{_COLORS[part.verdict]}]{verdict}[/]"]
 
@@ -75,7 +75,7 @@ def _colored(part: Part) -> list[str]:
 def markdown_table(claims: Claims) -> str:
     """The claims as a Markdown table, a row a part, and what they were judged on."""
     lines = [
-        f"| {' | '.join(COLUMNS)} |",
+        f"| {' | '.join(_COLUMNS)} |",
         "|---|---|--:|--:|---|--:|---|",
     ]
     for claim in claims.claims:
@@ -86,7 +86,7 @@ def markdown_table(claims: Claims) -> str:
     return "\n".join([*lines, "", *(f"- {line}" for line in _remarks(claims)), ""])
 
 
-def _cells(part: Part) -> list[str]:
+def _cells(part: ClaimPart) -> list[str]:
     definition, finding = part.definition, part.finding
     name = definition.part if definition.decides else f"({definition.part})"
     asked = f"{'>=' if definition.bound == 'at least' else '<='} {definition.threshold:g}"
@@ -94,9 +94,9 @@ def _cells(part: Part) -> list[str]:
         return [name, "-", asked, "-", "-", part.verdict]
     effect = "-"
     if finding.effect is not None:
-        effect = f"{number(finding.effect)} {finding.effect_name}"
+        effect = f"{claim_number(finding.effect)} {finding.effect_name}"
     p = "-" if part.p_adjusted is None else f"{part.p_adjusted:.2g}"
-    return [name, number(finding.value), asked, effect, p, part.verdict]
+    return [name, claim_number(finding.value), asked, effect, p, part.verdict]
 
 
 def _remarks(claims: Claims) -> Iterator[str]:

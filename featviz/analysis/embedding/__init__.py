@@ -13,10 +13,10 @@ from featviz.analysis.embedding.orientation import orient
 from featviz.analysis.embedding.projection import Projection, fit_projection
 from featviz.analysis.embedding.quality import neighbourhood_quality
 from featviz.analysis.embedding.seeds import seed_spread, spread_all, spread_table
-from featviz.analysis.embedding.settings import PERPLEXITY, Method, Settings
+from featviz.analysis.embedding.settings import PERPLEXITY, Method, MethodSettings
 from featviz.analysis.embedding.t_sne import effective_perplexity
 from featviz.analysis.embedding.table import (
-    COLUMNS,
+    EMBEDDING_COLUMNS,
     EmbeddingTable,
     join,
     read_embedding,
@@ -25,13 +25,13 @@ from featviz.analysis.embedding.table import (
 from featviz.analysis.embedding.ties import Ties, merge_ties
 
 __all__ = [
-    "COLUMNS",
+    "EMBEDDING_COLUMNS",
     "METHODS",
     "PERPLEXITY",
     "EmbeddingTable",
     "Method",
+    "MethodSettings",
     "Projection",
-    "Settings",
     "Ties",
     "effective_perplexity",
     "embed",

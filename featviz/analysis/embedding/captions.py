@@ -7,7 +7,7 @@ from featviz.analysis.embedding import METHODS, EmbeddingTable
 from featviz.analysis.embedding.seeds import mean_known
 
 
-def caption(table: EmbeddingTable) -> str:
+def embedding_caption(table: EmbeddingTable) -> str:
     """Method, settings asked for and in effect, ties, scale, quality, seeds and checkpoints."""
     sentences = [_method(table)]
     if table.metadata["method"] != "pca":

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from featviz.analysis.embedding.settings import Map, Places, Settings
+from featviz.analysis.embedding.settings import Map, MethodSettings, Places
 from featviz.analysis.embedding.starts import starting_places
 from featviz.analysis.embedding.ties import Ties
 from featviz.base.errors import FeatvizError
@@ -13,12 +13,12 @@ from featviz.base.errors import FeatvizError
 _DENSE_EIGENPROBLEM = 1000
 
 
-def effective_neighbours(neighbours: int, distinct: int) -> int:
+def _effective_neighbours(neighbours: int, distinct: int) -> int:
     """The neighbours a vector can have: at most all others."""
     return min(neighbours, distinct - 1)
 
 
-def isomap(ties: Ties, settings: Settings, shared: Places | None) -> Map:
+def isomap(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
     """Isomap (Tenenbaum, de Silva and Langford 2000): classical MDS of ways through the graph.
 
     Where the graph falls into pieces, the closest two vectors of each pair of pieces are linked, as
@@ -29,7 +29,7 @@ def isomap(ties: Ties, settings: Settings, shared: Places | None) -> Map:
     from sklearn.manifold import Isomap
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    neighbours = effective_neighbours(settings.neighbours, len(ties.vectors))
+    neighbours = _effective_neighbours(settings.neighbours, len(ties.vectors))
     with threadpool_limits(1), warnings.catch_warnings():
         # It warns of pieces, which the metadata tells.
         warnings.simplefilter("ignore")
@@ -37,11 +37,11 @@ def isomap(ties: Ties, settings: Settings, shared: Places | None) -> Map:
     scale = _rms(ties)
     return Map(
         _two_columns(places) * scale,
-        {"effective_neighbours": neighbours, "pieces": _pieces(ties, neighbours)},
+        {"_effective_neighbours": neighbours, "pieces": _pieces(ties, neighbours)},
     )
 
 
-def lle(ties: Ties, settings: Settings, shared: Places | None) -> Map:
+def lle(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
     """Locally linear embedding (Roweis and Saul 2000): each vector a mix of its neighbours.
 
     Raises FeatvizError where the graph falls into pieces, for LLE would draw each as one point; the
@@ -52,7 +52,7 @@ def lle(ties: Ties, settings: Settings, shared: Places | None) -> Map:
     from threadpoolctl import threadpool_limits
 
     distinct = len(ties.vectors)
-    neighbours = effective_neighbours(settings.neighbours, distinct)
+    neighbours = _effective_neighbours(settings.neighbours, distinct)
     if (pieces := _pieces(ties, neighbours)) > 1:
         raise FeatvizError(
             f"with {neighbours} neighbours the graph of {distinct} distinct vectors falls into "
@@ -66,10 +66,10 @@ def lle(ties: Ties, settings: Settings, shared: Places | None) -> Map:
     )
     with threadpool_limits(1):
         places = model.fit_transform(_unit(ties))
-    return Map(_two_columns(places), {"effective_neighbours": neighbours})
+    return Map(_two_columns(places), {"_effective_neighbours": neighbours})
 
 
-def umap(ties: Ties, settings: Settings, shared: Places | None) -> Map:
+def umap(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
     """UMAP (McInnes, Healy and Melville 2018) by umap-learn, started from PCA, on one thread.
 
     Neighbours are exact below 4096 vectors and approximate beyond, where metadata says so. Raises
@@ -83,7 +83,7 @@ def umap(ties: Ties, settings: Settings, shared: Places | None) -> Map:
         raise FeatvizError("UMAP needs umap-learn; pip install 'featviz[umap]'") from None
 
     distinct = len(ties.vectors)
-    neighbours = effective_neighbours(settings.neighbours, distinct)
+    neighbours = _effective_neighbours(settings.neighbours, distinct)
     start = starting_places(ties, settings, shared)
     model = UMAP(
         n_neighbors=neighbours,
@@ -96,7 +96,7 @@ def umap(ties: Ties, settings: Settings, shared: Places | None) -> Map:
         warnings.simplefilter("ignore")
         places = model.fit_transform(_unit(ties).astype(np.float32))
     metadata: dict[str, Any] = {
-        "effective_neighbours": neighbours,
+        "_effective_neighbours": neighbours,
         "neighbours": "exact" if distinct < 4096 else "approximate (NN-descent)",
     }
     return Map(np.asarray(places, dtype=np.float64), metadata)

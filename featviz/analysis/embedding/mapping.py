@@ -18,8 +18,8 @@ from featviz.analysis.embedding.settings import (
     START,
     Map,
     Method,
+    MethodSettings,
     Places,
-    Settings,
 )
 from featviz.analysis.embedding.starts import shared_starts, start_of
 from featviz.analysis.embedding.table import EmbeddingTable, join
@@ -30,7 +30,7 @@ from featviz.base.feature_table import FeatureTable
 from featviz.base.progress import track
 from featviz.base.provenance import VERSION, VERSION_KEY
 
-DISTANCE_LIMIT = 5000
+_DISTANCE_LIMIT = 5000
 """The most sketches whose distances within and between groups are measured pair by pair."""
 
 
@@ -49,9 +49,9 @@ def embed(
     """Map the vectors of each layer of a feature table to two dimensions, each layer by itself.
 
     method: a name of METHODS. layers: names, in drawing order; all layers of the table if None.
-    seed, perplexity, neighbours, min_dist, start: see `Settings`; a method ignores what is not
-    among its options. shared: for each layer a start (index sketch, columns x, y) instead of the
-    method's own, see `embed_all`. The table holds one point: choose it with
+    seed, perplexity, neighbours, min_dist, start: see `MethodSettings`; a method ignores what is
+    not among its options. shared: for each layer a start (index sketch, columns x, y) instead of
+    the method's own, see `embed_all`. The table holds one point: choose it with
     `FeatureTable.select(points=[...])`. Returns one row per sketch and layer. Axes have no sign of
     their own: each points away from the first group, see `orient`, unless a shared start decides.
 
@@ -59,7 +59,7 @@ def embed(
     holds no or several points, a vector is not finite, all vectors of a layer are equal, or there
     are too few or too many for the method.
     """
-    settings = Settings(seed, perplexity, neighbours, min_dist, start)
+    settings = MethodSettings(seed, perplexity, neighbours, min_dist, start)
     chosen = method_named(method)
     if shared is not None:
         _require_start(chosen, settings)
@@ -110,7 +110,7 @@ def starts_for(
     tables: Sequence[FeatureTable], method: str, layers: Sequence[str], start: str
 ) -> dict[str, pd.DataFrame]:
     """The shared start of each layer; raises FeatvizError if method or setting excludes one."""
-    _require_start(method_named(method), Settings(start=start))
+    _require_start(method_named(method), MethodSettings(start=start))
     tables = [one_point(table, layers) for table in tables]
     return dict(zip(layers, shared_starts(tables, layers), strict=True))
 
@@ -136,7 +136,7 @@ def panel_map(
     layer: str,
     method: Method,
     ties: Ties,
-    settings: Settings,
+    settings: MethodSettings,
     shared: Places | None,
 ) -> Map:
     """The map of a layer and how far it keeps neighbourhoods; errors name checkpoint and layer."""
@@ -185,7 +185,7 @@ def panel_of(
 
 
 def description(
-    method: str, settings: Settings, panels: list[dict[str, Any]], share_start: bool
+    method: str, settings: MethodSettings, panels: list[dict[str, Any]], share_start: bool
 ) -> dict[str, Any]:
     """Metadata of an embedding."""
     options = [name for name in method_named(method).options if name != "seed"]
@@ -201,7 +201,7 @@ def description(
     }
 
 
-def _require_start(method: Method, settings: Settings) -> None:
+def _require_start(method: Method, settings: MethodSettings) -> None:
     if not method.moves_points:
         raise FeatvizError(f"{method.label} has no start that panels could share")
     if settings.start != START:
@@ -212,12 +212,12 @@ def _distances(ties: Ties, vectors: NDArray[np.float32], groups: NDArray[Any]) -
     """Within, between and scale; of a sample, and said so, where all pairs would take hours."""
     chosen = np.arange(len(vectors))
     sampled = {}
-    if len(vectors) > DISTANCE_LIMIT:
+    if len(vectors) > _DISTANCE_LIMIT:
         # In an order that the rows of the table do not decide.
         order = np.lexsort((groups.astype(str), ties.index))
         rng = np.random.default_rng(0)
-        chosen = order[rng.choice(len(vectors), DISTANCE_LIMIT, replace=False)]
-        sampled = {"distances_sampled": DISTANCE_LIMIT}
+        chosen = order[rng.choice(len(vectors), _DISTANCE_LIMIT, replace=False)]
+        sampled = {"distances_sampled": _DISTANCE_LIMIT}
     within, between, scale = group_distances(vectors[chosen].astype(np.float64), groups[chosen])
     return {
         "scale": scale,

@@ -3,7 +3,7 @@
 from featviz.analysis.embedding.graphs import isomap, lle, umap
 from featviz.analysis.embedding.multidimensional_scaling import mds
 from featviz.analysis.embedding.projection import pca
-from featviz.analysis.embedding.settings import Map, Method, Places, Settings
+from featviz.analysis.embedding.settings import Map, Method, MethodSettings, Places
 from featviz.analysis.embedding.t_sne import sne, tsne
 from featviz.analysis.embedding.ties import Ties
 from featviz.base.errors import FeatvizError
@@ -26,7 +26,9 @@ def method_named(name: str) -> Method:
     return METHODS[name]
 
 
-def draw_map(method: Method, ties: Ties, settings: Settings, shared: Places | None = None) -> Map:
+def draw_map(
+    method: Method, ties: Ties, settings: MethodSettings, shared: Places | None = None
+) -> Map:
     """Run a method on distinct vectors; raises FeatvizError if they are too few or too many."""
     distinct = len(ties.vectors)
     if distinct < method.least:

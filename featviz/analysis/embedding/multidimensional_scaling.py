@@ -4,14 +4,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featviz.analysis.embedding.projection import principal_plane
-from featviz.analysis.embedding.settings import Map, Places, Settings
+from featviz.analysis.embedding.settings import Map, MethodSettings, Places
 from featviz.analysis.embedding.starts import counted_once, starting_places
 from featviz.analysis.embedding.ties import Ties
 
 _STEPS = 1000
 
 
-def mds(ties: Ties, settings: Settings, shared: Places | None) -> Map:
+def mds(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
     """Metric MDS by SMACOF (de Leeuw 1977): distances on the map as near as can be to the vectors'.
 
     Started from PCA, so it repeats itself and needs no restarts; a start without a scale of its own
@@ -39,9 +39,9 @@ def mds(ties: Ties, settings: Settings, shared: Places | None) -> Map:
     if shared is None:
         turned = Ties(places, ties.multiplicity, ties.index)
         places = principal_plane(counted_once(turned))(places)
-    return Map(places, {"stress": stress(wanted, pdist(places))})
+    return Map(places, {"_stress": _stress(wanted, pdist(places))})
 
 
-def stress(wanted: NDArray[np.float64], given: NDArray[np.float64]) -> float:
+def _stress(wanted: NDArray[np.float64], given: NDArray[np.float64]) -> float:
     """Kruskal's stress 1 of map distances `given` for wanted ones, both by pairs; 0 is perfect."""
     return float(np.sqrt(((wanted - given) ** 2).sum() / (given**2).sum()))

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from featviz.analysis.embedding import METHODS, EmbeddingTable
-from featviz.analysis.embedding.captions import caption
+from featviz.analysis.embedding.captions import embedding_caption
 from featviz.analysis.embedding.table import SEED_PLACES
 from featviz.base.errors import FeatvizError
 from featviz.base.ordering import natural_key
@@ -27,10 +27,10 @@ from featviz.figures.style import GREY, LINE, STYLE, draw_caption, plain_text, w
 __all__ = [
     "GROUP_STYLE",
     "GroupStyle",
-    "caption",
     "distances",
     "draw_embedding",
     "draw_legend",
+    "embedding_caption",
     "embedding_figure",
     "group_styles",
 ]
@@ -144,7 +144,7 @@ def draw_embedding(
         ax.grid(color="#E6E6E6", linewidth=0.5)
     else:
         ax.set(xticks=[], yticks=[])
-    wide = ax.get_position().width * ax.figure.get_size_inches()[0]
+    wide = ax.bbox.width / ax.figure.dpi
     checkpoint = shortened(panel["checkpoint"], 0.7 * wide, 1.15 * STYLE["axes.titlesize"])
     heading = title or f"{checkpoint} · {panel['layer']}"
     # The title is older than this function's plain text.
@@ -189,7 +189,7 @@ def embedding_figure(
     groups = sorted(table.groups, key=natural_key)
     has_ties = bool((table.frame["multiplicity"] > 1).any())
     legend_columns, legend_rows = _legend_shape(groups, meanings, has_ties, width)
-    text = wrap_caption(f"{remarks} {caption(table)}".strip(), width)
+    text = wrap_caption(f"{remarks} {embedding_caption(table)}".strip(), width)
     bottom = below + 0.19 * legend_rows + 0.2 + LINE * len(text)
     height = top + len(rows) * panel_inches + (len(rows) - 1) * gap_y + bottom
     figure = Figure(figsize=(width, height))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featviz.analysis.embedding.orientation import orientation
-from featviz.analysis.embedding.settings import Map, Places, Settings
+from featviz.analysis.embedding.settings import Map, MethodSettings, Places
 from featviz.analysis.embedding.ties import Ties, merge_ties
 
 _MANY = 2000
@@ -44,7 +44,7 @@ def fit_projection(
     return replace(fitted, axes=signs[:, None] * fitted.axes)
 
 
-def pca(ties: Ties, settings: Settings, shared: Places | None = None) -> Map:
+def pca(ties: Ties, settings: MethodSettings, shared: Places | None = None) -> Map:
     """Principal components of all sketches, ties counted as often as they occur.
 
     The coordinate along a component points to where its largest loading is positive. With one

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-QUALITY_NEIGHBOURS = 15
-QUALITY_LIMIT = 2000
+_QUALITY_NEIGHBOURS = 15
+_QUALITY_LIMIT = 2000
 """The most vectors that `neighbourhood_quality` compares: it ranks all pairs."""
 
 
@@ -23,8 +23,8 @@ def neighbourhood_quality(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     count = len(vectors)
-    neighbours = min(QUALITY_NEIGHBOURS, (count - 1) // 2)
-    if neighbours < 1 or count > QUALITY_LIMIT:
+    neighbours = min(_QUALITY_NEIGHBOURS, (count - 1) // 2)
+    if neighbours < 1 or count > _QUALITY_LIMIT:
         return {"trustworthiness": None, "continuity": None, "quality_neighbours": None}
     with threadpool_limits(1):
         trust = trustworthiness(vectors, places, n_neighbors=neighbours)

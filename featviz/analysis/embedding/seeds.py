@@ -18,7 +18,7 @@ from featviz.analysis.embedding.mapping import (
 )
 from featviz.analysis.embedding.methods import method_named
 from featviz.analysis.embedding.orientation import orientation
-from featviz.analysis.embedding.settings import PERPLEXITY, START, Map, Places, Settings
+from featviz.analysis.embedding.settings import PERPLEXITY, START, Map, MethodSettings, Places
 from featviz.analysis.embedding.starts import start_of
 from featviz.analysis.embedding.table import SEED_PLACES, EmbeddingTable, join
 from featviz.base.errors import FeatvizError
@@ -54,7 +54,7 @@ def seed_spread(
     seeds = [int(seed) for seed in seeds]
     if len(set(seeds)) < 2 or len(set(seeds)) < len(seeds):
         raise FeatvizError(f"expected 2 or more different seeds; got {seeds}")
-    settings = Settings(seeds[0], perplexity, start=start)
+    settings = MethodSettings(seeds[0], perplexity, start=start)
     table = one_point(table, layers)
     frames, panels = [], []
     for layer in table.layers:
@@ -74,7 +74,7 @@ def seed_spread(
             groups = table.rows["group"].to_numpy()
             signs = orientation(maps[median].coordinates[ties.index], groups)
         reference = Map(maps[median].coordinates * signs, maps[median].metadata)
-        aligned = np.stack([align(one.coordinates, reference.coordinates) for one in maps])
+        aligned = np.stack([align_maps(one.coordinates, reference.coordinates) for one in maps])
         frame, panel = panel_of(table, layer, ties, reference, turn=False)
         by_sketch = aligned[:, ties.index].transpose(1, 0, 2).reshape(len(table), 2 * len(seeds))
         frame[SEED_PLACES] = pd.Series(list(by_sketch))
@@ -140,7 +140,7 @@ def spread_table(table: EmbeddingTable) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def align(places: Places, reference: Places) -> Places:
+def align_maps(places: Places, reference: Places) -> Places:
     """Move, turn, mirror and scale a map (D, 2) so that it lies on another as well as it can."""
     from scipy.linalg import orthogonal_procrustes
 

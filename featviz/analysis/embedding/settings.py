@@ -14,11 +14,11 @@ PERPLEXITY = 15.0
 NEIGHBOURS = 15
 MIN_DIST = 0.1
 START: Literal["pca", "random"] = "pca"
-STARTS = ("pca", "random")
+_STARTS = ("pca", "random")
 
 
 @dataclass(frozen=True)
-class Settings:
+class MethodSettings:
     """What the methods may need; each takes what is its own, see `Method.options`.
 
     seed: of the random start, of the jitter of a start, and of UMAP's sampling.
@@ -37,8 +37,8 @@ class Settings:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
             raise FeatvizError(f"the seed must lie between 0 and {2**32 - 1}; got {self.seed}")
-        if self.start not in STARTS:
-            raise FeatvizError(f"unknown start '{self.start}'; there are {', '.join(STARTS)}")
+        if self.start not in _STARTS:
+            raise FeatvizError(f"unknown start '{self.start}'; there are {', '.join(_STARTS)}")
         if self.neighbours < 2:
             raise FeatvizError(f"neighbours must be 2 or more; got {self.neighbours}")
         if not 0 <= self.min_dist <= 1:
@@ -62,13 +62,13 @@ class Method:
     """A way to draw vectors on a plane.
 
     label: what people call it. run: distinct vectors, settings and, for a method that moves
-    points step by step, a start shared with other panels -> map. options: the fields of `Settings`
-    it heeds. has_unit: distances on the map are distances of the vectors (PCA, MDS) or along
-    their graph (Isomap). least, most: how many distinct vectors it takes.
+    points step by step, a start shared with other panels -> map. options: the fields of
+    `MethodSettings` it heeds. has_unit: distances on the map are distances of the vectors (PCA,
+    MDS) or along their graph (Isomap). least, most: how many distinct vectors it takes.
     """
 
     label: str
-    run: Callable[[Ties, Settings, Places | None], Map]
+    run: Callable[[Ties, MethodSettings, Places | None], Map]
     options: tuple[str, ...] = ()
     has_unit: bool = False
     least: int = 2

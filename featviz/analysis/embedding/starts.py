@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from featviz.analysis.embedding.orientation import orient
 from featviz.analysis.embedding.projection import principal_plane
-from featviz.analysis.embedding.settings import Places, Settings
+from featviz.analysis.embedding.settings import MethodSettings, Places
 from featviz.analysis.embedding.ties import Ties, merge_ties
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
 from featviz.base.ordering import natural_key
 
 
-def starting_places(ties: Ties, settings: Settings, shared: Places | None) -> Places:
+def starting_places(ties: Ties, settings: MethodSettings, shared: Places | None) -> Places:
     """Where the distinct vectors start: the shared places, else as the settings say; centred.
 
     By PCA ties count once, as they do in the methods that take a start.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featviz.analysis.embedding.objective import exact_objective, gaussian, student
-from featviz.analysis.embedding.settings import Map, Places, Settings
+from featviz.analysis.embedding.settings import Map, MethodSettings, Places
 from featviz.analysis.embedding.starts import starting_places
 from featviz.analysis.embedding.ties import Ties
 from featviz.base.errors import FeatvizError
@@ -17,7 +17,7 @@ from featviz.base.progress import progress_bar
 
 MINIMUM_PERPLEXITY = 2.0
 """t-SNE lowers a perplexity down to this because of ties, not further."""
-LARGEST_PERPLEXITY = 1e6
+_LARGEST_PERPLEXITY = 1e6
 """Far beyond any use; it keeps infinity and slips of the hand out."""
 EXACT_LIMIT = 1000
 """The most distinct vectors of which t-SNE compares all pairs; the time grows with N**2."""
@@ -27,7 +27,7 @@ _STEPS = (250, 500)
 _SHOWN_EVERY = 10
 
 
-def tsne(ties: Ties, settings: Settings, shared: Places | None) -> Map:
+def tsne(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
     """t-SNE (van der Maaten and Hinton 2008) of the distinct vectors, by openTSNE.
 
     Up to EXACT_LIMIT vectors, neighbours and repulsion are exact. Beyond, neighbours are found by
@@ -50,7 +50,7 @@ def tsne(ties: Ties, settings: Settings, shared: Places | None) -> Map:
     return Map(places, {"effective_perplexity": perplexity, "kl_divergence": divergence, **facts})
 
 
-def sne(ties: Ties, settings: Settings, shared: Places | None) -> Map:
+def sne(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
     """Symmetric SNE (Hinton and Roweis 2002, made symmetric by Cook et al. 2007), exact.
 
     t-SNE's probabilities and openTSNE's optimiser, and a Gaussian instead of Student's t on the
@@ -137,7 +137,7 @@ def _steps_shown(count: int) -> Iterator[Any]:
         yield [advance]
 
 
-def _perplexity(ties: Ties, settings: Settings) -> float:
+def _perplexity(ties: Ties, settings: MethodSettings) -> float:
     return effective_perplexity(
         settings.perplexity, int(ties.multiplicity.sum()), len(ties.vectors)
     )
@@ -159,10 +159,10 @@ def _small(start: Places, seed: int) -> Places:
 
 def require_perplexity(perplexity: float) -> None:
     """Raise FeatvizError for a perplexity that no number of vectors makes possible."""
-    if not MINIMUM_PERPLEXITY <= perplexity <= LARGEST_PERPLEXITY:
+    if not MINIMUM_PERPLEXITY <= perplexity <= _LARGEST_PERPLEXITY:
         raise FeatvizError(
             f"the perplexity must be at least {MINIMUM_PERPLEXITY:g} and at most "
-            f"{LARGEST_PERPLEXITY:g}; got {perplexity:g}"
+            f"{_LARGEST_PERPLEXITY:g}; got {perplexity:g}"
         )
 
 

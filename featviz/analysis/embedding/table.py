@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from featviz.base.errors import FeatvizError
-from featviz.base.table import Kind, Table
+from featviz.base.table import ColumnKind, Table
 
 SEED_PLACES = "seed_places"
 
@@ -43,7 +43,7 @@ class EmbeddingTable(Table):
 
     noun: ClassVar[str] = "embedding"
     command: ClassVar[str] = "featviz plot --save-embedding"
-    columns: ClassVar[Mapping[str, Kind]] = {
+    columns: ClassVar[Mapping[str, ColumnKind]] = {
         "sketch": "text",
         "group": "text",
         "checkpoint": "text",
@@ -90,7 +90,7 @@ class EmbeddingTable(Table):
         return EmbeddingTable(rows, {**self.metadata, "panels": panels})
 
 
-COLUMNS = tuple(EmbeddingTable.columns)
+EMBEDDING_COLUMNS = tuple(EmbeddingTable.columns)
 join = EmbeddingTable.join
 read_embedding = EmbeddingTable.read
 write_embedding = EmbeddingTable.write

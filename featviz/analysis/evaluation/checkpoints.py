@@ -29,8 +29,8 @@ from featviz.generators.device import device_at_hand, exactly
 from featviz.sketches.edits import MARGIN, check_edits
 from featviz.sketches.sketch_set import SketchSet
 
-Part = Literal["quality", "locality", "robustness"]
-PARTS: tuple[Part, ...] = get_args(Part)
+_Part = Literal["quality", "locality", "robustness"]
+_PARTS: tuple[_Part, ...] = get_args(_Part)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class EvaluationSettings:
     FeatvizError for values that make no sense.
     """
 
-    parts: tuple[Part, ...] = PARTS
+    parts: tuple[_Part, ...] = _PARTS
     count: int = 100
     moved_count: int = 24
     edits: int | None = None
@@ -56,9 +56,9 @@ class EvaluationSettings:
 
     def __post_init__(self) -> None:
         if not self.parts:
-            raise FeatvizError(f"expected one or more parts of {', '.join(PARTS)}; given none")
-        if unknown := [part for part in self.parts if part not in PARTS]:
-            raise FeatvizError(f"unknown part '{unknown[0]}'; there are {', '.join(PARTS)}")
+            raise FeatvizError(f"expected one or more parts of {', '.join(_PARTS)}; given none")
+        if unknown := [part for part in self.parts if part not in _PARTS]:
+            raise FeatvizError(f"unknown part '{unknown[0]}'; there are {', '.join(_PARTS)}")
         require_whole(self, LEAST_PAIRS, "count", "moved_count")
         require_whole(self, 32, "lpips_size")
         require_whole(self, 0, "seed")
@@ -127,7 +127,7 @@ def evaluate(
         except FeatvizError as error:
             raise FeatvizError(f"{name}: {error}") from None
     metadata = _metadata(settings, chosen, sketches, facts)
-    order = {part: position for position, part in enumerate(PARTS)}
+    order = {part: position for position, part in enumerate(_PARTS)}
     rows.sort(key=lambda entry: (names.index(entry[0]), order[entry[1]]))
     return make_table(rows, metadata), skipped
 

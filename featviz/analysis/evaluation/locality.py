@@ -24,7 +24,7 @@ _UNITS = {
     EYES_MEASURE: "grey levels",
 }
 
-CHANGE_COLUMNS = ("sketch", "group", "base", "inside", "outside", "eyes", "area")
+_CHANGE_COLUMNS = ("sketch", "group", "base", "inside", "outside", "eyes", "area")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ def measure_locality(
             float(edit.area.mean()),
         )
     in_order = [rows[number] for number in sorted(rows)]
-    return Locality(pd.DataFrame(in_order, columns=list(CHANGE_COLUMNS)), tuple(skipped))
+    return Locality(pd.DataFrame(in_order, columns=list(_CHANGE_COLUMNS)), tuple(skipped))
 
 
 def summarize_changes(changes: pd.DataFrame) -> dict[str, Estimate]:

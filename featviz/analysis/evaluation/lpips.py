@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from featviz.base.assets import asset_files
 from featviz.base.errors import FeatvizError, one_line
 
-LPIPS_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
-DESCRIPTOR_LAYER = LPIPS_LAYERS[-1]
+_LPIPS_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
+DESCRIPTOR_LAYER = _LPIPS_LAYERS[-1]
 
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Channels and convolutions of each stage (Simonyan and Zisserman 2015, table 1, column D)."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from featviz.base.errors import FeatvizError
 
-Pixels = NDArray[np.uint8]
+_Pixels = NDArray[np.uint8]
 
 
 def require_scikit_image() -> None:
@@ -20,7 +20,7 @@ def require_scikit_image() -> None:
         ) from None
 
 
-def ssim(first: Pixels, second: Pixels) -> float:
+def ssim(first: _Pixels, second: _Pixels) -> float:
     """Structural similarity of two images (H, W, 3): 1 for equal ones (Wang et al. 2004).
 
     The paper's settings: Gaussian window of sigma 1.5, K = (0.01, 0.03); the mean of the three
@@ -42,7 +42,7 @@ def ssim(first: Pixels, second: Pixels) -> float:
     )
 
 
-def psnr(first: Pixels, second: Pixels) -> float:
+def psnr(first: _Pixels, second: _Pixels) -> float:
     """Peak signal-to-noise ratio of two images (H, W, 3) in dB; infinite for equal ones."""
     from skimage import metrics
 

@@ -126,7 +126,7 @@ def evaluation_figure(table: EvaluationTable) -> Figure:
     parts = [part for part in _ROWS if part in table.parts]
     flat = 0.35 + 0.17 * len(table.checkpoints)
     heights = [flat if part == "quality" else 1.55 for part in parts]
-    text = wrap_caption(caption(table), width)
+    text = wrap_caption(_caption(table), width)
     foot = 0.5 + 0.3 + LINE * len(text)
     height = 0.3 + sum(heights) + between * (len(parts) - 1) + foot
     figure = Figure(figsize=(width, height))
@@ -205,7 +205,7 @@ _ROWS: dict[str, tuple[Callable[[EvaluationTable, list[Axes]], None], int]] = {
 """How the panels of a part are drawn, and how many they are."""
 
 
-def caption(table: EvaluationTable) -> str:
+def _caption(table: EvaluationTable) -> str:
     """What the figure shows and how it was measured, in sentences."""
     facts = table.metadata
     sentences = []

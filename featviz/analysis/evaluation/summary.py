@@ -13,7 +13,7 @@ _DECIMALS = {"psnr": 2, "kernel distance": 4, "inside": 2, "outside": 2, EYES_ME
 _UNITS = {"shift": "px", "rotation": "deg"}
 
 
-def summary(table: EvaluationTable) -> str:
+def evaluation_summary(table: EvaluationTable) -> str:
     """The tables of all parts that were measured, each under a line that says what it shows."""
     parts = {"quality": _quality, "locality": _locality, "robustness": _robustness}
     return "\n\n".join(parts[part](table) for part in parts if part in table.parts)
@@ -36,7 +36,7 @@ def _locality(table: EvaluationTable) -> str:
         f"edited area (edit + {sketches['margin']:g} px at 512), outside, and at unedited eyes; "
         "means over groups"
     )
-    columns: Columns = [(name, {"measure": name, "group": ALL_GROUPS}) for name in _LOCALITY]
+    columns: _Columns = [(name, {"measure": name, "group": ALL_GROUPS}) for name in _LOCALITY]
     grids = [_grid(table, "locality", "", columns, with_error=True)]
     of_part = table.values(part="locality")
     groups = [group for group in of_part["group"].drop_duplicates() if group != ALL_GROUPS]
@@ -54,7 +54,7 @@ def _robustness(table: EvaluationTable) -> str:
             (str(move), float(amount))
             for move, amount in found.drop_duplicates().itertuples(index=False)
         ]
-        columns: Columns = [
+        columns: _Columns = [
             (
                 f"{amount:g} {_UNITS[move]}",
                 {"measure": measure, "move": move, "amount": amount},
@@ -68,7 +68,7 @@ def _robustness(table: EvaluationTable) -> str:
         f"Shift robustness on {table.metadata['data']['moved_pairs']} pairs: contours moved (px at "
         "512, degrees), photos not; loss: mean over all amounts against unmoved"
     )
-    losses: Columns = [
+    losses: _Columns = [
         (f"{_QUALITY[measure]}, {move}", {"measure": f"{measure} loss", "move": move})
         for measure in ("lpips", "ssim")
         for move in _UNITS
@@ -77,12 +77,12 @@ def _robustness(table: EvaluationTable) -> str:
     return "\n".join([head, *grids])
 
 
-Columns = Sequence[tuple[str, dict[str, Any]]]
+_Columns = Sequence[tuple[str, dict[str, Any]]]
 """Titles, and the conditions of `EvaluationTable.estimate`."""
 
 
 def _grid(
-    table: EvaluationTable, part: str, corner: str, columns: Columns, with_error: bool = False
+    table: EvaluationTable, part: str, corner: str, columns: _Columns, with_error: bool = False
 ) -> str:
     rows = [[corner, *(title for title, _ in columns)]]
     for name in table.checkpoints:

@@ -8,9 +8,16 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from featviz.analysis.evaluation.estimates import Estimate
-from featviz.base.table import ALL_GROUPS, Kind, Table
+from featviz.base.table import ALL_GROUPS, ColumnKind, Table
 
-__all__ = ["ALL_GROUPS", "COLUMNS", "EvaluationTable", "make_table", "row", "write_evaluation"]
+__all__ = [
+    "ALL_GROUPS",
+    "EVALUATION_COLUMNS",
+    "EvaluationTable",
+    "make_table",
+    "row",
+    "write_evaluation",
+]
 
 
 @dataclass
@@ -32,7 +39,7 @@ class EvaluationTable(Table):
 
     noun: ClassVar[str] = "evaluation"
     command: ClassVar[str] = "featviz evaluate"
-    columns: ClassVar[Mapping[str, Kind]] = {
+    columns: ClassVar[Mapping[str, ColumnKind]] = {
         "checkpoint": "text",
         "part": "text",
         "measure": "text",
@@ -77,7 +84,7 @@ class EvaluationTable(Table):
         )
 
 
-COLUMNS = tuple(EvaluationTable.columns)
+EVALUATION_COLUMNS = tuple(EvaluationTable.columns)
 write_evaluation = EvaluationTable.write
 
 
@@ -98,4 +105,4 @@ def row(
 
 def make_table(rows: Iterable[tuple[Any, ...]], metadata: dict[str, Any]) -> EvaluationTable:
     """A table of rows that `row` made."""
-    return EvaluationTable(pd.DataFrame(list(rows), columns=list(COLUMNS)), metadata)
+    return EvaluationTable(pd.DataFrame(list(rows), columns=list(EVALUATION_COLUMNS)), metadata)

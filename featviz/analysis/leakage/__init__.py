@@ -12,7 +12,7 @@ from featviz.analysis.leakage.modes import default_modes
 from featviz.analysis.leakage.reach import reach
 from featviz.analysis.leakage.single import edit_changes, edit_reach
 from featviz.analysis.leakage.statistics import Statistics, hold_statistics, record_statistics
-from featviz.analysis.leakage.summary import summarize, summary
+from featviz.analysis.leakage.summary import leakage_summary, summarize
 from featviz.analysis.leakage.table import LeakageTable, join_leakage, read_leakage, write_leakage
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "edit_reach",
     "hold_statistics",
     "join_leakage",
+    "leakage_summary",
     "measure_leakage",
     "reach",
     "read_leakage",
@@ -32,7 +33,6 @@ __all__ = [
     "record_statistics",
     "relative_change",
     "summarize",
-    "summary",
     "write_leakage",
     "write_maps",
 ]

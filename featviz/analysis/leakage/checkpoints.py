@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from featviz.analysis.leakage.edits import Read, reader
+from featviz.analysis.leakage.edits import ReadInput, reader
 from featviz.analysis.leakage.measure import Leakage, measure_leakage
 from featviz.analysis.leakage.modes import held_norms
 from featviz.analysis.leakage.table import FREE, IMAGE
@@ -48,7 +48,7 @@ def leakage_of_checkpoints(
             measure_leakage(
                 checkpoint.generator,
                 sketches,
-                layers or default_layers(checkpoint),
+                layers or _default_layers(checkpoint),
                 modes,
                 name=checkpoint.name,
                 point=point,
@@ -62,7 +62,7 @@ def leakage_of_checkpoints(
         )
 
 
-def default_layers(loaded: LoadedGenerator) -> tuple[str, ...]:
+def _default_layers(loaded: LoadedGenerator) -> tuple[str, ...]:
     """All of a generator's front end, L0, L1, ..., and its image if it makes one."""
     architecture = loaded.generator.architecture
     assert isinstance(architecture, GeneratorArchitecture)
@@ -75,7 +75,7 @@ def _check(
     checkpoint: Checkpoint, layers: Sequence[str] | None, modes: Sequence[str] | None
 ) -> None:
     try:
-        inner = [layer for layer in layers or default_layers(checkpoint) if layer != IMAGE]
+        inner = [layer for layer in layers or _default_layers(checkpoint) if layer != IMAGE]
         if inner:
             find_layers(checkpoint.generator, inner)
         if IMAGE in (layers or ()) and not checkpoint.is_whole:
@@ -87,7 +87,7 @@ def _check(
     _reader(checkpoint)
 
 
-def _reader(checkpoint: Checkpoint) -> Read:
+def _reader(checkpoint: Checkpoint) -> ReadInput:
     """A sketch as the checkpoint takes it: with the conditions that it was trained with."""
     if not checkpoint.conditions.any:
         return reader(checkpoint.generator)

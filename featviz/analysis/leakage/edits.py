@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from featviz.analysis.leakage.reach import Mask, cells_of, reach
+from featviz.analysis.leakage.reach import cells_of, reach
 from featviz.analysis.leakage.single import changed_pixels
 from featviz.probing.receptive_field import Geometry
-from featviz.sketches.edits import image_of, read_edits
+from featviz.sketches.edits import Mask, image_of, read_edits
 from featviz.sketches.sketch_set import SketchSet
 from featviz.sketches.tensors import encode_image, input_channels
 
-Read = Callable[[SketchSet, int, int], Tensor]
+ReadInput = Callable[[SketchSet, int, int], Tensor]
 """(sketches, row, size) -> the sketch as a network takes it, (1, C, size, size)."""
 
 
@@ -40,7 +40,7 @@ def place_edits(
     sketches: SketchSet,
     pairs: Sequence[tuple[int, int]],
     geometries: Mapping[str, Geometry],
-    read: Read,
+    read: ReadInput,
     size: int,
     margin: float,
 ) -> Iterator[PlacedEdit]:
@@ -66,7 +66,7 @@ def place_edits(
         yield PlacedEdit(str(name), str(group), str(base_name), image, cells)
 
 
-def reader(model: nn.Module) -> Read:
+def reader(model: nn.Module) -> ReadInput:
     """How a network that takes nothing but a sketch is given it."""
     channels = input_channels(model)
 

@@ -26,7 +26,7 @@ from featviz.base.errors import FeatvizError
 from featviz.base.files import atomic_write
 from featviz.base.foreign import parse_json, parsing, told_of
 
-MOST_CELLS = 128
+_MOST_CELLS = 128
 """The longest side of a map in a file."""
 
 _LEAST = float(np.finfo(np.float16).smallest_subnormal)
@@ -39,8 +39,8 @@ class _Metadata:
     checkpoint: str | None = None
 
 
-Change = NDArray[np.float32]
-Reach = NDArray[np.bool_]
+_Change = NDArray[np.float32]
+_Reach = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +53,11 @@ class LeakageMaps:
     edit_reach: the same of the single edits that were to be kept, by sketch instead of group.
     """
 
-    changes: Mapping[tuple[str, str, str], Change]
-    reach: Mapping[tuple[str, str], Reach]
+    changes: Mapping[tuple[str, str, str], _Change]
+    reach: Mapping[tuple[str, str], _Reach]
     metadata: dict[str, Any]
-    edit_changes: Mapping[tuple[str, str, str], Change] = field(default_factory=dict)
-    edit_reach: Mapping[tuple[str, str], Reach] = field(default_factory=dict)
+    edit_changes: Mapping[tuple[str, str, str], _Change] = field(default_factory=dict)
+    edit_reach: Mapping[tuple[str, str], _Reach] = field(default_factory=dict)
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ class LeakageMaps:
         return tuple(dict.fromkeys(layer for _, _, layer in self.changes))
 
 
-def shrink(values: NDArray[Any], most: int = MOST_CELLS) -> NDArray[Any]:
+def shrink(values: NDArray[Any], most: int = _MOST_CELLS) -> NDArray[Any]:
     """Halve a map (H, W) until its sides are at most `most`: means of numbers, any of booleans.
 
     A side that cannot be halved evenly is filled up with its last cells.
@@ -109,8 +109,8 @@ def read_maps(path: Path) -> LeakageMaps:
     path = Path(path)
     if not path.is_file():
         raise FeatvizError(f"{path}: no such leakage maps; `featviz leakage` writes them")
-    changes: dict[str, dict[tuple[str, str, str], Change]] = {"change": {}, "edit-change": {}}
-    reached: dict[str, dict[tuple[str, str], Reach]] = {"reach": {}, "edit-reach": {}}
+    changes: dict[str, dict[tuple[str, str, str], _Change]] = {"change": {}, "edit-change": {}}
+    reached: dict[str, dict[tuple[str, str], _Reach]] = {"reach": {}, "edit-reach": {}}
     with told_of(path), parsing("no leakage maps"), np.load(path, allow_pickle=False) as file:
         for entry in file.zip.infolist():
             # Before it is unpacked: a few bytes may become many.
@@ -141,6 +141,6 @@ def read_maps(path: Path) -> LeakageMaps:
 def _map(name: str, values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind not in "buif" or values.ndim != 2:
         raise FeatvizError(f"'{name}' is {values.dtype} {values.shape}; expected numbers (h, w)")
-    if min(values.shape) == 0 or max(values.shape) > MOST_CELLS:
-        raise FeatvizError(f"'{name}' has sides {values.shape}; expected 1 to {MOST_CELLS}")
+    if min(values.shape) == 0 or max(values.shape) > _MOST_CELLS:
+        raise FeatvizError(f"'{name}' has sides {values.shape}; expected 1 to {_MOST_CELLS}")
     return values

@@ -12,23 +12,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from featviz.analysis.leakage.change import Change, change_of, scale_of
-from featviz.analysis.leakage.edits import PlacedEdit, Read, place_edits, reader
+from featviz.analysis.leakage.edits import PlacedEdit, ReadInput, place_edits, reader
 from featviz.analysis.leakage.maps import LeakageMaps, shrink
 from featviz.analysis.leakage.modes import default_modes, held_norms
-from featviz.analysis.leakage.reach import Mask, cells_of
+from featviz.analysis.leakage.reach import cells_of
 from featviz.analysis.leakage.single import holding, not_held, placed, reading, trace
 from featviz.analysis.leakage.statistics import record_statistics
-from featviz.analysis.leakage.table import ALL, COLUMNS, FREE, LeakageTable
+from featviz.analysis.leakage.table import ALL, FREE, LEAKAGE_COLUMNS, LeakageTable
 from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT, Point, check_point
 from featviz.base.progress import track
 from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
 from featviz.probing.receptive_field import Geometry
 from featviz.sketches.drawing import CANVAS
-from featviz.sketches.edits import MARGIN, edits_of
+from featviz.sketches.edits import MARGIN, Mask, edits_of
 from featviz.sketches.sketch_set import SketchSet
 
-MAP_MODES = (FREE, ALL)
+_MAP_MODES = (FREE, ALL)
 """The modes whose maps are kept."""
 
 
@@ -52,7 +52,7 @@ def measure_leakage(
     size: int = CANVAS,
     margin: float = MARGIN,
     most: int | None = None,
-    read: Read | None = None,
+    read: ReadInput | None = None,
     details: Mapping[str, Any] | None = None,
     keep: Collection[str] = (),
 ) -> Leakage:
@@ -210,7 +210,7 @@ class _Found:
             row = (self._name, edit.sketch, edit.group, edit.base, layer, mode)
             row += _numbers(change, edit, layer, self._points[layer], by_statistics)
             self.rows.setdefault((edit.sketch, mode), []).append(row)
-            if mode in MAP_MODES:
+            if mode in _MAP_MODES:
                 self._add_map(mode, edit, layer, shrink(change))
 
     def _add_map(self, mode: str, edit: PlacedEdit, layer: str, change: Change) -> None:
@@ -227,13 +227,15 @@ class _Found:
         """The rows, sketch by sketch in the order of the set, mode by mode."""
         order = {sketch: number for number, sketch in enumerate(sketches.index["sketch"])}
         keys = sorted(self.rows, key=lambda key: (order[key[0]], modes.index(key[1])))
-        return pd.DataFrame([row for key in keys for row in self.rows[key]], columns=list(COLUMNS))
+        return pd.DataFrame(
+            [row for key in keys for row in self.rows[key]], columns=list(LEAKAGE_COLUMNS)
+        )
 
     def maps(
         self, groups: Sequence[str], layers: Sequence[str], metadata: dict[str, Any]
     ) -> LeakageMaps:
         """The means, mode by mode, group by group, layer by layer, and the maps that are kept."""
-        modes = [mode for mode in MAP_MODES if any(key[0] == mode for key in self._sums)]
+        modes = [mode for mode in _MAP_MODES if any(key[0] == mode for key in self._sums)]
         keys = [
             (mode, group, layer)
             for mode in modes

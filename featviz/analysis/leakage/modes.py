@@ -8,7 +8,7 @@ from featviz.analysis.leakage.statistics import instance_norms
 from featviz.analysis.leakage.table import ALL, FREE, IMAGE
 from featviz.base.errors import FeatvizError
 
-PARTS = {"front-end": "front_end", "residual": "residual", "back-end": "back_end"}
+_PARTS = {"front-end": "front_end", "residual": "residual", "back-end": "back_end"}
 """Modes that are called otherwise than the module whose norms they hold."""
 
 
@@ -20,7 +20,7 @@ def held_norms(model: nn.Module, mode: str) -> tuple[str, ...]:
     """
     if mode == FREE:
         return ()
-    norms = tuple(instance_norms(model, None if mode == ALL else [PARTS.get(mode, mode)]))
+    norms = tuple(instance_norms(model, None if mode == ALL else [_PARTS.get(mode, mode)]))
     if not norms:
         raise FeatvizError(f"mode '{mode}' holds nothing: this model has no instance norm")
     return norms

@@ -16,8 +16,7 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from featviz.analysis.leakage.maps import shrink
-from featviz.analysis.leakage.reach import Mask
-from featviz.analysis.leakage.summary import number
+from featviz.analysis.leakage.summary import change_number
 from featviz.analysis.leakage.table import ALL, FREE, IMAGE
 from featviz.base.table import ALL_GROUPS
 from featviz.figures.labels import shortened
@@ -30,13 +29,14 @@ from featviz.figures.style import (
     plain_text,
     wrap_caption,
 )
+from featviz.sketches.edits import Mask
 
-LIMITS = (1e-4, 1.0)
+_LIMITS = (1e-4, 1.0)
 """Where the colours of maps end; what is beyond has the colour of the end."""
 ZERO = "#BFD3E6"
 """The colour of exactly no change, which is none of the scale's."""
-COLORS = "magma_r"
-OUTLINE = "#009E73"
+_COLORS = "magma_r"
+_OUTLINE = "#009E73"
 _SIDE, _GAP, _EDGE, _LABELS, _SCALE, _BELOW = 0.95, 0.06, 0.12, 0.8, 0.62, 0.13
 
 _LOOKS: dict[str, dict[str, Any]] = {
@@ -45,7 +45,7 @@ _LOOKS: dict[str, dict[str, Any]] = {
 }
 _LOOKS[ALL]["label"] = "left with statistics held"
 
-PARTS_COLUMNS = {"eyes": "#D55E00", "eyes_by_statistics": "#0072B2"}
+_PARTS_COLUMNS = {"eyes": "#D55E00", "eyes_by_statistics": "#0072B2"}
 """Colours of what is left of a change when statistics are held, and of what they contributed."""
 
 
@@ -68,9 +68,9 @@ def draw_leakage(change: NDArray[np.floating[Any]], reach: Mask, ax: Axes) -> Ax
     A large map is drawn with means of cells; it is 0 only where all of them are.
     """
     small = shrink(change)
-    colors = mpl.colormaps[COLORS].with_extremes(bad=ZERO)
-    shown = np.ma.masked_where(small == 0, small.clip(*LIMITS))
-    draw_image(shown, ax, cmap=colors, norm=LogNorm(*LIMITS), interpolation="nearest")
+    colors = mpl.colormaps[_COLORS].with_extremes(bad=ZERO)
+    shown = np.ma.masked_where(small == 0, small.clip(*_LIMITS))
+    draw_image(shown, ax, cmap=colors, norm=LogNorm(*_LIMITS), interpolation="nearest")
     outline = shrink(reach)
     if outline.any() and not outline.all():
         # Along the edges of cells, not through their middles.
@@ -79,10 +79,10 @@ def draw_leakage(change: NDArray[np.floating[Any]], reach: Mask, ax: Axes) -> Ax
         height, width = outline.shape
         x = (np.arange(width * scale) + 0.5) / scale - 0.5
         y = (np.arange(height * scale) + 0.5) / scale - 0.5
-        ax.contour(x, y, fine, levels=[0.5], colors=OUTLINE, linewidths=0.8)
+        ax.contour(x, y, fine, levels=[0.5], colors=_OUTLINE, linewidths=0.8)
     elif outline.all():
         for spine in ax.spines.values():
-            spine.set(color=OUTLINE, linewidth=1.2)
+            spine.set(color=_OUTLINE, linewidth=1.2)
     return ax
 
 
@@ -119,7 +119,7 @@ def maps_figure(
             ax = figure.add_axes(box(number_of_row, column))
             draw_leakage(row.changes[layer], row.reach[layer], ax)
             outside = row.outside[layer]
-            told = "all in reach" if np.isnan(outside) else f"out: {number(outside)}"
+            told = "all in reach" if np.isnan(outside) else f"out: {change_number(outside)}"
             ax.set_xlabel(told, fontsize=6.5, color=GREY, labelpad=2)
             if number_of_row == 0:
                 ax.set_title(layer, fontsize=8, pad=3)
@@ -146,7 +146,7 @@ def _draw_scale(figure: Figure, corner: tuple[float, float]) -> None:
     """The scale of colours, with a field of its own for no change at all."""
     width, height = figure.get_size_inches()
     ax = figure.add_axes((*corner, 0.09 / width, 1.35 / height))
-    bar = figure.colorbar(ScalarMappable(LogNorm(*LIMITS), COLORS), cax=ax)
+    bar = figure.colorbar(ScalarMappable(LogNorm(*_LIMITS), _COLORS), cax=ax)
     bar.set_ticks([1e-4, 1e-3, 1e-2, 1e-1, 1], labels=["≤10⁻⁴", "10⁻³", "10⁻²", "0.1", "≥1"])
     bar.ax.tick_params(labelsize=6.5, length=2)
     bar.ax.minorticks_off()
@@ -173,7 +173,7 @@ def paths_figure(summary: pd.DataFrame, checkpoints: Sequence[str], text: str) -
     figure = Figure(figsize=(width, height))
     floor = _floor(found["eyes"])
     top = float(found["eyes"].max()) * 2
-    last = found[found["layer"] == found["layer"].iloc[-1]][list(PARTS_COLUMNS)]
+    last = found[found["layer"] == found["layer"].iloc[-1]][list(_PARTS_COLUMNS)]
     most = 255 * 1.08 * float(last.max().max())
     for column, name in enumerate(checkpoints):
         left, wide = (0.95 + 1.9 * column) / width, 1.68 / width
@@ -188,7 +188,7 @@ def paths_figure(summary: pd.DataFrame, checkpoints: Sequence[str], text: str) -
             below.set(yticklabels=[])
     handles = [
         *(Line2D([], [], linewidth=1, **_LOOKS[mode]) for mode in (FREE, ALL)),
-        Patch(facecolor=PARTS_COLUMNS["eyes_by_statistics"], label="by the held statistics"),
+        Patch(facecolor=_PARTS_COLUMNS["eyes_by_statistics"], label="by the held statistics"),
         Patch(facecolor=ZERO, label="exactly 0"),
     ]
     figure.legend(
@@ -239,9 +239,9 @@ def draw_modes(rows: pd.DataFrame, ax: Axes, most: float) -> Axes:
         if mode not in last.index:
             ax.text(most * 0.02, line, "no norm", va="center", fontsize=6.5, color=GREY)
             continue
-        for shift, part in zip((-0.2, 0.2), PARTS_COLUMNS, strict=True):
+        for shift, part in zip((-0.2, 0.2), _PARTS_COLUMNS, strict=True):
             value = 255 * float(last.loc[mode, part])
-            ax.barh(line + shift, value, height=0.4, color=PARTS_COLUMNS[part])
+            ax.barh(line + shift, value, height=0.4, color=_PARTS_COLUMNS[part])
     ax.axvline(255 * float(last.loc[FREE, "eyes"]), color="#000000", linewidth=1)
     labels = [f"{name} held" for name in names]
     ax.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, most), xlabel="eyes of the image, grey levels")

@@ -5,8 +5,7 @@ from numpy.typing import NDArray
 
 from featviz.base.errors import FeatvizError
 from featviz.probing.receptive_field import Geometry
-
-Mask = NDArray[np.bool_]
+from featviz.sketches.edits import Mask
 
 
 def reach(geometry: Geometry, changed: Mask) -> Mask:

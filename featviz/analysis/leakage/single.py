@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from featviz.analysis.leakage.change import Change, relative_change
 from featviz.analysis.leakage.free import free_parts
 from featviz.analysis.leakage.modes import held_norms
-from featviz.analysis.leakage.reach import Mask, reach
+from featviz.analysis.leakage.reach import reach
 from featviz.analysis.leakage.statistics import (
     Statistics,
     hold_statistics,
@@ -21,6 +21,7 @@ from featviz.analysis.leakage.table import FREE, IMAGE
 from featviz.base.errors import FeatvizError
 from featviz.probing.activations import evaluating, truncated_forward
 from featviz.probing.receptive_field import Geometry, trace_geometry
+from featviz.sketches.edits import Mask
 
 
 class Changes(dict[str, Change]):

@@ -47,7 +47,7 @@ def through_statistics(held: float, free: float) -> float:
     return math.nan if free == 0 or math.isnan(free) else 1 - held / free
 
 
-def summary(table: LeakageTable) -> str:
+def leakage_summary(table: LeakageTable) -> str:
     """Two small tables for every checkpoint: layer by layer, and mode by mode at the last layer."""
     found = summarize(table)
     edits = table.metadata["edits_a_group"]
@@ -76,17 +76,17 @@ def _by_layer(name: str, found: pd.DataFrame) -> str:
     for _, row in found[found["mode"] == FREE].iterrows():
         cells = [
             row["layer"],
-            number(row["inside_reach"]),
-            number(row["outside_reach"]),
+            change_number(row["inside_reach"]),
+            change_number(row["outside_reach"]),
             percent(row["zero_share_outside"]),
-            number(row["at_point"]),
-            number(row["eyes"]),
+            change_number(row["at_point"]),
+            change_number(row["eyes"]),
         ]
         if held:
             of_held = held[row["layer"]]
             cells += [
-                number(of_held["eyes"]),
-                number(of_held["eyes_by_statistics"]),
+                change_number(of_held["eyes"]),
+                change_number(of_held["eyes_by_statistics"]),
                 percent(of_held["through_statistics"]),
             ]
         lines.append(cells)
@@ -103,13 +103,13 @@ def _by_mode(found: pd.DataFrame) -> str:
     }
     lines = [[f"held, at {layer}", *columns, "through statistics"]]
     for _, row in found[found["layer"] == layer].iterrows():
-        cells = [number(row[column]) for column in columns.values()]
+        cells = [change_number(row[column]) for column in columns.values()]
         share = "-" if row["mode"] == FREE else percent(row["through_statistics"])
         lines.append(["nothing" if row["mode"] == FREE else row["mode"], *cells, share])
     return aligned(lines)
 
 
-def number(value: float) -> str:
+def change_number(value: float) -> str:
     """A change for a table: 0 only if it is exactly 0; "-" if there is none."""
     if math.isnan(value):
         return "-"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from featviz.base.table import Kind, Table
+from featviz.base.table import ColumnKind, Table
 
 FREE = "free"
 """The mode in which every norm takes its own statistics: the network as it is."""
@@ -62,7 +62,7 @@ class LeakageTable(Table):
 
     noun: ClassVar[str] = "leakage table"
     command: ClassVar[str] = "featviz leakage"
-    columns: ClassVar[Mapping[str, Kind]] = {
+    columns: ClassVar[Mapping[str, ColumnKind]] = {
         "checkpoint": "text",
         "sketch": "text",
         "group": "text",
@@ -84,7 +84,7 @@ class LeakageTable(Table):
         return self.names("mode")
 
 
-COLUMNS = tuple(LeakageTable.columns)
+LEAKAGE_COLUMNS = tuple(LeakageTable.columns)
 join_leakage = LeakageTable.join
 read_leakage = LeakageTable.read
 write_leakage = LeakageTable.write

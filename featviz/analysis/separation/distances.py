@@ -52,14 +52,14 @@ def distance_matrix(
     vectors = finite_vectors(vectors)
     if metric == "euclidean":
         return np.asarray(cdist(vectors, vectors))
-    units, has_none = unit_vectors(vectors)
+    units, has_none = _unit_vectors(vectors)
     # Half the squared chord is 1 - cos, without the rounding that leaves 1e-16 where 0 should be.
     distances = np.asarray(cdist(units, units, "sqeuclidean")) / 2
     distances[has_none[:, None] != has_none[None, :]] = 1.0
     return distances
 
 
-def unit_vectors(
+def _unit_vectors(
     vectors: NDArray[np.floating],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Vectors (N, C) scaled to length 1, and (N,) which of them are zero and stay so."""

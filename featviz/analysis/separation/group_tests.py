@@ -23,8 +23,8 @@ from featviz.analysis.separation.distances import Metric
 from featviz.analysis.separation.permutation import permutation_test
 from featviz.base.errors import FeatvizError
 
-Distances = NDArray[np.float64]
-Groups = Sequence[str] | NDArray[Any]
+_Distances = NDArray[np.float64]
+_Groups = Sequence[str] | NDArray[Any]
 
 
 _MEDIAN_STEPS = 100
@@ -45,15 +45,15 @@ class GroupTest:
     permutations: int
 
 
-def as_euclidean(distances: Distances, metric: Metric) -> Distances:
+def as_euclidean(distances: _Distances, metric: Metric) -> _Distances:
     """Distances (N, N) as the tests take them: for cosine the chords of the unit vectors."""
     return distances if metric == "euclidean" else np.sqrt(2 * distances)
 
 
 def permanova(
-    distances: Distances,
-    groups: Groups,
-    strata: Groups | None = None,
+    distances: _Distances,
+    groups: _Groups,
+    strata: _Groups | None = None,
     *,
     permutations: int = 999,
     seed: int = 0,
@@ -86,9 +86,9 @@ def permanova(
 
 
 def permdisp(
-    distances: Distances,
-    groups: Groups,
-    strata: Groups | None = None,
+    distances: _Distances,
+    groups: _Groups,
+    strata: _Groups | None = None,
     *,
     permutations: int = 999,
     seed: int = 0,
@@ -159,8 +159,8 @@ def _share_within(spread: NDArray[np.float64], labels: NDArray[np.int64]) -> flo
 
 
 def _residual_products(
-    distances: Distances, codes: NDArray[np.int64], has_spread: NDArray[np.bool_]
-) -> Distances:
+    distances: _Distances, codes: NDArray[np.int64], has_spread: NDArray[np.bool_]
+) -> _Distances:
     """Inner products (N, N) of what parts each sketch from its group's median, from distances.
 
     A centre of n takes 1 / n of the variance with it; groups of all sizes are put on one scale.
@@ -177,7 +177,7 @@ def _residual_products(
     return np.asarray(products * np.outer(scale, scale))
 
 
-def _median_weights(distances: Distances) -> NDArray[np.float64]:
+def _median_weights(distances: _Distances) -> NDArray[np.float64]:
     """The share (n,) that each of a group has in its median, the point nearest to all of them.
 
     From their distances (n, n), by Weiszfeld's iteration from the mean.
@@ -193,7 +193,7 @@ def _median_weights(distances: Distances) -> NDArray[np.float64]:
     return weights
 
 
-def _spread_of(products: Distances, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def _spread_of(products: _Distances, labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Distance (N,) to the mean of one's group, from inner products (N, N)."""
     rows, sizes = np.arange(len(labels)), np.bincount(labels)
     member = np.zeros((len(labels), len(sizes)))
@@ -207,9 +207,9 @@ def _spread_of(products: Distances, labels: NDArray[np.int64]) -> NDArray[np.flo
 
 
 def energy_test(
-    distances: Distances,
-    groups: Groups,
-    strata: Groups | None = None,
+    distances: _Distances,
+    groups: _Groups,
+    strata: _Groups | None = None,
     *,
     permutations: int = 999,
     seed: int = 0,
@@ -239,7 +239,7 @@ def energy_test(
     return GroupTest(test.statistic, test.p_value, 1 - within / total, test.permutations)
 
 
-def distances_to_means(distances: Distances, groups: Groups) -> NDArray[np.float64]:
+def distances_to_means(distances: _Distances, groups: _Groups) -> NDArray[np.float64]:
     """Distance (N,) of each sketch to the mean of its group, from Euclidean distances (N, N).
 
     Exactly 0 where all of a group are identical, which a mean of the vectors would not give.
@@ -255,7 +255,7 @@ def distances_to_means(distances: Distances, groups: Groups) -> NDArray[np.float
 
 
 def _coded(
-    distances: Distances, groups: Groups, needs_pairs: bool = True
+    distances: _Distances, groups: _Groups, needs_pairs: bool = True
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
     names, codes = np.unique(np.asarray(groups), return_inverse=True)
     if distances.shape != (len(codes), len(codes)):
@@ -275,7 +275,7 @@ def _coded(
 
 
 def _sums_of_groups(
-    values: Distances, labels: NDArray[Any], count: int
+    values: _Distances, labels: NDArray[Any], count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sums (g, g) of values (N, N) over pairs of groups, and the sizes (g,) of the groups."""
     member = np.zeros((len(labels), count))

@@ -48,7 +48,7 @@ _ONE_SKETCH = "one sketch"
 _ONE_GROUP = "one group"
 _ALL_IDENTICAL = "all vectors are identical"
 
-Row = dict[str, Any]
+_Row = dict[str, Any]
 
 
 def measure_structure(
@@ -74,7 +74,7 @@ def measure_structure(
     names = checkpoint_names(chosen)
     for name, table in zip(names, chosen, strict=True):
         require_one_point(table, name)
-    rows: list[Row] = []
+    rows: list[_Row] = []
     panels = [
         (name, table, layer)
         for name, table in zip(names, chosen, strict=True)
@@ -115,7 +115,7 @@ def measure_structure(
 
 def _layer_rows(
     vectors: NDArray[np.float64], groups: NDArray[Any], permutations: int, seed: int
-) -> Iterator[Row]:
+) -> Iterator[_Row]:
     """All rows of one layer, without what they have in common."""
     scale = activation_scale(vectors)
     norm = float(np.sqrt((vectors**2).sum(axis=1).mean()))
@@ -138,7 +138,7 @@ def _layer_rows(
 
 def _distance_rows(
     distances: NDArray[np.float64], groups: NDArray[Any], metric: Metric, scale: float | None
-) -> Iterator[Row]:
+) -> Iterator[_Row]:
     of_groups = distances_of_groups(distances, groups)
     everything = (ALL_GROUPS, len(groups), *summarize_distances(distances, groups))
     each = [(name, one.members, one.within, one.between) for name, one in of_groups.items()]
@@ -159,7 +159,7 @@ def _distance_rows(
 
 def _separation_rows(
     distances: NDArray[np.float64], groups: NDArray[Any], metric: Metric
-) -> Iterator[Row]:
+) -> Iterator[_Row]:
     measured = {
         "silhouette": silhouettes(distances, groups),
         "purity": neighbour_purity(distances, groups),
@@ -183,7 +183,7 @@ def _test_rows(
     metric: Metric,
     permutations: int,
     seed: int,
-) -> Iterator[Row]:
+) -> Iterator[_Row]:
     for name, test in _TESTS.items():
         try:
             result = test(distances, groups, permutations=permutations, seed=seed)
@@ -201,7 +201,7 @@ def _row(
     group: str = ALL_GROUPS,
     metric: str = "",
     remark: str = "",
-) -> Row:
+) -> _Row:
     return {
         "measure": measure,
         "value": np.nan if value is None else float(value),

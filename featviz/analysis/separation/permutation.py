@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from featviz.base.errors import FeatvizError
 
-Alternative = Literal["greater", "less", "two-sided"]
-Labels = NDArray[Any]
+_Alternative = Literal["greater", "less", "two-sided"]
+_Labels = NDArray[Any]
 
 _TIE = 1e-12
 """Two statistics this close, relative to the larger, are equal: sums in another order differ."""
@@ -45,13 +45,13 @@ class PermutationTest:
 
 
 def permutation_test(
-    statistic: Callable[[Labels], float],
-    labels: Sequence[Any] | Labels,
-    strata: Sequence[Any] | Labels | None = None,
+    statistic: Callable[[_Labels], float],
+    labels: Sequence[Any] | _Labels,
+    strata: Sequence[Any] | _Labels | None = None,
     *,
     permutations: int = 999,
     seed: int = 0,
-    alternative: Alternative = "greater",
+    alternative: _Alternative = "greater",
 ) -> PermutationTest:
     """Does a statistic of the labels exceed what labels in random order give?
 
@@ -94,11 +94,11 @@ def permutation_test(
 
 def sign_flip_test(
     differences: ArrayLike,
-    blocks: Sequence[Any] | Labels | None = None,
+    blocks: Sequence[Any] | _Labels | None = None,
     *,
     permutations: int = 9999,
     seed: int = 0,
-    alternative: Alternative = "greater",
+    alternative: _Alternative = "greater",
 ) -> PermutationTest:
     """Is the mean of paired differences (N,) above 0, if each could as well have the other sign?
 
@@ -151,7 +151,7 @@ def _p_value(
     given: float,
     others: NDArray[np.float64],
     is_exact: bool,
-    alternative: Alternative,
+    alternative: _Alternative,
     slack: float = 0.0,
 ) -> float:
     # Infinite statistics equal only themselves; their difference would be NaN.
@@ -173,8 +173,8 @@ def _multinomial(labels: list[Any]) -> int:
 
 
 def _random_arrangements(
-    labels: Labels, members: list[NDArray[np.int64]], count: int, seed: int
-) -> Iterator[Labels]:
+    labels: _Labels, members: list[NDArray[np.int64]], count: int, seed: int
+) -> Iterator[_Labels]:
     random = np.random.default_rng(seed)
     for _ in range(count):
         order = labels.copy()
@@ -183,7 +183,7 @@ def _random_arrangements(
         yield order
 
 
-def _all_arrangements(labels: Labels, members: list[NDArray[np.int64]]) -> Iterator[Labels]:
+def _all_arrangements(labels: _Labels, members: list[NDArray[np.int64]]) -> Iterator[_Labels]:
     names, index = np.unique(labels, return_inverse=True)
     codes = index.reshape(-1)
     for parts in itertools.product(*(_orders(codes[rows].tolist()) for rows in members)):

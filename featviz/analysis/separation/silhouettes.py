@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Groups = Sequence[str] | NDArray[Any]
+_Groups = Sequence[str] | NDArray[Any]
 
 _TIE = 1e-12
 
@@ -16,7 +16,7 @@ def distinct_count(vectors: NDArray[np.floating]) -> int:
     return len(np.unique(np.asarray(vectors) + 0.0, axis=0))
 
 
-def silhouettes(distances: NDArray[np.float64], groups: Groups) -> NDArray[np.float64]:
+def silhouettes(distances: NDArray[np.float64], groups: _Groups) -> NDArray[np.float64]:
     """Silhouette (N,) of each sketch, from all distances (N, N): (b - a) / max(a, b), -1 to 1.
 
     a: mean distance to the others of its group; b: the least, over the other groups, of the mean
@@ -32,7 +32,7 @@ def silhouettes(distances: NDArray[np.float64], groups: Groups) -> NDArray[np.fl
     return np.asarray(silhouette_samples(distances, groups, metric="precomputed"))
 
 
-def neighbour_purity(distances: NDArray[np.float64], groups: Groups) -> NDArray[np.float64]:
+def neighbour_purity(distances: NDArray[np.float64], groups: _Groups) -> NDArray[np.float64]:
     """Share (N,) of each sketch's nearest neighbours that are of its group, 0 to 1.
 
     Usually that is one neighbour. Where several are equally near, as identical vectors are, all of
@@ -50,7 +50,7 @@ def neighbour_purity(distances: NDArray[np.float64], groups: Groups) -> NDArray[
     return np.asarray(shares)
 
 
-def purity_by_chance(groups: Groups) -> NDArray[np.float64]:
+def purity_by_chance(groups: _Groups) -> NDArray[np.float64]:
     """Purity (N,) to expect where groups mean nothing: others of the group / all others."""
     groups = np.asarray(groups)
     sizes = (groups[:, None] == groups[None, :]).sum(axis=1)

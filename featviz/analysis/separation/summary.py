@@ -19,7 +19,7 @@ _OVERALL = (
 _TEST_NAMES = {"permanova": "PERMANOVA F", "permdisp": "PERMDISP F", "energy": "energy"}
 
 
-def summary(table: StructureTable) -> str:
+def structure_summary(table: StructureTable) -> str:
     """The main numbers: of each checkpoint a table of layers and one of groups x layers."""
     parts = []
     for name in table.checkpoints:
@@ -46,10 +46,10 @@ def _layer_lines(rows: pd.DataFrame) -> list[list[str]]:
         for measure, metric, _ in _OVERALL:
             value = float(of_layer.at[(measure, metric), "value"])
             whole = measure == "distinct"
-            cells.append(f"{value:.0f}" if whole else number(value))
+            cells.append(f"{value:.0f}" if whole else distance_number(value))
         for name in tests:
             row = of_layer.loc[(name, "euclidean")]
-            cell = number(float(row["value"]))
+            cell = distance_number(float(row["value"]))
             cells.append(cell if cell == "-" else f"{cell} ({_p(float(row['p_holm']))})")
         lines.append(cells)
     return lines
@@ -67,7 +67,7 @@ def _group_lines(table: StructureTable, rows: pd.DataFrame) -> list[list[str]]:
         for layer in layers:
             ratio = float(indexed.at[(group, layer, "ratio", "euclidean"), "value"])
             distinct = float(indexed.at[(group, layer, "distinct", ""), "value"])
-            cells.append(f"{number(ratio)} ({distinct:.0f})")
+            cells.append(f"{distance_number(ratio)} ({distinct:.0f})")
         lines.append(cells)
     return lines
 
@@ -96,7 +96,7 @@ def _legend(table: StructureTable) -> str:
     )
 
 
-def number(value: float) -> str:
+def distance_number(value: float) -> str:
     """Three digits; only what is exactly 0 reads as 0, and - where there is none."""
     if math.isnan(value):
         return "-"

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from featviz.base.provenance import recorded_version
-from featviz.base.table import ALL_GROUPS, Kind, Table
+from featviz.base.table import ALL_GROUPS, ColumnKind, Table
 
-__all__ = ["ALL_GROUPS", "COLUMNS", "TESTS", "StructureTable"]
+__all__ = ["ALL_GROUPS", "STRUCTURE_COLUMNS", "TESTS", "StructureTable"]
 
 TESTS = ("permanova", "permdisp", "energy")
 
@@ -28,7 +28,7 @@ class StructureTable(Table):
 
     noun: ClassVar[str] = "structure table"
     command: ClassVar[str] = "featviz structure"
-    columns: ClassVar[Mapping[str, Kind]] = {
+    columns: ClassVar[Mapping[str, ColumnKind]] = {
         "checkpoint": "text",
         "variant": "text",
         "step": "whole or none",
@@ -64,4 +64,4 @@ class StructureTable(Table):
         )
 
 
-COLUMNS = tuple(StructureTable.columns)
+STRUCTURE_COLUMNS = tuple(StructureTable.columns)

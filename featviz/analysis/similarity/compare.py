@@ -15,10 +15,10 @@ from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
 from featviz.base.progress import track
 from featviz.base.provenance import VERSION, VERSION_KEY
-from featviz.base.table import Kind, Table
+from featviz.base.table import ColumnKind, Table
 
-Measure = Literal["cka", "rsa"]
-MEASURES: tuple[Measure, ...] = get_args(Measure)
+_Measure = Literal["cka", "rsa"]
+SIMILARITY_MEASURES: tuple[_Measure, ...] = get_args(_Measure)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class SimilarityTable(Table):
 
     noun: ClassVar[str] = "similarity table"
     command: ClassVar[str] = "featviz similarity --save-table"
-    columns: ClassVar[Mapping[str, Kind]] = {
+    columns: ClassVar[Mapping[str, ColumnKind]] = {
         "measure": "text",
         "checkpoint_1": "text",
         "layer_1": "text",
@@ -77,7 +77,7 @@ class SimilarityTable(Table):
 
 def compare(
     tables: Sequence[FeatureTable],
-    measure: Measure = "cka",
+    measure: _Measure = "cka",
     layers: Sequence[str] | None = None,
     *,
     metric: Metric = "euclidean",
@@ -89,8 +89,10 @@ def compare(
     several points, an unknown layer, measure or metric, too few sketches, or features that are
     not finite.
     """
-    if measure not in MEASURES:
-        raise FeatvizError(f"unknown measure '{measure}'; there are {', '.join(MEASURES)}")
+    if measure not in SIMILARITY_MEASURES:
+        raise FeatvizError(
+            f"unknown measure '{measure}'; there are {', '.join(SIMILARITY_MEASURES)}"
+        )
     if metric not in METRICS:
         raise FeatvizError(f"unknown metric '{metric}'; there are {', '.join(METRICS)}")
     chosen = [table.select(layers=layers) for table in tables]

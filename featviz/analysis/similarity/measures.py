@@ -13,10 +13,10 @@ from scipy.stats import rankdata
 from featviz.analysis.separation.distances import Metric, distance_matrix, finite_vectors
 from featviz.base.errors import FeatvizError
 
-Vectors = NDArray[np.floating]
+_Vectors = NDArray[np.floating]
 
 
-def linear_cka(first: Vectors, second: Vectors) -> float:
+def linear_cka(first: _Vectors, second: _Vectors) -> float:
     """Debiased linear CKA of vectors (N, C) and (N, D) of the same N sketches, at most 1.
 
     HSIC_1 / sqrt(HSIC_1 HSIC_1) with the unbiased estimator of Song et al. 2012 (J. Mach. Learn.
@@ -28,7 +28,7 @@ def linear_cka(first: Vectors, second: Vectors) -> float:
     return _correlation(centred_gram(first), centred_gram(second))
 
 
-def rsa(first: Vectors, second: Vectors, metric: Metric = "euclidean") -> float:
+def rsa(first: _Vectors, second: _Vectors, metric: Metric = "euclidean") -> float:
     """Spearman correlation, -1 to 1, of the distances of all pairs of sketches in (N, C), (N, D).
 
     Pairs at equal distance share the mean of their ranks; so do all pairs of identical vectors,
@@ -39,7 +39,7 @@ def rsa(first: Vectors, second: Vectors, metric: Metric = "euclidean") -> float:
     return _correlation(centred_ranks(first, metric), centred_ranks(second, metric))
 
 
-def centred_gram(vectors: Vectors) -> NDArray[np.float64]:
+def centred_gram(vectors: _Vectors) -> NDArray[np.float64]:
     """The U-centred Gram matrix (N, N), whose inner products are N (N - 3) times HSIC_1.
 
     Its diagonal is 0 and its rows add up to 0: Székely & Rizzo 2014 (Ann. Stat. 42, 2382-2412,
@@ -61,7 +61,7 @@ def centred_gram(vectors: Vectors) -> NDArray[np.float64]:
     return gram
 
 
-def centred_ranks(vectors: Vectors, metric: Metric) -> NDArray[np.float64]:
+def centred_ranks(vectors: _Vectors, metric: Metric) -> NDArray[np.float64]:
     """Ranks of the distances of all pairs (N (N - 1) / 2,), less their mean; ties share theirs."""
     distances = distance_matrix(vectors, metric)
     if len(distances) < 3:

@@ -113,7 +113,7 @@ def similarity_figure(table: SimilarityTable) -> Figure:
     names = max(_name_widths(table).values()) if _turned(table) else 0.14
     left, right, above = 0.48 + names, 0.75, 0.34
     width = max(left + side + right, 4.4)
-    lines = wrap_caption(caption(table), width)
+    lines = wrap_caption(similarity_caption(table), width)
     below = 0.46 + names + LINE * len(lines)
     height = above + side + below
     figure = Figure(figsize=(width, height))
@@ -135,7 +135,7 @@ def similarity_figure(table: SimilarityTable) -> Figure:
     return figure
 
 
-def caption(table: SimilarityTable) -> str:
+def similarity_caption(table: SimilarityTable) -> str:
     """What the figure shows, as text."""
     metadata = table.metadata
     x, y = metadata["point"]

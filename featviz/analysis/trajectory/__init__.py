@@ -2,7 +2,7 @@
 
 from featviz.analysis.trajectory.edits import EditPairs, edits_out_of_reach
 from featviz.analysis.trajectory.measure import (
-    MEASURES,
+    TRAJECTORY_MEASURES,
     TrajectoryTable,
     measure_trajectory,
     run_name,
@@ -10,7 +10,7 @@ from featviz.analysis.trajectory.measure import (
 from featviz.analysis.trajectory.verdicts import judge_steps, verdicts_table
 
 __all__ = [
-    "MEASURES",
+    "TRAJECTORY_MEASURES",
     "EditPairs",
     "TrajectoryTable",
     "edits_out_of_reach",

@@ -14,11 +14,11 @@ from featviz.analysis.separation.measure import measure_structure
 from featviz.analysis.trajectory.edits import EditPairs
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
-from featviz.base.table import ALL_GROUPS, Kind, Table
+from featviz.base.table import ALL_GROUPS, ColumnKind, Table
 
-LEAKAGE = "leakage"
+_LEAKAGE = "leakage"
 _STRUCTURE = (("ratio", "euclidean"), ("relative within", "euclidean"), ("distinct", ""))
-MEASURES = (*(measure for measure, _ in _STRUCTURE), LEAKAGE)
+TRAJECTORY_MEASURES = (*(measure for measure, _ in _STRUCTURE), _LEAKAGE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class TrajectoryTable(Table):
 
     noun: ClassVar[str] = "trajectory"
     command: ClassVar[str] = "featviz trajectory --save-table"
-    columns: ClassVar[Mapping[str, Kind]] = {
+    columns: ClassVar[Mapping[str, ColumnKind]] = {
         "run": "text",
         "variant": "text",
         "step": "whole",
@@ -56,7 +56,7 @@ class TrajectoryTable(Table):
     def measures(self) -> tuple[str, ...]:
         """Those of MEASURES that were measured anywhere."""
         known = self.rows.loc[self.rows["value"].notna(), "measure"].unique()
-        return tuple(measure for measure in MEASURES if measure in known)
+        return tuple(measure for measure in TRAJECTORY_MEASURES if measure in known)
 
     def curve(self, run: str, layer: str, measure: str) -> pd.DataFrame:
         """The rows of one curve, in order of steps."""
@@ -111,7 +111,7 @@ def measure_trajectory(
             "checkpoint": name,
             "variant": str(table.metadata.get("variant") or ""),
             "layer": layer,
-            "measure": LEAKAGE,
+            "measure": _LEAKAGE,
             **_leakage(regroup(table, merge or {}), layer, edits),
         }
         for name, table in zip(names, chosen, strict=True)

@@ -29,7 +29,7 @@ _VERDICTS = {
 """Marker, colour, and both in words."""
 
 
-def draw_trajectory(table: TrajectoryTable, ax: Axes, run: str, measure: str) -> Axes:
+def _draw_trajectory(table: TrajectoryTable, ax: Axes, run: str, measure: str) -> Axes:
     """One measure of one run over the steps, a curve a layer: dark is shallow, light is deep."""
     layers = table.layers
     colors = mpl.colormaps["viridis"](np.linspace(0.0, 0.88, len(layers)))
@@ -57,7 +57,7 @@ def draw_trajectory(table: TrajectoryTable, ax: Axes, run: str, measure: str) ->
     return ax
 
 
-def draw_verdicts(verdicts: pd.DataFrame, ax: Axes) -> Axes:
+def _draw_verdicts(verdicts: pd.DataFrame, ax: Axes) -> Axes:
     """Verdicts (see `judge_steps`), claims down, steps across: a mark of its own for each kind."""
     names = list(dict.fromkeys(verdicts["claim"]))
     for verdict, (marker, color, _) in _VERDICTS.items():
@@ -93,7 +93,7 @@ def trajectory_figure(table: TrajectoryTable, verdicts: pd.DataFrame | None = No
     left, right, gap, tall, between = 0.5, 0.3, 0.42, 1.5, 0.56
     wide = 1.45
     width = left + columns * wide + (columns - 1) * gap + right
-    lines = wrap_caption(caption(table, verdicts), width)
+    lines = wrap_caption(trajectory_caption(table, verdicts), width)
     judged = 0.0 if verdicts is None else between + 0.14 + tall
     legend = 0.3 * math.ceil(len(table.layers) / max(1, int(width / 0.62)))
     below = 0.42 + legend + LINE * len(lines) + 0.12 + judged
@@ -105,7 +105,7 @@ def trajectory_figure(table: TrajectoryTable, verdicts: pd.DataFrame | None = No
         for column, measure in enumerate(measures):
             x = left + column * (wide + gap)
             ax = figure.add_axes((x / width, bottom / height, wide / width, tall / height))
-            draw_trajectory(table, ax, run, measure)
+            _draw_trajectory(table, ax, run, measure)
             if row == 0:
                 figure.text(x / width, 1 - 0.12 / height, _TITLES[measure], va="top")
             if row == len(runs) - 1:
@@ -116,7 +116,7 @@ def trajectory_figure(table: TrajectoryTable, verdicts: pd.DataFrame | None = No
     if verdicts is not None:
         bottom = below - judged
         wide_open = (width - left - right) / width
-        draw_verdicts(
+        _draw_verdicts(
             verdicts, figure.add_axes((left / width, bottom / height, wide_open, tall / height))
         ).set_xlabel("training step")
         y = (bottom + tall + 0.07) / height
@@ -139,7 +139,7 @@ def trajectory_figure(table: TrajectoryTable, verdicts: pd.DataFrame | None = No
     return figure
 
 
-def caption(table: TrajectoryTable, verdicts: pd.DataFrame | None = None) -> str:
+def trajectory_caption(table: TrajectoryTable, verdicts: pd.DataFrame | None = None) -> str:
     """What the figure shows, as text."""
     x, y = table.metadata["point"]
     leakage = (

@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from featviz.analysis.claims import STUDY, Study, judge
-from featviz.analysis.claims.feature_claims import FINDERS
+from featviz.analysis.claims.feature_claims import FEATURE_FINDERS
 from featviz.analysis.claims.study import BASELINE, MODIFIED
 from featviz.analysis.separation.summary import markdown
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
 from featviz.base.progress import track
 
-VERDICT_COLUMNS = ("step", "claim", "verdict", "why")
-SIGNS = {"holds": "holds", "does not hold": "no", "cannot be judged": "?"}
+_VERDICT_COLUMNS = ("step", "claim", "verdict", "why")
+_SIGNS = {"holds": "holds", "does not hold": "no", "cannot be judged": "?"}
 
 
 def judge_steps(
@@ -53,17 +53,17 @@ def judge_steps(
             raise FeatvizError(
                 f"claims compare one {BASELINE} and one {MODIFIED} network; step {step} has {given}"
             )
-    names = list(dict.fromkeys(claim for claim, _ in FINDERS))
+    names = list(dict.fromkeys(claim for claim, _ in FEATURE_FINDERS))
     rows = []
     for step in track(steps, "judging claims"):
         claims = judge(of[step], study, bases=bases, permutations=permutations, seed=seed)
         rows += [(step, name, claims[name].verdict, claims[name].why) for name in names]
-    return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
+    return pd.DataFrame(rows, columns=list(_VERDICT_COLUMNS))
 
 
 def verdicts_table(verdicts: pd.DataFrame) -> str:
     """Markdown: a row a claim, a column a step."""
-    signs = verdicts.assign(verdict=verdicts["verdict"].map(SIGNS)).pivot(
+    signs = verdicts.assign(verdict=verdicts["verdict"].map(_SIGNS)).pivot(
         index="claim", columns="step", values="verdict"
     )
     lines = [["claim", *(f"step {step}" for step in signs.columns)]]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from featviz.extraction.sparse.layout import Lay, Layout, Shape, lay_out
 from featviz.extraction.sparse.local import LocalVector
-from featviz.extraction.sparse.operations import Convolution, InstanceNorm, Pointwise
+from featviz.extraction.sparse.operations import Convolution, InstanceNormOperation, Pointwise
 from featviz.extraction.sparse.plan import Plan
 from featviz.extraction.sparse.shared import SharedChain
 from featviz.extraction.sparse.windows import BACKGROUND, PADDING, Numbers
@@ -32,7 +32,7 @@ _Cells = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Work:
+class _Work:
     """What an image costs this engine, and what it costs to compute whole maps.
 
     distinct, windows: windows of maps that are computed and all there are. local: convolutions
@@ -109,7 +109,7 @@ class SparseReader:
             self._read_maps(image, vectors)
         return {layer: vectors[layer] for layer in self._plan.targets}
 
-    def work(self, image: Tensor) -> Work:
+    def work(self, image: Tensor) -> _Work:
         """What (C, H, W) costs."""
         around = [vector for entry in self._local.values() for vector in entry]
         local = sum(vector.convolutions for vector in around)
@@ -127,7 +127,7 @@ class SparseReader:
                     rows = len(next(found))
                     distinct += rows
                     sparse += rows * operation.weight.numel()
-        return Work(distinct, windows, local, sparse, dense)
+        return _Work(distinct, windows, local, sparse, dense)
 
     def _read_maps(self, image: Tensor, vectors: dict[str, Tensor]) -> None:
         layout = self._lay(image, self._shape)
@@ -144,7 +144,7 @@ class SparseReader:
                 rows[PADDING] = operation.padding_value
                 source, rows = rows, rows.new_zeros(BACKGROUND + len(windows), operation.outputs)
                 operation.rows(source, _as_index(windows), out=rows[BACKGROUND:])
-            elif isinstance(operation, InstanceNorm):
+            elif isinstance(operation, InstanceNormOperation):
                 operation.apply(rows[BACKGROUND:], _as_index(layout.counts[done][BACKGROUND:]))
             else:
                 rows = operation.function(rows)

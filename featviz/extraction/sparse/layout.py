@@ -21,7 +21,7 @@ from featviz.probing.windows import Window
 
 _MEMORY = 1 << 27
 
-CellIndex = tuple[NDArray[np.int64], NDArray[np.int64]]
+_CellIndex = tuple[NDArray[np.int64], NDArray[np.int64]]
 """(rows, columns) of cells."""
 
 
@@ -149,6 +149,6 @@ def _digest(image: Tensor) -> bytes:
     return hashlib.sha256(content.data).digest() + bytes([len(image) > 1])
 
 
-def _rows_and_columns(cells: Sequence[tuple[int, int]]) -> CellIndex:
+def _rows_and_columns(cells: Sequence[tuple[int, int]]) -> _CellIndex:
     columns, rows = np.array(cells, np.int64).reshape(-1, 2).T
     return rows, columns

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Keys = NDArray[np.int64]
+_Keys = NDArray[np.int64]
 
 _SMALLEST = 1 << 14
 
@@ -16,7 +16,7 @@ class Numbering:
         self._numbers = np.zeros(_SMALLEST, np.int64)
         self._count = 0
 
-    def get(self, keys: Keys) -> NDArray[np.int64]:
+    def get(self, keys: _Keys) -> NDArray[np.int64]:
         """(n,) keys -> their numbers, 0 for unknown ones."""
         last = len(self._keys) - 1
         slots = keys & last
@@ -31,7 +31,7 @@ class Numbering:
             missed, slots = missed[again], slots[again]
         return numbers
 
-    def put(self, keys: Keys, numbers: NDArray[np.int64]) -> None:
+    def put(self, keys: _Keys, numbers: NDArray[np.int64]) -> None:
         """Add keys that are unknown and differ from each other."""
         while 2 * (self._count + len(keys)) > len(self._keys):
             self._grow()

@@ -93,7 +93,7 @@ class Convolution:
 
 
 @dataclass(frozen=True, eq=False)
-class InstanceNorm:
+class InstanceNormOperation:
     """(x - mean) / sqrt(var + eps) over the map, then scale and shift; (channels,) or none."""
 
     eps: float
@@ -145,4 +145,4 @@ class Affine:
         )
 
 
-Operation = Convolution | InstanceNorm | Pointwise
+Operation = Convolution | InstanceNormOperation | Pointwise

@@ -9,22 +9,22 @@ from typing import TypeVar
 
 import torch
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _MOST_WORKERS = 16
 
 
 def in_parallel(
-    read: Callable[[Item], Result], items: Iterable[Item]
-) -> Generator[tuple[Item, Result], None, None]:
+    read: Callable[[_Item], _Result], items: Iterable[_Item]
+) -> Generator[tuple[_Item, _Result], None, None]:
     """Each item with what `read` makes of it, in order; as many at a time as torch has threads.
 
     Every call of `read` has one thread, so that its result does not depend on how many there are.
     So has the caller until the end; who stops earlier has to close the iterator. At most one item
     more than the calls that run is taken ahead.
     """
-    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    waiting: deque[tuple[_Item, Future[_Result]]] = deque()
     with _one_thread() as threads:
         workers = min(threads, _MOST_WORKERS)
         pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
@@ -75,6 +75,6 @@ def _one_thread() -> Iterator[int]:
             _Threads.callers -= 1
 
 
-def _without_gradients(read: Callable[[Item], Result], item: Item) -> Result:
+def _without_gradients(read: Callable[[_Item], _Result], item: _Item) -> _Result:
     with torch.inference_mode():
         return read(item)

@@ -17,7 +17,7 @@ from featviz.base.errors import FeatvizError
 from featviz.extraction.sparse.operations import (
     Affine,
     Convolution,
-    InstanceNorm,
+    InstanceNormOperation,
     Operation,
     Pointwise,
 )
@@ -49,7 +49,7 @@ class Plan:
     def local_end(self) -> int:
         """How many operations come before the first statistic over the whole map."""
         for index, operation in enumerate(self.operations):
-            if isinstance(operation, InstanceNorm):
+            if isinstance(operation, InstanceNormOperation):
                 return index
         return len(self.operations)
 
@@ -249,7 +249,7 @@ def _as_operation(module: Any, pad: _Padding | None) -> Operation | None:
         return _as_convolution(module, pad)
     if forward in (nn.InstanceNorm2d.forward, OwnInstanceNorm.forward):
         if not module.track_running_stats:
-            return InstanceNorm(module.eps, _values(module.weight), _values(module.bias))
+            return InstanceNormOperation(module.eps, _values(module.weight), _values(module.bias))
         return _as_affine(module)
     if forward is nn.BatchNorm2d.forward:
         if module.running_mean is None:

@@ -51,7 +51,7 @@ class GeneratorArchitecture:
         return int(2 ** (self.downsamplings + self.enhancers))
 
 
-def one_enhancer_less(architecture: GeneratorArchitecture) -> GeneratorArchitecture:
+def _one_enhancer_less(architecture: GeneratorArchitecture) -> GeneratorArchitecture:
     """What a local enhancer is built around: trained at half the size, its width is twice as much.
 
     Raises FeatvizError for an architecture without enhancers.
@@ -155,7 +155,7 @@ class LocalEnhancer(nn.Module):
         levels = architecture.enhancers
         coarse = architecture
         for _ in range(levels):
-            coarse = one_enhancer_less(coarse)
+            coarse = _one_enhancer_less(coarse)
         self.global_generator = GlobalGenerator(coarse)
         # G1's own output layer has no part in the enhanced image.
         self.global_generator.output = nn.Identity()
@@ -177,7 +177,7 @@ class LocalEnhancer(nn.Module):
         Its output layer has no place here; all else then computes the same features. Raises
         FeatvizError if it is of another architecture.
         """
-        given, expected = coarse.architecture, one_enhancer_less(self.architecture)
+        given, expected = coarse.architecture, _one_enhancer_less(self.architecture)
         if given != expected:
             raise FeatvizError(f"a generator of one enhancer less is {expected}; given {given}")
         state = coarse.state_dict()

@@ -12,7 +12,7 @@ from featviz.base.errors import FeatvizError
 
 Norm = Literal["instance", "instance-affine", "none"]
 
-NORMS: tuple[Norm, ...] = get_args(Norm)
+_NORMS: tuple[Norm, ...] = get_args(Norm)
 
 _FEW = 1024
 
@@ -170,4 +170,4 @@ def normalization(name: Norm, channels: int) -> nn.Module:
         case "none":
             return nn.Identity()
         case _:
-            raise FeatvizError(f"unknown normalisation '{name}'; there are {', '.join(NORMS)}")
+            raise FeatvizError(f"unknown normalisation '{name}'; there are {', '.join(_NORMS)}")

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from featviz.base.assets import ASSETS, asset_files, sha256_of
 from featviz.base.errors import FeatvizError, one_line
 
-FEATURE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+_FEATURE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 _STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 1))
 """Channels and convolutions of each stage up to relu5_1 (Simonyan and Zisserman 2015, table 1)."""

@@ -17,10 +17,10 @@ from featviz.generators.networks.discriminators import DiscriminatorArchitecture
 from featviz.generators.networks.generators import GeneratorArchitecture
 from featviz.generators.networks.normalization import Norm
 
-Kind = Literal["generator", "discriminator"]
+_Kind = Literal["generator", "discriminator"]
 
 
-def kind_of(state: Mapping[str, Tensor]) -> Kind:
+def kind_of(state: Mapping[str, Tensor]) -> _Kind:
     """Whether a pix2pixHD state dict holds a generator or a discriminator."""
     if any(re.match(r"(scale\d+_layer\d+|layer\d+)\.", key) for key in state):
         return "discriminator"

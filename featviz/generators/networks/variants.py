@@ -4,7 +4,7 @@ import re
 
 from featviz.base.errors import FeatvizError
 
-VARIANTS = ("baseline", "modified", "no-norm")
+_VARIANTS = ("baseline", "modified", "no-norm")
 
 _FIRST = re.compile(r"no-norm-first-(\d+)")
 
@@ -16,9 +16,9 @@ def layers_without_norm(variant: str, layers: int) -> int:
     them; "no-norm-first-N": the first N.
     """
     match = _FIRST.fullmatch(variant)
-    if match is None and variant not in VARIANTS:
+    if match is None and variant not in _VARIANTS:
         raise FeatvizError(
-            f"unknown variant '{variant}'; there are {', '.join(VARIANTS)} and no-norm-first-N"
+            f"unknown variant '{variant}'; there are {', '.join(_VARIANTS)} and no-norm-first-N"
         )
     counts = {"baseline": 0, "modified": 2, "no-norm": layers}
     count = int(match[1]) if match else counts[variant]

@@ -11,19 +11,19 @@ from featviz.studio.context import (
     Here,
     Identifier,
     Limit,
-    Size,
+    PictureSize,
     Studio,
     picture_response,
 )
 from featviz.studio.gallery import list_drawings
 from featviz.studio.start_sketch import StartSketch
-from featviz.studio.steps import Contents
+from featviz.studio.steps import SheetContents
 from featviz.studio.tables import Author
 
-routes = APIRouter()
+drawing_routes = APIRouter()
 
 
-@routes.put("/api/drawings/{identifier}")
+@drawing_routes.put("/api/drawings/{identifier}")
 def create_drawing(
     studio: Here,
     author: Current,
@@ -42,14 +42,14 @@ def create_drawing(
     return documents.drawing_document(contents, studio.starts)
 
 
-@routes.get("/api/drawings/{identifier}")
+@drawing_routes.get("/api/drawings/{identifier}")
 def get_drawing(studio: Here, author: Current, identifier: Identifier) -> dict[str, Any]:
     """A drawing with all its strokes and steps."""
     contents = studio.store.drawing(author.id, identifier)
     return documents.drawing_document(contents, studio.starts)
 
 
-@routes.post("/api/drawings/{identifier}/events")
+@drawing_routes.post("/api/drawings/{identifier}/events")
 def append_events(
     studio: Here, author: Current, identifier: Identifier, wanted: messages.EventsRequest
 ) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def append_events(
     return {"revision": state.revision, "last": state.last, "stored": state.stored}
 
 
-@routes.get("/api/drawings")
+@drawing_routes.get("/api/drawings")
 def get_drawings(
     studio: Here,
     author: Current,
@@ -71,12 +71,12 @@ def get_drawings(
     return documents.drawings_document(page, studio.starts)
 
 
-@routes.get("/api/drawings/{identifier}/picture.png")
+@drawing_routes.get("/api/drawings/{identifier}/picture.png")
 def get_drawing_picture(
     studio: Here,
     author: Current,
     identifier: Identifier,
-    size: Size = 128,
+    size: PictureSize = 128,
     revision: Annotated[int | None, Query(ge=0)] = None,
 ) -> Response:
     """A drawing, now or after so many steps."""
@@ -86,13 +86,13 @@ def get_drawing_picture(
     )
 
 
-@routes.delete("/api/drawings/{identifier}")
+@drawing_routes.delete("/api/drawings/{identifier}")
 def delete_drawing(studio: Here, author: Current, identifier: Identifier) -> dict[str, Any]:
     """Put a drawing aside."""
     return _put_aside(studio, author, identifier, True)
 
 
-@routes.post("/api/drawings/{identifier}/restore")
+@drawing_routes.post("/api/drawings/{identifier}/restore")
 def restore_drawing(studio: Here, author: Current, identifier: Identifier) -> dict[str, Any]:
     """Take a drawing back."""
     return _put_aside(studio, author, identifier, False)
@@ -107,7 +107,7 @@ def _put_aside(studio: Studio, author: Author, identifier: str, deleted: bool) -
     }
 
 
-def _points_at(contents: Contents, revision: int | None) -> list[tuple[float, ...]]:
+def _points_at(contents: SheetContents, revision: int | None) -> list[tuple[float, ...]]:
     strokes = (
         contents.at(revision)
         if revision is not None

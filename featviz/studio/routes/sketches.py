@@ -20,7 +20,7 @@ from featviz.studio.context import (
     Here,
     Identifier,
     Limit,
-    Size,
+    PictureSize,
     Studio,
     Text,
     picture_response,
@@ -30,12 +30,12 @@ from featviz.studio.exporting import export_sketches
 from featviz.studio.gallery import Order, SketchFilter, facets, list_sketches
 from featviz.studio.problems import StudioError
 from featviz.studio.rasters import png
-from featviz.studio.tables import Author, Sketch
+from featviz.studio.tables import Author, SketchRecord
 
-routes = APIRouter()
+sketch_routes = APIRouter()
 
 
-@routes.put("/api/sketches/{identifier}")
+@sketch_routes.put("/api/sketches/{identifier}")
 def save_sketch(
     studio: Here,
     author: Current,
@@ -51,7 +51,7 @@ def save_sketch(
     return {"sketch": _summary(studio, sketch, author)}
 
 
-@routes.get("/api/sketches")
+@sketch_routes.get("/api/sketches")
 def get_sketches(
     studio: Here,
     author: Current,
@@ -87,16 +87,16 @@ def get_sketches(
     return documents.gallery_document(page, facets(database), author.id, studio.starts)
 
 
-@routes.get("/api/sketches/{identifier}")
+@sketch_routes.get("/api/sketches/{identifier}")
 def get_sketch(studio: Here, author: Current, identifier: Identifier) -> dict[str, Any]:
     """A sketch and its strokes."""
     sketch = studio.store.sketch(identifier)
     return {"sketch": _summary(studio, sketch, author), "strokes": sketch.strokes or []}
 
 
-@routes.get("/api/sketches/{identifier}/picture.png")
+@sketch_routes.get("/api/sketches/{identifier}/picture.png")
 def get_sketch_picture(
-    studio: Here, _: Current, identifier: Identifier, size: Size = 128
+    studio: Here, _: Current, identifier: Identifier, size: PictureSize = 128
 ) -> Response:
     """A sketch as a picture."""
     sketch = studio.store.sketch(identifier)
@@ -105,21 +105,21 @@ def get_sketch_picture(
     return picture_response(studio, [tuple(s["points"]) for s in sketch.strokes], size, FOREVER)
 
 
-@routes.delete("/api/sketches/{identifier}")
+@sketch_routes.delete("/api/sketches/{identifier}")
 def delete_sketch(studio: Here, author: Current, identifier: Identifier) -> dict[str, Any]:
     """Take one's own sketch out of the gallery."""
     sketch = studio.store.delete_sketch(author.id, identifier, True)
     return {"sketch": _summary(studio, sketch, author)}
 
 
-@routes.post("/api/sketches/{identifier}/restore")
+@sketch_routes.post("/api/sketches/{identifier}/restore")
 def restore_sketch(studio: Here, author: Current, identifier: Identifier) -> dict[str, Any]:
     """Put one's own sketch back."""
     sketch = studio.store.delete_sketch(author.id, identifier, False)
     return {"sketch": _summary(studio, sketch, author)}
 
 
-@routes.get("/api/export.zip")
+@sketch_routes.get("/api/export.zip")
 def get_export(studio: Here, author: Current, group: Text = None) -> Response:
     """The saved sketches as a sketch set, zipped."""
     studio.exports.take(author.id)
@@ -131,7 +131,7 @@ def get_export(studio: Here, author: Current, group: Text = None) -> Response:
     return Response(data, media_type="application/zip", headers=name)
 
 
-def pixels_of(sketch: Sketch) -> NDArray[np.uint8]:
+def pixels_of(sketch: SketchRecord) -> NDArray[np.uint8]:
     """The pixels (512, 512) of a sketch that was imported as a picture."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"sketch{sketch.suffix}"
@@ -139,7 +139,7 @@ def pixels_of(sketch: Sketch) -> NDArray[np.uint8]:
         return read_sketch(path, CANVAS, f"sketch {sketch.label}")
 
 
-def _summary(studio: Studio, sketch: Sketch, author: Author) -> dict[str, Any]:
+def _summary(studio: Studio, sketch: SketchRecord, author: Author) -> dict[str, Any]:
     base = studio.store.sketch(sketch.base_id) if sketch.base_id else None
     nickname = studio.store.nickname(sketch.author_id)
     return documents.sketch_summary(sketch, nickname, base, author.id, studio.starts)

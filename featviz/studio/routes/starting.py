@@ -10,35 +10,35 @@ from featviz.base.points import PROBE_POINT
 from featviz.base.provenance import VERSION
 from featviz.sketches.drawing import CANVAS, STROKE_WIDTH
 from featviz.studio import messages
-from featviz.studio.context import FOREVER, Here, Size, Studio, current_author
+from featviz.studio.context import FOREVER, Here, PictureSize, Studio, current_author
 from featviz.studio.rasters import png
 
 # Who asks does not matter here, only that there is a session.
-routes = APIRouter(dependencies=[Depends(current_author)])
+starting_routes = APIRouter(dependencies=[Depends(current_author)])
 
 PAGE_VERSION = "1"
 
 
-@routes.get("/api/config")
+@starting_routes.get("/api/config")
 def get_config(studio: Here) -> dict[str, Any]:
     """Checkpoints, groups, limits."""
     return _config(studio)
 
 
-@routes.get("/api/mean-face.png")
+@starting_routes.get("/api/mean-face.png")
 def get_mean_face() -> Response:
     """The mean face, to draw on."""
     data = files("featviz.studio").joinpath("mean-face.png").read_bytes()
     return Response(data, media_type="image/png", headers=FOREVER)
 
 
-@routes.get("/api/start")
+@starting_routes.get("/api/start")
 def list_start_sketches(studio: Here) -> dict[str, Any]:
     """The sketches to start from."""
     return {"sketches": [studio.starts.entry(number) for number in range(len(studio.starts))]}
 
 
-@routes.get("/api/start/{number}")
+@starting_routes.get("/api/start/{number}")
 def get_start_sketch(studio: Here, number: int) -> dict[str, Any]:
     """One of them, with its strokes."""
     entry = studio.starts.entry(number)
@@ -49,8 +49,8 @@ def get_start_sketch(studio: Here, number: int) -> dict[str, Any]:
     }
 
 
-@routes.get("/api/start/{number}/picture.png")
-def get_start_picture(studio: Here, number: int, size: Size = 128) -> Response:
+@starting_routes.get("/api/start/{number}/picture.png")
+def get_start_picture(studio: Here, number: int, size: PictureSize = 128) -> Response:
     """One of them as a picture."""
     # Under the same number another set has another sketch.
     image = studio.starts.image(number)

@@ -13,7 +13,7 @@ from featviz.base.errors import FeatvizError
 def test_all_fourteen_claims_are_defined_and_every_part_is_measured():
     assert list(SAYS) == [f"C{number}" for number in range(1, 15)]
     parts = [(one.claim, one.part) for one in DEFINITIONS]
-    assert parts == list(features.FINDERS) + list(images.FINDERS)
+    assert parts == list(features.FEATURE_FINDERS) + list(images.IMAGE_FINDERS)
     for name in SAYS:
         assert any(one.decides for one in definitions_of(name))
 

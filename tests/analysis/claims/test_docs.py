@@ -4,7 +4,7 @@ from typing import get_args
 
 from featviz.analysis.claims.claim import Verdict
 from featviz.analysis.claims.definitions import DEFINITIONS, SAYS
-from featviz.commands.claims import Claims
+from featviz.commands.claims import ClaimsCommand
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "claims.md"
 
@@ -25,7 +25,7 @@ def test_every_claim_has_a_section_with_its_parts_and_their_thresholds():
 
 
 def test_the_page_tells_the_defaults_that_there_are():
-    text, command = DOCUMENT.read_text("utf-8"), Claims()
+    text, command = DOCUMENT.read_text("utf-8"), ClaimsCommand()
     for option in ("data", "count", "sketches", "edits", "permutations", "seed"):
         row = next(line for line in text.splitlines() if f"`--{option.replace('_', '-')}`" in line)
         assert re.search(rf"\b{getattr(command, option)}\b", row), option

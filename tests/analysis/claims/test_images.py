@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from featviz.analysis.claims.claim import Finding
-from featviz.analysis.claims.image_claims import FINDERS, image_findings
+from featviz.analysis.claims.image_claims import IMAGE_FINDERS, image_findings
 from featviz.analysis.claims.image_measures import CONDITIONS, ImageMeasures
 from featviz.analysis.claims.judging import draw_verdicts
 from featviz.analysis.claims.paired_tests import OVER_BASES
@@ -119,7 +119,7 @@ FALSE = {
 
 
 def test_every_part_of_c10_to_c14_has_measures_that_make_it_false():
-    assert set(FALSE) == set(FINDERS)
+    assert set(FALSE) == set(IMAGE_FINDERS)
 
 
 @pytest.mark.parametrize("name", FALSE, ids=" ".join)
@@ -131,7 +131,7 @@ def test_a_part_does_not_hold_where_its_words_are_false(name):
 def test_networks_exchanged_at_random_are_not_told_apart():
     """Each pair's images go to one network or the other by the toss of a coin."""
     found = measures()
-    p_values = {part: [] for part in FINDERS if part[0] in {"C12", "C14"}}
+    p_values = {part: [] for part in IMAGE_FINDERS if part[0] in {"C12", "C14"}}
     for seed in range(25):
         swap = np.random.default_rng(seed).random(PAIRS) < 0.5
         table = found.pairs.copy()
@@ -161,7 +161,7 @@ def image_findings_of(found, part) -> Finding:
     from featviz.analysis.claims.image_evidence import Images
     from featviz.analysis.claims.paired_tests import Randomness
 
-    return FINDERS[part](Images(found, Randomness(49)))
+    return IMAGE_FINDERS[part](Images(found, Randomness(49)))
 
 
 def test_without_pairs_only_the_edits_are_judged():

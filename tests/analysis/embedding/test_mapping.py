@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist, pdist
 
 from featviz.analysis.embedding import (
-    COLUMNS,
+    EMBEDDING_COLUMNS,
     METHODS,
     effective_perplexity,
     embed,
@@ -331,7 +331,7 @@ def test_an_embedding_survives_its_file(iris: FeatureTable, tmp_path: Path) -> N
     pd.testing.assert_frame_equal(again.frame, table.frame, check_dtype=False)
     assert again.metadata == table.metadata
     raw = pq.read_table(tmp_path / "map.parquet")
-    assert tuple(raw.column_names) == COLUMNS
+    assert tuple(raw.column_names) == EMBEDDING_COLUMNS
     assert json.loads(raw.schema.metadata[b"featviz"])["seed"] == 4
 
 

@@ -27,9 +27,9 @@ from featviz.analysis.embedding import (
     read_embedding,
     seed_spread,
 )
+from featviz.analysis.embedding.captions import embedding_caption
 from featviz.analysis.embedding.plots import (
     GROUP_STYLE,
-    caption,
     distances,
     draw_embedding,
     draw_legend,
@@ -186,7 +186,7 @@ def test_lines_lead_from_each_point_to_its_places_by_other_seeds(seeds: Embeddin
 
 
 def test_the_caption_tells_what_the_seeds_came_to(seeds: EmbeddingTable) -> None:
-    text, facts = caption(seeds), seeds.panels[0]["seeds"]
+    text, facts = embedding_caption(seeds), seeds.panels[0]["seeds"]
     divergence = facts["kl_divergence"]
     for fact in (
         "Seeds 0 to 2, which differ in the start's jitter",
@@ -208,7 +208,7 @@ def test_the_caption_tells_what_the_seeds_came_to(seeds: EmbeddingTable) -> None
     ],
 )
 def test_the_caption_tells_method_and_settings(method: str, facts: list[str]) -> None:
-    text = caption(embed(wine_table("one"), method))
+    text = embedding_caption(embed(wine_table("one"), method))
     for fact in [*facts, "trustworthiness 0.", "continuity 0.", "15 neighbours, 1 is perfect"]:
         assert fact in text
 
@@ -216,10 +216,12 @@ def test_the_caption_tells_method_and_settings(method: str, facts: list[str]) ->
 def test_the_caption_tells_lowered_neighbours_and_pieces() -> None:
     table = wine_table("one").select(groups=["G1"])
     panel = embed(table, "isomap", neighbours=400)
-    assert "35 neighbours" in caption(panel)
-    assert "lowered to all others there are" in caption(panel)
+    assert "35 neighbours" in embedding_caption(panel)
+    assert "lowered to all others there are" in embedding_caption(panel)
     far = table.vectors["L0"] + np.where(np.arange(36) < 18, 0, 1e3)[:, None].astype(np.float32)
-    assert "2 pieces" in caption(embed(replace(table, vectors={"L0": far}), "isomap", neighbours=5))
+    assert "2 pieces" in embedding_caption(
+        embed(replace(table, vectors={"L0": far}), "isomap", neighbours=5)
+    )
 
 
 def test_maps_in_units_of_the_vectors_share_a_scale_and_others_have_no_ticks() -> None:
@@ -330,7 +332,7 @@ def test_two_distinct_vectors_can_be_drawn() -> None:
 
 
 def test_the_caption_tells_how_the_map_was_made(tsne: EmbeddingTable) -> None:
-    text = caption(tsne)
+    text = embedding_caption(tsne)
     divergence = tsne.panels[0]["kl_divergence"]
     for fact in ("perplexity 15", f"L0: KL {divergence:.3f}", "seed 0", "one (01234567)"):
         assert fact in text
@@ -339,16 +341,16 @@ def test_the_caption_tells_how_the_map_was_made(tsne: EmbeddingTable) -> None:
 
 def test_the_caption_tells_interpolated_repulsion(tsne: EmbeddingTable) -> None:
     panels = [{**tsne.panels[0], "repulsion": "interpolated"}, tsne.panels[1]]
-    text = caption(replace(tsne, metadata={**tsne.metadata, "panels": panels}))
+    text = embedding_caption(replace(tsne, metadata={**tsne.metadata, "panels": panels}))
     assert f"L0: repulsion interpolated, KL {panels[0]['kl_divergence']:.3f}" in text
     assert "exact" not in text
-    assert "perplexity 15, exact" in caption(tsne)
+    assert "perplexity 15, exact" in embedding_caption(tsne)
 
 
 def test_the_caption_tells_a_lowered_perplexity() -> None:
     table = wine_table("one").select(groups=["G1", "G8", "G11"])
     # 36 wines of G1 and the one that G8 and G11 share: (37 - 1) / 3.
-    text = caption(embed(table, "tsne"))
+    text = embedding_caption(embed(table, "tsne"))
     assert "perplexity 12.0, KL" in text
     assert "lowered" in text
 

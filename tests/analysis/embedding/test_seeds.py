@@ -17,7 +17,7 @@ from featviz.analysis.embedding import (
     spread_table,
     write_embedding,
 )
-from featviz.analysis.embedding.seeds import align, spread
+from featviz.analysis.embedding.seeds import align_maps, spread
 from featviz.analysis.embedding.starts import shared_starts
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
@@ -59,12 +59,12 @@ def test_aligning_undoes_every_movement_and_scaling(rng: np.random.Generator) ->
     turn = np.linalg.qr(rng.normal(size=(2, 2)))[0]
     for mirror in (1, -1):
         moved = 3 * reference @ turn * [1, mirror] + [5, -2]
-        np.testing.assert_allclose(align(moved, reference), reference, atol=1e-12)
+        np.testing.assert_allclose(align_maps(moved, reference), reference, atol=1e-12)
 
 
 def test_aligned_maps_are_as_near_as_scipy_brings_them(rng: np.random.Generator) -> None:
     one, other = rng.normal(size=(2, 30, 2))
-    left = ((align(one, other) - other) ** 2).sum() / ((other - other.mean(axis=0)) ** 2).sum()
+    left = ((align_maps(one, other) - other) ** 2).sum() / ((other - other.mean(axis=0)) ** 2).sum()
     assert left == pytest.approx(procrustes(other, one)[2])
 
 

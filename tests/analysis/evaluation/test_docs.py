@@ -3,8 +3,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from featviz.analysis.evaluation.table import COLUMNS, write_evaluation
-from featviz.commands.evaluate import Evaluate
+from featviz.analysis.evaluation.table import EVALUATION_COLUMNS, write_evaluation
+from featviz.commands.evaluate import EvaluateCommand
 from featviz.faces.pairs import write_pairs
 from tests.analysis.evaluation.conftest import made_up_table
 
@@ -29,8 +29,8 @@ def test_the_python_of_the_evaluation_page_runs(
 
 def test_the_page_tells_the_defaults_and_columns_that_there_are():
     text = DOCUMENT.read_text("utf-8")
-    command = Evaluate(())
+    command = EvaluateCommand(())
     for option in ("count", "moved_count", "margin", "lpips_size", "seed"):
         row = next(line for line in text.splitlines() if f"`--{option.replace('_', '-')}`" in line)
         assert f"{getattr(command, option):g}" in row
-    assert all(f"`{column}`" in text for column in COLUMNS)
+    assert all(f"`{column}`" in text for column in EVALUATION_COLUMNS)

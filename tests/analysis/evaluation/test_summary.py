@@ -1,6 +1,6 @@
 import pytest
 
-from featviz.analysis.evaluation.summary import aligned, summary
+from featviz.analysis.evaluation.summary import aligned, evaluation_summary
 from tests.analysis.evaluation.conftest import made_up_table
 
 
@@ -13,7 +13,7 @@ def cells(text, *starts):
 
 def test_every_number_stands_below_its_title_and_beside_its_checkpoint():
     table = made_up_table()
-    text = summary(table)
+    text = evaluation_summary(table)
     titles, rows = cells(text, "LPIPS", "SSIM")
     assert titles == ["LPIPS", "SSIM", "PSNR,", "dB", "kernel", "dist."]
     for name, line in zip(("first", "second"), rows, strict=True):
@@ -35,17 +35,17 @@ def test_every_number_stands_below_its_title_and_beside_its_checkpoint():
 
 
 def test_what_was_not_measured_is_a_dash_and_no_table():
-    _, rows = cells(summary(made_up_table()), "eyes", "G1")
+    _, rows = cells(evaluation_summary(made_up_table()), "eyes", "G1")
     assert [line.split()[2] for line in rows] == ["-", "-"]
-    text = summary(made_up_table(parts=["locality"]))
+    text = evaluation_summary(made_up_table(parts=["locality"]))
     assert text.startswith("Edit locality")
     assert "Quality" not in text and "robustness" not in text
 
 
 @pytest.mark.parametrize("part", ["quality", "locality", "robustness"])
 def test_a_part_alone_reads_as_it_does_among_others(part):
-    whole = summary(made_up_table())
-    assert summary(made_up_table(parts=[part])) in whole
+    whole = evaluation_summary(made_up_table())
+    assert evaluation_summary(made_up_table(parts=[part])) in whole
 
 
 def test_columns_are_aligned():

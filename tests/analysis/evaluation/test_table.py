@@ -5,12 +5,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from featviz.analysis.evaluation.table import COLUMNS, EvaluationTable, write_evaluation
+from featviz.analysis.evaluation.table import EVALUATION_COLUMNS, EvaluationTable, write_evaluation
 from featviz.base.errors import FeatvizError
 from tests.analysis.evaluation.conftest import made_up_table
 
 NUMBERS = ["amount", "value", "standard_error", "count"]
-WORDS = [column for column in COLUMNS if column not in NUMBERS]
+WORDS = [column for column in EVALUATION_COLUMNS if column not in NUMBERS]
 
 
 def assert_same(rows, again):

@@ -22,7 +22,7 @@ from featviz.analysis.leakage import (
     summarize,
     write_maps,
 )
-from featviz.analysis.leakage.summary import number
+from featviz.analysis.leakage.summary import change_number
 from featviz.base.errors import FeatvizError
 from featviz.generators.checkpoint_files import load_generator
 from tests.analysis.leakage.test_table import table
@@ -81,7 +81,7 @@ def test_the_maps_of_the_shown_edit_are_drawn_as_they_were_measured(make, shippe
     told = [ax.get_xlabel() for ax in figure.axes if ax.get_xlabel()]
     rows = found.table.values(sketch=sketch)
     expected = [
-        "all in reach" if np.isnan(value) else f"out: {number(value)}"
+        "all in reach" if np.isnan(value) else f"out: {change_number(value)}"
         for mode in ("free", "all")
         for value in rows[rows["mode"] == mode]["outside_reach"]
     ]

@@ -3,8 +3,8 @@ import math
 import pandas as pd
 import pytest
 
-from featviz.analysis.leakage import LeakageTable, summarize, summary
-from featviz.analysis.leakage.summary import number, percent, through_statistics
+from featviz.analysis.leakage import LeakageTable, leakage_summary, summarize
+from featviz.analysis.leakage.summary import change_number, percent, through_statistics
 from tests.analysis.leakage.test_table import METADATA, rows
 
 
@@ -39,7 +39,7 @@ def test_the_share_through_statistics_is_what_is_gone_when_they_are_held():
 
 
 def test_a_summary_shows_each_checkpoint_by_layer_and_by_mode():
-    text = summary(LeakageTable(rows(), METADATA))
+    text = leakage_summary(LeakageTable(rows(), METADATA))
     lines = [line.split() for line in text.splitlines()]
     assert "at most 3 edits a group" in text
     half, quarter = "0.5000", "0.2500"
@@ -49,12 +49,14 @@ def test_a_summary_shows_each_checkpoint_by_layer_and_by_mode():
 
 
 def test_a_summary_says_when_nothing_is_known_of_eyes():
-    assert "Of eyes nothing is known" not in summary(LeakageTable(rows(), METADATA))
-    assert "Of eyes nothing is known" in summary(LeakageTable(rows(eyes=math.nan), METADATA))
+    assert "Of eyes nothing is known" not in leakage_summary(LeakageTable(rows(), METADATA))
+    assert "Of eyes nothing is known" in leakage_summary(
+        LeakageTable(rows(eyes=math.nan), METADATA)
+    )
 
 
 def test_zero_and_all_are_written_only_where_they_are_exact():
-    assert [number(x) for x in (0, 1e-9, 0.25, math.nan)] == ["0", "1.0e-09", "0.2500", "-"]
+    assert [change_number(x) for x in (0, 1e-9, 0.25, math.nan)] == ["0", "1.0e-09", "0.2500", "-"]
     assert [percent(x) for x in (0, 1, 0.5, math.nan)] == ["0 %", "100 %", "50 %", "-"]
     assert percent(1e-5) == "0.001 %"
     assert percent(0.99999) == "99.9990 %"

@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from featviz.analysis.leakage import LeakageTable, join_leakage, read_leakage, write_leakage
-from featviz.analysis.leakage.table import COLUMNS, NUMBERS
+from featviz.analysis.leakage.table import LEAKAGE_COLUMNS, NUMBERS
 from featviz.base.errors import FeatvizError
 
 METADATA = {
@@ -22,7 +22,7 @@ def rows(checkpoint="modified", eyes=0.25):
         for layer in ("L0", "image")
     ]
     values = dict.fromkeys(NUMBERS, 0.5) | {"eyes": eyes, "point_in_reach": False}
-    return pd.DataFrame([(*key, *values.values()) for key in keys], columns=list(COLUMNS))
+    return pd.DataFrame([(*key, *values.values()) for key in keys], columns=list(LEAKAGE_COLUMNS))
 
 
 def table(checkpoint="modified", **changes):

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import numpy as np
 
-from featviz.analysis.separation.table import COLUMNS
+from featviz.analysis.separation.table import STRUCTURE_COLUMNS
 from featviz.analysis.trajectory import TrajectoryTable
-from featviz.analysis.trajectory.measure import MEASURES
+from featviz.analysis.trajectory.measure import TRAJECTORY_MEASURES
 from featviz.base.feature_table import write_features
-from featviz.commands.structure import Structure
+from featviz.commands.structure import StructureCommand
 
 from .test_measure import feature_table, measure_structure
 
@@ -31,11 +31,16 @@ def test_the_page_tells_the_measures_columns_and_defaults_that_there_are(rng) ->
     measured = measure_structure(
         [feature_table("aabb", {"L0": rng.normal(size=(4, 3))})], permutations=9
     )
-    for name in {*COLUMNS, *TrajectoryTable.columns, *MEASURES, *measured.rows["measure"]}:
+    for name in {
+        *STRUCTURE_COLUMNS,
+        *TrajectoryTable.columns,
+        *TRAJECTORY_MEASURES,
+        *measured.rows["measure"],
+    }:
         assert f"`{name}`" in text, name
     for option in ("permutations", "seed"):
         row = next(line for line in text.splitlines() if f"`--{option}`" in line)
-        assert f"{getattr(Structure(()), option)}" in row
+        assert f"{getattr(StructureCommand(()), option)}" in row
 
 
 def test_the_pages_with_numbers_are_what_the_command_prints() -> None:

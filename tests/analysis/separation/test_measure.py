@@ -8,8 +8,8 @@ from sklearn.metrics import silhouette_score
 from featviz.analysis.separation import distance_matrix, distances_of_groups, holm
 from featviz.analysis.separation.groups import parse_merge, regroup
 from featviz.analysis.separation.measure import measure_structure
-from featviz.analysis.separation.summary import summary
-from featviz.analysis.separation.table import COLUMNS, TESTS
+from featviz.analysis.separation.summary import structure_summary
+from featviz.analysis.separation.table import STRUCTURE_COLUMNS, TESTS
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
 
@@ -38,7 +38,7 @@ def iris() -> FeatureTable:
 def test_a_table_holds_what_the_functions_measure(iris) -> None:
     table = measure_structure([iris], permutations=99)
     vectors, groups = iris.vectors["L1"].astype(float), iris.rows["group"].to_numpy()
-    assert list(table.rows.columns) == list(COLUMNS)
+    assert list(table.rows.columns) == list(STRUCTURE_COLUMNS)
     assert table.layers == ("L0", "L1")
     overall = {"layer": "L1", "group": "all", "metric": "euclidean"}
     assert table.value(**overall, measure="silhouette") == pytest.approx(
@@ -147,7 +147,9 @@ def test_merges_are_read_as_typed() -> None:
 
 def test_the_summary_shows_zero_only_for_exactly_zero(iris) -> None:
     vectors = np.array([[0, 0.0], [0, 0], [1, 1], [1, 1 + 1e-5]])
-    text = summary(measure_structure([feature_table("aabb", {"L0": vectors})], permutations=9))
+    text = structure_summary(
+        measure_structure([feature_table("aabb", {"L0": vectors})], permutations=9)
+    )
     lines = {line.split("|")[1].strip(): line for line in text.splitlines() if "|" in line}
     assert "| 0 (1) |" in " ".join(lines["a"].split())
     assert "e-06 (2) |" in " ".join(lines["b"].split())
@@ -155,7 +157,7 @@ def test_the_summary_shows_zero_only_for_exactly_zero(iris) -> None:
 
 
 def test_the_summary_tells_if_no_test_can_show_anything(iris) -> None:
-    few, enough = (summary(measure_structure([iris], permutations=n)) for n in (19, 999))
+    few, enough = (structure_summary(measure_structure([iris], permutations=n)) for n in (19, 999))
     assert "no corrected p below" in few and "no corrected p below" not in enough
     tests = few.split("corrected for all ")[1].split(" tests")[0]
     assert f"below {min(int(tests) / 20, 1):.2g} at best" in few
