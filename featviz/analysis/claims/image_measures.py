@@ -56,9 +56,11 @@ _GENERATORS = {role: role for role in ROLES}
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """How much is measured. count: pairs. edits: a group, all if None. size: of sketches and images,
-    None for that of each checkpoint. lpips_size: larger images are averaged down to this side for
-    LPIPS. seed: which pairs, and where their contours move. Raises FeatvizError for senseless values.
+    """How much is measured.
+
+    count: pairs. edits: a group, all if None. size: of sketches and images, None for that of each
+    checkpoint. lpips_size: larger images are averaged down to this side for LPIPS. seed: which
+    pairs, and where their contours move. Raises FeatvizError for senseless values.
     """
 
     count: int = 40
