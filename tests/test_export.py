@@ -172,7 +172,7 @@ def test_a_thumbnail_as_large_as_the_sketch_is_the_sketch(sketches):
 
 
 def test_many_sketches_get_smaller_tiles_so_that_the_sheet_stays_within_the_limit(monkeypatch):
-    monkeypatch.setattr(sprite_module, "LARGEST_SHEET", 128)
+    monkeypatch.setattr(sprite_module, "_LARGEST_SHEET", 128)
     rng = np.random.default_rng(0)
     images = [rng.choice(np.array([0, 255], np.uint8), (32, 32)) for _ in range(17)]
     sheet, tile = sprite_sheet(images, len(images))

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, one_line
 from featviz.base.files import atomic_write, require_ending
 from featviz.base.foreign import parse_json, parsing, told_of
 
@@ -139,8 +139,9 @@ class Table:
         by = list(cls.joined_by)
         names = pd.concat([table.rows[by].drop_duplicates() for table in tables])
         if (again := names.duplicated().to_numpy()).any():
-            told = " ".join(map(str, names.iloc[int(again.argmax())]))
-            raise FeatvizError(f"'{told}' is given more than once")
+            first_by, *further = (str(value) for value in names.iloc[int(again.argmax())])
+            told = "".join(f", {by[n]} {value}" for n, value in enumerate(further, 1))
+            raise FeatvizError(f"'{first_by}'{told}{',' if told else ''} is given more than once")
         entries = [table.metadata[cls.gathered] for table in tables]
         joined: Any = (
             [entry for of_one in entries for entry in of_one]
@@ -186,7 +187,7 @@ class Table:
         if missing := [column for column in cls.columns if column not in columns]:
             raise FeatvizError(
                 f"not a {cls.noun}: missing column {', '.join(missing)}; "
-                f"there are {', '.join(columns)}"
+                f"there are {one_line(', '.join(columns))}"
             )
         try:
             parse_json(text, cls.description)
@@ -198,7 +199,8 @@ class Table:
     def check_ending(cls, path: Path) -> None:
         """Raise FeatvizError unless the ending of a name is that of a format we write."""
         if cls.endings:
-            require_ending(path, f"a table of this kind ({cls.noun})", cls.endings)
+            article = "an" if cls.noun[0] in "aeiou" else "a"
+            require_ending(path, f"{article} {cls.noun}", cls.endings)
 
     def write(self, path: Path, text: str = "") -> None:
         """Write the table in the format that the name tells, complete or not at all.

@@ -7,10 +7,11 @@ import torch
 
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import read_features
-from featviz.extraction import Settings, extract, extract_checkpoints, loading
+from featviz.extraction import Settings, extract, extract_checkpoints
 from featviz.extraction import vectors as reading
 from featviz.extraction.inputs import read_inputs
 from featviz.extraction.loading import ahead, load_batches, place
+from featviz.generators.device import exactly
 from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture
 from featviz.sketches.sketch_set import read_sketches
 from tests.extraction.small import POINT, SIZE, write_checkpoint, write_sketches
@@ -129,4 +130,4 @@ def test_a_device_that_is_not_there_is_refused_in_one_line():
     for device in ("cuda:77", "fpga"):
         with pytest.raises(FeatvizError, match=f"cannot compute on the device '{device}'"):
             place(torch.nn.Conv2d(1, 1, 1), device)
-    assert loading.exactly(torch.device("cpu")).__enter__() is None
+    assert exactly(torch.device("cpu")).__enter__() is None

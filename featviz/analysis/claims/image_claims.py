@@ -34,7 +34,7 @@ IMAGE_FINDERS: dict[tuple[str, str], Callable[[Images], Finding]] = {
     ("C11", "dead"): dead_channels,
     ("C11", "convergence"): lambda images: highest(images, "lpips", NO_NORM),
     ("C12", "teeth"): teeth,
-    ("C12", "forehead_detail"): forehead_detail,
+    ("C12", "forehead"): forehead_detail,
     ("C13", "stronger"): edit_strength,
     ("C13", "nowhere else"): change_elsewhere,
     ("C13", "more local"): locality,

@@ -66,7 +66,7 @@ def teeth(images: Images) -> Finding:
 
 def forehead_detail(images: Images) -> Finding:
     """C12: detail on the forehead, baseline against modified."""
-    of = {role: images.values(role, "forehead_detail") for role in (MODIFIED, BASELINE)}
+    of = {role: images.values(role, "forehead") for role in (MODIFIED, BASELINE)}
     return compared(images, [(of[BASELINE], of[MODIFIED])], of)
 
 

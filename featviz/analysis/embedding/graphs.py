@@ -37,7 +37,7 @@ def isomap(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
     scale = _rms(ties)
     return Map(
         _two_columns(places) * scale,
-        {"_effective_neighbours": neighbours, "pieces": _pieces(ties, neighbours)},
+        {"effective_neighbours": neighbours, "pieces": _pieces(ties, neighbours)},
     )
 
 
@@ -66,7 +66,7 @@ def lle(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
     )
     with threadpool_limits(1):
         places = model.fit_transform(_unit(ties))
-    return Map(_two_columns(places), {"_effective_neighbours": neighbours})
+    return Map(_two_columns(places), {"effective_neighbours": neighbours})
 
 
 def umap(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
@@ -96,7 +96,7 @@ def umap(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
         warnings.simplefilter("ignore")
         places = model.fit_transform(_unit(ties).astype(np.float32))
     metadata: dict[str, Any] = {
-        "_effective_neighbours": neighbours,
+        "effective_neighbours": neighbours,
         "neighbours": "exact" if distinct < 4096 else "approximate (NN-descent)",
     }
     return Map(np.asarray(places, dtype=np.float64), metadata)

@@ -39,7 +39,7 @@ def mds(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
     if shared is None:
         turned = Ties(places, ties.multiplicity, ties.index)
         places = principal_plane(counted_once(turned))(places)
-    return Map(places, {"_stress": _stress(wanted, pdist(places))})
+    return Map(places, {"stress": _stress(wanted, pdist(places))})
 
 
 def _stress(wanted: NDArray[np.float64], given: NDArray[np.float64]) -> float:

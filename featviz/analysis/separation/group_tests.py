@@ -102,7 +102,9 @@ def permdisp(
     to lie at as many places as there are groups, and spread is found in groups that are drawn
     alike. Exchanging the distances themselves, as is often done, forgets that the means were
     fitted: they lie nearer to the members of small groups, and the two of a pair are always equally
-    far. It finds spread in groups that do not differ, in all of them if they are pairs. Raises
+    far. It finds spread in groups that do not differ, in all of them if they are pairs. Where more
+    than four of five vectors are equal, no way of exchanging holds the level: of groups of 12 that
+    are drawn alike, 11 % are told apart at 0.05 with 83 % equal, 17 % with 89 %. Raises
     FeatvizError if fewer than 2 groups of 2 are left, or if all sketches are equally far from the
     means of their groups.
     """

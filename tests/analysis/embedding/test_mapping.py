@@ -379,7 +379,7 @@ def test_distances_of_too_many_sketches_are_those_of_a_sample_and_it_says_so(
     iris: FeatureTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = embed(iris, "pca").panels[0]
-    monkeypatch.setattr(mapping, "DISTANCE_LIMIT", 100)
+    monkeypatch.setattr(mapping, "_DISTANCE_LIMIT", 100)
     sampled = embed(iris, "pca").panels[0]
     assert "distances_sampled" not in whole
     assert sampled["distances_sampled"] == 100

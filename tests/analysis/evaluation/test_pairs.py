@@ -14,6 +14,7 @@ from featviz.analysis.evaluation.robustness import moves_for
 from featviz.base.errors import FeatvizError
 from featviz.faces.augmentation import move_landmarks
 from featviz.faces.pairs import PairSet
+from featviz.generators.checkpoint import Checkpoint
 from featviz.sketches.drawing import rasterize
 from featviz.sketches.tensors import encode_image
 
@@ -36,7 +37,8 @@ class Remembers(nn.Module):
 
 
 def painter_of(generator, size=64):
-    return Painter(generator, size, torch.device("cpu"))
+    checkpoint = Checkpoint("mine", generator, {"kind": "generator"}, "", "mine")
+    return Painter(checkpoint, size, torch.device("cpu"))
 
 
 def test_images_that_are_the_photos_are_perfect(held_out, lpips):

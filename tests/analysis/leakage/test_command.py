@@ -66,7 +66,7 @@ def test_what_cannot_be_held_is_told_on_the_screen(few, small, tmp_path, capsys,
         loaded.generator.front_end.L1.norm = nn.GroupNorm(2, 8)
         return loaded
 
-    monkeypatch.setattr("featviz.analysis.leakage.checkpoints.load_generator", with_group_norm)
+    monkeypatch.setattr("featviz.generators.checkpoint.load_generator", with_group_norm)
     leakage(small, "--sketches", few, *options, "--layers", "L2", "--hold", "all")
     assert "small: not held, so it counts as convolutions: front_end.L1.norm (group norm)" in (
         capsys.readouterr().err

@@ -159,13 +159,13 @@ def test_permdisp_of_small_and_unequal_groups_finds_no_more_than_chance(sizes, c
 
 
 @pytest.mark.parametrize("apart", [0.0, 5.0])
-@pytest.mark.parametrize(("channels", "threshold"), [(2, 1.2), (4, 1.2), (8, 2.0)])
+@pytest.mark.parametrize(("channels", "threshold"), [(2, 1.2), (4, 1.2), (8, 1.6)])
 def test_permdisp_of_features_behind_a_relu_finds_no_more_than_chance(
     channels, threshold, apart
 ) -> None:
-    # Most features are 0, in groups drawn alike, at one place or not. Exchanging differences from
-    # means rejects at 0.05 in 12 to 22 % of these. A test of level 0.05 stays within 13 of 120 in
-    # 99.6 % of tries.
+    # Most features are 0, and so are three to four of five vectors, in groups drawn alike, at one
+    # place or not. Exchanging differences from means rejects at 0.05 in 17 % of those of 2 channels
+    # and in 12 % of those of 4. A test of level 0.05 stays within 13 of 120 in 99.6 % of tries.
     groups = np.repeat(np.arange(3), 12)
     p_values = []
     for seed in range(120):
