@@ -20,10 +20,10 @@ from featviz.studio.start_sketch import StartSketch
 from featviz.studio.steps import SheetContents
 from featviz.studio.tables import Author
 
-drawing_routes = APIRouter()
+routes = APIRouter()
 
 
-@drawing_routes.put("/api/drawings/{identifier}")
+@routes.put("/api/drawings/{identifier}")
 def create_drawing(
     studio: Here,
     author: Current,
@@ -42,14 +42,14 @@ def create_drawing(
     return documents.drawing_document(contents, studio.starts)
 
 
-@drawing_routes.get("/api/drawings/{identifier}")
+@routes.get("/api/drawings/{identifier}")
 def get_drawing(studio: Here, author: Current, identifier: Identifier) -> dict[str, Any]:
     """A drawing with all its strokes and steps."""
     contents = studio.store.drawing(author.id, identifier)
     return documents.drawing_document(contents, studio.starts)
 
 
-@drawing_routes.post("/api/drawings/{identifier}/events")
+@routes.post("/api/drawings/{identifier}/events")
 def append_events(
     studio: Here, author: Current, identifier: Identifier, wanted: messages.EventsRequest
 ) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def append_events(
     return {"revision": state.revision, "last": state.last, "stored": state.stored}
 
 
-@drawing_routes.get("/api/drawings")
+@routes.get("/api/drawings")
 def get_drawings(
     studio: Here,
     author: Current,
@@ -71,7 +71,7 @@ def get_drawings(
     return documents.drawings_document(page, studio.starts)
 
 
-@drawing_routes.get("/api/drawings/{identifier}/picture.png")
+@routes.get("/api/drawings/{identifier}/picture.png")
 def get_drawing_picture(
     studio: Here,
     author: Current,
@@ -86,13 +86,13 @@ def get_drawing_picture(
     )
 
 
-@drawing_routes.delete("/api/drawings/{identifier}")
+@routes.delete("/api/drawings/{identifier}")
 def delete_drawing(studio: Here, author: Current, identifier: Identifier) -> dict[str, Any]:
     """Put a drawing aside."""
     return _put_aside(studio, author, identifier, True)
 
 
-@drawing_routes.post("/api/drawings/{identifier}/restore")
+@routes.post("/api/drawings/{identifier}/restore")
 def restore_drawing(studio: Here, author: Current, identifier: Identifier) -> dict[str, Any]:
     """Take a drawing back."""
     return _put_aside(studio, author, identifier, False)

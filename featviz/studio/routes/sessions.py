@@ -10,12 +10,12 @@ from featviz.studio.context import Here, Studio
 from featviz.studio.problems import StudioError
 from featviz.studio.tables import Author
 
-session_routes = APIRouter()
+routes = APIRouter()
 
 _YEAR = 365 * 24 * 3600
 
 
-@session_routes.get("/api/session")
+@routes.get("/api/session")
 def get_session(studio: Here, request: Request) -> dict[str, Any]:
     """Who one is, if anybody."""
     try:
@@ -27,7 +27,7 @@ def get_session(studio: Here, request: Request) -> dict[str, Any]:
     return documents.session_document(author, bool(studio.token))
 
 
-@session_routes.post("/api/session")
+@routes.post("/api/session")
 def begin_session(
     studio: Here, request: Request, response: Response, wanted: messages.SessionRequest
 ) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _begin(studio: Studio, secret: str, nickname: str | None) -> tuple[Author, s
     return (known if nickname is None else studio.store.rename(known.id, nickname)), secret
 
 
-@session_routes.delete("/api/session")
+@routes.delete("/api/session")
 def end_session(studio: Here, request: Request, response: Response) -> dict[str, Any]:
     """End the session for good: its drawings belong to nobody who could change them."""
     studio.new_sessions.take(_address(request))

@@ -32,10 +32,10 @@ from featviz.studio.problems import StudioError
 from featviz.studio.rasters import png
 from featviz.studio.tables import Author, SketchRecord
 
-sketch_routes = APIRouter()
+routes = APIRouter()
 
 
-@sketch_routes.put("/api/sketches/{identifier}")
+@routes.put("/api/sketches/{identifier}")
 def save_sketch(
     studio: Here,
     author: Current,
@@ -51,7 +51,7 @@ def save_sketch(
     return {"sketch": _summary(studio, sketch, author)}
 
 
-@sketch_routes.get("/api/sketches")
+@routes.get("/api/sketches")
 def get_sketches(
     studio: Here,
     author: Current,
@@ -87,14 +87,14 @@ def get_sketches(
     return documents.gallery_document(page, facets(database), author.id, studio.starts)
 
 
-@sketch_routes.get("/api/sketches/{identifier}")
+@routes.get("/api/sketches/{identifier}")
 def get_sketch(studio: Here, author: Current, identifier: Identifier) -> dict[str, Any]:
     """A sketch and its strokes."""
     sketch = studio.store.sketch(identifier)
     return {"sketch": _summary(studio, sketch, author), "strokes": sketch.strokes or []}
 
 
-@sketch_routes.get("/api/sketches/{identifier}/picture.png")
+@routes.get("/api/sketches/{identifier}/picture.png")
 def get_sketch_picture(
     studio: Here, _: Current, identifier: Identifier, size: PictureSize = 128
 ) -> Response:
@@ -105,21 +105,21 @@ def get_sketch_picture(
     return picture_response(studio, [tuple(s["points"]) for s in sketch.strokes], size, FOREVER)
 
 
-@sketch_routes.delete("/api/sketches/{identifier}")
+@routes.delete("/api/sketches/{identifier}")
 def delete_sketch(studio: Here, author: Current, identifier: Identifier) -> dict[str, Any]:
     """Take one's own sketch out of the gallery."""
     sketch = studio.store.delete_sketch(author.id, identifier, True)
     return {"sketch": _summary(studio, sketch, author)}
 
 
-@sketch_routes.post("/api/sketches/{identifier}/restore")
+@routes.post("/api/sketches/{identifier}/restore")
 def restore_sketch(studio: Here, author: Current, identifier: Identifier) -> dict[str, Any]:
     """Put one's own sketch back."""
     sketch = studio.store.delete_sketch(author.id, identifier, False)
     return {"sketch": _summary(studio, sketch, author)}
 
 
-@sketch_routes.get("/api/export.zip")
+@routes.get("/api/export.zip")
 def get_export(studio: Here, author: Current, group: Text = None) -> Response:
     """The saved sketches as a sketch set, zipped."""
     studio.exports.take(author.id)

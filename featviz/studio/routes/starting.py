@@ -14,31 +14,31 @@ from featviz.studio.context import FOREVER, Here, PictureSize, Studio, current_a
 from featviz.studio.rasters import png
 
 # Who asks does not matter here, only that there is a session.
-starting_routes = APIRouter(dependencies=[Depends(current_author)])
+routes = APIRouter(dependencies=[Depends(current_author)])
 
 PAGE_VERSION = "1"
 
 
-@starting_routes.get("/api/config")
+@routes.get("/api/config")
 def get_config(studio: Here) -> dict[str, Any]:
     """Checkpoints, groups, limits."""
     return _config(studio)
 
 
-@starting_routes.get("/api/mean-face.png")
+@routes.get("/api/mean-face.png")
 def get_mean_face() -> Response:
     """The mean face, to draw on."""
     data = files("featviz.studio").joinpath("mean-face.png").read_bytes()
     return Response(data, media_type="image/png", headers=FOREVER)
 
 
-@starting_routes.get("/api/start")
+@routes.get("/api/start")
 def list_start_sketches(studio: Here) -> dict[str, Any]:
     """The sketches to start from."""
     return {"sketches": [studio.starts.entry(number) for number in range(len(studio.starts))]}
 
 
-@starting_routes.get("/api/start/{number}")
+@routes.get("/api/start/{number}")
 def get_start_sketch(studio: Here, number: int) -> dict[str, Any]:
     """One of them, with its strokes."""
     entry = studio.starts.entry(number)
@@ -49,7 +49,7 @@ def get_start_sketch(studio: Here, number: int) -> dict[str, Any]:
     }
 
 
-@starting_routes.get("/api/start/{number}/picture.png")
+@routes.get("/api/start/{number}/picture.png")
 def get_start_picture(studio: Here, number: int, size: PictureSize = 128) -> Response:
     """One of them as a picture."""
     # Under the same number another set has another sketch.
