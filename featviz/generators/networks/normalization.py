@@ -16,6 +16,8 @@ _NORMS: tuple[Norm, ...] = get_args(Norm)
 
 _FEW = 1024
 """So many cells may be added up one after the other in float32."""
+_SHORT = 256
+"""So many are one column of a map that has more."""
 _NARROW, _WIDE = 16, 128
 """Of fewer channels torch's kernels fill no registers; of so many they fill them."""
 _CHUNK = 2**18
@@ -60,12 +62,20 @@ class InstanceNorm(nn.InstanceNorm2d):
 
 
 def _usual(image: Tensor) -> Tensor:
-    """Of each channel of (1, C, H, W) what two of three cells hold, or lies between: (C,)."""
+    """Of each channel of (1, C, H, W) a value that is likely to be its most frequent one: (C,).
+
+    It is the median of some cells: three of a small map, where more would take longer than they
+    save, nine of a large one.
+    """
     channels, height, width = image.shape[1:]
     along, down, right = image.stride()[1:]
-    first = image.storage_offset() + height // 6 * down + width // 3 * right
-    step = height // 3 * down + width // 6 * right
-    one, two, three = image.detach().as_strided((3, channels), (step, along), first).unbind()
+    count = 3 if height * width <= _FEW else 9
+    first = image.storage_offset() + height // (2 * count) * down + width // 3 * right
+    step = height // count * down + width // (3 * count) * right
+    cells = image.detach().as_strided((count, channels), (step, along), first)
+    if count > 3:
+        return cells.median(dim=0).values
+    one, two, three = cells.unbind()
     return three.clamp(torch.minimum(one, two), torch.maximum(one, two))
 
 
@@ -91,10 +101,10 @@ def _normalize(image: Tensor, eps: float, keep: bool) -> tuple[Tensor, Tensor, T
     # Not a view of another tensor, or no activation could work on it in place.
     normalized = image if shifts and not keep else torch.empty_like(image)
     # Equal cells are 0 also where x s - m s would leave the rounding of m s.
-    told_apart = F.threshold(variance, 0.0, torch.inf)
-    torch.ops.aten.native_batch_norm.out(
+    told_apart = torch.threshold(variance, 0.0, torch.inf)
+    torch.native_batch_norm(
         cells, None, None, _spread(mean, columns), _spread(told_apart, columns), False, 0.0, eps,
-        out=_by_column(normalized)[0], save_mean=buffer[:0], save_invstd=buffer[:0].clone(),
+        out=(_by_column(normalized)[0], buffer[:0], buffer[:0].clone()),
     )  # fmt: skip
     return normalized, image, mean, variance
 
@@ -131,7 +141,7 @@ class _Normalization(torch.autograd.Function):
         gradient = torch.empty_like(image)
         rows = [x[0, :, :, 0].T for x in (_by_column(gradient)[0], cells, slopes)]
         # What lies between stays in the cache, chunk by chunk.
-        chunks = (x.split(max(1, _CHUNK // len(level))) for x in rows)
+        chunks = (torch.split(x, max(1, _CHUNK // len(level))) for x in rows)
         for into, x, dy in zip(*chunks, strict=True):
             if into.dtype == level.dtype:
                 torch.addcmul(level, x, tilt, out=into).addcmul_(dy, scales)
@@ -187,7 +197,7 @@ def _columns(channels: int, height: int, width: int) -> int:
     if cells <= _FEW:
         return 1
     for columns in range(1, width):
-        short, wide = cells <= _FEW * columns, columns * channels >= _WIDE
+        short, wide = cells <= _SHORT * columns, columns * channels >= _WIDE
         if short and wide and width % columns == 0:
             return columns
     return width
