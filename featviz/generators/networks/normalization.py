@@ -1,6 +1,6 @@
 """The normalisations a layer can have, by name."""
 
-from collections.abc import Iterable
+import functools
 from typing import Any, Literal, get_args
 
 import torch
@@ -15,6 +15,13 @@ Norm = Literal["instance", "instance-affine", "none"]
 _NORMS: tuple[Norm, ...] = get_args(Norm)
 
 _FEW = 1024
+"""So many cells may be added up one after the other in float32."""
+_SHORT = 256
+"""So many are one column of a map that has more."""
+_NARROW, _WIDE = 16, 128
+"""Of fewer channels torch's kernels fill no registers; of so many they fill them."""
+_CHUNK = 2**18
+"""Values that stay in a processor's cache."""
 
 
 class InstanceNorm(nn.InstanceNorm2d):
@@ -24,8 +31,8 @@ class InstanceNorm(nn.InstanceNorm2d):
     Its batch norm leaves them, but adds up one cell after the other in float32, and of a sketch's
     maps, whose cells are nearly all equal, hardly two digits are right then. Here what most cells
     hold is subtracted first, which changes nothing: their share of every sum is exactly 0. Then
-    each column of a large map is added up by itself. Maps of equal cells, such as a blank sheet's,
-    become exactly 0. In bfloat16 mean and variance are kept in float32.
+    every so many-th cell of a large map is added up by itself. Maps of equal cells, such as a
+    blank sheet's, become exactly 0. In bfloat16 mean and variance are kept in float32.
     """
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (torch's name)
@@ -33,19 +40,21 @@ class InstanceNorm(nn.InstanceNorm2d):
         if input.ndim != 4 or input.device.type != "cpu" or input.shape[2:].numel() < 2:
             return super().forward(input)
         maps = input.contiguous(memory_format=_order(input))
-        images = [self._normalized(image) for image in torch.split(maps, 1)]
-        return images[0] if len(images) == 1 else torch.cat(images)
+        if len(maps) == 1:
+            return self._normalized(maps)
+        return torch.cat([self._normalized(image) for image in torch.split(maps, 1)])
 
     def _normalized(self, image: Tensor) -> Tensor:
         # Few digits leave room in float32 for sums of many cells.
         if image.dtype == torch.float16:
             return self._normalized(image.float()).half()
-        if image.dtype in (torch.float32, torch.float64):
+        if image.dtype == torch.float32 and not image.is_contiguous() and _few(image):
             image = image - _usual(image)[:, None, None]
-        if image.dtype == torch.float32 and _order(image) == torch.channels_last and _few(image):
             normalized = F.batch_norm(image, None, None, training=True, eps=self.eps)
-        else:
+        elif image.requires_grad and torch.is_grad_enabled():
             normalized = _Normalization.apply(image, self.eps)  # type: ignore[no-untyped-call]
+        else:
+            normalized = _normalize(image, self.eps, keep=False)[0]
         if not self.affine:
             return normalized
         weight, bias = self.weight[:, None, None], self.bias[:, None, None]
@@ -53,11 +62,51 @@ class InstanceNorm(nn.InstanceNorm2d):
 
 
 def _usual(image: Tensor) -> Tensor:
-    """Of each channel of (1, C, H, W) a value that is likely to be its most frequent one: (C,)."""
-    height, width = image.shape[-2:]
-    down, right = max(1, height // 3), max(1, width // 3)
-    cells = image.detach()[0, :, down // 2 :: down, right // 2 :: right]
-    return cells.flatten(1).median(dim=1).values
+    """Of each channel of (1, C, H, W) a value that is likely to be its most frequent one: (C,).
+
+    It is the median of some cells: three of a small map, where more would take longer than they
+    save, nine of a large one.
+    """
+    channels, height, width = image.shape[1:]
+    along, down, right = image.stride()[1:]
+    count = 3 if height * width <= _FEW else 9
+    first = image.storage_offset() + height // (2 * count) * down + width // 3 * right
+    step = height // count * down + width // (3 * count) * right
+    cells = image.detach().as_strided((count, channels), (step, along), first)
+    if count > 3:
+        return cells.median(dim=0).values
+    one, two, three = cells.unbind()
+    return three.clamp(torch.minimum(one, two), torch.maximum(one, two))
+
+
+def _normalize(image: Tensor, eps: float, keep: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A map (1, C, H, W) normalised, what was normalised, and mean and variance (C,) of that.
+
+    The second is the image, or in float32 and float64 the image less what most cells hold. It may
+    be overwritten unless it is to be kept.
+    """
+    cells, columns = _by_column(image)
+    if shifts := image.dtype in (torch.float32, torch.float64):
+        usual = _spread(_usual(image), columns)[:, None, None]
+        image = torch.empty_like(image)
+        cells = torch.sub(cells, usual, out=_by_column(image)[0])
+    # Statistics have the precision of the buffers that the kernel is given.
+    kept = torch.promote_types(image.dtype, torch.float32)
+    buffer = image.new_zeros(cells.shape[1], dtype=kept)
+    mean, variance = torch.batch_norm_update_stats(cells, buffer, buffer, 0.0)
+    if columns > 1:
+        means = mean.view(columns, -1)
+        mean = means.mean(dim=0)
+        variance = (variance.view(columns, -1) + (means - mean).square()).mean(dim=0)
+    # Not a view of another tensor, or no activation could work on it in place.
+    normalized = image if shifts and not keep else torch.empty_like(image)
+    # Equal cells are 0 also where x s - m s would leave the rounding of m s.
+    told_apart = torch.threshold(variance, 0.0, torch.inf)
+    torch.native_batch_norm(
+        cells, None, None, _spread(mean, columns), _spread(told_apart, columns), False, 0.0, eps,
+        out=(_by_column(normalized)[0], buffer[:0], buffer[:0].clone()),
+    )  # fmt: skip
+    return normalized, image, mean, variance
 
 
 class _Normalization(torch.autograd.Function):
@@ -69,25 +118,8 @@ class _Normalization(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, image: Tensor, eps: float) -> Tensor:
-        cells, columns = _by_column(image)
-        # Statistics have the precision of the buffers that the kernel is given.
-        kept = torch.promote_types(image.dtype, torch.float32)
-        buffer = image.new_zeros(cells.shape[1], dtype=kept)
-        mean, variance = torch.batch_norm_update_stats(cells, buffer, buffer, 0.0)
-        if columns > 1:
-            means = mean.view(columns, -1)
-            mean = means.mean(dim=0)
-            variance = (variance.view(columns, -1) + (means - mean).square()).mean(dim=0)
+        normalized, image, mean, variance = _normalize(image, eps, keep=True)
         ctx.save_for_backward(image, mean, (variance + eps).rsqrt())
-        # Equal cells are 0 also where x s - m s would leave the rounding of m s.
-        variance = variance.masked_fill(variance == 0, torch.inf)
-        mean, variance = _spread((mean, variance), columns)
-        # Not a view of another tensor, or no activation could work on it in place.
-        normalized = torch.empty_like(image)
-        torch.ops.aten.native_batch_norm.out(
-            cells, None, None, mean, variance, False, 0.0, eps,
-            out=_by_column(normalized)[0], save_mean=buffer[:0], save_invstd=buffer[:0].clone(),
-        )  # fmt: skip
         return normalized
 
     @staticmethod
@@ -95,22 +127,37 @@ class _Normalization(torch.autograd.Function):
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
         """Where y = s (x - m): dx = s (dy - mean(dy) - y mean(dy y))."""
         image, mean, scale = ctx.saved_tensors
+        slope = slope.contiguous(memory_format=_order(image))
         cells, columns = _by_column(image)
-        slopes, _ = _by_column(slope.contiguous(memory_format=_order(image)))
-        whole = columns == 1
-        means, scales, ones = _spread((mean, scale, torch.ones_like(mean)), columns)
-        gradient, *sums = torch.ops.aten.native_batch_norm_backward(
-            slopes, cells, ones, None, None, means, scales, True, 0.0, [whole, not whole, not whole]
-        )
-        if whole:
-            return gradient, None
+        if columns == 1 or (_few(image) and image.shape[1] >= _NARROW):
+            return _batch_norm_backward(slope, image, mean, scale, [True, False, False])[0], None
+        slopes, _ = _by_column(slope)
+        means, scales = _spread(mean, columns), _spread(scale, columns)
+        sums = _batch_norm_backward(slopes, cells, means, scales, [False, True, True])[1:]
         count = image[0, 0].numel()
         along, level = (x.view(columns, -1).sum(dim=0) / count for x in sums)
-        tilt = scale * scale * along
-        level = mean * tilt - scale * level
-        level, tilt, scale = (x[:, None, None] for x in _spread((level, tilt, scale), columns))
-        gradient = torch.addcmul(level, cells, tilt, value=-1).addcmul_(slopes, scale)
-        return _together(gradient.to(image.dtype), image), None
+        tilt = -scale * scale * along
+        level, tilt = _spread(-mean * tilt - scale * level, columns), _spread(tilt, columns)
+        gradient = torch.empty_like(image)
+        rows = [x[0, :, :, 0].T for x in (_by_column(gradient)[0], cells, slopes)]
+        # What lies between stays in the cache, chunk by chunk.
+        chunks = (torch.split(x, max(1, _CHUNK // len(level))) for x in rows)
+        for into, x, dy in zip(*chunks, strict=True):
+            if into.dtype == level.dtype:
+                torch.addcmul(level, x, tilt, out=into).addcmul_(dy, scales)
+            else:
+                into.copy_(torch.addcmul(level, x.to(level), tilt).addcmul_(dy.to(level), scales))
+        return gradient, None
+
+
+def _batch_norm_backward(
+    slope: Tensor, maps: Tensor, mean: Tensor, scale: Tensor, wanted: list[bool]
+) -> list[Tensor]:
+    """Where wanted, the gradient of maps, the sum of slope times the normalised, and of slope."""
+    results: list[Tensor] = torch.ops.aten.native_batch_norm_backward(
+        slope, maps, None, None, None, mean, scale, True, 0.0, wanted
+    )
+    return results
 
 
 def _order(maps: Tensor) -> torch.memory_format:
@@ -121,19 +168,6 @@ def _order(maps: Tensor) -> torch.memory_format:
     )
 
 
-def _by_column(image: Tensor) -> tuple[Tensor, int]:
-    """A map (1, C, H, W) as (1, columns C, H, 1), and how many columns that is.
-
-    One column is the whole map, as it comes, if its cells are few or its channels lie apart, which
-    torch adds up in float64.
-    """
-    _, channels, height, width = image.shape
-    if image.is_contiguous() or _few(image):
-        return image, 1
-    rows = image.permute(0, 2, 3, 1).reshape(1, height, 1, width * channels)
-    return rows.permute(0, 3, 1, 2), width
-
-
 def _few(image: Tensor) -> bool:
     """Whether the cells of (1, C, H, W) may be added up one after the other in float32.
 
@@ -142,17 +176,36 @@ def _few(image: Tensor) -> bool:
     return image.shape[2:].numel() <= max(_FEW, torch.finfo(image.dtype).eps * 2**23)
 
 
-def _spread(values: Iterable[Tensor], columns: int) -> list[Tensor]:
-    """Values (C,) of each channel, for each channel of each column."""
-    return [each.repeat(columns) if columns > 1 else each for each in values]
+def _by_column(image: Tensor) -> tuple[Tensor, int]:
+    """A map (1, C, H, W) as (1, columns C, H W / columns, 1), and how many columns that is.
 
-
-def _together(cells: Tensor, image: Tensor) -> Tensor:
-    """What `_by_column` took apart, in the shape of the image."""
+    One column is the whole map, as it comes, if its cells are few or its channels lie apart, which
+    torch adds up in float64.
+    """
     _, channels, height, width = image.shape
-    if cells.shape == image.shape:
-        return cells
-    return cells.permute(0, 2, 3, 1).reshape(1, height, width, channels).permute(0, 3, 1, 2)
+    columns = 1 if image.is_contiguous() else _columns(channels, height, width)
+    if columns == 1:
+        return image, 1
+    size = (1, columns * channels, height * width // columns, 1)
+    return image.as_strided(size, (image.numel(), 1, size[1], size[1])), columns
+
+
+@functools.cache
+def _columns(channels: int, height: int, width: int) -> int:
+    """The fewest columns, a divisor of the width, that are short and together wide enough."""
+    cells = height * width
+    if cells <= _FEW:
+        return 1
+    for columns in range(1, width):
+        short, wide = cells <= _SHORT * columns, columns * channels >= _WIDE
+        if short and wide and width % columns == 0:
+            return columns
+    return width
+
+
+def _spread(values: Tensor, columns: int) -> Tensor:
+    """Values (C,) of each channel, for each channel of each column."""
+    return values.repeat(columns) if columns > 1 else values
 
 
 def normalization(name: Norm, channels: int) -> nn.Module:

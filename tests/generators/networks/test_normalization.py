@@ -93,6 +93,8 @@ def sketch_maps(kind, images, side=512):
         "border": (y == 0) | (x == 0),
         "one corner": (y == 0) & (x == 0),
         "two halves": y < x,
+        # Also where a few cells are looked at to learn what most hold.
+        "stripes": y % (side // 6) < 3,
     }[kind]
     background = torch.randn(images, 3, 1, 1)
     return torch.where(ink, background + torch.randn(images, 3, side, side), background)
@@ -105,7 +107,9 @@ def relative(got, wanted):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("kind", ["2 % ink", "one stroke", "border", "one corner", "two halves"])
+@pytest.mark.parametrize(
+    "kind", ["2 % ink", "one stroke", "border", "one corner", "two halves", "stripes"]
+)
 def test_maps_of_nearly_equal_cells_are_normalised_as_in_float64(kind, layout, dtype, threads):
     torch.manual_seed(0)
     before = torch.get_num_threads()
