@@ -15,8 +15,8 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from featviz.base.errors import FeatvizError
-from featviz.sketches.drawing import CANVAS, INK, Drawing, rasterize, read_svg
-from featviz.sketches.sketch_set import BASE, INDEX, SketchSet, read_sketch
+from featviz.sketches.drawing import CANVAS, INK, Drawing, rasterize
+from featviz.sketches.sketch_set import BASE, INDEX, SketchSet
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -132,9 +132,9 @@ def read_edits(
     size, loaded = size or sketches.size, -1
     for number, base_number in pairs:
         if base_number != loaded:
-            base, loaded = image_of(sketches, base_number, size), base_number
+            base, loaded = sketches.at(size).image(base_number), base_number
             ink = ink_of_eyes(sketches, base_number, size)
-        edited = image_of(sketches, number, size)
+        edited = sketches.at(size).image(number)
         same = ink.any() and np.array_equal(ink_of_eyes(sketches, number, size), ink)
         yield Edit(base, edited, margin, ink if same else None, number, base_number)
 
@@ -144,23 +144,13 @@ def check_edits(sketches: SketchSet, sizes: Iterable[int], most: int | None = No
     edits = edits_of(sketches, most)
     for size in sizes:
         for number in sorted({number for edit in edits for number in edit}):
-            image_of(sketches, number, size)
-
-
-def image_of(sketches: SketchSet, number: int, size: int) -> Pixels:
-    """A sketch at any size if it is a drawing, at its own if it is made of pixels."""
-    file = sketches.index["file"].iloc[number]
-    path = sketches.folder / file
-    if path.suffix.lower() == ".svg":
-        return rasterize(read_svg(path).scaled(size))
-    return read_sketch(path, size, name=f"sketch {file}")
+            sketches.at(size).image(number)
 
 
 def ink_of_eyes(sketches: SketchSet, number: int, size: int) -> Mask:
     """The ink of a drawing's eyes; nothing for a sketch that is made of pixels."""
-    file = sketches.folder / sketches.index["file"].iloc[number]
-    if file.suffix.lower() != ".svg":
+    if not sketches.index["file"].iloc[number].lower().endswith(".svg"):
         return np.zeros((size, size), dtype=bool)
-    drawing = read_svg(file).scaled(size)
+    drawing = sketches.at(size).drawing(number)
     strokes = tuple(stroke for stroke in drawing.strokes if stroke.part in _EYES)
     return np.asarray(rasterize(Drawing(strokes, size)) == INK)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from featviz.analysis.leakage.reach import cells_of, reach
 from featviz.analysis.leakage.single import changed_pixels
 from featviz.probing.receptive_field import Geometry
-from featviz.sketches.edits import Mask, image_of, read_edits
+from featviz.sketches.edits import Mask, read_edits
 from featviz.sketches.sketch_set import SketchSet
 from featviz.sketches.tensors import encode_image, input_channels
 
@@ -71,6 +71,6 @@ def reader(model: nn.Module) -> ReadInput:
     channels = input_channels(model)
 
     def read(sketches: SketchSet, number: int, size: int) -> Tensor:
-        return encode_image(image_of(sketches, number, size), channels)[None]
+        return encode_image(sketches.at(size).image(number), channels)[None]
 
     return read

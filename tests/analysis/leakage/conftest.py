@@ -31,9 +31,8 @@ def make():
 @pytest.fixture
 def edit(shipped):
     """A base and an edit of its mouth as a network takes them, (1, 3, 128, 128)."""
-    from featviz.sketches.edits import image_of
     from featviz.sketches.tensors import encode_image
 
     names = list(shipped.index["sketch"])
     numbers = [names.index("G8/001"), names.index("G8/009")]
-    return tuple(encode_image(image_of(shipped, number, 128))[None] for number in numbers)
+    return tuple(encode_image(shipped.at(128).image(number))[None] for number in numbers)

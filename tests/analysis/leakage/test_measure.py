@@ -16,7 +16,7 @@ from featviz.analysis.leakage.maps import shrink
 from featviz.base.errors import FeatvizError
 from featviz.probing.activations import record_activations
 from featviz.probing.receptive_field import trace_geometry
-from featviz.sketches.edits import MARGIN, edits_of, image_of, ink_of_eyes, near
+from featviz.sketches.edits import MARGIN, edits_of, ink_of_eyes, near
 from featviz.sketches.tensors import encode_image
 from tests.analysis.leakage.conftest import LAYERS
 
@@ -65,7 +65,7 @@ def test_with_all_held_nothing_is_out_of_reach_and_with_nothing_held_all_is(meas
 def test_numbers_are_those_of_a_plain_forward(make, some, measured):
     model, names = make(), list(some.index["sketch"])
     row = measured.table.values(group="G9", mode="free", layer="L3").iloc[0]
-    images = [image_of(some, names.index(row[key]), SIZE) for key in ("base", "sketch")]
+    images = [some.at(SIZE).image(names.index(row[key])) for key in ("base", "sketch")]
     maps = []
     for image in images:
         with record_activations(model, ["L3"]) as activations:
@@ -121,7 +121,7 @@ def test_the_two_parts_of_a_change_make_up_the_whole(make, some, measured):
     held = table.values(mode="all", group="G8", layer="image").iloc[0]
     model, names = make(), list(some.index["sketch"])
     base, edited = (
-        encode_image(image_of(some, names.index(held[key]), SIZE))[None]
+        encode_image(some.at(SIZE).image(names.index(held[key])))[None]
         for key in ("base", "sketch")
     )
     with hold_statistics(model, record_statistics(model, base)):
@@ -159,7 +159,7 @@ def test_the_maps_of_a_kept_edit_are_those_of_the_edit_by_itself(make, some):
         model, some, LAYERS, ["all"], point=POINT, size=SIZE, most=2, keep=["G9/002"]
     )
     inputs = [
-        encode_image(image_of(some, names.index(name), SIZE))[None] for name in ("G9/001", "G9/002")
+        encode_image(some.at(SIZE).image(names.index(name)))[None] for name in ("G9/001", "G9/002")
     ]
     maps, reach = found.maps, edit_reach(model, *inputs, LAYERS)
     for mode in ("free", "all"):
