@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from featviz.base.errors import FeatvizError
-from featviz.sketches.drawing import STROKE_WIDTH
+from featviz.sketches.strokes import STROKE_WIDTH
 
 _LARGEST_SHEET = 8192
 """Pixels a side that TensorBoard's projector takes."""

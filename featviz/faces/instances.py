@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw
 from scipy.spatial import ConvexHull, QhullError
 
 from featviz.base.errors import FeatvizError
-from featviz.sketches.drawing import UNNAMED, Drawing, Stroke
+from featviz.sketches.drawing import Drawing, Stroke
+from featviz.sketches.strokes import UNNAMED
 
 INSTANCES = (
     "background",

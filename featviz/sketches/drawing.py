@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 
 from featviz.base.errors import FeatvizError, one_line
 from featviz.base.files import atomic_write
+from featviz.sketches.strokes import STROKE_WIDTH
 
 CANVAS = 512
-STROKE_WIDTH = 2.0
 PAPER, INK = 255, 0
-UNNAMED = "unnamed"
-"""The part of strokes that an SVG file puts into no group with a name."""
 
 _FARTHEST = 1e9
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from featviz.base.errors import FeatvizError
 from featviz.sketches import svg_shapes as shapes
-from featviz.sketches.drawing import STROKE_WIDTH, UNNAMED
+from featviz.sketches.strokes import STROKE_WIDTH, UNNAMED
 
 LARGEST_SVG = 2_000_000
 """Characters that a document may have; a face takes some 20 000."""

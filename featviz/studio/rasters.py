@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from featviz.sketches.drawing import CANVAS, INK, PAPER, STROKE_WIDTH, Drawing, Stroke, rasterize
+from featviz.sketches.drawing import CANVAS, INK, PAPER, Drawing, Stroke, rasterize
+from featviz.sketches.strokes import STROKE_WIDTH
 from featviz.studio.problems import StudioError
 
 _REMEMBERED = 64_000_000

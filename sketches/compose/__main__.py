@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featviz.base.files import atomic_write
-from featviz.sketches.drawing import CANVAS, STROKE_WIDTH, Drawing, Stroke, to_svg
+from featviz.sketches.drawing import CANVAS, Drawing, Stroke, to_svg
+from featviz.sketches.strokes import STROKE_WIDTH
 from sketches.compose.attributes import draw_attributes
 from sketches.compose.base import Face, draw_face, read_faces
 from sketches.compose.brows import draw_brows

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, Response
 from featviz.analysis.embedding.plots import group_styles
 from featviz.base.points import PROBE_POINT
 from featviz.base.provenance import VERSION
-from featviz.sketches.drawing import CANVAS, STROKE_WIDTH
+from featviz.sketches.drawing import CANVAS
+from featviz.sketches.strokes import STROKE_WIDTH
 from featviz.studio import messages
 from featviz.studio.context import FOREVER, Here, PictureSize, Studio, current_author
 from featviz.studio.rasters import png
