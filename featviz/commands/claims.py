@@ -10,7 +10,7 @@ from featviz.base.errors import FeatvizError
 from featviz.commands.shared import SKETCHES, Edits, most_edits, remark, say, use_threads
 
 if TYPE_CHECKING:
-    from featviz.analysis.claims.image_claims import _Findings
+    from featviz.analysis.claims.image_claims import Findings
     from featviz.analysis.claims.study import Study
     from featviz.base.feature_table import FeatureTable
     from featviz.sketches.sketch_set import SketchSet
@@ -175,7 +175,7 @@ class ClaimsCommand:
 
         return read_sketches(self.sketches)
 
-    def _measure(self, study: "Study") -> "tuple[_Findings, dict[str, object]]":
+    def _measure(self, study: "Study") -> "tuple[Findings, dict[str, object]]":
         from featviz.analysis.claims.image_claims import image_findings
         from featviz.analysis.claims.image_measures import ImageSettings, measure_images
         from featviz.faces.pairs import read_pairs

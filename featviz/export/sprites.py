@@ -21,8 +21,8 @@ def sprite_sheet(images: Iterable[NDArray[np.uint8]], count: int) -> tuple[Image
     """A square sheet of `count` sketches, row by row from the top left, and the side of a tile.
 
     images: (H, W) uint8, paper 255, ink 0. The projector wants as many rows as columns and at
-    most LARGEST_SHEET pixels a side, so many sketches have smaller tiles: 64 px up to 16,384 of
-    them. Raises FeatvizError if less than SMALLEST_TILE pixels would be left to a tile.
+    most _LARGEST_SHEET pixels a side, so many sketches have smaller tiles: 64 px up to 16,384 of
+    them. Raises FeatvizError if less than _SMALLEST_TILE pixels would be left to a tile.
     """
     columns = max(1, math.ceil(math.sqrt(count)))
     tile = min(_LARGEST_TILE, _LARGEST_SHEET // columns)

@@ -37,7 +37,7 @@ def sample_faces(
     """Sample faces until `out` holds `count` of them with landmarks; return them and a report.
 
     Face i of a seed is the same whenever it is made, so a call that was stopped continues where
-    it was, and a larger `count` extends a data set. Faces are computed in PRECISION, which the
+    it was, and a larger `count` extends a data set. Faces are computed in _PRECISION, which the
     data set records; one that was begun without saying so goes on saying nothing. The report has
     one line a face that was passed over because no face was found in it.
     """

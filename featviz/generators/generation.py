@@ -17,7 +17,7 @@ def generate(generator: nn.Module, sketch: Image) -> NDArray[np.uint8]:
     """The image that a generator makes of a sketch.
 
     sketch: (H, W) or (H, W, 3) uint8, paper 255; for a generator with conditions beside the
-    sketch a float tensor (C, H, W), see `conditioning.generator_input`. Returns (H, W, 3) uint8
+    sketch a float tensor (C, H, W), see `network_input.generator_input`. Returns (H, W, 3) uint8
     RGB. The generator runs as it is (its mode is not changed). Raises FeatvizError if it gives no
     image in [-1, 1], and for a mere sketch where it has conditions.
     """

@@ -41,8 +41,8 @@ def read_image(
     errors call it, the path unless given. size: the width and height it must have.
 
     Raises FeatvizError if the file is missing, no file but a folder or a pipe, of another size,
-    of more than LARGEST pixels (both told before it is decoded), not readable, if it holds several
-    pictures (frames or pages), or numbers that are no colours.
+    of more than LARGEST_IMAGE pixels (both told before it is decoded), not readable, if it holds
+    several pictures (frames or pages), or numbers that are no colours.
     """
     with _opened(Path(path), name or str(path), what, size) as image:
         picture = _on_white(_in_8_bits(image))

@@ -128,7 +128,7 @@ class Picture(TypedDict):
 
 
 class Difference(TypedDict):
-    """How a face differs from that of the start sketch; see `change.Change`."""
+    """How a face differs from that of the start sketch; see `change.FaceChange`."""
 
     image: Picture
     outside: float | None

@@ -30,7 +30,7 @@ _STATUS = {
 class StudioError(FeatvizError):
     """An error that the page is told of.
 
-    code: one of STATUS. details: further keys for the page, such as the drawing's last event.
+    code: one of _STATUS. details: further keys for the page, such as the drawing's last event.
     """
 
     def __init__(self, code: str, message: str, **details: Any) -> None:

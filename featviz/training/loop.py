@@ -5,7 +5,7 @@ RUN/generator.safetensors     the generator as of the last save (its moving aver
 RUN/discriminator.safetensors
 RUN/encoder.safetensors, RUN/appearances.safetensors    if there is an encoder
 RUN/training_state.pt         everything a resume needs, complete by itself
-RUN/losses.csv                mean losses of every `LOG_EVERY` steps
+RUN/losses.csv                mean losses of every `_LOG_EVERY` steps
 RUN/steps/RUN-000500.safetensors    the generator as it was along the way, if asked for
 RUN/samples/                  held-out sketches, generated faces, photos
 RUN/tensorboard/              the same for TensorBoard, if asked for

@@ -51,11 +51,6 @@ class LossLog:
             writer.writerow(row)
 
 
-def _is_whole(row: dict[Any, Any]) -> bool:
-    """Whether a line has as many numbers as the first one names."""
-    return None not in row and all(row.values())
-
-
 def sample_grid(
     models: Models,
     samples: list[Pair],

@@ -1,4 +1,4 @@
-"""Reading any set; what the shipped one guarantees is in `test_sketches_shipped.py`."""
+"""Reading any set; what the shipped one guarantees is in `test_shipped.py`."""
 
 import csv
 import io

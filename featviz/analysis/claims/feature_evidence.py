@@ -39,7 +39,7 @@ class Evidence:
     """The vectors of one network at one point.
 
     role: the part it plays. groups: (N,) names. bases: (N,) the row of each sketch's base,
-    NO_BASE for bases themselves and sketches that have none.
+    _NO_BASE for bases themselves and sketches that have none.
     """
 
     role: str

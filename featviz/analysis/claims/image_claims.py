@@ -23,7 +23,7 @@ from featviz.analysis.claims.trade_off import following, realism, trade_off
 if TYPE_CHECKING:
     from featviz.analysis.claims.image_measures import ImageMeasures
 
-_Findings = dict[tuple[str, str], Finding]
+Findings = dict[tuple[str, str], Finding]
 
 IMAGE_FINDERS: dict[tuple[str, str], Callable[[Images], Finding]] = {
     ("C10", "moved"): moved_quality,
@@ -46,7 +46,7 @@ IMAGE_FINDERS: dict[tuple[str, str], Callable[[Images], Finding]] = {
 """What measures each part."""
 
 
-def image_findings(measures: "ImageMeasures", permutations: int = 9999, seed: int = 0) -> _Findings:
+def image_findings(measures: "ImageMeasures", permutations: int = 9999, seed: int = 0) -> Findings:
     """The findings of C10 to C14, by claim and part; those without images say what is missing."""
     images = Images(measures, Randomness(permutations, seed))
     findings = {}

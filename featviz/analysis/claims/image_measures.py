@@ -50,9 +50,6 @@ CONDITIONS = {
 _WHO_IS_EDITED = (BASELINE, MODIFIED)
 _WHO_MAY_BE_DEAD = (BASELINE, MODIFIED, NO_NORM)
 
-_GENERATORS = {role: role for role in ROLES}
-"""The shipped checkpoint of each role."""
-
 
 @dataclass(frozen=True)
 class ImageSettings:

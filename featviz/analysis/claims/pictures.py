@@ -38,12 +38,12 @@ def light_error(image: _Pixels, photo: _Pixels) -> float:
 
 
 def patches(image: _Pixels, photo: _Pixels) -> float:
-    """The share of blocks that are more blue-green than the photo's by more than CAST levels."""
+    """The share of blocks that are more blue-green than the photo's by more than _CAST levels."""
     return float((_cyan(image) - _cyan(photo) > _CAST).mean())
 
 
 def _cyan(pixels: _Pixels) -> NDArray[np.float64]:
-    """(BLOCKS, BLOCKS): mean of (green + blue) / 2 - red in each block."""
+    """(_BLOCKS, _BLOCKS): mean of (green + blue) / 2 - red in each block."""
     side = pixels.shape[0] // _BLOCKS
     whole = pixels[: side * _BLOCKS, : side * _BLOCKS].astype(np.float64)
     excess = (whole[..., 1] + whole[..., 2]) / 2 - whole[..., 0]

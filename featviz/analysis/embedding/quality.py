@@ -15,9 +15,9 @@ def neighbourhood_quality(
 
     vectors: (D, C), places: (D, 2). Trustworthiness is low if neighbours on the map are none among
     the vectors, continuity if neighbours among the vectors are none on the map. Continuity is
-    trustworthiness with the two spaces exchanged. Both look at QUALITY_NEIGHBOURS neighbours, fewer
-    where there are not twice as many others; the number is `quality_neighbours`. None for fewer
-    than 4 vectors or more than QUALITY_LIMIT.
+    trustworthiness with the two spaces exchanged. Both look at _QUALITY_NEIGHBOURS neighbours,
+    fewer where there are not twice as many others; the number is `quality_neighbours`. None for
+    fewer than 4 vectors or more than _QUALITY_LIMIT.
     """
     from sklearn.manifold import trustworthiness
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]

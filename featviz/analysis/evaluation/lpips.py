@@ -50,7 +50,7 @@ class Lpips(nn.Module):
         self.requires_grad_(False)
 
     def maps(self, images: Tensor) -> list[Tensor]:
-        """VGG16's maps at LPIPS_LAYERS; raises FeatvizError for images under 16 px."""
+        """VGG16's maps at _LPIPS_LAYERS; raises FeatvizError for images under 16 px."""
         height, width = images.shape[-2:]
         if min(height, width) < _SMALLEST:
             raise FeatvizError(

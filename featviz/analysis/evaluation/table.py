@@ -98,7 +98,7 @@ def row(
     move: str = "",
     amount: float = 0.0,
 ) -> tuple[Any, ...]:
-    """One row of an evaluation table, in the order of COLUMNS."""
+    """One row of an evaluation table, in the order of EVALUATION_COLUMNS."""
     numbers = (estimate.value, estimate.standard_error, estimate.count)
     return (checkpoint, part, measure, group, move, float(amount), unit, *numbers)
 

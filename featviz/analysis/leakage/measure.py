@@ -157,7 +157,7 @@ def _at(cells: Mask, activation: Tensor) -> Tensor:
 def _numbers(
     change: Change, edit: PlacedEdit, layer: str, point: Mask, by_statistics: float
 ) -> tuple[Any, ...]:
-    """The numbers of one row, in the order of COLUMNS."""
+    """The numbers of one row, in the order of LEAKAGE_COLUMNS."""
     cells = edit.cells[layer]
     outside = change[~cells.reach]
     return (

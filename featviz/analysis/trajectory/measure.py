@@ -54,7 +54,7 @@ class TrajectoryTable(Table):
 
     @property
     def measures(self) -> tuple[str, ...]:
-        """Those of MEASURES that were measured anywhere."""
+        """Those of TRAJECTORY_MEASURES that were measured anywhere."""
         known = self.rows.loc[self.rows["value"].notna(), "measure"].unique()
         return tuple(measure for measure in TRAJECTORY_MEASURES if measure in known)
 

@@ -27,7 +27,7 @@ def judge_steps(
     """Verdicts on the claims of vectors, C1 to C9, at every step that both networks have.
 
     tables: their metadata tells variant and step; those of other variants, and of steps that one
-    of the two lacks, are left out. Columns VERDICT_COLUMNS, step by step. p-values are corrected
+    of the two lacks, are left out. Columns _VERDICT_COLUMNS, step by step. p-values are corrected
     within a step, as `judge` does, not for the number of steps: the verdicts of a curve are to be
     read together, not searched for one that holds. Raises FeatvizError if no step has both, one has
     several of a variant, and as `judge` does.

@@ -9,8 +9,6 @@ from torch.nn import functional as F
 from featviz.base.assets import ASSETS, asset_files, sha256_of
 from featviz.base.errors import FeatvizError, one_line
 
-_FEATURE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-
 _STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 1))
 """Channels and convolutions of each stage up to relu5_1 (Simonyan and Zisserman 2015, table 1)."""
 
@@ -45,7 +43,7 @@ class Vgg19Features(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Maps of FEATURE_LAYERS, in order; raises FeatvizError for images under 32 px."""
+        """The five maps, in order; raises FeatvizError for images under 32 px."""
         height, width = image.shape[-2:]
         if min(height, width) < _SMALLEST:
             raise FeatvizError(
