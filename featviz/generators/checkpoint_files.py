@@ -6,7 +6,6 @@ architecture and where the weights come from, so it is rebuilt without any other
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 
 from featviz.base.assets import sha256_of
 from featviz.base.errors import FeatvizError, one_line
-from featviz.base.files import atomic_write
+from featviz.base.files import atomic_write, require_text
 from featviz.base.provenance import VERSION
 from featviz.generators.networks import pix2pixhd
 from featviz.generators.networks.conditions import Conditions
@@ -122,12 +121,7 @@ def find_checkpoint(source: str | Path) -> Path:
     The bare name of a shipped checkpoint always means that one; write ./baseline for a folder.
     """
     path = Path(source)
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise FeatvizError(
-            f"the name {os.fsencode(path)!r} is no UTF-8 text; rename the checkpoint"
-        ) from None
+    require_text(path)
     shipped = PRETRAINED / f"{source}.safetensors"
     if str(source) in shipped_checkpoints():
         return shipped

@@ -5,7 +5,6 @@ it into what a network sees, in training, extraction and on the drawing page ali
 """
 
 import math
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featviz.base.errors import FeatvizError, one_line
-from featviz.base.files import atomic_write
+from featviz.base.files import atomic_write, require_file
 from featviz.sketches.strokes import STROKE_WIDTH
 
 CANVAS = 512
@@ -296,11 +295,8 @@ def read_svg(path: Path) -> Drawing:
     from featviz.sketches.svg import LARGEST_SVG
 
     path = Path(path)
+    require_file(path, str(path))
     try:
-        # Looked at before it is opened: to open a pipe is to wait for somebody who writes.
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise FeatvizError("is no file; expected an SVG drawing")
         with path.open(encoding="utf-8") as file:
             return from_svg(file.read(LARGEST_SVG + 1))
     except FileNotFoundError:

@@ -394,7 +394,7 @@ def test_a_name_that_is_no_utf_8_is_an_error_that_can_be_printed(tmp_path, gener
     path = tmp_path / os.fsdecode(b"\xff.safetensors")
     save_network(generator, tmp_path / "x.safetensors", "generator", {}, torch.float32)
     (tmp_path / "x.safetensors").rename(path)
-    with pytest.raises(FeatvizError, match=r"xff.safetensors' is no UTF-8 text") as caught:
+    with pytest.raises(FeatvizError, match=r"xff.safetensors is not UTF-8; rename it") as caught:
         load_generator(path)
     assert str(caught.value).encode()
 

@@ -188,8 +188,9 @@ def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path) -> None:
     os.mkfifo(tmp_path / "pipe.svg")
     (tmp_path / "folder.svg").mkdir()
     (tmp_path / "endless.svg").symlink_to("/dev/zero")
-    for name in ("pipe", "folder", "endless"):
-        with pytest.raises(FeatvizError, match=rf"{name}\.svg: is no file; expected an SVG"):
+    device = "a pipe or a device"
+    for name, kind in {"pipe": device, "folder": "a folder", "endless": device}.items():
+        with pytest.raises(FeatvizError, match=rf"{name}\.svg is {kind}; expected a file"):
             read_svg(tmp_path / f"{name}.svg")
 
 
