@@ -103,6 +103,9 @@ def serve(
     used, before anything is served.
     """
     check_token(host, token)
+    if not 0 <= port < 2**16:
+        # The system takes the lower 16 bits of a larger number: another port, and says nothing.
+        raise FeatvizError(f"port {port} is none; expected 0 to 65535")
     if not 1 <= len(set(checkpoints)) <= 2:
         raise FeatvizError(f"expected one or two different checkpoints; got {len(checkpoints)}")
     networks = Networks(checkpoints)

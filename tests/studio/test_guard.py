@@ -5,7 +5,7 @@ import pytest
 from featviz.base.errors import FeatvizError
 from featviz.studio.guard import RateLimit, allowed_hosts, is_loopback
 from featviz.studio.problems import StudioError
-from featviz.studio.server import check_token, choose_token, page_address
+from featviz.studio.server import check_token, choose_token, page_address, serve
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.9.9.9"])
@@ -79,3 +79,9 @@ def test_limits_forget_the_longest_unseen_so_that_memory_is_bounded() -> None:
     for number in range(1000):
         limit.take(str(number))
     assert len(limit._buckets) == 10
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 99999])
+def test_a_port_that_there_is_not_is_refused_and_no_other_taken_for_it(port) -> None:
+    with pytest.raises(FeatvizError, match=rf"port {port} is none; expected 0 to 65535"):
+        serve([], "127.0.0.1", port, None, "", None, [], pytest.fail)
