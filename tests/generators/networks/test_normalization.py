@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from featviz.generators.fast import FastGenerator
 from featviz.generators.generation import generate
@@ -217,3 +218,16 @@ def test_every_network_has_the_gradient_of_float64_in_any_layout(
 def in_float64(norm, x):
     y = normalised_in_float64(x)
     return norm.weight[:, None, None] * y + norm.bias[:, None, None] if norm.affine else y
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_captured_norm_is_as_exact_as_the_norm_itself(layout):
+    maps = torch.full((2, 6, 96, 96), 3.0)
+    maps[:, :, 40:42, 10:80] = torch.randn(2, 6, 2, 70, generator=torch.Generator().manual_seed(0))
+    maps = maps.contiguous(memory_format=layout)
+    norm = normalization("instance", 6)
+    exact = F.instance_norm(maps.double(), eps=1e-5)
+    traced = torch.jit.trace(norm, maps)
+    compiled = torch.compile(norm, backend="aot_eager")
+    for run in (norm, traced, compiled):
+        assert (run(maps) - exact).norm() <= 1e-5 * exact.norm()
