@@ -73,14 +73,11 @@ def extract(
     positions: "computed" follows the layers and refuses a layer whose geometry is unknown (see
     `receptive_field`); "proportional" takes the cell at the same share of the map; a mapping
     gives, for each layer, a cell (column, row) for each point.
-    engine: "dense" runs the network as it is; "sparse" computes each distinct window of a map
-    once, for chains of convolutions, instance norms and activations on a CPU, and refuses others;
-    "auto" takes the sparse one where it can and pays, and records why if it does not.
-    batch_size: images a forward on an accelerator. On a CPU every image runs by itself, which is
-    as fast and makes a vector independent of its neighbours to the last bit.
-    provenance: checkpoint, digest, variant, ... for the table's metadata.
-    layouts: what the sparse engine remembers of images, the same object for several models that
-    read the same ones.
+    engine: see docs/engine.md; "sparse" refuses what is no chain of convolutions, instance norms
+    and activations, "auto" takes it where it can and pays, and records why if it does not.
+    batch_size: images a forward on an accelerator; on a CPU every image runs by itself.
+    provenance: checkpoint, digest, variant, ... for the table's metadata. layouts: what the sparse
+    engine remembers of images, one object for several models that read the same ones.
 
     Returns one row per sketch and point, sketch by sketch. Raises FeatvizError for unknown
     layers, points that are no pixels of the image, no sketches or sketches of different sizes,

@@ -1,3 +1,5 @@
+"""Figures of embeddings."""
+
 import itertools
 import resource
 from dataclasses import replace
@@ -5,7 +7,6 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PathCollection
@@ -13,21 +14,15 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.spatial.distance import pdist
 from skimage.color import deltaE_ciede2000, rgb2lab
-from sklearn.datasets import load_wine
 
-from featviz import cli
 from featviz.analysis.embedding import (
     EmbeddingTable,
     embed,
     embed_all,
     join,
-    read_embedding,
-    seed_spread,
 )
-from featviz.analysis.embedding.captions import embedding_caption
 from featviz.analysis.embedding.plots import (
     GROUP_STYLE,
     distances,
@@ -36,9 +31,9 @@ from featviz.analysis.embedding.plots import (
     embedding_figure,
     group_styles,
 )
-from featviz.base.feature_table import FeatureTable, write_features
 from featviz.figures.labels import draw_labels
-from featviz.figures.style import draw_receptive_fields, draw_sketch, save_figure, style
+from featviz.figures.style import save_figure, style
+from tests.analysis.embedding.drawn import GROUPS, wine_table
 
 # Machado, Oliveira and Fernandes 2009: what linear RGB looks like without one kind of cone.
 SIGHTS = {
@@ -59,35 +54,6 @@ SIGHTS = {
         [0.004733, 0.691367, 0.303900],
     ],
 }
-GROUPS = ["G1", "G2", "G8", "G11", "G10"]
-
-
-def wine_table(checkpoint: str, scale: float = 1.0) -> FeatureTable:
-    """178 real wines as if they were sketches of 5 groups; G8 and G11 are one and the same wine."""
-    data = load_wine()
-    vectors = data.data / data.data.std(axis=0) * scale
-    groups = np.array(GROUPS)[np.arange(len(vectors)) % 5]
-    vectors[np.isin(groups, ["G8", "G11"])] = vectors[2]
-    rows = pd.DataFrame({"sketch": [f"{g}/{i}" for i, g in enumerate(groups)], "group": groups})
-    rows = rows.assign(point_x=170, point_y=250)
-    layers = {"L0": vectors[:, :7], "L1": vectors[:, 3:]}
-    metadata = {"checkpoint": checkpoint, "variant": "modified", "digest": "0123456789abcdef"}
-    return FeatureTable(rows, {k: v.astype(np.float32) for k, v in layers.items()}, metadata)
-
-
-@pytest.fixture(scope="module")
-def pca() -> EmbeddingTable:
-    return join([embed(wine_table("one"), "pca"), embed(wine_table("two", 100), "pca")])
-
-
-@pytest.fixture(scope="module")
-def tsne() -> EmbeddingTable:
-    return embed(wine_table("one"), "tsne")
-
-
-@pytest.fixture(scope="module")
-def seeds() -> EmbeddingTable:
-    return seed_spread(wine_table("one"), ["L0"], range(3))
 
 
 def seen(color: str, sight: str) -> NDArray[np.float64]:
@@ -183,45 +149,6 @@ def test_lines_lead_from_each_point_to_its_places_by_other_seeds(seeds: Embeddin
     low, high = np.array([ax.get_xlim(), ax.get_ylim()]).T
     ends = np.concatenate(lines.get_segments())
     assert ((ends > low) & (ends < high)).all()
-
-
-def test_the_caption_tells_what_the_seeds_came_to(seeds: EmbeddingTable) -> None:
-    text, facts = embedding_caption(seeds), seeds.panels[0]["seeds"]
-    divergence = facts["kl_divergence"]
-    for fact in (
-        "Seeds 0 to 2, which differ in the start's jitter",
-        f"one L0: KL {min(divergence):.3f} to {max(divergence):.3f}",
-        f"trustworthiness {np.mean(facts['trustworthiness']):.3f}",
-        f"continuity {np.mean(facts['continuity']):.3f}",
-        f"spread {facts['spread']:.3f}",
-    ):
-        assert fact in text
-
-
-@pytest.mark.parametrize(
-    ("method", "facts"),
-    [
-        ("mds", ["Metric MDS (SMACOF) of the distinct vectors, PCA start. One unit", "stress 0."]),
-        ("isomap", ["15 neighbours. One unit is", "same scale"]),
-        ("lle", ["LLE of the distinct vectors, 15 neighbours; distances", "no unit"]),
-        ("sne", ["Gaussian kernel", "perplexity 15, exact, PCA start, seed 0;", "L0: KL "]),
-    ],
-)
-def test_the_caption_tells_method_and_settings(method: str, facts: list[str]) -> None:
-    text = embedding_caption(embed(wine_table("one"), method))
-    for fact in [*facts, "trustworthiness 0.", "continuity 0.", "15 neighbours, 1 is perfect"]:
-        assert fact in text
-
-
-def test_the_caption_tells_lowered_neighbours_and_pieces() -> None:
-    table = wine_table("one").select(groups=["G1"])
-    panel = embed(table, "isomap", neighbours=400)
-    assert "35 neighbours" in embedding_caption(panel)
-    assert "lowered to all others there are" in embedding_caption(panel)
-    far = table.vectors["L0"] + np.where(np.arange(36) < 18, 0, 1e3)[:, None].astype(np.float32)
-    assert "2 pieces" in embedding_caption(
-        embed(replace(table, vectors={"L0": far}), "isomap", neighbours=5)
-    )
 
 
 def test_maps_in_units_of_the_vectors_share_a_scale_and_others_have_no_ticks() -> None:
@@ -331,30 +258,6 @@ def test_two_distinct_vectors_can_be_drawn() -> None:
     assert "PC 2 (0.0 %)" in figure.axes[0].get_ylabel()
 
 
-def test_the_caption_tells_how_the_map_was_made(tsne: EmbeddingTable) -> None:
-    text = embedding_caption(tsne)
-    divergence = tsne.panels[0]["kl_divergence"]
-    for fact in ("perplexity 15", f"L0: KL {divergence:.3f}", "seed 0", "one (01234567)"):
-        assert fact in text
-    assert "lowered" not in text
-
-
-def test_the_caption_tells_interpolated_repulsion(tsne: EmbeddingTable) -> None:
-    panels = [{**tsne.panels[0], "repulsion": "interpolated"}, tsne.panels[1]]
-    text = embedding_caption(replace(tsne, metadata={**tsne.metadata, "panels": panels}))
-    assert f"L0: repulsion interpolated, KL {panels[0]['kl_divergence']:.3f}" in text
-    assert "exact" not in text
-    assert "perplexity 15, exact" in embedding_caption(tsne)
-
-
-def test_the_caption_tells_a_lowered_perplexity() -> None:
-    table = wine_table("one").select(groups=["G1", "G8", "G11"])
-    # 36 wines of G1 and the one that G8 and G11 share: (37 - 1) / 3.
-    text = embedding_caption(embed(table, "tsne"))
-    assert "perplexity 12.0, KL" in text
-    assert "lowered" in text
-
-
 def test_the_legend_names_groups_and_what_changes_in_them() -> None:
     legend = draw_legend(Figure(), ["G1", "hat"], {"G1": "hair"}, ties=True)
     labels = [text.get_text() for text in legend.get_texts()]
@@ -399,163 +302,3 @@ def test_a_disk_that_fills_up_leaves_the_old_figure_whole(
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.read_bytes() == b"the old one"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def saved_pixels(figure: Figure, path: Path) -> NDArray[np.float64]:
-    save_figure(figure, path)
-    with Image.open(path) as image:
-        return np.asarray(image.convert("L"), dtype=np.float64)
-
-
-@pytest.mark.parametrize("side", [0.4, 0.74, 0.9])
-def test_a_sketch_drawn_small_keeps_its_lines_whole_and_even(side: float, tmp_path: Path) -> None:
-    # Two lines 2 px wide that pass every position between pixels: one nearly upright, one flat.
-    at = np.arange(512)
-    for transpose in (False, True):
-        sketch = np.full((512, 512), 255, np.uint8)
-        for shift in (0, 1):
-            sketch[at, 200 + shift + at // 20] = 0
-        figure = Figure(figsize=(1, 1))
-        draw_sketch(sketch.T if transpose else sketch, figure.add_axes((0.03, 0.03, side, side)))
-        pixels = saved_pixels(figure, tmp_path / "line.png")
-        # Inside the frame; row by row along the line.
-        low, high = 12, int(200 * side) - 2
-        inside = pixels[200 - high : 200 - low, low:high]
-        ink = (255 - (inside.T if transpose else inside)).sum(axis=1) / 255
-        assert ink.min() > 0.5 * ink.max() > 0
-
-
-def test_a_sketch_keeps_its_size_where_there_is_room() -> None:
-    sketch = np.full((40, 60), 255, np.uint8)
-    sketch[10, 20] = 0
-    ax = draw_sketch(sketch, Figure(figsize=(4, 4)).add_axes((0, 0, 1, 1)))
-    shown = np.asarray(ax.images[0].get_array())
-    # An ink pixel covers the one below and to the right of it too.
-    assert {tuple(place) for place in np.argwhere(shown == 0)} == {
-        (10, 20),
-        (10, 21),
-        (11, 20),
-        (11, 21),
-    }
-
-
-def test_a_receptive_field_is_outlined_around_its_outermost_pixels() -> None:
-    ax = Figure().add_subplot()
-    draw_receptive_fields(
-        np.full((64, 64), 255, np.uint8), {"L0": (10, 20, 16, 26)}, (13, 23), ax, around=20
-    )
-    (outline,) = ax.patches
-    corners = ax.transData.inverted().transform(outline.get_extents().corners())
-    assert sorted(set(corners.round(6).ravel())) == [9.5, 16.5, 19.5, 26.5]
-
-
-@pytest.mark.parametrize("around", [None, 20])
-def test_boxes_with_common_edges_can_all_be_seen(around: int | None, tmp_path: Path) -> None:
-    # Three share their upper left corner, as the fields of L1, L2 and L3 do.
-    boxes = {
-        "L0": (17, 17, 23, 23),
-        "L1": (16, 16, 24, 24),
-        "L2": (16, 16, 28, 28),
-        "L3": (16, 16, 36, 36),
-    }
-    figure = Figure(figsize=(3, 3))
-    ax = figure.add_axes((0, 0, 1, 1))
-    draw_receptive_fields(np.full((60, 60), 255, np.uint8), boxes, (20, 20), ax, around=around)
-    colors = {patch.get_label(): np.array(to_rgb(patch.get_edgecolor())) for patch in ax.patches}
-    save_figure(figure, tmp_path / "boxes.png")
-    with Image.open(tmp_path / "boxes.png") as image:
-        pixels = np.asarray(image.convert("RGB")) / 255
-    # Across the common left edge, at a row of the picture that all boxes reach.
-    column = ax.transData.transform((15.5, 22)) * 200 / figure.dpi
-    x, y = int(column[0]), pixels.shape[0] - int(column[1])
-    across = pixels[y, x - 12 : x + 12]
-    for name in ("L1", "L2", "L3"):
-        assert np.abs(across - colors[name]).max(axis=1).min() < 0.12, name
-
-
-@pytest.fixture
-def features(tmp_path: Path) -> list[str]:
-    paths = [tmp_path / "one.parquet", tmp_path / "two.parquet"]
-    for path in paths:
-        write_features(wine_table(path.stem), path)
-    return [str(path) for path in paths]
-
-
-def test_the_plot_command_draws_and_saves_the_embedding(
-    features: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out, saved = tmp_path / "map.svg", tmp_path / "map.parquet"
-    cli.main(
-        f"plot {' '.join(features)} --method tsne --layers L1 --perplexity 12 --seed 3 "
-        f"--out {out} --save-embedding {saved}".split()
-    )
-    assert capsys.readouterr().out.splitlines()[:2] == [str(saved), str(out)]
-    table = read_embedding(saved)
-    assert table.metadata["seed"] == 3
-    assert [(p["checkpoint"], p["layer"]) for p in table.panels] == [("one", "L1"), ("two", "L1")]
-    assert out.read_text().startswith("<?xml")
-
-
-def test_the_plot_command_compares_seeds_and_shares_starts(
-    features: list[str], tmp_path: Path
-) -> None:
-    out, saved = tmp_path / "map.png", tmp_path / "map.parquet"
-    tail = f"--layers L1 --share-start --out {out} --save-embedding {saved}"
-    cli.main(f"plot {' '.join(features)} --method tsne --seeds 2 --seed 5 {tail}".split())
-    table = read_embedding(saved)
-    assert table.metadata["seed"] == [5, 6]
-    assert table.metadata["parameters"]["start"] == "shared"
-    assert [panel["seeds"]["seeds"] for panel in table.panels] == [[5, 6]] * 2
-    cli.main(f"plot {' '.join(features)} --method mds {tail}".split())
-    # Two tables of the same wines: from one start one map.
-    small, large = (read_embedding(saved).panel(name, "L1").frame for name in ("one", "two"))
-    np.testing.assert_allclose(small[["x", "y"]], large[["x", "y"]], atol=1e-6)
-
-
-def test_the_plot_command_names_its_figure_after_its_input(
-    features: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    cli.main(["plot", *features])
-    assert (tmp_path / "one_two-pca.png").is_file()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["{one}", "--method", "lda"], "unknown method 'lda'; there are pca, tsne, mds, isomap"),
-        (["{one}", "--perplexity", "9"], "--perplexity is for tsne, sne; got --method pca"),
-        (["{one}", "--method", "tsne", "--neighbours", "9"], "is for isomap, lle, umap; got"),
-        (["{one}", "--method", "isomap", "--neighbours", "1"], "must be 2 or more; got 1"),
-        (["{one}", "--method", "tsne", "--start", "grid"], "unknown start 'grid'; there are pca"),
-        (["{one}", "--method", "lle", "--share-start"], "LLE has no start that panels could share"),
-        (["{one}", "--method", "tsne", "--seeds", "1"], "--seeds must be 2 or more; got 1"),
-        (["{one}", "--seeds", "3"], "seeds are compared for tsne and sne; got 'pca'"),
-        (["{one}", "--layers", "L7"], "unknown layer 'L7'; this table has L0, L1"),
-        (["{one}", "--method", "tsne", "--perplexity", "80"], "needs at least 241 sketches"),
-        (["{one}", "--method", "tsne", "--perplexity", "inf"], "at most 1e+06; got inf"),
-        (["{one}", "--method", "tsne", "--seed", "-1"], "between 0 and 4294967295; got -1"),
-        (["{one}", "--out", "map.gif"], "expected a name ending in .png, .pdf, .svg"),
-        (["{one}", "--point", "1", "2"], "unknown point (1, 2); this table has (170, 250)"),
-        (["{one}", "{one}"], "'one', layer L0, is given more than once"),
-        (["missing.parquet"], "no such feature table"),
-        ([], "expected at least one feature table"),
-    ],
-)
-def test_bad_input_to_the_plot_command_is_one_line_and_writes_nothing(
-    arguments: list[str],
-    message: str,
-    features: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    before = sorted(tmp_path.iterdir())
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(["plot", *(argument.format(one=features[0]) for argument in arguments)])
-    assert stopped.value.code == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert message in error
-    assert sorted(tmp_path.iterdir()) == before
