@@ -39,7 +39,7 @@ class InstanceNorm(nn.InstanceNorm2d):
         """(N, C, H, W) -> the same shape, in channels_last if it lies so and contiguous if not."""
         if input.ndim != 4 or input.device.type != "cpu" or input.shape[2:].numel() < 2:
             return super().forward(input)
-        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if _is_captured():
             return self._scaled(_written_out(input, self.eps), input.dtype)
         maps = input.contiguous(memory_format=_order(input))
         if len(maps) == 1:
@@ -64,6 +64,11 @@ class InstanceNorm(nn.InstanceNorm2d):
             return normalized.to(dtype)
         weight, bias = self.weight[:, None, None], self.bias[:, None, None]
         return torch.addcmul(bias, normalized, weight).to(dtype)
+
+
+def _is_captured() -> bool:
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return tracing or torch.compiler.is_compiling()
 
 
 def _written_out(maps: Tensor, eps: float) -> Tensor:
