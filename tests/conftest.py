@@ -5,6 +5,9 @@ import pytest
 import torch
 
 from featviz.faces.pairs import PairSet, read_pairs
+from featviz.generators.networks.generators import GeneratorArchitecture, build_generator
+from featviz.sketches.sketch_set import read_sketches
+from featviz.sketches.tensors import encode_image
 
 SAMPLES = Path(__file__).parent.parent / "analyses" / "samples"
 
@@ -24,3 +27,32 @@ def pairs() -> PairSet:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def shipped(pytestconfig):
+    return read_sketches(pytestconfig.rootpath / "sketches")
+
+
+@pytest.fixture(scope="session")
+def make():
+    """Small whole generators with random weights, whose biases and norms are not trivial."""
+
+    def build(variant="baseline", norm="instance", **settings):
+        torch.manual_seed(3)
+        settings = {"width": 4, "residual_blocks": 2, **settings}
+        model = build_generator(GeneratorArchitecture(variant, norm=norm, **settings)).eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+        return model.requires_grad_(False)
+
+    return build
+
+
+@pytest.fixture
+def edit(shipped):
+    """A base and an edit of its mouth as a network takes them, (1, 3, 128, 128)."""
+    names = list(shipped.index["sketch"])
+    numbers = [names.index("G8/001"), names.index("G8/009")]
+    return tuple(encode_image(shipped.at(128).image(number))[None] for number in numbers)

@@ -8,13 +8,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from featviz.analysis.leakage.reach import cells_of
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.generators import (
     GeneratorArchitecture,
     GlobalGenerator,
     build_generator,
 )
+from featviz.probing.reach import cells_of
 from featviz.probing.receptive_field import trace_geometry
 
 

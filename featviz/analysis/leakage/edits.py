@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from featviz.analysis.leakage.reach import cells_of, reach
 from featviz.analysis.leakage.single import changed_pixels
+from featviz.probing.reach import cells_of, reach
 from featviz.probing.receptive_field import Geometry
 from featviz.sketches.edits import Mask, read_edits
 from featviz.sketches.sketch_set import SketchSet

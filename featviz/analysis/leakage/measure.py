@@ -15,15 +15,15 @@ from featviz.analysis.leakage.change import Change, change_of, scale_of
 from featviz.analysis.leakage.edits import PlacedEdit, ReadInput, place_edits, reader
 from featviz.analysis.leakage.maps import LeakageMaps, shrink
 from featviz.analysis.leakage.modes import default_modes, held_norms
-from featviz.analysis.leakage.reach import cells_of
 from featviz.analysis.leakage.single import holding, not_held, placed, reading, trace
-from featviz.analysis.leakage.statistics import record_statistics
 from featviz.analysis.leakage.table import ALL, FREE, LEAKAGE_COLUMNS, LeakageTable
 from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT, Point, check_point
 from featviz.base.progress import track
 from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
+from featviz.probing.reach import cells_of
 from featviz.probing.receptive_field import Geometry
+from featviz.probing.statistics import record_statistics
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import MARGIN, Mask, edits_of
 from featviz.sketches.sketch_set import SketchSet

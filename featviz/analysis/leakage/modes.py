@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from featviz.analysis.leakage.statistics import instance_norms
 from featviz.analysis.leakage.table import ALL, FREE, IMAGE
 from featviz.base.errors import FeatvizError
+from featviz.probing.statistics import instance_norms
 
 _PARTS = {"front-end": "front_end", "residual": "residual", "back-end": "back_end"}
 """Modes that are called otherwise than the module whose norms they hold."""

@@ -10,17 +10,17 @@ from torch import Tensor, nn
 from featviz.analysis.leakage.change import Change, relative_change
 from featviz.analysis.leakage.free import free_parts
 from featviz.analysis.leakage.modes import held_norms
-from featviz.analysis.leakage.reach import reach
-from featviz.analysis.leakage.statistics import (
+from featviz.analysis.leakage.table import FREE, IMAGE
+from featviz.base.errors import FeatvizError
+from featviz.probing.activations import evaluating, truncated_forward
+from featviz.probing.reach import reach
+from featviz.probing.receptive_field import Geometry, trace_geometry
+from featviz.probing.statistics import (
     Statistics,
     hold_statistics,
     instance_norms,
     record_statistics,
 )
-from featviz.analysis.leakage.table import FREE, IMAGE
-from featviz.base.errors import FeatvizError
-from featviz.probing.activations import evaluating, truncated_forward
-from featviz.probing.receptive_field import Geometry, trace_geometry
 from featviz.sketches.edits import Mask
 
 

@@ -18,9 +18,9 @@ from featviz.probing.activations import record_activations
 from featviz.probing.receptive_field import trace_geometry
 from featviz.sketches.edits import MARGIN, edits_of, ink_of_eyes, near
 from featviz.sketches.tensors import encode_image
-from tests.analysis.leakage.conftest import LAYERS
 
 SIZE, POINT = 128, (42, 62)
+LAYERS = ("L0", "L1", "L2", "L3", "L4", "image")
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from featviz.analysis.leakage import reach
-from featviz.analysis.leakage.reach import cells_of
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture, ResidualBlock
+from featviz.probing.reach import cells_of
 from featviz.probing.receptive_field import trace_geometry
 
 IMAGE = (21, 16)

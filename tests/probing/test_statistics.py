@@ -6,10 +6,10 @@ from torch import nn
 
 from featviz.analysis.leakage import hold_statistics, record_statistics
 from featviz.analysis.leakage.single import edit_changes, edit_reach
-from featviz.analysis.leakage.statistics import instance_norms
 from featviz.base.errors import FeatvizError
 from featviz.generators.checkpoint_files import load_generator, shipped_checkpoints
 from featviz.probing.activations import record_activations
+from featviz.probing.statistics import instance_norms
 from featviz.sketches.tensors import encode_image
 
 
