@@ -7,18 +7,17 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from featviz.base.errors import FeatvizError
 from featviz.sketches.drawing import rasterize, read_svg
-from featviz.studio.database import Database, database_url
+from featviz.studio.database import Database
 from featviz.studio.problems import StudioError
 from featviz.studio.start_sketch import StartSketch
 from featviz.studio.steps import Limits, NewEvent, NewStroke
 from featviz.studio.store import Store
 from featviz.studio.strokes import editable, lines
-from featviz.studio.tables import Event, Schema
+from featviz.studio.tables import Event
 
 LINE = (100.0, 200.0, 150.5, 210.25)
 FACE = StartSketch(
@@ -367,42 +366,6 @@ def test_what_is_stored_of_the_repository_s_sketches_has_their_pixels() -> None:
         stored = editable(drawing)
         assert stored is not None
         assert np.array_equal(rasterize(lines(stored)), rasterize(drawing))
-
-
-@pytest.mark.parametrize(
-    ("source", "said"),
-    [
-        ("mysql://localhost/x", "'mysql' is no kind"),
-        ("sqlite://", "in memory keeps nothing"),
-        ("://", "cannot be read"),
-    ],
-)
-def test_other_databases_are_refused_in_one_line(source: str, said: str) -> None:
-    with pytest.raises(FeatvizError, match=said) as caught:
-        database_url(source)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "text.db"
-    path.write_text("no database " * 100)
-    with pytest.raises(FeatvizError, match="not a database"):
-        Database(path)
-    assert path.read_text().startswith("no database")
-
-
-def test_a_database_of_another_version_is_refused(database: Database) -> None:
-    from featviz.base.errors import FeatvizError
-
-    database.write(lambda session: session.execute(update(Schema).values(version=7)))
-    with pytest.raises(FeatvizError, match="version 7; expected 1"):
-        Database(database.url.render_as_string(hide_password=False))
-
-
-def test_an_unreachable_postgresql_is_one_line_without_the_password() -> None:
-    with pytest.raises(FeatvizError, match="cannot open the database") as caught:
-        Database("postgresql://me:hidden@127.0.0.1:9/none", busy_seconds=1)
-    assert "hidden" not in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_what_is_read_at_once_is_of_one_moment(store: Store) -> None:

@@ -1,12 +1,11 @@
 // The drawing on the sheet: its strokes, its start, changing to another one.
 
-import { errorText, announce, toast } from "./dialogs.js";
+import { errorText, toast } from "./dialogs.js";
 import { setLabel, setText, find, icon } from "./dom.js";
-import { partName } from "./i18n.js";
 import { page } from "./page.js";
 import { drawStrokes } from "./pictures.js";
+import { labelBoard, showHint } from "./saying.js";
 import { configure } from "./showing.js";
-import { showHint } from "./tools.js";
 
 export function wireSheet() {
   const { board, sheet, live } = page;
@@ -27,27 +26,6 @@ export function wireSheet() {
     showStart();
     configure();
   });
-}
-
-export function labelBoard() {
-  const { board } = page;
-  const chosen = board.strokes.filter((stroke) => board.selected.has(stroke.id));
-  const parts = [...new Set(chosen.map((stroke) => partName(stroke.part)))].join(", ");
-  if (chosen.length) {
-    setLabel(board.canvas, "board.label-selected", {
-      count: board.strokes.length,
-      selected: chosen.length,
-      part: parts,
-    });
-    if (document.activeElement === board.canvas)
-      announce("board.label-selected", {
-        count: board.strokes.length,
-        selected: chosen.length,
-        part: parts,
-      });
-  } else {
-    setLabel(board.canvas, "board.label", { count: board.strokes.length });
-  }
 }
 
 function showStart() {

@@ -7,9 +7,8 @@ import { makeTabs, picture } from "./faces.js";
 import { number } from "./i18n.js";
 import { page } from "./page.js";
 import { recall, remember } from "./preferences.js";
-import { enterAgain } from "./saving.js";
-import { showHint } from "./tools.js";
-
+import { showHint } from "./saying.js";
+import { enterAgain } from "./session.js";
 
 export function wireFaces() {
   const { board, config, faces, live, probe } = page;

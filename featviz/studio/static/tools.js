@@ -1,13 +1,12 @@
 // Tools, switches, zoom: what the sheet is worked with.
 
 import { toast } from "./dialogs.js";
-import { setText, find } from "./dom.js";
-import { labelBoard } from "./drawing.js";
+import { find } from "./dom.js";
 import { picture } from "./faces.js";
-import { number } from "./i18n.js";
 import { page } from "./page.js";
 import { PARTS, guessPart } from "./parts.js";
 import { recall, remember } from "./preferences.js";
+import { labelBoard, showHint, showZoom } from "./saying.js";
 import { moveProbe, configure } from "./showing.js";
 import { ToolOptions, makeToolbar } from "./toolbar.js";
 
@@ -85,15 +84,6 @@ export function chooseTool(tool) {
   }
 }
 
-export function showHint() {
-  const { board } = page;
-  const waiting = board.network.visible && !board.network.image;
-  setText(
-    find("#hint"),
-    board.busy ? "loading" : waiting ? "network.waiting" : `hint.${board.tool}`,
-  );
-}
-
 export function undo() {
   page.board.settle();
   page.board.cancel();
@@ -111,10 +101,6 @@ export function clear() {
   if (!page.sheet.strokes.length) return;
   page.sheet.commit([], "clear");
   toast("tool.clear", null, { action: { key: "undo", run: undo } });
-}
-
-export function showZoom() {
-  find("#zoom-value").textContent = number(page.board.view.scale, { style: "percent" });
 }
 
 export async function loadUnderlay() {
