@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
 
 from featviz.base.errors import FeatvizError
 from featviz.studio.database import Database, database_url
+from featviz.studio.store import Store
 from featviz.studio.tables import Schema
+from tests.studio.exports import rows
 
 
 @pytest.mark.parametrize(
@@ -36,7 +39,7 @@ def test_a_database_of_another_version_is_refused(database: Database) -> None:
     from featviz.base.errors import FeatvizError
 
     database.write(lambda session: session.execute(update(Schema).values(version=7)))
-    with pytest.raises(FeatvizError, match="version 7; expected 1"):
+    with pytest.raises(FeatvizError, match="version 7; expected 2"):
         Database(database.url.render_as_string(hide_password=False))
 
 
@@ -44,3 +47,19 @@ def test_an_unreachable_postgresql_is_one_line_without_the_password() -> None:
     with pytest.raises(FeatvizError, match="cannot open the database") as caught:
         Database("postgresql://me:hidden@127.0.0.1:9/none", busy_seconds=1)
     assert "hidden" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_database_from_before_faces_were_told_is_brought_up_to_date_once(drawn: Store) -> None:
+    before = rows(drawn.database, secrets=True)
+
+    def as_it_was(session: Session) -> None:
+        for column in ("faces", "bases"):
+            session.execute(text(f"ALTER TABLE sketches DROP COLUMN {column}"))
+        session.execute(update(Schema).values(version=1))
+
+    drawn.database.write(as_it_was)
+    for _ in range(2):
+        database = Database(drawn.database.url.render_as_string(hide_password=False))
+        assert rows(database, secrets=True) == before
+        assert database.read(lambda session: session.scalar(select(Schema.version))) == 2
+        database.close()

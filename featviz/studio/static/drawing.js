@@ -8,10 +8,12 @@ import { labelBoard, showHint } from "./saying.js";
 import { configure } from "./showing.js";
 
 export function wireSheet() {
-  const { board, sheet, live } = page;
+  const { board, faces, live, sheet } = page;
   sheet.addEventListener("change", () => {
     const { history } = sheet;
-    board.show(sheet.strokes, history.base);
+    board.show(sheet.strokes, history.compared);
+    faces.allow({ start: sheet.base !== null, differs: sheet.differs });
+    configure();
     live.draw(sheet.strokes);
     page.toolbar.enable({
       canUndo: history.canUndo,

@@ -3,10 +3,10 @@
 import { get, post } from "./api.js";
 import { errorText, openDialog, toast } from "./dialogs.js";
 import { icon, make } from "./dom.js";
-import { makeTabs } from "./faces.js";
 import { when } from "./i18n.js";
 import { PAGE, eraser, makeList } from "./listing.js";
 import { showSaved } from "./saved.js";
+import { makeTabs } from "./tabs.js";
 
 /**
  * Open the gallery. `draw` gets {sketch, label} of the sketch to go on from, `open` the id of one's

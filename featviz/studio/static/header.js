@@ -46,7 +46,7 @@ function showHistory() {
   page.board.settle();
   openHistory({
     history: page.sheet.history,
-    restore: (state) => page.sheet.commit(state, "restore"),
+    restore: (step) => page.sheet.restore(step),
   });
 }
 

@@ -131,6 +131,10 @@ export function showSaved(panel, draw) {
 
 function savedCard(sketch, refresh, draw) {
   const { id, label, nickname, saved, base, edited_part: edited, mine } = sketch;
+  const kept = (sketch.faces ?? []).filter((face) => face.kept);
+  const names = kept.map(({ checkpoint }) => checkpoint).join(", ");
+  const { bases } = sketch;
+  const keptKey = bases ? "gallery.kept-bases" : "gallery.kept";
   const erase = eraser(`/api/sketches/${id}`, "gallery.deleted-toast", { label }, refresh);
   return make(
     "article",
@@ -155,6 +159,7 @@ function savedCard(sketch, refresh, draw) {
           : make("span", { text: "gallery.whole" }),
         ...(base ? [" · ", make("span", { text: ["gallery.from", { label: base.label }] })] : []),
       ),
+      kept.length ? make("p", { class: "faint", text: [keptKey, { names, bases }] }) : null,
       make("p", { class: "faint" }, `${nickname} · ${when(saved)}`),
     ),
     make(

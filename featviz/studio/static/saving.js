@@ -103,7 +103,7 @@ export async function showSave() {
           })
           .catch(() => {});
       }
-      sheet.save({ id: makeId(), group });
+      sheet.save({ id: makeId(), group, faces: page.faces.shown });
       if (!(await settled(page.outbox))) toast("save.queued", { group });
     },
   });

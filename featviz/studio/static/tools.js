@@ -2,9 +2,10 @@
 
 import { toast } from "./dialogs.js";
 import { find } from "./dom.js";
-import { picture } from "./faces.js";
+import { number } from "./i18n.js";
 import { page } from "./page.js";
 import { PARTS, guessPart } from "./parts.js";
+import { picture } from "./pictures.js";
 import { recall, remember } from "./preferences.js";
 import { labelBoard, showHint, showZoom } from "./saying.js";
 import { moveProbe, configure } from "./showing.js";
@@ -59,6 +60,7 @@ export function wireTools() {
   board.addEventListener("preview", ({ detail }) => page.live.draw(detail));
   board.addEventListener("commit", ({ detail }) => sheet.commit(detail.state, detail.kind));
   board.addEventListener("probe", ({ detail }) => moveProbe(detail));
+  page.faces.addEventListener("rebase", rebase);
 }
 
 /** A button that is on or off; it remembers. */
@@ -101,6 +103,21 @@ export function clear() {
   if (!page.sheet.strokes.length) return;
   page.sheet.commit([], "clear");
   toast("tool.clear", null, { action: { key: "undo", run: undo } });
+}
+
+/** The kept face as it is shown becomes the base of what is drawn from now on. */
+function rebase() {
+  const { board, config, sheet } = page;
+  board.settle();
+  if (!sheet.differs) return;
+  const most = config.limits;
+  const bytes = JSON.stringify([...sheet.wireBases, sheet.strokes]).length;
+  if (sheet.history.bases.length >= most.bases || bytes > most.message_bytes / 2) {
+    toast("keep.too-many", { count: number(sheet.history.bases.length) }, { kind: "bad" });
+    return;
+  }
+  sheet.rebase();
+  toast("keep.rebased", null, { action: { key: "undo", run: undo } });
 }
 
 export async function loadUnderlay() {
