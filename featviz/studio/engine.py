@@ -144,10 +144,12 @@ class Engine:
         self.kept = KeptFaces(networks, rasters)
         self._base_faces: OrderedDict[tuple[str, str], NDArray[np.uint8]] = OrderedDict()
 
-    def answer(self, job: FaceJob, loading: Callable[[str], None] = lambda _: None) -> Answer:
+    def answer(
+        self, job: FaceJob, loading: Callable[[WantedFace], None] = lambda _: None
+    ) -> Answer:
         """Raster, faces, differences; a checkpoint that fails does not stop the others.
 
-        loading: called with a checkpoint's name before it is loaded.
+        loading: called with a face before its checkpoint is loaded.
         """
         clock = _Clock(job.arrived)
         picture = self._picture(job.strokes)
@@ -169,15 +171,23 @@ class Engine:
         return Answer(job, tuple(faces), tuple(failed), raster, edited, clock.milliseconds)
 
     def _make(
-        self, wanted: WantedFace, picture: Pixels, job: FaceJob, loading: Callable[[str], None]
+        self,
+        wanted: WantedFace,
+        picture: Pixels,
+        job: FaceJob,
+        loading: Callable[[WantedFace], None],
     ) -> _Made:
         name, start = wanted.checkpoint, job.start
+
+        def tell(_: str) -> None:
+            loading(wanted)
+
         if wanted.kept:
             if start is None:
                 raise StudioError("bad-request", "without a start sketch there is nothing to keep")
-            base, edited = self.kept.edit(name, start.chain, picture, loading)
+            base, edited = self.kept.edit(name, start.chain, picture, tell)
             return _Made(wanted, edited.face, base.face, edited.reach, edited.whole)
-        face = self.networks.generate(name, picture, loading)
+        face = self.networks.generate(name, picture, tell)
         return _Made(
             wanted, face, self._base_face(name, start) if start and job.difference else None
         )

@@ -251,8 +251,8 @@ class _Connection:
                 await self._error(StudioError("internal", "the server made a mistake"), seq)
 
     def _compute(self, job: FaceJob) -> Answer:
-        def loading(name: str) -> None:
-            message = Loading(type="loading", checkpoint=name)
+        def loading(wanted: WantedFace) -> None:
+            message = Loading(type="loading", checkpoint=wanted.checkpoint, kept=wanted.kept)
             asyncio.run_coroutine_threadsafe(self._send(message), self._loop)
 
         return self.server.engine.answer(job, loading)

@@ -126,10 +126,11 @@ class Pong(TypedDict):
 
 
 class Loading(TypedDict):
-    """A checkpoint is being loaded, which takes a while."""
+    """A face's checkpoint is being loaded, which takes a while."""
 
     type: Literal["loading"]
     checkpoint: str
+    kept: bool
 
 
 class Failure(TypedDict):

@@ -158,7 +158,7 @@ def test_names_that_are_no_utf8_are_refused_at_the_door(other: Database, tmp_pat
     ("change", "said"),
     [
         (lambda text: "{" + text, "line 1"),
-        (lambda text: text.replace('"format":1', '"format":9'), "format 9; expected 1"),
+        (lambda text: text.replace('"format":2', '"format":9'), "format 9; expected 1 to 2"),
         (lambda text: text.replace('"revision":2', '"revision":"many"', 1), "revision"),
         (lambda text: text.replace('"revision":2', f'"revision":{10**30}', 1), "revision"),
         (lambda text: text + "[" * 100_000, "recursion|depth"),

@@ -85,7 +85,7 @@ export class Slot {
       this.#wipe(this.canvas);
       if (checkpoint) this.say("faces.waiting", { name: checkpoint });
       else this.say("faces.off");
-      this.noDifference("difference.waiting");
+      this.noDifference(checkpoint ? "difference.waiting" : "faces.off");
     } else if (this.kept !== kept) {
       // Until the other face is there, this one is not of now.
       this.stale(true);

@@ -76,6 +76,10 @@ export class Faces extends EventTarget {
     return one.checkpoint === other.checkpoint && this.#keeps(one) === this.#keeps(other);
   }
 
+  #slotOf(checkpoint, kept) {
+    return this.slots.find((slot) => slot.checkpoint === checkpoint && this.#keeps(slot) === kept);
+  }
+
   #set(slot, checkpoint) {
     slot.checkpoint = checkpoint;
     slot.select.value = checkpoint ?? "";
@@ -137,11 +141,9 @@ export class Faces extends EventTarget {
     second.both.hidden = Boolean(second.checkpoint) || !first.checkpoint || !this.start;
   }
 
-  loading(checkpoint) {
-    for (const slot of this.slots) {
-      if (slot.checkpoint === checkpoint && !this.#twice(slot))
-        slot.say("faces.loading", { name: checkpoint });
-    }
+  loading({ checkpoint, kept }) {
+    const slot = this.#slotOf(checkpoint, kept);
+    if (slot) slot.say("faces.loading", { name: checkpoint });
   }
 
   /** kept: which of the checkpoint's faces; all of them if not told, and all faces without a name. */
@@ -179,9 +181,7 @@ export class Faces extends EventTarget {
     // Decoding may overtake: only the newest is shown.
     if (turn < this.drawn) return;
     for (const { face, image, map } of pictures) {
-      const slot = this.slots.find(
-        (one) => one.checkpoint === face.checkpoint && this.#keeps(one) === face.kept,
-      );
+      const slot = this.#slotOf(face.checkpoint, face.kept);
       if (!slot || !image) continue;
       slot.show(image, face, header.seq, header.bases);
       if (blank) slot.say("faces.blank");

@@ -54,7 +54,7 @@ export function wireFaces() {
     if (known && !known.session) enterAgain();
   });
   live.addEventListener("hello", () => showLive("connected"));
-  live.addEventListener("loading", ({ detail }) => faces.loading(detail.checkpoint));
+  live.addEventListener("loading", ({ detail }) => faces.loading(detail));
   live.addEventListener("error", ({ detail }) => {
     if (detail.code === "checkpoint") faces.failed(detail, detail.message);
     toast("error.text", { text: detail.message }, { kind: "bad", seconds: 10 });
