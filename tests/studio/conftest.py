@@ -146,8 +146,10 @@ def drawn(store: Store, small_set: Path) -> Store:
         store.append_events(me, drawing, last, [NewEvent(f"e{number}", "draw", (stroke,), ())])
         return f"e{number}"
 
-    def save(me: str, drawing: str, revision: int, group: str) -> str:
-        return store.save_sketch(me, str(uuid4()), drawing, revision, group)[0].id
+    def save(me: str, drawing: str, revision: int, group: str, *kept: bool) -> str:
+        names = ("modified", "baseline")
+        faces = [{"checkpoint": n, "kept": k} for n, k in zip(names, kept, strict=False)] or None
+        return store.save_sketch(me, str(uuid4()), drawing, revision, group, faces=faces)[0].id
 
     edit = str(uuid4())
     store.create_drawing(mei, edit, starts.start(4), "1")
@@ -161,7 +163,8 @@ def drawn(store: Store, small_set: Path) -> Store:
     child = str(uuid4())
     store.create_drawing(jo, child, first, "1")
     add(jo, child, 1, "start", -5.0, 3.07, 600.0, 500.33)
-    save(jo, child, 2, "jo's")
+    store.append_events(jo, child, "e1", [NewEvent("r1", "rebase", (), ())])
+    save(jo, child, 3, "jo's", True, False)
 
     scratch = str(uuid4())
     store.create_drawing(jo, scratch, None, "1")

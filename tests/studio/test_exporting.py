@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
+import pandas as pd
 import pytest
 from sqlalchemy import update
 
@@ -46,6 +47,20 @@ def test_an_export_holds_the_saved_sketches_their_history_and_their_bases(
     assert len(drawings) == 3
     export_sketches(other, tmp_path / "again")
     assert tree(tmp_path / "again") == tree(tmp_path / "out")
+
+
+def test_the_index_tells_which_way_faces_were_made_where_anybody_told(
+    drawn: Store, tmp_path: Path
+) -> None:
+    export_sketches(drawn.database, tmp_path / "all")
+    table = pd.read_csv(tmp_path / "all" / "index.csv", dtype=str, keep_default_na=False)
+    told = table[table["faces"] != ""]
+    assert told[["sketch", "faces", "bases"]].values.tolist() == [
+        ["jo's/001", "modified:kept baseline:free", "3"]
+    ]
+    export_sketches(drawn.database, tmp_path / "silent", "微笑 smiles")
+    silent = pd.read_csv(tmp_path / "silent" / "index.csv", dtype=str)
+    assert list(silent.columns) == ["sketch", "group", "file", "base", "edited_part"]
 
 
 def test_exported_sketches_have_the_pixels_that_were_drawn(drawn: Store, tmp_path: Path) -> None:

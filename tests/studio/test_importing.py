@@ -1,5 +1,6 @@
 """Importing, which undoes exporting, of sets and histories, sound and damaged."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,23 @@ def test_a_damaged_history_is_told_by_its_line_and_stores_nothing(
         import_sketches(tmp_path / "out", other)
     assert "\n" not in str(caught.value)
     assert not any(rows(other).values())
+
+
+def test_an_export_from_before_faces_were_told_is_read(
+    drawn: Store, other: Database, tmp_path: Path
+) -> None:
+    export_sketches(drawn.database, tmp_path / "out")
+    lines = [json.loads(line) for line in (tmp_path / "out" / HISTORY).read_text().splitlines()]
+    lines[0] = {"format": 1}
+    for line in lines:
+        for key in ("faces", "bases"):
+            line.get("sketch", {}).pop(key, None)
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / "out" / HISTORY).write_text(text)
+    assert import_sketches(tmp_path / "out", other).new == 6
+    saved = rows(other)["SketchRecord"]
+    assert {sketch["author_id"] for sketch in saved} != {None}
+    assert all(sketch["faces"] is None is sketch["bases"] for sketch in saved)
 
 
 def test_an_import_goes_on_with_drawings_that_an_earlier_one_brought(

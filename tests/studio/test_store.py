@@ -225,6 +225,39 @@ def test_a_drawing_with_a_base_begins_with_its_strokes_and_tells_what_was_edited
     assert (again.label, again.edited_part) == ("smiles/002", "")
 
 
+def test_the_chain_of_bases_at_a_step_follows_undo_redo_and_going_back(store: Store) -> None:
+    me = author(store)
+    mine = drawing(store, me, FACE)
+
+    def step(name: str, kind: str, of: str | None = None) -> NewEvent:
+        return NewEvent(name, kind, (), (), of)
+
+    story = [
+        (event("e1", stroke("s1")), ()),
+        (step("r1", "rebase"), (3,)),
+        (event("e2", stroke("s2")), (3,)),
+        (step("r2", "rebase"), (3, 5)),
+        (step("u1", "undo", "r2"), (3,)),
+        (event("u2", remove=("s2",), kind="undo"), (3,)),
+        (step("u3", "undo", "r1"), ()),
+        (step("d1", "redo", "r1"), (3,)),
+        (step("b1", "restore", "r2"), (3, 5)),
+        (step("b2", "restore", "start"), ()),
+        (step("u4", "undo", "b2"), (3, 5)),
+        (step("r3", "rebase"), (3, 5, 13)),
+        (step("b3", "restore", "nobody"), (3, 5, 13)),
+    ]
+    store.append_events(me, mine, "start", [event for event, _ in story])
+    contents = store.drawing(me, mine)
+    expected = [(), (), *(chain for _, chain in story)]
+    assert [contents.bases_at(n) for n in range(len(expected))] == expected
+    faces = [{"checkpoint": "modified", "kept": True}]
+    told, _ = store.save_sketch(me, str(uuid4()), mine, 6, "mine", faces=faces)
+    assert (told.faces, told.bases) == (faces, [3])
+    silent, _ = store.save_sketch(me, str(uuid4()), mine, 6, "mine")
+    assert (silent.faces, silent.bases) == (None, None)
+
+
 def test_a_start_sketch_and_its_base_are_stored_once(store: Store) -> None:
     me = author(store)
     edit = replace(FACE, label="G8/002", file="G8/002.svg", edited_part="mouth", base=FACE)
