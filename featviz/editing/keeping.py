@@ -138,7 +138,8 @@ def reach_of_edit(
     start = Field(Axis.of_image(width), Axis.of_image(height), changes=changed)
 
     # A scale and shift other than the base's changes every cell.
-    others = [name for name in statistics or () if statistics[name] is not base.statistics[name]]
+    held = statistics or {}
+    others = [name for name, each in held.items() if each is not base.statistics[name]]
 
     @contextmanager
     def keeping(tracer: Tracer) -> Iterator[None]:
