@@ -146,7 +146,7 @@ def test_a_missing_checkpoint_is_an_error_that_lists_the_shipped_ones(tmp_path):
 def test_a_truncated_checkpoint_is_an_error_of_one_line(tmp_path, run_folder, keep):
     path = tmp_path / "cut.safetensors"
     path.write_bytes((run_folder / "generator.safetensors").read_bytes()[:keep])
-    with pytest.raises(FeatvizError, match="cannot read this safetensors|is empty") as caught:
+    with pytest.raises(FeatvizError, match=r"cannot read this safetensors|is empty") as caught:
         load_generator(path)
     assert "\n" not in str(caught.value)
 
