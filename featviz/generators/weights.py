@@ -199,6 +199,8 @@ def _weights(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     """The same in float32; raises FeatvizError unless all are plain, real and finite."""
     weights = {}
     for key, tensor in _plainly_named(tensors, path).items():
+        if tensor.is_meta:
+            raise FeatvizError(f"{path}: weight '{key}' was saved without its values (on 'meta')")
         if tensor.layout != torch.strided or not tensor.is_floating_point():
             raise FeatvizError(f"{path}: weight '{key}' is {tensor.dtype}; expected real numbers")
         # Strides of 0 let a few bytes stand for any number of weights.
