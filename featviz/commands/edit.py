@@ -71,7 +71,7 @@ class EditCommand:
             rows += each.rows
             if each.kept.area.all():
                 remark(f"{each.file.name} is edited everywhere, so no map is kept")
-            elif not each.kept.changed.any():
+            elif not each.kept.area.any():
                 remark(f"{each.file.name} equals its base")
         table = edits_table(checkpoint, rows, size, **options)
         table.write(self.out / "edits.csv")
@@ -99,13 +99,14 @@ class EditCommand:
         from featviz.base.files import atomic_write
         from featviz.figures.change import heat
         from featviz.sketches.edits import absolute_change
+        from featviz.sketches.tensors import decode_image
 
-        pictures = {f"{made.file.name}-{checkpoint}.png": made.kept.pixels}
-        change = absolute_change(made.kept.image, made.kept.base_image)
+        pictures = {f"{made.file.name}-{checkpoint}.png": decode_image(made.kept.image[0])}
+        change = absolute_change(made.kept.image, made.base)
         pictures[f"{made.file.name}-{checkpoint}-change.png"] = heat(change)
         if made.file.base_name not in bases:
             bases.add(made.file.base_name)
-            pictures[f"{made.file.base_name}-{checkpoint}.png"] = made.kept.base_pixels
+            pictures[f"{made.file.base_name}-{checkpoint}.png"] = decode_image(made.base[0])
         for name, picture in pictures.items():
             with atomic_write(self.out / name) as temporary:
                 Image.fromarray(picture).save(temporary)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,14 @@ from torch import Tensor
 from featviz.base.errors import FeatvizError
 from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.base.table import ColumnKind, Table
+from featviz.editing.engine import LocalEditor
 from featviz.editing.keeping import Keep, record_base
-from featviz.editing.local import LocalEdit, StatisticsOf, edit
-from featviz.generators.checkpoint import Checkpoint
-from featviz.sketches.edits import MARGIN, Edit, absolute_change, edits_of, kept_eyes
-from featviz.sketches.sketch_set import SketchSet
+from featviz.editing.local import StatisticsOf, edit
+from featviz.generators.checkpoint import Checkpoint, makes_faces_alone
+from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
+from featviz.sketches.edits import MARGIN, Edit, Mask, absolute_change, edits_of, kept_eyes
+from featviz.sketches.sketch_set import SketchSet, read_sketch
+from featviz.sketches.tensors import input_channels
 
 FREE, KEPT = "free", "kept"
 
@@ -32,12 +36,33 @@ class EditFile:
     edited: Path
 
 
+class Made(Protocol):
+    """What an edit makes of a base's image: a `LocalEdit`, or the engine's `EditedFace`."""
+
+    @property
+    def image(self) -> Tensor:
+        """(1, 3, H, W)."""
+
+    @property
+    def area(self) -> Mask:
+        """The edited area, (H, W) bool."""
+
+    @property
+    def reach(self) -> Mask:
+        """The pixels that may differ from the base's image, (H, W) bool."""
+
+
 @dataclass(frozen=True, eq=False)
 class MadeEdit:
-    """The faces of an edit. free: what the network by itself makes of it, (1, 3, H, W)."""
+    """The faces of an edit.
+
+    kept: that in which all else stays. base, free: what the network makes of the base, and by
+    itself of the edit, (1, 3, H, W). rows: of an `EditTable`.
+    """
 
     file: EditFile
-    kept: LocalEdit
+    kept: Made
+    base: Tensor
     free: Tensor
     rows: list[tuple[Any, ...]]
 
@@ -117,16 +142,57 @@ def make_edits(
     paths = {path for file in files for path in (file.base, file.edited)}
     for path in sorted(paths):
         checkpoint.read(path, size)
-    network, base_of, start = checkpoint.generator, None, None
-    for file in files:
-        if start is None or base_of != file.base:
-            start = record_base(network, checkpoint.read(file.base, size)[None], keep)
-            base_of = file.base
-        given = checkpoint.read(file.edited, size)
-        kept = edit(network, start, given, margin=margin, statistics=statistics)
+    faces = _faces_by_engine if _suits_engine(checkpoint, keep, statistics) else _faces
+    for file, kept, base in faces(checkpoint, files, size, margin, keep, statistics):
         with torch.inference_mode():
-            free: Tensor = network(given[None])
-        yield MadeEdit(file, kept, free, _rows(checkpoint.name, file, kept, free, size, margin))
+            free: Tensor = checkpoint.generator(checkpoint.read(file.edited, size)[None])
+        rows = _rows(checkpoint.name, file, kept, base, free, size, margin)
+        yield MadeEdit(file, kept, base, free, rows)
+
+
+_Faces = Iterator[tuple[EditFile, Made, Tensor]]
+"""Each edit, what it makes, and its base's image."""
+
+
+def _suits_engine(checkpoint: Checkpoint, keep: Keep, statistics: StatisticsOf) -> bool:
+    """Whether the engine makes the same, faster."""
+    alone = makes_faces_alone(checkpoint.metadata, input_channels(checkpoint.generator))
+    return alone and keep == "layers" and statistics != "composite"
+
+
+def _faces(
+    checkpoint: Checkpoint,
+    files: Sequence[EditFile],
+    size: int,
+    margin: float,
+    keep: Keep,
+    statistics: StatisticsOf,
+) -> _Faces:
+    network = checkpoint.generator
+    for base, edits in groupby(files, key=lambda file: file.base):
+        start = record_base(network, checkpoint.read(base, size)[None], keep)
+        for file in edits:
+            given = checkpoint.read(file.edited, size)
+            kept = edit(network, start, given, margin=margin, statistics=statistics)
+            yield file, kept, kept.base_image
+
+
+def _faces_by_engine(
+    checkpoint: Checkpoint,
+    files: Sequence[EditFile],
+    size: int,
+    margin: float,
+    _: Keep,
+    statistics: Any,
+) -> _Faces:
+    network = checkpoint.generator
+    assert isinstance(network, GlobalGenerator | LocalEnhancer)
+    editor = LocalEditor(network)
+    for base, edits in groupby(files, key=lambda file: file.base):
+        start = editor.prepare(read_sketch(base, size))
+        for file in edits:
+            kept = editor.edit(start, read_sketch(file.edited, size), margin, statistics)
+            yield file, kept, start.image
 
 
 def edits_table(
@@ -150,13 +216,13 @@ def edits_table(
 
 
 def _rows(
-    name: str, file: EditFile, kept: LocalEdit, free: Tensor, size: int, margin: float
+    name: str, file: EditFile, kept: Made, base: Tensor, free: Tensor, size: int, margin: float
 ) -> list[tuple[Any, ...]]:
     nothing = np.zeros(kept.area.shape, np.uint8)
     eyes = Edit(nothing, nothing, margin, kept_eyes(file.base, file.edited, size))
     rows = []
     for way, image in ((FREE, free), (KEPT, kept.image)):
-        change = absolute_change(image, kept.base_image)
+        change = absolute_change(image, base)
         at_eyes = change[eyes.around_eyes & ~kept.area]
         reach = kept.reach if way == KEPT else np.ones_like(kept.area)
         means = (_mean(change[kept.area]), _mean(change[~kept.area]), _mean(at_eyes))

@@ -32,6 +32,11 @@ def pixels(path):
     return np.asarray(Image.open(path))
 
 
+def equal_but_for_rounding(path, image):
+    difference = np.abs(pixels(path).astype(int) - image)
+    return difference.max() <= 1 and (difference > 0).mean() < 1e-3
+
+
 def test_faces_are_those_of_the_definition_and_numbers_are_theirs(
     small, drawings, make, tmp_path, capsys
 ):
@@ -39,8 +44,8 @@ def test_faces_are_those_of_the_definition_and_numbers_are_theirs(
     printed = capsys.readouterr().out.splitlines()
     base, edited, _ = (read_sketch(path, 128) for path in drawings)
     expected = edit(make("modified"), base, edited)
-    assert (pixels(tmp_path / "001-small.png") == generate(make("modified"), base)).all()
-    assert (pixels(tmp_path / "009-small.png") == expected.pixels).all()
+    assert equal_but_for_rounding(tmp_path / "001-small.png", generate(make("modified"), base))
+    assert equal_but_for_rounding(tmp_path / "009-small.png", expected.pixels)
     assert pixels(tmp_path / "015-small-change.png").shape == (128, 128, 3)
     rows = pd.read_csv(tmp_path / "edits.csv", dtype={"sketch": str})
     assert list(zip(rows["sketch"], rows["way"], strict=True)) == [
@@ -49,9 +54,9 @@ def test_faces_are_those_of_the_definition_and_numbers_are_theirs(
     kept = rows.iloc[1]
     change = absolute_change(expected.image, expected.base_image)
     area = Edit(base, edited).area
-    assert kept["inside"] == pytest.approx(change[area].mean())
-    assert kept["outside"] == pytest.approx(change[~area].mean())
-    assert kept["equal"] == pytest.approx((change == 0).mean())
+    assert kept["inside"] == pytest.approx(change[area].mean(), rel=1e-3)
+    assert kept["outside"] == pytest.approx(change[~area].mean(), rel=1e-3)
+    assert kept["equal"] == pytest.approx((change == 0).mean(), abs=1e-3)
     assert kept["reach"] == pytest.approx(expected.reach.mean())
     assert kept["outside"] < rows.iloc[0]["outside"]
     assert printed[-3].startswith("2 edits")
