@@ -52,6 +52,7 @@ class EditCommand:
         """Edit, write, print."""
         from featviz.base.progress import track
         from featviz.editing.files import edits_table, make_edits
+        from featviz.editing.local import EVERYWHERE
         from featviz.generators.checkpoint import open_checkpoint
 
         files = self._files()
@@ -70,7 +71,7 @@ class EditCommand:
             self._write(each, checkpoint.name, bases)
             rows += each.rows
             if each.kept.area.all():
-                remark(f"{each.file.name} is edited everywhere, so no map is kept")
+                remark(f"{each.file.name} {EVERYWHERE}")
             elif not each.kept.area.any():
                 remark(f"{each.file.name} equals its base")
         table = edits_table(checkpoint, rows, size, **options)

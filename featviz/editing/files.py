@@ -16,7 +16,7 @@ from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.base.table import ColumnKind, Table
 from featviz.editing.engine import LocalEditor
 from featviz.editing.keeping import Keep, record_base
-from featviz.editing.local import StatisticsOf, edit
+from featviz.editing.local import StatisticsOf, edit_base
 from featviz.generators.checkpoint import Checkpoint, makes_faces_alone
 from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
 from featviz.sketches.edits import MARGIN, Edit, Mask, absolute_change, edits_of, kept_eyes
@@ -173,7 +173,7 @@ def _faces(
         start = record_base(network, checkpoint.read(base, size)[None], keep)
         for file in edits:
             given = checkpoint.read(file.edited, size)
-            kept = edit(network, start, given, margin=margin, statistics=statistics)
+            kept = edit_base(network, start, given, margin, statistics=statistics)
             yield file, kept, kept.base_image
 
 

@@ -89,7 +89,7 @@ def test_an_edit_that_is_none_and_one_of_everything_are_told(small, drawings, tm
     Image.fromarray(dots).save(tmp_path / "dots.png")
     out = tmp_path / "out"
     run(small, tmp_path / "blank.png", tmp_path / "dots.png", "--out", out, "--margin", 64)
-    assert "dots is edited everywhere, so no map is kept" in capsys.readouterr().err
+    assert "dots covers everything, so no map is kept" in capsys.readouterr().err
     same = tmp_path / "same.svg"
     same.write_bytes(drawings[0].read_bytes())
     run(small, drawings[0], same, "--out", out)

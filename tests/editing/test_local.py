@@ -3,11 +3,12 @@ import pytest
 import torch
 
 import featviz
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, FeatvizWarning
 from featviz.generators.checkpoint import open_checkpoint
 from featviz.generators.generation import generate
-from featviz.probing.statistics import record_statistics
+from featviz.probing.statistics import hold_statistics, record_statistics
 from featviz.sketches.edits import Edit, absolute_change
+from featviz.sketches.tensors import encode_image
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,16 @@ def test_the_area_can_be_drawn_by_hand(make, sketches):
     area[80:110, 40:90] = True
     found = featviz.edit(make(), *sketches[:2], area=area)
     assert (found.area == area).all()
+
+
+def test_an_edit_of_everything_is_one_with_held_statistics_and_says_so(make, sketches):
+    base, edited, _ = sketches
+    with pytest.warns(FeatvizWarning, match="the edit covers everything, so no map is kept"):
+        found = featviz.edit(make(), base, edited, margin=512)
+    model, given = make(), [encode_image(sketch)[None] for sketch in (base, edited)]
+    with hold_statistics(model, record_statistics(model, given[0])):
+        assert torch.equal(model(given[1]), found.image)
+    assert found.reach.all()
 
 
 def test_tensors_are_taken_as_sketches_are(make, sketches, edit):
