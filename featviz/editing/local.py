@@ -86,8 +86,9 @@ def edit(
     and variance of the base times 1 - t and of the edit times t.
 
     Where no pixel differs the image is the base's, to the last bit. An area that covers all keeps
-    no map, which is a FeatvizWarning: what is left are the statistics. Raises FeatvizError for inputs of different size, NaN,
-    layers that cannot be kept, and a number that is none from 0 to 1.
+    no map, which is a FeatvizWarning: what is left are the statistics. Raises FeatvizError for
+    inputs of different size, NaN, layers that cannot be kept, and a number that is none from 0
+    to 1.
     """
     network = _network(model)
     found = edit_base(network, _base(network, base, keep), edited, margin, area, statistics)
