@@ -103,6 +103,16 @@ def test_an_edit_of_everything_is_one_with_held_statistics_and_says_so(make, ske
     assert found.reach.all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("keep", ["layers", "trunk"])
+def test_in_every_precision_nothing_out_of_reach_differs(make, sketches, dtype, keep):
+    found = featviz.edit(make().to(dtype), *sketches[:2], keep=keep)
+    differs = (found.image != found.base_image)[0].any(dim=0).numpy()
+    assert found.image.dtype == dtype
+    assert not differs[~found.reach].any()
+    assert differs[found.area].any()
+
+
 def test_tensors_are_taken_as_sketches_are(make, sketches, edit):
     images = featviz.edit(make(), *sketches[:2]), featviz.edit(make(), edit[0], edit[1][0])
     assert torch.equal(images[0].image, images[1].image)
