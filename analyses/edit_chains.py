@@ -92,6 +92,20 @@ def run_kept(loaded: LoadedGenerator, drawn: Sequence[Pixels]) -> Chain:
     return Chain(base.image, tuple(images), jump, reach)
 
 
+def run_from_base(loaded: LoadedGenerator, drawn: Sequence[Pixels], reach: Mask) -> Chain:
+    """The same with each edit started from the base: what is kept is the base's in all of them.
+
+    A face then depends on its sketch and the base's alone; the way back shows the same faces.
+    """
+    network = loaded.generator
+    base = record_base(network, encode_image(drawn[0])[None])
+    first, *faces = [
+        edit(network, base, sketch).image
+        for sketch in track(drawn, f"{loaded.name}: edits of one base")
+    ]
+    return Chain(base.image, (*faces, *faces[-2::-1], first), first, reach)
+
+
 def run_free(loaded: LoadedGenerator, drawn: Sequence[Pixels], reach: Mask) -> Chain:
     """The same as the generator is: a face depends on its sketch alone."""
     with torch.no_grad():
@@ -131,7 +145,12 @@ def main(arguments: list[str] | None = None) -> None:
             loaded = load_generator(name)
             kept = run_kept(loaded, drawn)
             free = run_free(loaded, drawn, kept.reach)
-            lines += [[name, "free", *drift(free)], [name, "kept", *drift(kept)]]
+            of_base = run_from_base(loaded, drawn, kept.reach)
+            lines += [
+                [name, "free", *drift(free)],
+                [name, "kept, each from the one before", *drift(kept)],
+                [name, "kept, each from the base", *drift(of_base)],
+            ]
             share = float(kept.reach.mean())
         print(
             f"{options.edits} edits of {BASE}, {' and '.join(part for _, part in SOURCES)} in "
