@@ -1,12 +1,13 @@
 """Which cells of each layer's map stand for an edited area, and the boxes to compute them in."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from featviz.editing.engine_layers import Box, Layer
 from featviz.generators.networks.generators import Generator
@@ -14,21 +15,51 @@ from featviz.probing.receptive_field import trace_geometry
 from featviz.sketches.edits import Mask
 
 
-class Region(NamedTuple):
-    """Some cells of a map: those of a mask in a box. mask: (rows, columns) of the box."""
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Some cells of a map: those of a mask in a box. mask: (rows, columns) of the box.
+
+    width: of the map. Cells are counted row by row, in the box and in the map alike.
+    """
 
     box: Box
     mask: Mask
+    width: int
+
+    @cached_property
+    def inside(self) -> Tensor:
+        """The cells of the box that are in the mask."""
+        return torch.from_numpy(np.flatnonzero(self.mask))
+
+    @cached_property
+    def outside(self) -> Tensor:
+        """The cells of the box that are not."""
+        return torch.from_numpy(np.flatnonzero(~self.mask))
+
+    @cached_property
+    def outside_on_map(self) -> Tensor:
+        """The same as cells of the map."""
+        return self.on_map(self.outside)
+
+    def on_map(self, cells: Tensor) -> Tensor:
+        """Cells of the box as cells of the map."""
+        columns = self.box.right - self.box.left
+        rows = torch.div(cells, columns, rounding_mode="floor")
+        return cells + rows * (self.width - columns) + self.box.top * self.width + self.box.left
 
 
 class Lattice:
     """The cells of a map that stand for each row and each column of pixels.
 
-    rows: (H,), columns: (W,), both rising by no more than one from one pixel to the next.
+    rows: (H,), columns: (W,), both rising by no more than one from one pixel to the next. height,
+    width: of the map.
     """
 
-    def __init__(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> None:
+    def __init__(
+        self, rows: NDArray[np.int64], columns: NDArray[np.int64], height: int, width: int
+    ) -> None:
         self.rows, self.columns = rows, columns
+        self.height, self.width = height, width
 
     @cached_property
     def key(self) -> tuple[bytes, bytes]:
@@ -45,14 +76,53 @@ class Lattice:
                 first = np.flatnonzero(np.diff(cells, prepend=-1))
                 mask = np.logical_or.reduceat(mask, first, axis=axis)
         return Region(
-            Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1), mask
+            Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1),
+            mask,
+            self.width,
         )
 
 
-def lattices(
-    generator: Generator, layers: Sequence[Layer], height: int, width: int
-) -> tuple[Lattice, ...]:
-    """Of every layer, for sketches of a size; traced, so ask once."""
+class Neighbours:
+    """The cells that 3x3 kernels draw on for some cells of a map that is mirrored at its edges.
+
+    cells: (n,) of the map, region by region. around: (m,) the cells that are drawn on besides.
+    table: (9 n,) of each cell its nine, kernel row by kernel row, as numbers of the cells and, from
+    n on, of those around.
+    """
+
+    def __init__(self, regions: Sequence[Region], lattice: Lattice) -> None:
+        height, width = lattice.height, lattice.width
+        self.cells = torch.cat([region.on_map(region.inside) for region in regions])
+        cells = self.cells.numpy()
+        places = []
+        for at, length in ((cells // width, height), (cells % width, width)):
+            at = np.abs(at[:, None] + np.arange(-1, 2))
+            places.append(length - 1 - np.abs(length - 1 - at))
+        drawn = places[0][:, :, None] * width + places[1][:, None, :]
+        numbers = np.full(height * width, -1)
+        numbers[cells] = np.arange(len(cells))
+        around = np.unique(drawn[numbers[drawn] < 0])
+        numbers[around] = len(cells) + np.arange(len(around))
+        self.around = torch.from_numpy(around)
+        self.table = torch.from_numpy(numbers[drawn].ravel())
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where the layers' maps lie over sketches of one size.
+
+    lattices: of every layer. apart: the layers to which a map is added that may change in other
+    cells than their own. alike: those whose 3x3 kernels read a map that changes in the cells that
+    stand for pixels on their own map.
+    """
+
+    lattices: tuple[Lattice, ...]
+    apart: frozenset[int]
+    alike: frozenset[int]
+
+
+def places_of(generator: Generator, layers: Sequence[Layer], height: int, width: int) -> Places:
+    """The places for sketches of a size; traced, so ask once."""
     # Operations in inference mode are not seen by the tracer.
     with torch.inference_mode(False):
         geometries = trace_geometry(
@@ -62,13 +132,24 @@ def lattices(
             generator.architecture.input_channels,
         )
     known: dict[tuple[bytes, bytes], Lattice] = {}
-    found = []
-    for layer in layers:
+    lattices: list[Lattice] = []
+    apart, alike = set(), set()
+    # Of each map, those of the sketch first, the lattices in whose cells an edit changes it.
+    changing: list[set[Lattice]] = [set() for _ in range(generator.architecture.enhancers + 1)]
+    for number, layer in enumerate(layers):
         geometry = geometries[layer.name]
-        assert geometry.x is not None and geometry.y is not None
-        lattice = Lattice(geometry.y.cells, geometry.x.cells)
-        found.append(known.setdefault(lattice.key, lattice))
-    return tuple(found)
+        assert geometry.x is not None and geometry.y is not None and geometry.map_size is not None
+        columns, rows = geometry.map_size
+        lattice = Lattice(geometry.y.cells, geometry.x.cells, rows, columns)
+        lattice = known.setdefault(lattice.key, lattice)
+        lattices.append(lattice)
+        added = set() if layer.added is None else changing[layer.added]
+        if added - {lattice}:
+            apart.add(number)
+        elif layer.refines and changing[layer.source] == {lattice}:
+            alike.add(number)
+        changing.append(added | {lattice})
+    return Places(tuple(lattices), frozenset(apart), frozenset(alike))
 
 
 def bounds(mask: Mask, within: Box) -> Box | None:
