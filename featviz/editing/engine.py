@@ -18,8 +18,17 @@ from torch import Tensor
 
 from featviz.base.errors import FeatvizError
 from featviz.editing.engine_layers import Box, Layer, layers_of
-from featviz.editing.engine_places import Places, boxes, cost, places_of, widened
-from featviz.editing.engine_run import Patch, PreparedBase, Run, Scale, check_finite, patched
+from featviz.editing.engine_places import Places, boxes, cost, places_of
+from featviz.editing.engine_run import (
+    Patch,
+    PreparedBase,
+    Run,
+    Scale,
+    check_finite,
+    encoded,
+    patched,
+    stacked,
+)
 from featviz.generators.networks.conditions import SKETCH_CHANNELS
 from featviz.generators.networks.generators import Generator, GlobalGenerator, LocalEnhancer, halve
 from featviz.probing.statistics import Statistics
@@ -94,13 +103,17 @@ class LocalEditor:
         maps, own, statistics = self._free(sketch)
         image = maps.pop().tanh_()
         check_finite(image)
+        held = [*maps[: self._levels], *(each.to(self._cache) for each in maps[self._levels :])]
+        kept, stacks = stacked(held, self._layers, self._places(sketch))
+        scales = self._scales(statistics)
         return PreparedBase(
             sketch.copy(),
             image.contiguous(),
-            (*maps[: self._levels], *(each.to(self._cache) for each in maps[self._levels :])),
+            kept,
             own,
             statistics,
-            self._scales(statistics),
+            scales,
+            stacks,
         )
 
     @torch.inference_mode()
@@ -133,8 +146,7 @@ class LocalEditor:
         The base's statistics stay those of the first base.
         """
         found, run = self._edited(base, edited, margin, statistics)
-        maps, own = run.maps()
-        return PreparedBase(edited.copy(), found.image, maps, own, base.statistics, base.scales)
+        return run.rebased(edited.copy(), found.image)
 
     def _free(
         self, sketch: Pixels
@@ -183,11 +195,9 @@ class LocalEditor:
         run = Run(base, self._layers, self._places(edited), area, parts, self._dtype)
         if not parts:
             return EditedFace(base.face, area, np.zeros_like(area), False, base, ()), run
-        run.put_sketch(self._encoded(edited))
-        for number, scale in enumerate(scales[:-1]):
-            run.put_layer(number, scale, by_row=not whole)
-        reach = widened(run.last_cells(), self._layers[-1].padding)
-        image = run.image(reach)
+        run.put_sketch(edited)
+        run.compute(scales, by_row=not whole)
+        image, reach = run.image()
         face = base.face.copy()
         for box, cells in image:
             face[box.top : box.bottom, box.left : box.right] = decode_image(cells[0])
@@ -201,14 +211,10 @@ class LocalEditor:
         return self._found_places[sketch.shape]
 
     def _pyramid(self, sketch: Pixels) -> list[Tensor]:
-        maps = [self._encoded(sketch)]
+        maps = [encoded(sketch, self._dtype)]
         while len(maps) < self._levels:
             maps.append(halve(maps[-1]))
         return maps
-
-    def _encoded(self, pixels: Pixels) -> Tensor:
-        """(1, 1, H, W): paper is exactly +1 and ink exactly -1, as of `encode_image`."""
-        return torch.from_numpy(pixels.astype(np.float32)).to(self._dtype)[None, None] / 127.5 - 1
 
     def _scales(self, statistics: Sequence[Statistics | None]) -> tuple[Scale | None, ...]:
         return tuple(map(self._scale, self._layers, statistics))
@@ -225,7 +231,7 @@ class LocalEditor:
             shift = shift + layer.bias * factor
         if layer.norm.affine:
             shift = shift + layer.norm.bias
-        return Scale(*(each.to(self._dtype)[None, :, None, None] for each in (factor, shift)))
+        return Scale(factor.to(self._dtype), shift.to(self._dtype))
 
     def _check(self, sketch: Pixels) -> None:
         if sketch.ndim != 2 or sketch.dtype != np.uint8:

@@ -49,6 +49,15 @@ class Box(NamedTuple):
             min(self.right, other.right) - other.left,
         )
 
+    def joined(self, other: "Box") -> "Box":
+        """The smallest box around both."""
+        return Box(
+            min(self.top, other.top),
+            max(self.bottom, other.bottom),
+            min(self.left, other.left),
+            max(self.right, other.right),
+        )
+
     def grown(self, cells: int, height: int, width: int) -> "Box":
         """The box with so many cells more on all sides, as far as a map has them."""
         top, bottom, left, right = self

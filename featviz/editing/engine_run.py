@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from featviz.base.errors import FeatvizError
 from featviz.editing.engine_layers import Box, Layer
-from featviz.editing.engine_places import Lattice, Neighbours, Places, Region, regions
+from featviz.editing.engine_places import Lattice, Neighbours, Places, Region, regions, widened
 from featviz.generators.networks.generators import halve
 from featviz.probing.statistics import Statistics
 from featviz.sketches.edits import Mask, Pixels
@@ -22,7 +22,7 @@ from featviz.sketches.tensors import decode_image
 
 
 class Scale(NamedTuple):
-    """A norm with fixed statistics, its convolution's bias included: (1, C, 1, 1) each."""
+    """A norm with fixed statistics, its convolution's bias included: (C,) each."""
 
     factor: Tensor
     shift: Tensor
@@ -35,7 +35,8 @@ class PreparedBase:
     sketch: (H, W) uint8. image: (1, 3, H, W) in [-1, 1]. maps: those of the sketch, from the finest
     to the coarsest, then one a layer but for the last. own: by a layer's number what it gives
     before another map is added to it, where that is needed. statistics: of every layer's norm, None
-    without one; scales: the same as what is done to the convolution's cells.
+    without one; scales: the same as what is done to the convolution's cells. stacks: by the first
+    layer of a chain the maps that its layers read and give, (maps, H W, C); `maps` are views.
     """
 
     sketch: Pixels
@@ -44,6 +45,7 @@ class PreparedBase:
     own: dict[int, Tensor]
     statistics: tuple[Statistics | None, ...]
     scales: tuple[Scale | None, ...]
+    stacks: dict[int, Tensor]
 
     @cached_property
     def face(self) -> NDArray[np.uint8]:
@@ -86,11 +88,12 @@ class Run:
         self._own: dict[int, list[Patch]] = {number: [] for number in base.own}
         self._rows: dict[int, Tensor] = {}
         self._regions: dict[Lattice, list[Region]] = {}
-        self._neighbours: dict[Lattice, Neighbours] = {}
 
-    def put_sketch(self, edited: Tensor) -> None:
-        """Take the edit's sketch (1, 1, H, W)."""
-        self._patches[0] = [Patch(box, box.of(edited)) for box in self._parts]
+    def put_sketch(self, edited: Pixels) -> None:
+        """Take the edit's sketch (H, W)."""
+        self._patches[0] = [
+            Patch(box, encoded(box.of_mask(edited), self._dtype)) for box in self._parts
+        ]
         for level in range(1, self._levels):
             height, width = self._base.maps[level].shape[2:]
             for finer, _ in self._patches[level - 1]:
@@ -108,54 +111,53 @@ class Run:
                 cells = cells[:, :, box.top - top :, box.left - left :]
                 self._patches[level].append(Patch(box, cells))
 
-    def put_layer(self, number: int, scale: Scale | None, by_row: bool) -> None:
-        """Compute a layer's map from those of the layers before it.
+    def compute(self, scales: Sequence[Scale | None], by_row: bool) -> None:
+        """Compute the layers' maps but for the last.
 
-        by_row: whether a residual block's cells are multiplied one by one, which takes less long
-        than a convolution unless they are most of the map.
+        by_row: whether the cells of residual blocks are multiplied one by one, which takes less
+        long than convolutions unless they are most of the map.
         """
-        if by_row and number in self._places.alike:
-            self._put_rows(number, scale)
-        elif number in self._places.apart:
-            self._put_apart(number, scale)
-        else:
-            layer, result = self._layers[number], self._levels + number
-            for region in self._in(number):
-                cells = self._computed(layer, region.box, scale)
-                if layer.added is not None:
-                    cells = cells.add_(self._cells(layer.added, region.box))
-                self._keep(cells, region, self._base.maps[result])
-                self._patches[result].append(Patch(region.box, cells))
+        chains = {chain.start: chain for chain in self._places.chains} if by_row else {}
+        number = 0
+        while number < len(self._layers) - 1:
+            if number in chains:
+                self._put_chain(chains[number], scales)
+                number = chains[number].stop
+                continue
+            if number in self._places.apart:
+                self._put_apart(number, scales[number])
+            else:
+                self._put(number, scales[number])
+            number += 1
 
-    def image(self, reach: Mask) -> list[Patch]:
-        """What the last layer makes of the pixels that an edit reaches.
+    def image(self) -> tuple[list[Patch], Mask]:
+        """What the last layer makes of the pixels that the edit reaches, and which those are.
 
         Raises FeatvizError for NaN or infinity.
         """
         layer, found = self._layers[-1], []
-        height, width = reach.shape
+        height, width = self._area.shape
+        changed, reach = (np.zeros((height, width), dtype=bool) for _ in range(2))
+        for region in self._in(len(self._layers) - 2):
+            region.box.of_mask(changed)[...] |= region.mask
         for part in self._parts:
             box = part.grown(layer.padding, height, width)
-            cells = torch.tanh(self._computed(layer, box, None))
+            around = box.grown(layer.padding, height, width)
+            mask = box.within(around).of_mask(widened(around.of_mask(changed), layer.padding))
+            box.of_mask(reach)[...] |= mask
+            cells = self._computed(layer, box, None).tanh_()
             check_finite(cells)
-            mask = torch.from_numpy(box.of_mask(reach))
-            found.append(Patch(box, torch.where(mask, cells, box.of(self._base.image))))
-        return found
+            cells = torch.where(torch.from_numpy(mask), cells, box.of(self._base.image))
+            found.append(Patch(box, cells))
+        return found, reach
 
-    def maps(self) -> tuple[tuple[Tensor, ...], dict[int, Tensor]]:
-        """The edit's maps and own maps, see `PreparedBase`."""
+    def rebased(self, sketch: Pixels, image: Tensor) -> PreparedBase:
+        """The edit as a base."""
         base = self._base
-        maps = (patched(each, self._over(number)) for number, each in enumerate(base.maps))
+        maps = [patched(each, self._over(number)) for number, each in enumerate(base.maps)]
         own = {number: patched(each, self._own[number]) for number, each in base.own.items()}
-        return tuple(maps), own
-
-    def last_cells(self) -> Mask:
-        """The cells of the last kept map that stand for the area."""
-        lattice = self._places.lattices[-2]
-        found = np.zeros((lattice.height, lattice.width), dtype=bool)
-        for region in self._in(len(self._layers) - 2):
-            region.box.of_mask(found)[...] |= region.mask
-        return found
+        held, stacks = stacked(maps, self._layers, self._places)
+        return PreparedBase(sketch, image, held, own, base.statistics, base.scales, stacks)
 
     def _in(self, number: int) -> list[Region]:
         """The regions of a layer's map."""
@@ -163,6 +165,16 @@ class Run:
         if lattice not in self._regions:
             self._regions[lattice] = regions(lattice, self._area, self._parts)
         return self._regions[lattice]
+
+    def _put(self, number: int, scale: Scale | None) -> None:
+        """The map of a layer to which none is added, or one that changes in the same cells."""
+        layer, result = self._layers[number], self._levels + number
+        for region in self._in(number):
+            cells = self._computed(layer, region.box, scale)
+            if layer.added is not None:
+                cells = cells.add_(self._cells(layer.added, region.box))
+            self._keep(cells, region, self._base.maps[result])
+            self._patches[result].append(Patch(region.box, cells))
 
     def _put_apart(self, number: int, scale: Scale | None) -> None:
         """The map of a layer to which one is added that changes in other cells."""
@@ -176,42 +188,35 @@ class Run:
             cells = self._laid(own, patches, box).add_(self._cells(layer.added, box))
             self._patches[self._levels + number].append(Patch(box, cells))
 
-    def _put_rows(self, number: int, scale: Scale | None) -> None:
-        layer, lattice = self._layers[number], self._places.lattices[number]
-        if lattice not in self._neighbours:
-            self._neighbours[lattice] = Neighbours(self._in(number), lattice)
-        near = self._neighbours[lattice]
-        given, count = self._rows_of(layer.source, number), len(near.cells)
-        drawn = given.index_select(0, near.table).view(count, -1)
-        result = self._new_rows(self._levels + number, near)
-        cells = result[:count]
-        if scale is None:
-            cells.copy_(F.linear(drawn, layer.matrix, layer.bias))
-        else:
-            factor, shift = (part.flatten() for part in scale)
-            torch.addcmul(shift, F.linear(drawn, layer.matrix), factor, out=cells)
-        if layer.rectified:
-            cells.relu_()
-        if layer.added is not None:
-            cells.add_(self._rows_of(layer.added, number)[:count])
-
-    def _rows_of(self, source: int, number: int) -> Tensor:
-        """The rows of a map that a layer reads or adds: its cells, then what is around."""
-        if source not in self._rows:
-            near = self._neighbours[self._places.lattices[number]]
-            found = zip(self._patches[source], self._in(number), strict=True)
-            rows = [_rows(cells).index_select(0, region.inside) for (_, cells), region in found]
-            torch.cat(rows, out=self._new_rows(source, near)[: len(near.cells)])
-        return self._rows[source]
-
-    def _new_rows(self, result: int, near: Neighbours) -> Tensor:
-        """Rows of a map, of which those around the cells are the base's and the others empty."""
-        maps = self._base.maps[result]
-        count = len(near.cells)
-        rows = maps.new_empty((count + len(near.around), maps.shape[1]), dtype=self._dtype)
-        rows[count:] = _rows(maps).index_select(0, near.around)
-        self._rows[result] = rows
-        return rows
+    def _put_chain(self, chain: range, scales: Sequence[Scale | None]) -> None:
+        """The maps of layers that read and give the same cells, as rows."""
+        number, source = chain.start, self._layers[chain.start].source
+        near = Neighbours(self._in(number), self._places.lattices[number])
+        count, stack = len(near.cells), self._base.stacks[number]
+        # Of each map the cells, then what is around them.
+        rows = stack.new_empty(
+            (len(stack), count + len(near.around), stack.shape[2]), dtype=self._dtype
+        )
+        rows[:, count:] = stack.index_select(1, near.around)
+        found = zip(self._over(source), self._in(number), strict=True)
+        cells = [_rows(cells).index_select(0, region.inside) for (_, cells), region in found]
+        rows[0, :count] = torch.cat(cells)
+        maps = dict(zip([source, *(self._levels + each for each in chain)], rows, strict=True))
+        drawn = rows.new_empty((9 * count, rows.shape[2]))
+        for number in chain:
+            layer, scale = self._layers[number], scales[number]
+            torch.index_select(maps[layer.source], 0, near.table, out=drawn)
+            cells = maps[self._levels + number][:count]
+            if scale is None:
+                cells.copy_(F.linear(drawn.view(count, -1), layer.matrix, layer.bias))
+            else:
+                product = F.linear(drawn.view(count, -1), layer.matrix)
+                torch.addcmul(scale.shift, product, scale.factor, out=cells)
+            if layer.rectified:
+                cells.relu_()
+            if layer.added is not None:
+                cells.add_(maps[layer.added][:count])
+            self._rows[self._levels + number] = cells
 
     def _over(self, number: int) -> list[Patch]:
         """What lies over a map of the base."""
@@ -250,7 +255,7 @@ class Run:
             cells = box.within(wide).of(cells)
         cells = cells.contiguous(memory_format=torch.channels_last)
         if scale is not None:
-            torch.addcmul(scale.shift, cells, scale.factor, out=cells)
+            torch.addcmul(scale.shift, _rows(cells), scale.factor, out=_rows(cells))
         return cells.relu_() if layer.rectified else cells
 
     def _keep(self, cells: Tensor, region: Region, maps: Tensor) -> None:
@@ -267,6 +272,26 @@ def patched(maps: Tensor, patches: Sequence[Patch]) -> Tensor:
         for box, cells in patches:
             box.of(maps).copy_(cells)
     return maps
+
+
+def stacked(
+    maps: Sequence[Tensor], layers: Sequence[Layer], places: Places
+) -> tuple[tuple[Tensor, ...], dict[int, Tensor]]:
+    """Maps of a base as they are held, see `PreparedBase`, and the stacks of its chains."""
+    held, stacks = list(maps), {}
+    levels = len(maps) - len(layers) + 1
+    for chain in places.chains:
+        numbers = [layers[chain.start].source, *(levels + number for number in chain)]
+        stacks[chain.start] = torch.stack([_rows(held[number]) for number in numbers])
+        for number, rows in zip(numbers, stacks[chain.start], strict=True):
+            height, width = held[number].shape[2:]
+            held[number] = rows.view(1, height, width, -1).permute(0, 3, 1, 2)
+    return tuple(held), stacks
+
+
+def encoded(pixels: Pixels, dtype: torch.dtype) -> Tensor:
+    """A sketch as (1, 1, H, W): paper exactly +1 and ink exactly -1, as of `encode_image`."""
+    return torch.from_numpy(pixels.astype(np.float32)).to(dtype)[None, None] / 127.5 - 1
 
 
 def check_finite(image: Tensor) -> None:
