@@ -27,13 +27,13 @@ from featviz.editing.engine_run import (
     check_finite,
     encoded,
     patched,
+    pixels_of,
     stacked,
 )
 from featviz.generators.networks.conditions import SKETCH_CHANNELS
 from featviz.generators.networks.generators import Generator, GlobalGenerator, LocalEnhancer, halve
 from featviz.probing.statistics import Statistics
 from featviz.sketches.edits import MARGIN, Edit, Mask, Pixels
-from featviz.sketches.tensors import decode_image
 
 _WHOLE = 0.8
 """Of the canvas: of boxes that are more to compute than this, one whole box takes no longer."""
@@ -200,7 +200,7 @@ class LocalEditor:
         image, reach = run.image()
         face = base.face.copy()
         for box, cells in image:
-            face[box.top : box.bottom, box.left : box.right] = decode_image(cells[0])
+            face[box.top : box.bottom, box.left : box.right] = pixels_of(cells)
         return EditedFace(face, area, reach, whole, base, tuple(image)), run
 
     def _places(self, sketch: Pixels) -> Places:

@@ -32,14 +32,9 @@ class Region:
         return torch.from_numpy(np.flatnonzero(self.mask))
 
     @cached_property
-    def outside(self) -> Tensor:
-        """The cells of the box that are not."""
-        return torch.from_numpy(np.flatnonzero(~self.mask))
-
-    @cached_property
-    def outside_on_map(self) -> Tensor:
-        """The same as cells of the map."""
-        return self.on_map(self.outside)
+    def outside(self) -> Mask | None:
+        """Which cells of the box are not; None if all are."""
+        return None if self.mask.all() else ~self.mask
 
     def on_map(self, cells: Tensor) -> Tensor:
         """Cells of the box as cells of the map."""

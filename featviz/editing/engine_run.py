@@ -18,7 +18,6 @@ from featviz.editing.engine_places import Lattice, Neighbours, Places, Region, r
 from featviz.generators.networks.generators import halve
 from featviz.probing.statistics import Statistics
 from featviz.sketches.edits import Mask, Pixels
-from featviz.sketches.tensors import decode_image
 
 
 class Scale(NamedTuple):
@@ -50,7 +49,7 @@ class PreparedBase:
     @cached_property
     def face(self) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB."""
-        return decode_image(self.image[0])
+        return pixels_of(self.image)
 
     @property
     def nbytes(self) -> int:
@@ -145,7 +144,7 @@ class Run:
             around = box.grown(layer.padding, height, width)
             mask = box.within(around).of_mask(widened(around.of_mask(changed), layer.padding))
             box.of_mask(reach)[...] |= mask
-            cells = self._computed(layer, box, None).tanh_()
+            cells = self._computed(layer, box, None).tanh()
             check_finite(cells)
             cells = torch.where(torch.from_numpy(mask), cells, box.of(self._base.image))
             found.append(Patch(box, cells))
@@ -253,16 +252,19 @@ class Run:
         cells = layer.convolved(given, biased=scale is None)
         if wide != box:
             cells = box.within(wide).of(cells)
+        if layer.kind == "output":
+            return cells
         cells = cells.contiguous(memory_format=torch.channels_last)
         if scale is not None:
-            torch.addcmul(scale.shift, _rows(cells), scale.factor, out=_rows(cells))
+            rows = _rows(cells)
+            torch.addcmul(scale.shift, rows, scale.factor, out=rows)
         return cells.relu_() if layer.rectified else cells
 
     def _keep(self, cells: Tensor, region: Region, maps: Tensor) -> None:
         """Take the base's cells where those of a region's box do not stand for the area."""
-        if len(region.outside):
-            kept = _rows(maps).index_select(0, region.outside_on_map)
-            _rows(cells).index_copy_(0, region.outside, kept.to(self._dtype))
+        if region.outside is not None:
+            kept = region.box.of(maps).to(self._dtype)
+            np.copyto(_whole_cells(cells), _whole_cells(kept), where=region.outside)
 
 
 def patched(maps: Tensor, patches: Sequence[Patch]) -> Tensor:
@@ -294,10 +296,23 @@ def encoded(pixels: Pixels, dtype: torch.dtype) -> Tensor:
     return torch.from_numpy(pixels.astype(np.float32)).to(dtype)[None, None] / 127.5 - 1
 
 
+def pixels_of(image: Tensor) -> NDArray[np.uint8]:
+    """(1, 3, H, W) in [-1, 1] -> (H, W, 3) uint8, in one piece; as `decode_image`."""
+    values = (image[0].permute(1, 2, 0).float().contiguous() + 1).mul_(127.5)
+    return np.asarray(values.round_().clamp_(0, 255).to(torch.uint8).numpy())
+
+
 def check_finite(image: Tensor) -> None:
     """Raise FeatvizError for an image in [-1, 1] that holds NaN or infinity."""
     if not math.isfinite(image.sum()):
         raise FeatvizError("the generated image holds NaN or infinity")
+
+
+def _whole_cells(maps: Tensor) -> NDArray[np.void]:
+    """A map (1, C, H, W) in channels_last as (H, W) cells, each with all its channels, a view."""
+    cells = maps[0].permute(1, 2, 0).numpy()
+    # Of one channel or one column torch does not tell apart how they lie.
+    return cells.view(np.dtype((np.void, cells.itemsize * cells.shape[2])))[:, :, 0]
 
 
 def _rows(maps: Tensor) -> Tensor:
