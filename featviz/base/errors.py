@@ -85,6 +85,17 @@ def one_line(error: object, length: int = 200) -> str:
     return printable(" ".join(str(error).split()))[:length]
 
 
+def reason(error: BaseException) -> str:
+    """What somebody else's error says, with its kind where the text alone says nothing.
+
+    The text of a KeyError is the key, and that of an EOFError is often empty.
+    """
+    text = one_line(error)
+    if text and not isinstance(error, LookupError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def printable(text: str) -> str:
     r"""Text that moves no cursor and rings no bell: control characters become `\x1b` and so on.
 

@@ -3,6 +3,7 @@
 import os
 import secrets
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +23,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block succeeds.
 
     The temporary name keeps the suffix, so writers that look at it work. On any error the
-    temporary file is removed and whatever stood at `path` stays as it was.
+    temporary file is removed and whatever stood at `path` stays as it was. See `require_writable`
+    for what it raises.
     """
     path = Path(path)
+    require_writable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
     try:
@@ -49,8 +52,30 @@ def require_file(path: Path, name: str) -> None:
         raise FeatvizError(f"{name} is {kind}; expected a file")
 
 
+def require_writable(path: Path) -> None:
+    """Raise FeatvizError where no file can be: a folder has the path, or a file that of its folder.
+
+    Commands ask before they work for hours, and `atomic_write` asks again.
+    """
+    path = Path(path)
+    require_file(path, str(path))
+    require_folder(path.parent)
+
+
+def require_folder(path: Path) -> None:
+    """Raise FeatvizError if a file stands where a folder is to be, there or above it."""
+    path = Path(path)
+    there = next((each for each in (path, *path.parents) if each.exists()), None)
+    if there is not None and not there.is_dir():
+        raise FeatvizError(f"{there} is a file; expected a folder, there or a new one")
+
+
 def require_ending(path: Path, what: str, endings: Sequence[str]) -> None:
-    """Raise FeatvizError unless a name ends in one of these, such as .csv, in any case."""
+    """Raise FeatvizError unless a name ends in one of these, such as .csv, in any case.
+
+    And unless a file can be there, see `require_writable`.
+    """
+    require_writable(path)
     if Path(path).suffix.lower() not in endings:
         raise FeatvizError(
             f"cannot write {what} to {path}: expected a name ending in {', '.join(endings)}"
@@ -65,6 +90,28 @@ def require_text(path: Path) -> None:
         raise FeatvizError(
             f"the name of {shown(path)} is not UTF-8; rename it, or its folder"
         ) from None
+
+
+def told_apart(
+    names: Sequence[str], places: Sequence[Path], fixed: Sequence[bool] | None = None
+) -> list[str]:
+    """Names, those that are the same with as many of their folders in front as tell them apart.
+
+    places: the folder that each name is of, absolute. fixed: which names stay as they are. What
+    no folder tells apart is the same still.
+    """
+    told, folders = list(names), [list(place.parts[1:]) for place in places]
+    while True:
+        same = {name for name, count in Counter(told).items() if count > 1}
+        longer = [
+            number
+            for number, name in enumerate(told)
+            if name in same and folders[number] and not (fixed and fixed[number])
+        ]
+        if not longer:
+            return told
+        for number in longer:
+            told[number] = f"{folders[number].pop()}-{told[number]}"
 
 
 def shown(path: Path) -> str:

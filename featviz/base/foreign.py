@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from featviz.base.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError, one_line, reason
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -65,7 +65,7 @@ def parsing(problem: str) -> Iterator[None]:
     except FeatvizError:
         raise
     except Exception as error:
-        raise FeatvizError(f"{problem} ({one_line(error) or type(error).__name__})") from None
+        raise FeatvizError(f"{problem} ({reason(error)})") from None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from featviz.base.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError, one_line, reason
 
 # What NumPy itself calls to rebuild a pickled array; its address differs between versions.
 _RECONSTRUCT = np.empty(0).__reduce__()[0]
@@ -47,7 +47,7 @@ def digest_of_arrays(path: Path) -> str:
     try:
         arrays = load_file(path)
     except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        raise FeatvizError(f"{path}: not readable ({one_line(error)})") from None
+        raise FeatvizError(f"{path}: not readable ({reason(error)})") from None
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])

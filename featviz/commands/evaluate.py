@@ -73,12 +73,14 @@ class EvaluateCommand:
         from featviz.analysis.evaluation.table import EvaluationTable
         from featviz.faces.pairs import read_pairs
         from featviz.figures.style import figure_format, save_figure, style
+        from featviz.generators.checkpoint import distinct_names
         from featviz.sketches.sketch_set import read_sketches
 
         if self.out is not None:
             EvaluationTable.check_ending(self.out)
         if self.plot is not None:
             figure_format(self.plot)
+        distinct_names(self.checkpoints)
         use_threads(self.threads)
         settings = EvaluationSettings(
             parts=("local",) if self.local else self.measures,

@@ -31,9 +31,11 @@ class ExportCommand:
     def run(self) -> None:
         """Export and say where to."""
         from featviz.base.feature_table import read_features
+        from featviz.base.files import require_folder
         from featviz.export import export_features
         from featviz.sketches.sketch_set import SketchSet, read_sketches
 
+        require_folder(self.out)
         if not self.features:
             raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
         tables = {}

@@ -69,7 +69,9 @@ class ExtractCommand:
 
     def run(self) -> None:
         """Extract and report."""
+        from featviz.base.files import require_folder
         from featviz.extraction import Settings
+        from featviz.generators.checkpoint import distinct_names
         from featviz.sketches.sketch_set import read_sketches
 
         if not self.checkpoints and self.layers != _LAYERS:
@@ -83,6 +85,8 @@ class ExtractCommand:
             raise FeatvizError(
                 f"--ray takes one address, not {' '.join(self.ray)}; name checkpoints before it"
             )
+        require_folder(self.out)
+        distinct_names(self.checkpoints, self.name or None)
         require_sketches(self.sketches)
         sketches = read_sketches(self.sketches, self.size)
         settings = Settings(

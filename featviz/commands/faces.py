@@ -27,8 +27,10 @@ class SampleFaces:
 
     def run(self) -> None:
         """Sample and report."""
+        from featviz.base.files import require_folder
         from featviz.faces.sampling import sample_faces
 
+        require_folder(self.out)
         pairs, skipped = sample_faces(self.count, self.out, self.seed, truncation=self.truncation)
         _report(pairs, skipped)
 
@@ -52,8 +54,10 @@ class ImportFaces:
 
     def run(self) -> None:
         """Import and report."""
+        from featviz.base.files import require_folder
         from featviz.faces.importing import import_photos
 
+        require_folder(self.out)
         pairs, skipped = import_photos(
             self.source, self.out, self.size, self.keep_alignment, self.test_share, self.workers
         )
@@ -71,9 +75,11 @@ class MeanFace:
 
     def run(self) -> None:
         """Average, write, report."""
+        from featviz.base.files import require_writable
         from featviz.faces.mean_face import mean_face, write_mean_face
         from featviz.faces.pairs import read_pairs
 
+        require_writable(self.out)
         pairs = read_pairs(self.data).split("train")
         write_mean_face(mean_face(pairs.landmarks, pairs.size), self.out)
         say(f"{self.out}: mean of {len(pairs)} contours")

@@ -1,6 +1,7 @@
 """`featviz leakage`: what edits change where they cannot reach, and which way it came."""
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from tyro.conf import Positional
@@ -53,8 +54,16 @@ class LeakageCommand:
         from featviz.analysis.leakage.maps import write_maps
         from featviz.analysis.leakage.summary import leakage_summary
         from featviz.analysis.leakage.table import join_leakage, write_leakage
+        from featviz.base.files import require_writable
+        from featviz.generators.checkpoint import distinct_names
         from featviz.sketches.sketch_set import read_sketches
 
+        files = {
+            name: (self.out / f"{name}.parquet", self.out / f"{name}-maps.npz")
+            for name in distinct_names(self.checkpoints)
+        }
+        for path in chain.from_iterable(files.values()):
+            require_writable(path)
         require_sketches(self.sketches)
         most = most_edits(self.edits)
         if not 0 <= self.margin < float("inf"):
@@ -79,8 +88,8 @@ class LeakageCommand:
             if free := leakage.table.metadata["checkpoints"][name]["not_held"]:
                 remark(f"{name}: not held, so it counts as convolutions: {', '.join(free)}")
             tables.append(leakage.table)
-            write_leakage(leakage.table, self.out / f"{name}.parquet")
-            write_maps(leakage.maps, self.out / f"{name}-maps.npz")
-            say(self.out / f"{name}.parquet")
-            say(self.out / f"{name}-maps.npz")
+            of_table, of_maps = files[name]
+            write_leakage(leakage.table, of_table)
+            write_maps(leakage.maps, of_maps)
+            say(of_table, of_maps)
         say("", leakage_summary(join_leakage(tables)))

@@ -97,11 +97,13 @@ class TrainCommand:
         """Train and report."""
         import torch
 
+        from featviz.base.files import require_folder
         from featviz.faces.pairs import read_pairs
         from featviz.training.loop import Schedule, train
         from featviz.training.presets import TrainingConfig, preset
         from featviz.training.start import settings_of
 
+        require_folder(self.out)
         if self.fixed_steps and self.start_from is None and not self.resume:
             raise FeatvizError("--fixed-steps keeps the weights of --start-from; give that too")
         # Options have the names of the settings they change; a flag that is not given changes none.
@@ -171,11 +173,12 @@ class GenerateCommand:
         """Generate and report."""
         from PIL import Image
 
-        from featviz.base.files import atomic_write
+        from featviz.base.files import atomic_write, require_folder, require_writable
         from featviz.base.progress import track
         from featviz.generators.checkpoint import open_checkpoint
         from featviz.generators.generation import generate, output_names
 
+        require_folder(self.out)
         if not self.sketches:
             raise FeatvizError("generate takes one or more sketches; given none")
         if self.size is not None and self.size < 1:
@@ -184,6 +187,8 @@ class GenerateCommand:
         checkpoint.require_whole()
         size = self.size or checkpoint.size
         targets = output_names(self.sketches, checkpoint.name)
+        for name in targets:
+            require_writable(self.out / name)
         # All are read before the first is written: a bad one leaves nothing half done.
         appearance = self._appearance(checkpoint, size)
         sketches = [checkpoint.read(path, size, appearance) for path in self.sketches]
@@ -241,9 +246,11 @@ class ConvertCommand:
 
     def run(self) -> None:
         """Convert and report."""
+        from featviz.base.files import require_writable
         from featviz.generators.checkpoint_files import convert
         from featviz.generators.networks.conditions import Conditions
 
+        require_writable(self.out)
         conditions = Conditions(self.boundaries, self.appearance_channels)
         if self.discriminator and conditions.any:
             raise FeatvizError(

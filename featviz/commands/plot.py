@@ -50,10 +50,13 @@ class PlotCommand:
         from featviz.analysis.embedding import write_embedding
         from featviz.analysis.embedding.captions import embedding_caption
         from featviz.analysis.embedding.plots import embedding_figure
+        from featviz.base.files import require_writable
         from featviz.figures.style import figure_format, save_figure, style
 
         out = self.out or Path(f"{'_'.join(p.stem for p in self.features)}-{self.method}.png")
         figure_format(out)
+        if self.save_embedding is not None:
+            require_writable(self.save_embedding)
         settings = self._settings()
         tables = read_tables(self.features, self.point)
         embedding = self._embed(tables, settings)

@@ -47,7 +47,7 @@ class ReportCommand:
 
     def run(self) -> None:
         """Gather, render, write; print where the page is and what it lacks."""
-        from featviz.base.files import atomic_write
+        from featviz.base.files import atomic_write, require_writable
 
         try:
             from featviz.report import gather, render_report
@@ -60,6 +60,7 @@ class ReportCommand:
 
         if self.out.suffix.lower() not in (".html", ".htm"):
             raise FeatvizError(f"a report is a page: expected --out NAME.html; got {self.out}")
+        require_writable(self.out)
         contents = gather(self._request())
         page = render_report(contents)
         with atomic_write(self.out) as temporary:

@@ -137,13 +137,27 @@ def reach_of_edit(
     height, width = changed.shape
     start = Field(Axis.of_image(width), Axis.of_image(height), changes=changed)
 
-    def keeping(tracer: Tracer) -> AbstractContextManager[None]:
+    # A scale and shift other than the base's changes every cell.
+    held = statistics or {}
+    others = [name for name, each in held.items() if each is not base.statistics[name]]
+
+    @contextmanager
+    def keeping(tracer: Tracer) -> Iterator[None]:
+        def scaled(_: nn.Module, __: Any, output: Tensor) -> None:
+            if isinstance(trace := tracer.get(output), Field):
+                tracer.put(output, trace.seeing_all())
+
         def kept(output: Tensor, free: Mask) -> None:
             trace = tracer.get(output)
             assert isinstance(trace, Field) and trace.changes is not None
             tracer.put(output, replace(trace, changes=trace.changes & free))
 
-        return _keeping(model, base, area, statistics, {}, kept)
+        with ExitStack() as hooks:
+            for name in others:
+                norm = model.get_submodule(name)
+                hooks.callback(norm.register_forward_hook(scaled).remove)
+            hooks.enter_context(_keeping(model, base, area, statistics, {}, kept))
+            yield
 
     with evaluating(model):
         trace = _followed(model, base.given.shape[1], start, keeping)

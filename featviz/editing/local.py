@@ -1,5 +1,6 @@
 """Edits of one base, each kept where it was drawn."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, FeatvizWarning
 from featviz.editing.keeping import Base, Keep, keep_outside, reach_of_edit, record_base
 from featviz.generators.checkpoint import Checkpoint, open_checkpoint
 from featviz.generators.checkpoint_files import LoadedGenerator
@@ -85,11 +86,29 @@ def edit(
     and variance of the base times 1 - t and of the edit times t.
 
     Where no pixel differs the image is the base's, to the last bit. An area that covers all keeps
-    no map: what is left are the statistics. Raises FeatvizError for inputs of different size, NaN,
-    layers that cannot be kept, and a number that is none from 0 to 1.
+    no map, which is a FeatvizWarning: what is left are the statistics. Raises FeatvizError for
+    inputs of different size, NaN, layers that cannot be kept, and a number that is none from 0
+    to 1.
     """
     network = _network(model)
-    start = _base(network, base, keep)
+    found = edit_base(network, _base(network, base, keep), edited, margin, area, statistics)
+    if found.area.all():
+        warnings.warn(FeatvizWarning("the edit", EVERYWHERE), stacklevel=2)
+    return found
+
+
+EVERYWHERE = "covers everything, so no map is kept"
+
+
+def edit_base(
+    network: nn.Module,
+    start: Base,
+    edited: Image,
+    margin: float = MARGIN,
+    area: Mask | None = None,
+    statistics: StatisticsOf = "base",
+) -> LocalEdit:
+    """The same of a base that was run, see `edit`; an area that covers all is no warning."""
     given = _given(network, edited, start.given)
     changed = (given != start.given)[0].any(dim=0).cpu().numpy()
     if area is None:

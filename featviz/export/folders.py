@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from featviz.base.errors import FeatvizError
+from featviz.base.files import require_folder
 
 
 @contextmanager
@@ -27,6 +28,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise FeatvizError(f"the folder {path} is not empty; remove it or name another")
     if path.exists() and not path.is_dir():
         raise FeatvizError(f"{path} is a file; expected a new or empty folder")
+    require_folder(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(path)
     temporary, lock = _make_locked(path)

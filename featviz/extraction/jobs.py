@@ -10,7 +10,7 @@ from typing import Any
 from featviz.base.assets import sha256_of
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable, TableDescription, describe_features
-from featviz.base.files import remove_unfinished
+from featviz.base.files import remove_unfinished, require_folder
 from featviz.extraction.conditions import require_drawings, with_conditions
 from featviz.extraction.inputs import LabelledImages
 from featviz.extraction.loading import place
@@ -60,8 +60,12 @@ def plan_jobs(
     fingerprint: str,
     names: Sequence[str] | None = None,
 ) -> list[Job]:
-    """One job a checkpoint, for tables `out`/NAME.parquet; see `distinct_names`."""
+    """One job a checkpoint, for tables `out`/NAME.parquet; see `distinct_names`.
+
+    Raises FeatvizError if `out` is a file.
+    """
     jobs = []
+    require_folder(out)
     for source, name in zip(sources, distinct_names(sources, names), strict=True):
         file = find_checkpoint(source)
         request = settings.request(sha256_of(file), fingerprint)

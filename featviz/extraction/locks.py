@@ -7,6 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from featviz.base.files import require_folder
+
 _PATIENCE = 1.0
 
 
@@ -20,6 +22,7 @@ def table_lock(path: Path, wait: bool = True) -> Iterator[bool]:
     """
     lock = FileLock(lock_file(path))
     is_new = not path.parent.exists()
+    require_folder(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         lock.acquire(timeout=_PATIENCE if wait else 0)

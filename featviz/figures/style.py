@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from featviz.base.errors import FeatvizError, FeatvizWarning
-from featviz.base.files import atomic_write
+from featviz.base.files import atomic_write, require_writable
 from featviz.figures.labels import text_width
 
 GREY = "#555555"
@@ -197,7 +197,11 @@ def _boxes_inside_that_share_an_edge(boxes: Sequence[tuple[int, int, int, int]])
 
 
 def figure_format(path: Path) -> str:
-    """The format a figure's name asks for, "png", "pdf" or "svg"; else raises FeatvizError."""
+    """The format a figure's name asks for, "png", "pdf" or "svg".
+
+    Raises FeatvizError for another, and where no file can be, see `require_writable`.
+    """
+    require_writable(path)
     suffix = Path(path).suffix.removeprefix(".")
     if suffix not in _UNDATED:
         raise FeatvizError(

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from featviz.base.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError, reason
 from featviz.base.files import atomic_write
 from featviz.faces.contours import contours
 from featviz.faces.importing import prepare_photo
@@ -143,7 +143,7 @@ def read_appearances(path: Path) -> Appearances:
         centres = {name: tensors[f"{name}.centres"] for name in INSTANCES}
         shares = {name: tensors[f"{name}.shares"] for name in INSTANCES}
     except (SafetensorError, OSError, LookupError, TypeError, ValueError) as error:
-        raise FeatvizError(f"{path}: cannot read these appearances ({one_line(error)})") from None
+        raise FeatvizError(f"{path}: cannot read these appearances ({reason(error)})") from None
     channels = {array.shape[1:] for array in centres.values()}
     for name in INSTANCES:
         arrays = centres[name], shares[name]

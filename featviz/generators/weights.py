@@ -8,8 +8,9 @@ import json
 import pickle
 import re
 import warnings
+from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from featviz.base.errors import FeatvizError, FeatvizWarning, one_line
+from featviz.base.errors import FeatvizError, FeatvizWarning, one_line, reason
 from featviz.generators.networks.conditions import Conditions
 from featviz.generators.networks.pix2pixhd import without_statistics
 
@@ -61,7 +62,7 @@ _ALWAYS_POSSIBLE = 64
 
 def read_metadata(path: Path) -> dict[str, Any]:
     """What a featviz checkpoint says of itself; what featviz uses of it is of the right kind."""
-    _require_weights(path)
+    require_weights(path)
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(CHECKPOINT_KEY)
@@ -129,7 +130,7 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
 
     Statistics that an instance norm of PyTorch before 0.4 kept and never used are dropped.
     """
-    _require_weights(path)
+    require_weights(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -141,7 +142,7 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
         ) from None
     except Exception as error:
         # A foreign pickle can make its reader stumble over anything.
-        raise FeatvizError(f"{path}: not a readable .pth file ({one_line(error)})") from None
+        raise FeatvizError(f"{path}: not a readable .pth file ({reason(error)})") from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise FeatvizError(f"{path}: expected a state dict (names to tensors){_instead(state)}")
     with _naming(path):
@@ -162,16 +163,25 @@ def _instead(state: object) -> str:
     return f"; it holds {', '.join(held[:3])}; save the state dict alone"
 
 
-def _require_weights(path: Path) -> None:
-    """Raise FeatvizError for a text file that people often have in place of a checkpoint."""
+def require_weights(path: Path) -> None:
+    """Raise FeatvizError for what people have in place of a checkpoint: nothing, or text."""
     try:
         with path.open("rb") as file:
-            start = file.read(100).lstrip().lower()
+            start = file.read(100)
     except OSError:
         return  # Whoever reads it says so.
+    if not start:
+        raise FeatvizError(f"{path} is empty; expected a checkpoint")
     for beginning, what in _NO_WEIGHTS:
-        if start.startswith(beginning):
+        if start.lstrip().lower().startswith(beginning):
             raise FeatvizError(f"{path} is no checkpoint but {what}")
+    # Zip files, pickles and safetensors all begin with bytes that no text has.
+    with suppress(UnicodeDecodeError):
+        text = getincrementaldecoder("utf-8")().decode(start)
+        if all(character.isprintable() or character.isspace() for character in text):
+            raise FeatvizError(
+                f"{path} is no checkpoint but text, which begins {one_line(text, 40)!r}"
+            )
 
 
 def _plainly_named(state: Mapping[Any, Tensor], path: Path) -> dict[str, Tensor]:
@@ -189,6 +199,8 @@ def _weights(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     """The same in float32; raises FeatvizError unless all are plain, real and finite."""
     weights = {}
     for key, tensor in _plainly_named(tensors, path).items():
+        if tensor.is_meta:
+            raise FeatvizError(f"{path}: weight '{key}' was saved without its values (on 'meta')")
         if tensor.layout != torch.strided or not tensor.is_floating_point():
             raise FeatvizError(f"{path}: weight '{key}' is {tensor.dtype}; expected real numbers")
         # Strides of 0 let a few bytes stand for any number of weights.
@@ -220,8 +232,8 @@ def readable_architecture(path: Path) -> Iterator[None]:
     except FeatvizError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as e:
-        reason = f"{type(e).__name__}: {one_line(e)}"
-        raise FeatvizError(f"{path}: its architecture cannot be read ({reason})") from None
+        what = f"{type(e).__name__}: {one_line(e)}"
+        raise FeatvizError(f"{path}: its architecture cannot be read ({what})") from None
 
 
 def require_possible(architecture: Any, tensors: Mapping[str, Tensor]) -> None:

@@ -6,9 +6,9 @@ a cell of its output draws on. Convolutions, pooling, padding, upsampling, trans
 element-wise operations and branches that meet again are understood, as modules and as plain
 functions alike; anything else makes the geometry of a layer unknown, never wrong.
 
-Normalisation over the whole map, squeeze-and-excitation and the like let every pixel reach every
-cell. What is computed is the *convolutional* receptive field: what reaches a cell otherwise than
-by such statistics.
+Normalisation over the whole map, squeeze-and-excitation, attention that adds to a map and the like
+let every pixel reach every cell. What is computed is the *convolutional* receptive field: what
+reaches a cell otherwise than by such statistics.
 """
 
 from collections.abc import Sequence

@@ -71,13 +71,15 @@ class Placeless:
     """A tensor that depends on the image but has no places in it: a statistic, or `reason`.
 
     is_map: whether it is (N, C, H, W) for sure, because an operation gave it that takes and gives
-    nothing else.
+    nothing else. is_attention: whether it is made of weights that are shares of all positions, so
+    that it adds to a map what may come from anywhere.
     """
 
     reason: str
     is_statistic: bool = False
     map_size: tuple[int, int] | None = None
     is_map: bool = False
+    is_attention: bool = False
 
 
 Trace = Field | Placeless
@@ -245,16 +247,23 @@ def _follow(
 ) -> Trace:
     """The trace of one output of one operation, from the traces of its inputs."""
     name = func.overloadpacket.__name__
-    for trace in traces:
-        if isinstance(trace, Placeless) and not trace.is_statistic:
-            stays = trace.is_map and torch.Tag.pointwise in func.tags
-            return replace(trace, is_map=stays or (name in _ON_MAPS and output.ndim == 4))
+    pointwise = torch.Tag.pointwise in func.tags
     fields = [trace for trace in traces if isinstance(trace, Field)]
+    size = (output.shape[-1], output.shape[-2]) if output.ndim >= 2 else (0, 0)
+    lost = [trace for trace in traces if isinstance(trace, Placeless) and not trace.is_statistic]
+    attention = "softmax" in name or "attention" in name
+    if lost:
+        attention |= any(trace.is_attention for trace in lost)
+        joined = _joined(list(fields)) if fields and pointwise and attention else None
+        if joined is not None and joined.size == size:
+            return joined.seeing_all()
+        trace = lost[0]
+        stays = (trace.is_map and pointwise) or (name in _ON_MAPS and output.ndim == 4)
+        return replace(trace, is_map=stays, is_attention=attention)
     if not fields:
         return _STATISTIC
-    unknown = Placeless(f"operation '{name}' before it is not understood")
+    unknown = Placeless(f"operation '{name}' before it is not understood", is_attention=attention)
     source = next(iter(_tensors(args)), None)
-    size = (output.shape[-1], output.shape[-2]) if output.ndim >= 2 else (0, 0)
     if name in WINDOWS:
         steps = None
         if source is not None and isinstance(get(source), Field):
@@ -275,7 +284,7 @@ def _follow(
         if joined is None:
             return unknown
         return joined.seeing_all(when=own_statistics)
-    if torch.Tag.pointwise in func.tags or name in _POINTWISE:
+    if pointwise or name in _POINTWISE:
         joined = _joined(traces)
         return joined if joined is not None and joined.size == size else unknown
     if source is None or source.ndim < 2:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from featviz.base.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError, reason
 from featviz.base.files import require_file
 
 LARGEST_IMAGE = 2**26
@@ -75,8 +75,7 @@ def _opened(path: Path, name: str, what: str, size: int | None = None) -> Iterat
         raise FeatvizError(f"{name}: no such {what}") from None
     except Exception as error:
         # A malformed file leads Pillow's decoders to nearly any exception there is.
-        reason = one_line(error) or type(error).__name__
-        raise FeatvizError(f"{name}: not a readable image ({reason})") from None
+        raise FeatvizError(f"{name}: not a readable image ({reason(error)})") from None
 
 
 def _check(image: Image.Image, name: str, size: int | None) -> None:

@@ -12,7 +12,8 @@ from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_typ
 import torch
 from torch import Tensor, nn
 
-from featviz.base.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError, one_line, reason
+from featviz.generators.weights import require_weights
 from featviz.training.presets import TrainingConfig, with_defaults
 from featviz.training.run import Run
 
@@ -85,10 +86,11 @@ def read_state(path: Path, run: Run, steps: int, device: torch.device) -> dict[s
 
     steps: how many the run has in all.
     """
+    require_weights(path)
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:
-        raise FeatvizError(f"{path} cannot be read ({one_line(error)})") from None
+        raise FeatvizError(f"{path} cannot be read ({reason(error)})") from None
     if not isinstance(state, dict):
         raise FeatvizError(f"{path} cannot be read: not a training state")
     own = run.state()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featviz.base.errors import one_line, printable
+from featviz.base.errors import one_line, printable, reason
 from featviz.cli import main
 
 TEXTS = st.text(st.characters(exclude_categories=()))
@@ -47,3 +47,16 @@ def test_no_name_given_to_a_command_reaches_the_terminal(capsys):
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert "\x1b" not in said and "\\x1b[2J.db" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyError(104), "KeyError: 104"),
+        (IndexError("pop from empty list"), "IndexError: pop from empty list"),
+        (EOFError(), "EOFError"),
+        (ValueError("no\nnumber"), "no number"),
+    ],
+)
+def test_a_reason_is_never_a_bare_key_or_nothing(error, told):
+    assert reason(error) == told

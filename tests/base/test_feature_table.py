@@ -1,5 +1,6 @@
 import json
 import resource
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -164,21 +165,23 @@ def test_metadata_that_json_cannot_hold_leaves_the_old_file_alone(tmp_path):
     assert path.read_bytes() == before
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
     """No file may grow beyond 100 bytes; the kernel refuses the rest, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        # Before pytest tells of the test, which may go to a file too.
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_path, request):
+def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "t.parquet"
     write_features(make_table(), path)
     before = path.read_bytes()
-    request.getfixturevalue("full_disk")
-    with pytest.raises(OSError, match="File too large"):
+    with full_disk(), pytest.raises(OSError, match="File too large"):
         write_features(make_table(seed=1), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

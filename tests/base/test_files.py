@@ -3,6 +3,7 @@ import stat
 
 import pytest
 
+from featviz.base.errors import FeatvizError
 from featviz.base.files import atomic_write
 
 
@@ -35,3 +36,21 @@ def test_a_new_file_has_the_permissions_of_the_umask(tmp_path):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
+
+
+def test_a_folder_and_a_pipe_are_not_replaced(tmp_path):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name, kind in (("folder", "a folder"), ("pipe", "a pipe or a device")):
+        with pytest.raises(FeatvizError, match=f"{name} is {kind}"), atomic_write(tmp_path / name):
+            pytest.fail("began to write")
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "pipe"}
+
+
+def test_a_file_in_place_of_the_folder_is_told(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with (
+        pytest.raises(FeatvizError, match="file is a file; expected a folder"),
+        atomic_write(tmp_path / "file" / "below" / "x.txt"),
+    ):
+        pytest.fail("began to write")

@@ -2,7 +2,9 @@
 
 import json
 import math
+import resource
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,24 +23,14 @@ from featviz.analysis.leakage import read_leakage, read_maps
 from featviz.analysis.separation.measure import measure_structure
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import describe_features, read_features
+from featviz.generators.checkpoint_files import load_discriminator, load_generator
 from featviz.report.leakage import picture_leakage
+from featviz.studio.history_file import read_history
+from tests.base import checkpoints, history
+from tests.base.strategies import json_values, mostly, words
 
 INPUTS = 130
 """Of each reader."""
-
-words = st.sampled_from(["", "a", "G1", "all", "L0", "größe", "\x1b[1m", "$x$", "0"])
-numbers = st.sampled_from([0, 1, -1, 3, 4, 2**31, 2**63, 0.5, 1e300, True])
-json_values = st.recursive(
-    st.none() | words | numbers,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
-    max_leaves=8,
-)
-
-
-def mostly(right: st.SearchStrategy, wrong: st.SearchStrategy = json_values) -> st.SearchStrategy:
-    """What is right nine times in ten, so that the rest of the file is looked at too."""
-    return st.integers(0, 9).flatmap(lambda dice: wrong if dice == 9 else right)
-
 
 SMALL = (0, 1, 2, 3, 3, None)
 COLUMNS = [
@@ -224,12 +216,26 @@ def use_maps(path: Path) -> None:
     picture_leakage([read_maps(path)])
 
 
+def use_generator(path: Path) -> None:
+    """Of a size that its file pays for: a description may not ask for more memory."""
+    network = load_generator(path).generator
+    held = sum(weight.numel() for weight in network.parameters())
+    assert held * 2 <= path.stat().st_size
+
+
 READERS = {
     "features.parquet": (use_features, parquet(feature_columns, feature_metadata)),
     "embedding.parquet": (use_embedding, parquet(embedding_columns, embedding_metadata)),
     "leakage.parquet": (use_leakage, parquet(leakage_columns, st.just({"checkpoints": {}}))),
     "claims.json": (use_claims, claims),
     "maps.npz": (use_maps, maps()),
+    "generator.pth": (use_generator, checkpoints.pickles(checkpoints.generator_state())),
+    "discriminator.pth": (
+        load_discriminator,
+        checkpoints.pickles(checkpoints.discriminator_state()),
+    ),
+    "net.safetensors": (use_generator, checkpoints.safetensors()),
+    "history.jsonl": (read_history, history.lines()),
 }
 """By the name of a file: what reads and uses it, and contents that it may have."""
 
@@ -238,6 +244,7 @@ READERS = {
 def test_a_file_that_is_almost_right_is_read_or_refused_in_one_line(name, tmp_path):
     use, contents = READERS[name]
     path, outcomes = tmp_path / name, []
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     @seed(1)
     @settings(
@@ -249,6 +256,7 @@ def test_a_file_that_is_almost_right_is_read_or_refused_in_one_line(name, tmp_pa
     @given(contents)
     def attempt(content: bytes) -> None:
         path.write_bytes(content)
+        start = time.process_time()
         try:
             use(path)
         except FeatvizError as error:
@@ -256,8 +264,11 @@ def test_a_file_that_is_almost_right_is_read_or_refused_in_one_line(name, tmp_pa
             outcomes.append(str(error))
         else:
             outcomes.append("read")
+        assert time.process_time() - start < 5
 
     attempt()
+    # In kB: no file of a few kB asks for a gigabyte.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 1_000_000
     # Neither are all of them refused at the door, nor are all of them right.
     assert INPUTS * 0.02 < outcomes.count("read") < INPUTS * 0.98
     assert len(set(outcomes)) > 8

@@ -1,6 +1,7 @@
 """What the commands share, tried over all commands that have it."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,81 @@ def test_a_missing_sketch_folder_is_told_alike(command, capsys, tmp_path, monkey
     measures = ("--measures", "locality") if command == "evaluate" else ()
     said = refused(capsys, command, "baseline", *measures)
     assert "there is no folder 'sketches' here; name yours with --sketches FOLDER" in said
+
+
+@pytest.mark.parametrize("command", ["extract", "leakage", "evaluate"])
+def test_a_missing_checkpoint_is_told_before_anything_else_is_missed(
+    command, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    said = refused(capsys, command, "baseline", "nope")
+    assert "no checkpoint 'nope': no such file, and the shipped ones are" in said
+
+
+FOLDERS = {
+    ("extract", "baseline"): "--out",
+    ("leakage", "baseline"): "--out",
+    ("generate", "baseline", "sketch.svg"): "--out",
+    ("train",): "--out",
+    ("faces", "sample", "--count", "2"): "--out",
+    ("faces", "import", "photos"): "--out",
+    ("export", "table.parquet"): "--out",
+}
+FILES = {
+    ("evaluate", "baseline"): ("--out", "numbers.csv"),
+    ("evaluate", "baseline", "--measures", "quality"): ("--plot", "figure.png"),
+    ("claims", "table.parquet"): ("--out", "claims.json"),
+    ("convert", "baseline"): (None, "net.pth"),
+    ("faces", "mean-face"): ("--out", "mean.png"),
+    ("plot", "table.parquet"): ("--out", "figure.svg"),
+    ("plot", "table.parquet", "--seed", "1"): ("--save-embedding", "embedding.parquet"),
+    ("report", "table.parquet"): ("--out", "report.html"),
+    ("similarity", "table.parquet"): ("--out", "figure.pdf"),
+    ("similarity", "table.parquet", "--measure", "cka"): ("--save-table", "table.csv"),
+    ("structure", "table.parquet"): ("--out", "structure.md"),
+    ("trajectory", "table.parquet"): ("--out", "figure.png"),
+    ("trajectory", "table.parquet", "--claims"): ("--save-claims", "claims.csv"),
+    ("trajectory", "table.parquet", "--merge", "A=B"): ("--save-table", "table.csv"),
+}
+"""What each command writes, by a call of it whose input is missing."""
+
+
+def test_every_place_to_write_to_is_known_here():
+    tried = {words[0] for words in (*FOLDERS, *FILES)}
+    assert tried == {name for name in COMMANDS if "out" in options_of(name)} | {"faces"}
+
+
+@pytest.mark.parametrize("words", FOLDERS)
+@pytest.mark.parametrize("place", ["taken", "taken/below"])
+def test_a_file_in_place_of_a_folder_is_told_before_any_work(
+    words, place, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("taken").write_text("mine")
+    said = refused(capsys, *words, FOLDERS[words], place)
+    assert said == "featviz: error: taken is a file; expected a folder, there or a new one\n"
+    assert Path("taken").read_text() == "mine"
+
+
+@pytest.mark.parametrize("words", FILES)
+def test_a_folder_in_place_of_a_file_is_told_before_any_work(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    option, name = FILES[words]
+    (tmp_path / name).mkdir()
+    said = refused(capsys, *words, *filter(None, [option]), name)
+    assert said == f"featviz: error: {name} is a folder; expected a file\n"
+    Path("taken").write_text("mine")
+    said = refused(capsys, *words, *filter(None, [option]), f"taken/{name}")
+    assert said == "featviz: error: taken is a file; expected a folder, there or a new one\n"
+
+
+def test_a_folder_in_place_of_a_table_of_leakage_is_told_before_any_work(
+    capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("leakage/baseline-maps.npz").mkdir(parents=True)
+    said = refused(capsys, "leakage", "modified", "baseline")
+    assert said == "featviz: error: leakage/baseline-maps.npz is a folder; expected a file\n"
 
 
 @pytest.mark.parametrize("command", ["plot", "structure", "similarity", "trajectory"])

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from featviz.base.assets import asset_files
-from featviz.base.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError, one_line, reason
 
 _LPIPS_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 DESCRIPTOR_LAYER = _LPIPS_LAYERS[-1]
@@ -130,7 +130,7 @@ def load_lpips() -> Lpips:
         for number, head in enumerate(network.heads):
             head.copy_(arrays[f"NetLinLayer_{number}/Conv_0/kernel"][0, 0, :, 0])
     except (KeyError, RuntimeError) as error:
-        raise FeatvizError(f"{path}: not the weights of LPIPS ({one_line(error)})") from None
+        raise FeatvizError(f"{path}: not the weights of LPIPS ({reason(error)})") from None
     return network.eval()
 
 

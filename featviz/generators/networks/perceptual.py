@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from featviz.base.assets import ASSETS, asset_files, sha256_of
-from featviz.base.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError, reason
+from featviz.generators.weights import require_weights
 
 _STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 1))
 """Channels and convolutions of each stage up to relu5_1 (Simonyan and Zisserman 2015, table 1)."""
@@ -70,11 +71,11 @@ def load_vgg19(path: Path | None = None) -> Vgg19Features:
     Raises FeatvizError naming the command that gets the asset, or what is wrong with the file.
     """
     path = path or asset_files("vgg19")["vgg_normalized.pth"]
+    require_weights(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = one_line(error, 120)
-        raise FeatvizError(f"{path}: not a readable VGG19 state dict ({reason})") from None
+        raise FeatvizError(f"{path}: not a readable VGG19 state dict ({reason(error)})") from None
     if "features.0.weight" in state:
         network = Vgg19Features("vgg19-torchvision", reflect=False)
         std = torch.tensor(_IMAGENET_STD)
