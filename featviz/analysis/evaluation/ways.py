@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from featviz.analysis.evaluation.images import Painter
-from featviz.editing import Base, edit, record_base
-from featviz.editing.local import StatisticsOf
+from featviz.editing import Base, record_base
+from featviz.editing.local import StatisticsOf, edit_base
 from featviz.probing.statistics import instance_norms
 from featviz.sketches.edits import Edit
 
@@ -78,7 +78,7 @@ def faces_of(paint: Painter, edits: Iterable[Edit], ways: Sequence[Way]) -> Iter
                 continue
             area = each.area if way.keep else np.ones_like(each.area)
             base = bases[way.keep or "layers"]
-            made = edit(network, base, given, area=area, statistics=way.statistics)
+            made = edit_base(network, base, given, area=area, statistics=way.statistics)
             edited[way] = made.image.float()
         # The free runs of all bases are one.
         yield Faces(each, next(iter(bases.values())).image.float(), edited)
