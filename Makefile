@@ -33,7 +33,7 @@ claims: $(VENV)/installed
 		--out docs/claims-shipped.md
 
 test: lint types assets
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,12 +18,22 @@ from torch import Tensor
 
 from featviz.base.errors import FeatvizError
 from featviz.editing.engine_layers import Box, Layer, layers_of
-from featviz.editing.engine_places import Lattice, Region, boxes, cost, lattices, regions, widened
+from featviz.editing.engine_places import Places, boxes, cost, places_of
+from featviz.editing.engine_run import (
+    Patch,
+    PreparedBase,
+    Run,
+    Scale,
+    check_finite,
+    encoded,
+    patched,
+    pixels_of,
+    stacked,
+)
 from featviz.generators.networks.conditions import SKETCH_CHANNELS
 from featviz.generators.networks.generators import Generator, GlobalGenerator, LocalEnhancer, halve
 from featviz.probing.statistics import Statistics
 from featviz.sketches.edits import MARGIN, Edit, Mask, Pixels
-from featviz.sketches.tensors import decode_image
 
 _WHOLE = 0.8
 """Of the canvas: of boxes that are more to compute than this, one whole box takes no longer."""
@@ -32,48 +42,6 @@ _WHOLE = 0.8
 HeldStatistics = Literal["base", "edit"] | float
 """Whose mean and variance norms use in an edited area: the base's, those of a free run of the edit,
 or a share of the edit's between both, from 0 to 1."""
-
-
-class Scale(NamedTuple):
-    """A norm with fixed statistics, its convolution's bias included: (1, C, 1, 1) each."""
-
-    factor: Tensor
-    shift: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class PreparedBase:
-    """A sketch whose maps are kept, with its face.
-
-    sketch: (H, W) uint8. image: (1, 3, H, W) in [-1, 1]. maps: those of the sketch, from the finest
-    to the coarsest, then one a layer but for the last. own: by a layer's number what it gives
-    before another map is added to it, where that is needed. statistics: of every layer's norm, None
-    without one; scales: the same as what is done to the convolution's cells.
-    """
-
-    sketch: Pixels
-    image: Tensor
-    maps: tuple[Tensor, ...]
-    own: dict[int, Tensor]
-    statistics: tuple[Statistics | None, ...]
-    scales: tuple[Scale | None, ...]
-
-    @cached_property
-    def face(self) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 RGB."""
-        return decode_image(self.image[0])
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory that its maps and its image take."""
-        return sum(tensor.nbytes for tensor in (self.image, *self.maps, *self.own.values()))
-
-
-class Patch(NamedTuple):
-    """Cells of a map that may differ from the base's, as kept: (1, C, rows, columns) of a box."""
-
-    box: Box
-    cells: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +63,7 @@ class EditedFace:
     @cached_property
     def image(self) -> Tensor:
         """(1, 3, H, W) in [-1, 1]."""
-        return _patched(self.base.image, self.patches)
+        return patched(self.base.image, self.patches)
 
 
 class LocalEditor:
@@ -122,7 +90,7 @@ class LocalEditor:
         self._generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._layers = layers_of(self._generator)
         self._levels = self._generator.architecture.enhancers + 1
-        self._lattices: dict[tuple[int, ...], tuple[Lattice, ...]] = {}
+        self._found_places: dict[tuple[int, ...], Places] = {}
 
     @torch.inference_mode()
     def prepare(self, sketch: Pixels) -> PreparedBase:
@@ -133,15 +101,19 @@ class LocalEditor:
         """
         self._check(sketch)
         maps, own, statistics = self._free(sketch)
-        image = maps.pop()
-        _check_finite(image)
+        image = maps.pop().tanh_()
+        check_finite(image)
+        held = [*maps[: self._levels], *(each.to(self._cache) for each in maps[self._levels :])]
+        kept, stacks = stacked(held, self._layers, self._places(sketch))
+        scales = self._scales(statistics)
         return PreparedBase(
             sketch.copy(),
             image.contiguous(),
-            (*maps[: self._levels], *(each.to(self._cache) for each in maps[self._levels :])),
+            kept,
             own,
             statistics,
-            self._scales(statistics),
+            scales,
+            stacks,
         )
 
     @torch.inference_mode()
@@ -173,22 +145,14 @@ class LocalEditor:
 
         The base's statistics stay those of the first base.
         """
-        found, patches = self._edited(base, edited, margin, statistics)
-        pairs = zip(base.maps, patches.maps, strict=True)
-        return PreparedBase(
-            edited.copy(),
-            found.image,
-            tuple(_patched(maps, parts) for maps, parts in pairs),
-            {number: _patched(base.own[number], patches.own[number]) for number in base.own},
-            base.statistics,
-            base.scales,
-        )
+        found, run = self._edited(base, edited, margin, statistics)
+        return run.rebased(edited.copy(), found.image)
 
     def _free(
         self, sketch: Pixels
     ) -> tuple[list[Tensor], dict[int, Tensor], tuple[Statistics | None, ...]]:
         """All maps of a sketch, the image the last, and the rest as in `PreparedBase`."""
-        apart = self._added_apart(sketch)
+        apart = self._places(sketch).apart
         maps = self._pyramid(sketch)
         own: dict[int, Tensor] = {}
         statistics = []
@@ -217,128 +181,40 @@ class LocalEditor:
 
     def _edited(
         self, base: PreparedBase, edited: Pixels, margin: float, statistics: HeldStatistics
-    ) -> tuple[EditedFace, "_Patches"]:
+    ) -> tuple[EditedFace, Run]:
         self._check(edited)
         if edited.shape != base.sketch.shape:
             given, expected = (f"{s.shape[1]}x{s.shape[0]}" for s in (edited, base.sketch))
             raise FeatvizError(f"an edit of {given} does not fit its base of {expected}")
         area = Edit(base.sketch, edited, margin).area
         parts = boxes(area)
-        height, width = area.shape
-        whole = cost(parts) > _WHOLE * cost([Box(0, height, 0, width)])
-        if whole:
-            parts = [Box(0, height, 0, width)]
-        patches = _Patches(base, self._dtype)
+        canvas = Box(0, area.shape[0], 0, area.shape[1])
+        whole = cost(parts) > _WHOLE * cost([canvas])
+        parts = [canvas] if whole else parts
         scales = self._held(base, edited, statistics)
+        run = Run(base, self._layers, self._places(edited), area, parts, self._dtype)
         if not parts:
-            nothing = np.zeros_like(area)
-            return EditedFace(base.face, area, nothing, False, base, ()), patches
-        self._put_sketch(patches, edited, parts)
-        places = self._places(edited)
-        for number, lattice in enumerate(places[:-1]):
-            found = regions(lattice, area, parts)
-            self._put_layer(patches, number, scales[number], found)
-        reach = np.zeros_like(area)
-        for region in regions(places[-2], area, parts):
-            region.box.of_mask(reach)[...] |= region.mask
-        reach = widened(reach, self._layers[-1].padding)
-        image = self._image(patches, reach, parts)
+            return EditedFace(base.face, area, np.zeros_like(area), False, base, ()), run
+        run.put_sketch(edited)
+        run.compute(scales, by_row=not whole)
+        image, reach = run.image()
         face = base.face.copy()
         for box, cells in image:
-            face[box.top : box.bottom, box.left : box.right] = decode_image(cells[0])
-        return EditedFace(face, area, reach, whole, base, tuple(image)), patches
+            face[box.top : box.bottom, box.left : box.right] = pixels_of(cells)
+        return EditedFace(face, area, reach, whole, base, tuple(image)), run
 
-    def _put_sketch(self, patches: "_Patches", edited: Pixels, parts: Sequence[Box]) -> None:
-        """Patch the maps of the sketch."""
-        for box in parts:
-            cells = self._encoded(edited[box.top : box.bottom, box.left : box.right])
-            patches.maps[0].append(Patch(box, cells))
-        for level in range(1, self._levels):
-            height, width = patches.base.maps[level].shape[2:]
-            for finer, _ in patches.maps[level - 1]:
-                # Cell i is the average of the finer map's cells 2 i - 1 to 2 i + 1.
-                box = Box(
-                    finer.top // 2,
-                    min(finer.bottom // 2 + 1, height),
-                    finer.left // 2,
-                    min(finer.right // 2 + 1, width),
-                )
-                # It begins a cell early, or the average would take what is before for an edge.
-                top, left = (max(0, end - 1) for end in (box.top, box.left))
-                window = Box(2 * top, 2 * box.bottom, 2 * left, 2 * box.right)
-                cells = halve(patches.cells(level - 1, window))
-                cells = cells[:, :, box.top - top :, box.left - left :]
-                patches.maps[level].append(Patch(box, cells))
-
-    def _put_layer(
-        self, patches: "_Patches", number: int, scale: Scale | None, found: Sequence[Region]
-    ) -> None:
-        """Patch the map of a layer, from those of the layers before it."""
-        base, layer = patches.base, self._layers[number]
-        result = self._levels + number
-        own = base.own.get(number)
-        for box, mask in found:
-            cells = patches.computed(layer, box, scale)
-            if layer.added is not None and own is None:
-                cells = cells + patches.cells(layer.added, box)
-            before = box.of(base.maps[result] if own is None else own)
-            cells = torch.where(torch.from_numpy(mask), cells, before.to(self._dtype))
-            (patches.maps[result] if own is None else patches.own[number]).append(Patch(box, cells))
-        if own is None:
-            return
-        assert layer.added is not None
-        for box, _ in (*patches.own[number], *patches.maps[layer.added]):
-            cells = patches.laid_over(own, patches.own[number], box)
-            cells = cells + patches.cells(layer.added, box)
-            patches.maps[result].append(Patch(box, cells))
-
-    def _image(self, patches: "_Patches", reach: Mask, parts: Sequence[Box]) -> list[Patch]:
-        """What the last layer makes of the pixels that an edit reaches."""
-        base, layer = patches.base, self._layers[-1]
-        found = []
-        for part in parts:
-            padding = layer.padding
-            height, width = reach.shape
-            box = Box(
-                max(0, part.top - padding),
-                min(height, part.bottom + padding),
-                max(0, part.left - padding),
-                min(width, part.right + padding),
-            )
-            cells = patches.computed(layer, box, None)
-            _check_finite(cells)
-            mask = torch.from_numpy(reach[box.top : box.bottom, box.left : box.right])
-            found.append(Patch(box, torch.where(mask, cells, box.of(base.image))))
-        return found
-
-    def _places(self, sketch: Pixels) -> tuple[Lattice, ...]:
-        """The lattice of each layer, for sketches of the size of one."""
-        if sketch.shape not in self._lattices:
-            self._lattices[sketch.shape] = lattices(self._generator, self._layers, *sketch.shape)
-        return self._lattices[sketch.shape]
-
-    def _added_apart(self, sketch: Pixels) -> set[int]:
-        """The layers to which a map is added that may change in other cells than their own."""
-        places = self._places(sketch)
-        changing: list[set[Lattice]] = [set() for _ in range(self._levels)]
-        apart = set()
-        for number, layer in enumerate(self._layers):
-            own = {places[number]}
-            others = set() if layer.added is None else changing[layer.added]
-            if others - own:
-                apart.add(number)
-            changing.append(own | others)
-        return apart
+    def _places(self, sketch: Pixels) -> Places:
+        """Where maps lie over sketches of the size of one."""
+        if sketch.shape not in self._found_places:
+            found = places_of(self._generator, self._layers, *sketch.shape)
+            self._found_places[sketch.shape] = found
+        return self._found_places[sketch.shape]
 
     def _pyramid(self, sketch: Pixels) -> list[Tensor]:
-        maps = [self._encoded(sketch)]
+        maps = [encoded(sketch, self._dtype)]
         while len(maps) < self._levels:
             maps.append(halve(maps[-1]))
         return maps
-
-    def _encoded(self, pixels: Pixels) -> Tensor:
-        """(1, 1, H, W): paper is exactly +1 and ink exactly -1, as of `encode_image`."""
-        return torch.from_numpy(pixels.astype(np.float32)).to(self._dtype)[None, None] / 127.5 - 1
 
     def _scales(self, statistics: Sequence[Statistics | None]) -> tuple[Scale | None, ...]:
         return tuple(map(self._scale, self._layers, statistics))
@@ -355,7 +231,7 @@ class LocalEditor:
             shift = shift + layer.bias * factor
         if layer.norm.affine:
             shift = shift + layer.norm.bias
-        return Scale(*(each.to(self._dtype)[None, :, None, None] for each in (factor, shift)))
+        return Scale(factor.to(self._dtype), shift.to(self._dtype))
 
     def _check(self, sketch: Pixels) -> None:
         if sketch.ndim != 2 or sketch.dtype != np.uint8:
@@ -371,52 +247,6 @@ class LocalEditor:
             )
 
 
-class _Patches:
-    """The maps of an edit: its base's, and the patches that lie over them."""
-
-    def __init__(self, base: PreparedBase, dtype: torch.dtype) -> None:
-        self.base, self._dtype = base, dtype
-        self.maps: list[list[Patch]] = [[] for _ in base.maps]
-        self.own: dict[int, list[Patch]] = {number: [] for number in base.own}
-
-    def cells(self, number: int, box: Box) -> Tensor:
-        """A copy of some cells of a map."""
-        return self.laid_over(self.base.maps[number], self.maps[number], box)
-
-    def laid_over(self, maps: Tensor, patches: Sequence[Patch], box: Box) -> Tensor:
-        """Cells of a base's map with patches over them, a copy."""
-        cells = box.of(maps).to(self._dtype, copy=True)
-        for place, patch in patches:
-            shared = place.within(box)
-            if shared.is_some:
-                shared.of(cells).copy_(box.within(place).of(patch))
-        return cells
-
-    def computed(self, layer: Layer, box: Box, scale: Scale | None) -> Tensor:
-        """What a layer computes for some cells of its map, before anything is added."""
-        wide = layer.aligned(box)
-        window = layer.window(wide)
-        height, width = self.base.maps[layer.source].shape[2:]
-        top, bottom, left, right = window
-        inside = Box(max(0, top), min(height, bottom), max(0, left), min(width, right))
-        given = layer.padded(self.cells(layer.source, inside), window, inside)
-        cells = layer.convolved(given, biased=scale is None)
-        if wide != box:
-            cells = box.within(wide).of(cells)
-        if scale is not None:
-            cells = torch.addcmul(scale.shift, cells, scale.factor)
-        return cells if layer.activation is None else layer.activation(cells)
-
-
-def _patched(maps: Tensor, patches: Sequence[Patch]) -> Tensor:
-    """Maps with patches in them; the very same without any."""
-    if patches:
-        maps = maps.clone()
-        for box, cells in patches:
-            box.of(maps).copy_(cells)
-    return maps
-
-
 def _blended(base: Statistics | None, edit: Statistics | None, share: float) -> Statistics | None:
     """Mean and variance between those of a base and of an edit, by the share of the edit's."""
     if base is None or edit is None:
@@ -424,11 +254,6 @@ def _blended(base: Statistics | None, edit: Statistics | None, share: float) -> 
     return Statistics(
         torch.lerp(base.mean, edit.mean, share), torch.lerp(base.variance, edit.variance, share)
     )
-
-
-def _check_finite(image: Tensor) -> None:
-    if not torch.isfinite(image).all():
-        raise FeatvizError("the generated image holds NaN or infinity")
 
 
 def _check_type(purpose: str, dtype: torch.dtype, allowed: Sequence[torch.dtype]) -> None:

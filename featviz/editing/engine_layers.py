@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -47,6 +49,26 @@ class Box(NamedTuple):
             min(self.right, other.right) - other.left,
         )
 
+    def joined(self, other: "Box") -> "Box":
+        """The smallest box around both."""
+        return Box(
+            min(self.top, other.top),
+            max(self.bottom, other.bottom),
+            min(self.left, other.left),
+            max(self.right, other.right),
+        )
+
+    def grown(self, cells: int, height: int, width: int) -> "Box":
+        """The box with so many cells more on all sides, as far as a map has them."""
+        top, bottom, left, right = self
+        return Box(top - cells, bottom + cells, left - cells, right + cells).cut(height, width)
+
+    def cut(self, height: int, width: int) -> "Box":
+        """What of it is on a map of a size."""
+        return Box(
+            max(0, self.top), min(height, self.bottom), max(0, self.left), min(width, self.right)
+        )
+
     def of_mask(self, mask: Mask) -> Mask:
         """These cells of a mask (H, W), a view."""
         return mask[self.top : self.bottom, self.left : self.right]
@@ -61,8 +83,9 @@ class Layer:
     """A convolution, its norm and activation, and a map that is added in the end.
 
     name: of the convolution in the generator. source, added: the numbers of the maps that it reads
-    and adds: first those of the sketch, from the finest to the coarsest, then one a layer. channels
-    of a map lie together in memory, and one channel of the sketch stands for all.
+    and adds: first those of the sketch, from the finest to the coarsest, then one a layer. Of the
+    sketch's equal channels it reads one. rectified: whether a ReLU follows the norm; behind the
+    last layer is a tanh.
     """
 
     name: str
@@ -75,12 +98,17 @@ class Layer:
     padding: int
     kind: Kind
     norm: InstanceNorm | None
-    activation: nn.Module | None
+    rectified: bool
 
     @property
-    def channels(self) -> int:
-        """Of its map."""
-        return self.weight.shape[self.kind == "transposed"]
+    def refines(self) -> bool:
+        """Whether it is one of a residual block: 3x3, on a map that is mirrored at its edges."""
+        return self.kind == "convolution" and self.stride == 1 and self.kernel == 3
+
+    @cached_property
+    def matrix(self) -> Tensor:
+        """The weight by which the cells of a window, one after the other, are multiplied."""
+        return self.weight.permute(0, 2, 3, 1).flatten(1)
 
     def aligned(self, box: Box) -> Box:
         """The box of its cells that it computes for some of them."""
@@ -131,13 +159,12 @@ class Layer:
         )
         window = self.window(whole)
         cells = self.convolved(self.padded(maps, window, inside), biased=True)
+        cells = cells.contiguous(memory_format=torch.channels_last)
         statistics = None
         if self.norm is not None:
             cells, mean, variance = self.norm.with_statistics(cells)
             statistics = Statistics(mean, variance)
-        if self.activation is not None:
-            cells = self.activation(cells)
-        return cells, statistics
+        return (cells.relu_() if self.rectified else cells), statistics
 
 
 def layers_of(generator: Generator) -> tuple[Layer, ...]:
@@ -209,7 +236,7 @@ class _Layers:
             int(padding),
             kind,
             norm if isinstance(norm, InstanceNorm) else None,
-            parts.get("activation"),
+            isinstance(parts.get("activation"), nn.ReLU),
         )
         self._latest += 1
         return layer
