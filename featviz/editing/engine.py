@@ -108,7 +108,7 @@ class LocalEditor:
         scales = self._scales(statistics)
         return PreparedBase(
             sketch.copy(),
-            image.contiguous(),
+            image,
             kept,
             own,
             statistics,
