@@ -51,6 +51,9 @@ def test_an_unreachable_postgresql_is_one_line_without_the_password() -> None:
 
 def test_a_database_from_before_faces_were_told_is_brought_up_to_date_once(drawn: Store) -> None:
     before = rows(drawn.database, secrets=True)
+    for sketch in before["SketchRecord"]:
+        sketch.update(faces=None, bases=None)
+    before["SketchRecord"].sort(key=str)
 
     def as_it_was(session: Session) -> None:
         for column in ("faces", "bases"):

@@ -204,11 +204,11 @@ def test_an_import_goes_on_with_drawings_that_an_earlier_one_brought(
     export_sketches(drawn.database, tmp_path / "first")
     import_sketches(tmp_path / "first", other)
     child = next(
-        d for d in rows(drawn.database)["DrawingRecord"] if d["last_event"] == "e1" and d["base_id"]
+        d for d in rows(drawn.database)["DrawingRecord"] if d["last_event"] == "r1" and d["base_id"]
     )
     stroke = NewStroke("s9", "nose", 9, (1.0, 2.0, 3.0, 4.0))
     later = NewEvent("e9", "draw", (stroke,), ("s1",))
-    drawn.append_events(child["author_id"], child["id"], "e1", [later])
+    drawn.append_events(child["author_id"], child["id"], "r1", [later])
     drawn.save_sketch(child["author_id"], str(uuid4()), child["id"], child["revision"] + 1, "later")
     export_sketches(drawn.database, tmp_path / "second")
     assert import_sketches(tmp_path / "second", other).new == 1
