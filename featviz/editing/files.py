@@ -71,7 +71,7 @@ class MadeEdit:
 class EditTable(Table):
     """What edits changed, free and kept.
 
-    rows: way: free or kept. inside, outside, eyes: mean absolute change of the face against the
+    rows: way: free or kept. statistics: what the norms had where it is kept, see `edit`; inside, outside, eyes: mean absolute change of the face against the
     base's in grey levels of 255, in the edited area, outside of it, and at the eyes as far as they
     lie outside (NaN where they were edited or the drawing names none). area: share of the picture
     that counts as edited. reach: share that may change at all. equal: share that is equal to the
@@ -85,6 +85,7 @@ class EditTable(Table):
         "sketch": "text",
         "base": "text",
         "way": "text",
+        "statistics": "text",
         "inside": "number",
         "outside": "number",
         "eyes": "number",
