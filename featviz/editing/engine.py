@@ -35,6 +35,8 @@ from featviz.generators.networks.generators import Generator, GlobalGenerator, L
 from featviz.probing.statistics import Statistics
 from featviz.sketches.edits import MARGIN, Edit, Mask, Pixels
 
+__all__ = ["EditedFace", "HeldStatistics", "LocalEditor", "PreparedBase"]
+
 _WHOLE = 0.8
 """Of the canvas: of boxes that are more to compute than this, one whole box takes no longer."""
 
@@ -108,7 +110,7 @@ class LocalEditor:
         scales = self._scales(statistics)
         return PreparedBase(
             sketch.copy(),
-            image.contiguous(),
+            image,
             kept,
             own,
             statistics,

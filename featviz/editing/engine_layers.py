@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,7 +19,6 @@ from featviz.generators.networks.generators import (
 )
 from featviz.generators.networks.normalization import InstanceNorm
 from featviz.probing.statistics import Statistics
-from featviz.sketches.edits import Mask
 
 Kind = Literal["convolution", "transposed", "output"]
 
@@ -69,8 +70,8 @@ class Box(NamedTuple):
             max(0, self.top), min(height, self.bottom), max(0, self.left), min(width, self.right)
         )
 
-    def of_mask(self, mask: Mask) -> Mask:
-        """These cells of a mask (H, W), a view."""
+    def of_mask(self, mask: NDArray[Any]) -> NDArray[Any]:
+        """These cells of a mask or sketch (H, W), a view."""
         return mask[self.top : self.bottom, self.left : self.right]
 
     def of(self, maps: Tensor) -> Tensor:
@@ -143,11 +144,15 @@ class Layer:
         """The convolution's cells of a window, without its bias unless that is asked for."""
         bias = self.bias if biased else None
         if self.kind == "output":
-            return F.pixel_shuffle(F.conv2d(window, self.weight, bias, stride=2), 2)
+            return _shuffled(F.conv2d(window, self.weight, bias, stride=2))
         if self.kind == "transposed":
             height, width = (2 * (length - 1) for length in window.shape[2:])
             cells = F.conv_transpose2d(window, self.weight, bias, stride=2, padding=1)
             return cells[:, :, :height, :width]
+        if window.shape[1] == 1:
+            # The strides by which torch sees that the result is to lie in channels_last.
+            height, width = window.shape[2:]
+            window = window.contiguous().as_strided(window.shape, (height * width, 1, width, 1))
         return F.conv2d(window, self.weight, bias, stride=self.stride)
 
     def free(self, maps: Tensor) -> tuple[Tensor, Statistics | None]:
@@ -170,6 +175,28 @@ class Layer:
 def layers_of(generator: Generator) -> tuple[Layer, ...]:
     """The layers in the order in which they are computed, the one that makes the image the last."""
     return tuple(_Layers(generator).all())
+
+
+def _by_neighbour(part: Tensor) -> Tensor:
+    """Weight or bias whose channels are each of four neighbours, as each neighbour's channels."""
+    return part.view(-1, 4, *part.shape[1:]).transpose(0, 1).flatten(0, 1)
+
+
+def _shuffled(cells: Tensor) -> Tensor:
+    """(1, 4 C, H, W), by neighbour -> (1, C, 2 H, 2 W), both in channels_last."""
+    height, width = cells.shape[2:]
+    # Two neighbours of a row lie side by side already.
+    pairs = cells.permute(0, 2, 3, 1).reshape(height, width, 2, -1)
+    rows = np.ascontiguousarray(whole_cells(pairs).transpose(0, 2, 1))
+    dtype = np.float64 if cells.dtype == torch.float64 else np.float32
+    found = torch.from_numpy(rows.view(dtype).reshape(1, 2 * height, 2 * width, -1))
+    return found.permute(0, 3, 1, 2)
+
+
+def whole_cells(maps: Tensor) -> NDArray[np.void]:
+    """(..., C) as (...) cells, each with all its channels, a view."""
+    cells = maps.numpy()
+    return cells.view(np.dtype((np.void, cells.itemsize * cells.shape[-1])))[..., 0]
 
 
 class _Layers:
@@ -222,7 +249,9 @@ class _Layers:
             kind = "transposed"
         elif isinstance(convolution, OutputConvolution):
             kind = "output"
-            weight, bias = convolution.of_neighbours()
+            of_weight, of_bias = convolution.of_neighbours()
+            weight = _by_neighbour(of_weight)
+            bias = None if of_bias is None else _by_neighbour(of_bias)
         if source is not None:
             weight = weight.sum(dim=1, keepdim=True)
         layer = Layer(

@@ -86,7 +86,8 @@ class Lattice:
             (1, columns[box.left : box.right] - pixels.left),
         ):
             if len(starts) < mask.shape[axis]:
-                mask = np.logical_or.reduceat(mask, starts.clip(0), axis=axis)
+                starts[0] = 0
+                mask = np.logical_or.reduceat(mask, starts, axis=axis)
         return Region(box, mask, self.width)
 
 
@@ -107,10 +108,13 @@ class Neighbours:
             at = np.abs(at[:, None] + np.arange(-1, 2))
             places.append(length - 1 - np.abs(length - 1 - at))
         drawn = places[0][:, :, None] * width + places[1][:, None, :]
-        numbers = np.full(height * width, -1)
+        besides = np.zeros(height * width, dtype=bool)
+        besides[drawn] = True
+        besides[cells] = False
+        around = np.flatnonzero(besides)
+        numbers = np.empty(height * width, dtype=np.int64)
         numbers[cells] = np.arange(len(cells))
-        around = np.unique(drawn[numbers[drawn] < 0])
-        numbers[around] = len(cells) + np.arange(len(around))
+        numbers[around] = np.arange(len(cells), len(cells) + len(around))
         self.around = torch.from_numpy(around)
         self.table = torch.from_numpy(numbers[drawn].ravel())
 
@@ -248,11 +252,14 @@ def regions(lattice: Lattice, area: Mask, parts: Sequence[Box]) -> list[Region]:
 
 def widened(mask: Mask, cells: int) -> Mask:
     """The cells of a mask (H, W) and all that are no farther from one along either axis."""
-    for axis in (0, 1):
-        before, mask = mask, mask.copy()
-        for step in range(1, cells + 1):
-            here, there = [slice(None)] * 2, [slice(None)] * 2
-            here[axis], there[axis] = slice(step, None), slice(None, -step)
-            mask[tuple(here)] |= before[tuple(there)]
-            mask[tuple(there)] |= before[tuple(here)]
+    for _ in range(2):
+        reached = 0
+        while reached < cells:
+            # As far again, and the cell between, leaves no gap.
+            step = min(2 * reached + 1, cells - reached)
+            before, mask = mask, mask.copy()
+            mask[step:] |= before[:-step]
+            mask[:-step] |= before[step:]
+            reached += step
+        mask = mask.T
     return mask

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from featviz.base.errors import FeatvizError
-from featviz.editing.engine_layers import Box, Layer
+from featviz.editing.engine_layers import Box, Layer, whole_cells
 from featviz.editing.engine_places import Lattice, Neighbours, Places, Region, regions, widened
 from featviz.generators.networks.generators import halve
 from featviz.probing.statistics import Statistics
@@ -144,9 +144,9 @@ class Run:
             around = box.grown(layer.padding, height, width)
             mask = box.within(around).of_mask(widened(around.of_mask(changed), layer.padding))
             box.of_mask(reach)[...] |= mask
-            cells = self._computed(layer, box, None).tanh()
+            cells = self._computed(layer, box, None).tanh_()
             check_finite(cells)
-            cells = torch.where(torch.from_numpy(mask), cells, box.of(self._base.image))
+            self._keep(cells, Region(box, mask, width), self._base.image)
             found.append(Patch(box, cells))
         return found, reach
 
@@ -202,14 +202,15 @@ class Run:
         rows[0, :count] = torch.cat(cells)
         maps = dict(zip([source, *(self._levels + each for each in chain)], rows, strict=True))
         drawn = rows.new_empty((9 * count, rows.shape[2]))
+        windows = drawn.view(count, -1)
         for number in chain:
             layer, scale = self._layers[number], scales[number]
             torch.index_select(maps[layer.source], 0, near.table, out=drawn)
             cells = maps[self._levels + number][:count]
             if scale is None:
-                cells.copy_(F.linear(drawn.view(count, -1), layer.matrix, layer.bias))
+                cells.copy_(F.linear(windows, layer.matrix, layer.bias))
             else:
-                product = F.linear(drawn.view(count, -1), layer.matrix)
+                product = F.linear(windows, layer.matrix)
                 torch.addcmul(scale.shift, product, scale.factor, out=cells)
             if layer.rectified:
                 cells.relu_()
@@ -252,8 +253,6 @@ class Run:
         cells = layer.convolved(given, biased=scale is None)
         if wide != box:
             cells = box.within(wide).of(cells)
-        if layer.kind == "output":
-            return cells
         cells = cells.contiguous(memory_format=torch.channels_last)
         if scale is not None:
             rows = _rows(cells)
@@ -264,7 +263,8 @@ class Run:
         """Take the base's cells where those of a region's box do not stand for the area."""
         if region.outside is not None:
             kept = region.box.of(maps).to(self._dtype)
-            np.copyto(_whole_cells(cells), _whole_cells(kept), where=region.outside)
+            after, before = (whole_cells(each[0].permute(1, 2, 0)) for each in (cells, kept))
+            np.copyto(after, before, where=region.outside)
 
 
 def patched(maps: Tensor, patches: Sequence[Patch]) -> Tensor:
@@ -306,13 +306,6 @@ def check_finite(image: Tensor) -> None:
     """Raise FeatvizError for an image in [-1, 1] that holds NaN or infinity."""
     if not math.isfinite(image.sum()):
         raise FeatvizError("the generated image holds NaN or infinity")
-
-
-def _whole_cells(maps: Tensor) -> NDArray[np.void]:
-    """A map (1, C, H, W) in channels_last as (H, W) cells, each with all its channels, a view."""
-    cells = maps[0].permute(1, 2, 0).numpy()
-    # Of one channel or one column torch does not tell apart how they lie.
-    return cells.view(np.dtype((np.void, cells.itemsize * cells.shape[2])))[:, :, 0]
 
 
 def _rows(maps: Tensor) -> Tensor:
