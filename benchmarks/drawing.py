@@ -75,8 +75,8 @@ def main(settings: Drawing) -> None:
     p50, p95 = _report("whole", waits["whole"], parts["whole"])
     print(f"target p50 <= {P50:.0f}, p95 <= {P95:.0f}: {_verdict(p50 <= P50 and p95 <= P95)}")
     if settings.kept:
-        kept = _report("kept", waits["kept"], parts["kept"])
-        shares = kept[0] / p50, kept[1] / p95
+        of_kept = _report("kept", waits["kept"], parts["kept"])
+        shares = of_kept[0] / p50, of_kept[1] / p95
         print(
             f"kept / whole: p50 {shares[0]:.2f}, p95 {shares[1]:.2f}; target p50 <= "
             f"{KEPT_P50:.2f}, p95 <= {KEPT_P95:.2f}: "

@@ -3,7 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from featviz.editing.engine import EditedFace, PreparedBase
+from featviz.editing.engine import EditedFace
+from featviz.editing.engine_run import PreparedBase
 from featviz.sketches.edits import Pixels
 from featviz.studio.change import Strokes
 from featviz.studio.networks import Networks

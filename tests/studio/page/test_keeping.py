@@ -129,6 +129,19 @@ def test_a_new_base_is_kept_by_the_next_edit_and_undo_gives_the_very_pixels_back
     assert np.array_equal(shown(desk, 0), frames[1])
 
 
+def test_an_edit_of_nearly_the_whole_sheet_says_that_little_could_be_kept(desk: Desk) -> None:
+    desk.start_on("G8/001")
+    desk.page.locator(".lock").nth(0).click()
+    note = desk.page.locator(".face-note").nth(0)
+    desk.drag(MOUTH)
+    wait_shown(desk, "kept", "free")
+    expect(note).to_be_hidden()
+    for y in range(16, 512, 40):
+        desk.drag([(6, y), (505, y)])
+    wait_shown(desk, "kept", "free")
+    expect(note).to_contain_text("covers too much to keep the rest")
+
+
 def test_the_gallery_tells_which_way_a_saved_face_was_made(desk: Desk) -> None:
     desk.start_on("G8/001")
     desk.page.locator(".lock").nth(1).click()
