@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -11,8 +11,7 @@ from torch import Tensor
 from featviz.analysis.evaluation.images import Painter
 from featviz.editing import Base, record_base
 from featviz.editing.engine import LocalEditor
-from featviz.editing.local import StatisticsOf, edit_base
-from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
+from featviz.editing.local import StatisticsOf, edit_base, engine_makes, engine_of
 from featviz.probing.statistics import (
     Statistics,
     hold_statistics,
@@ -71,24 +70,13 @@ def faces_of(
     """
     has_norms = bool(instance_norms(paint.generator))
     ways = [way for way in ways if way.keep or way == FREE or has_norms]
-    editor = _editor(paint) if any(map(_is_fast, ways)) else None
+    fast = any(engine_makes(way.keep, way.statistics or "base") for way in ways)
+    editor = engine_of(paint.generator) if fast else None
     number, maker = None, None
     for each in edits:
         if maker is None or each.base_number != number:
             number, maker = each.base_number, _Maker(paint, each.base, editor)
         yield each, {way: maker.make(each, way) for way in ways}
-
-
-def _is_fast(way: Way) -> bool:
-    """Whether `LocalEditor` makes it, within rounding of the definition's and much sooner."""
-    return way.keep == "layers" and way.statistics != "composite"
-
-
-def _editor(paint: Painter) -> LocalEditor | None:
-    network = paint.generator
-    if isinstance(network, GlobalGenerator | LocalEnhancer) and paint.device.type == "cpu":
-        return LocalEditor(network)
-    return None
 
 
 class _Maker:
@@ -105,8 +93,9 @@ class _Maker:
         statistics = way.statistics
         if statistics is None:
             return Face(self._image(each.edited), self._free)
-        if self._editor and self._prepared and _is_fast(way) and statistics != "composite":
-            made = self._editor.edit(self._prepared, each.edited, each.margin, statistics)
+        if self._editor and self._prepared and engine_makes(way.keep, statistics):
+            held: Any = statistics
+            made = self._editor.edit(self._prepared, each.edited, each.margin, held)
             return Face(made.image.float(), self._prepared.image.float())
         network, given = self._paint.generator, self._given(each.edited)
         if way.keep is None:
