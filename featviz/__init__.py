@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from featviz.analysis.leakage import edit_changes, edit_reach
     from featviz.base.errors import FeatvizError
     from featviz.base.feature_table import FeatureTable, read_features, write_features
+    from featviz.editing import edit
     from featviz.export import export_features
     from featviz.extraction import extract
     from featviz.generators.checkpoint_files import load_generator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "FeatureTable": "base.feature_table",
     "FeatvizError": "base.errors",
+    "edit": "editing",
     "edit_changes": "analysis.leakage",
     "edit_reach": "analysis.leakage",
     "embed": "analysis.embedding",
@@ -38,6 +40,7 @@ _HOMES = {
 __all__ = [
     "FeatureTable",
     "FeatvizError",
+    "edit",
     "edit_changes",
     "edit_reach",
     "embed",

@@ -10,6 +10,7 @@ from featviz.base.errors import FeatvizError, one_line, printed_warnings
 from featviz.commands.assets import AssetsCommand
 from featviz.commands.claims import ClaimsCommand
 from featviz.commands.draw import DrawCommand
+from featviz.commands.edit import EditCommand
 from featviz.commands.evaluate import EvaluateCommand
 from featviz.commands.export import ExportCommand
 from featviz.commands.extract import ExtractCommand
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "faces": FacesCommand,
     "train": TrainCommand,
     "generate": GenerateCommand,
+    "edit": EditCommand,
     "evaluate": EvaluateCommand,
     "convert": ConvertCommand,
     "extract": ExtractCommand,

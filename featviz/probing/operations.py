@@ -77,7 +77,11 @@ def _upsampling(nearest: bool) -> _Operation:
 
         def step(_: int, cells: int, result: int) -> Step:
             if nearest:
-                return _even((np.arange(result) * cells // result)[:, None], cells, result)
+                sources = (np.arange(result) * cells // result)[:, None]
+                if result < cells:
+                    # The first of every so many cells, not the one in their middle.
+                    return Step(sources, Fraction(0), Fraction(cells, result))
+                return _even(sources, cells, result)
             corners = align and cells > 1
             places = (np.arange(result) + 0.5) * (cells / result) - 0.5
             if corners:
@@ -89,7 +93,7 @@ def _upsampling(nearest: bool) -> _Operation:
             return _even(sources, cells, result)
 
         # Other factors are rounded in one of several ways, depending on how they were given.
-        if result[0] % size[0] or result[1] % size[1]:
+        if any(max(pair) % min(pair) for pair in zip(size, result, strict=True)):
             return None
         return _both(step, size, result)
 

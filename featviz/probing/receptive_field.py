@@ -6,23 +6,22 @@ a cell of its output draws on. Convolutions, pooling, padding, upsampling, trans
 element-wise operations and branches that meet again are understood, as modules and as plain
 functions alike; anything else makes the geometry of a layer unknown, never wrong.
 
-Normalisation over the whole map, squeeze-and-excitation and the like let every pixel reach every
-cell. What is computed is the *convolutional* receptive field: what reaches a cell otherwise than
-by such statistics.
+Normalisation over the whole map, squeeze-and-excitation, attention that adds to a map and the like
+let every pixel reach every cell. What is computed is the *convolutional* receptive field: what
+reaches a cell otherwise than by such statistics.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
 from featviz.base.errors import FeatvizError
 from featviz.base.points import Point, check_point
 from featviz.probing.activations import Stage, evaluating, record_activations
 from featviz.probing.axes import Axis
-from featviz.probing.tracing import Field, Placeless, Trace, Tracer, as_map, run_without_values
+from featviz.probing.tracing import Field, Placeless, Trace, Tracer, as_map, follow
 
 Position = tuple[int, int]
 
@@ -198,23 +197,11 @@ def _run(
     stage: Stage,
     on_meta: bool,
 ) -> dict[str, Trace]:
-    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    sample = next((tensor for tensor in tensors.values() if tensor.is_floating_point()), None)
-    dtype = torch.float32 if sample is None else sample.dtype
-    device = torch.device("cpu") if sample is None else sample.device
-    if on_meta:
-        device = torch.device("meta")
     width, height = image_size
-    image = torch.zeros(1, channels, height, width, dtype=dtype, device=device)
-    tracer = Tracer()
-    tracer.put(image, Field(Axis.of_image(width), Axis.of_image(height)))
+    tracer, field = Tracer(), Field(Axis.of_image(width), Axis.of_image(height))
     with record_activations(model, layers, stage) as activations:
         try:
-            with torch.no_grad(), tracer:
-                if on_meta:
-                    run_without_values(model, image)
-                else:
-                    model(image)
+            follow(model, tracer, field, channels, on_meta)
         except FeatvizError:
             raise
         except Exception:

@@ -8,26 +8,62 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from featviz.probing.axes import Axis
 from featviz.probing.operations import WINDOWS, slice_step
+from featviz.probing.windows import Step
+
+_Cells = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """What is known of one tensor: its last two dimensions lie over the image like this."""
+    """What is known of one tensor: its last two dimensions lie over the image like this.
+
+    changes: (height, width) bool, the cells that differ, or may differ, from those of another
+    image; None if nobody asked.
+    """
 
     x: Axis
     y: Axis
     sees_whole_map: bool = False
+    changes: _Cells | None = None
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) in cells."""
         return len(self.x.low), len(self.y.low)
+
+    def through(self, rows: Step | None, columns: Step | None) -> "Field":
+        """The field of the map that an operation computes from this one; None changes nothing."""
+        x, y, changes = self.x, self.y, self.changes
+        if rows is not None:
+            y, changes = y.through(rows), _arriving(changes, rows)
+        if columns is not None:
+            x, changes = x.through(columns), _arriving(changes, columns, axis=1)
+        return replace(self, x=x, y=y, changes=changes)
+
+    def seeing_all(self, when: bool = True) -> "Field":
+        """The same; if so, every cell sees the whole map, and all may change."""
+        if not when:
+            return self
+        changes = None if self.changes is None else np.ones_like(self.changes)
+        return replace(self, sees_whole_map=True, changes=changes)
+
+
+def _arriving(changes: _Cells | None, step: Step, axis: int = 0) -> _Cells | None:
+    """Which cells of an operation's output draw on one that changes, along one axis."""
+    if changes is None:
+        return None
+    # Behind the last cell one that never changes: -1 of the sources, which stands for none.
+    after = np.zeros_like(changes.take([0], axis))
+    padded = np.concatenate([changes, after], axis)
+    return np.asarray(padded.take(step.sources, axis).any(axis + 1))
 
 
 @dataclass(frozen=True)
@@ -35,13 +71,15 @@ class Placeless:
     """A tensor that depends on the image but has no places in it: a statistic, or `reason`.
 
     is_map: whether it is (N, C, H, W) for sure, because an operation gave it that takes and gives
-    nothing else.
+    nothing else. is_attention: whether it is made of weights that are shares of all positions, so
+    that it adds to a map what may come from anywhere.
     """
 
     reason: str
     is_statistic: bool = False
     map_size: tuple[int, int] | None = None
     is_map: bool = False
+    is_attention: bool = False
 
 
 Trace = Field | Placeless
@@ -129,8 +167,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         outputs = list(_tensors(output if isinstance(output, tuple | list) else (output,)))
         for index, tensor in enumerate(outputs):
             trace = _follow(func, args, kwargs, self.get, traces, tensor, index)
-            if isinstance(trace, Field) and self._values_read:
-                trace = replace(trace, sees_whole_map=True)
+            if isinstance(trace, Field):
+                trace = trace.seeing_all(when=self._values_read)
             if func._schema.is_mutable:
                 self._write(tensor, trace)
             else:
@@ -153,12 +191,36 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._spoilt[storage] = Placeless("a part of a map is overwritten in place")
 
 
+def follow(model: nn.Module, tracer: Tracer, field: Field, channels: int, on_meta: bool) -> Any:
+    """One forward that the tracer sees, on an image that lies as `field` says; its output.
+
+    on_meta: without values, as `run_without_values` does; else on an image of zeros.
+    """
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    sample = next((tensor for tensor in tensors.values() if tensor.is_floating_point()), None)
+    dtype = torch.float32 if sample is None else sample.dtype
+    device = torch.device("cpu") if sample is None else sample.device
+    width, height = field.size
+    shape = (1, channels, height, width)
+    image = torch.zeros(shape, dtype=dtype, device="meta" if on_meta else device)
+    tracer.put(image, field)
+    with torch.no_grad(), tracer:
+        return run_without_values(model, image) if on_meta else model(image)
+
+
 def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if func.overloadpacket is torch.ops.aten.native_batch_norm and args[0].is_meta:
         # Its shapes are known; PyTorch would load its compiler (over a second) to find them.
         images = args[0]
         statistics = images.new_empty(images.shape[1], dtype=torch.float32)
         return torch.empty_like(images), statistics, torch.empty_like(statistics)
+    if func.overloadpacket in _CELL_BY_CELL and not kwargs:
+        # The same of branches that meet and of an image's last activation.
+        terms = [term for term in args if isinstance(term, Tensor)]
+        if len(terms) == len(args) and all(term.is_meta for term in terms):
+            *_, last = values = terms[-2:]
+            shape = np.broadcast_shapes(*(tuple(term.shape) for term in terms))
+            return last.new_empty(shape, dtype=torch.result_type(values[0], last))
     return func(*args, **kwargs)
 
 
@@ -185,16 +247,23 @@ def _follow(
 ) -> Trace:
     """The trace of one output of one operation, from the traces of its inputs."""
     name = func.overloadpacket.__name__
-    for trace in traces:
-        if isinstance(trace, Placeless) and not trace.is_statistic:
-            stays = trace.is_map and torch.Tag.pointwise in func.tags
-            return replace(trace, is_map=stays or (name in _ON_MAPS and output.ndim == 4))
+    pointwise = torch.Tag.pointwise in func.tags
     fields = [trace for trace in traces if isinstance(trace, Field)]
+    size = (output.shape[-1], output.shape[-2]) if output.ndim >= 2 else (0, 0)
+    lost = [trace for trace in traces if isinstance(trace, Placeless) and not trace.is_statistic]
+    attention = "softmax" in name or "attention" in name
+    if lost:
+        attention |= any(trace.is_attention for trace in lost)
+        joined = _joined(list(fields)) if fields and pointwise and attention else None
+        if joined is not None and joined.size == size:
+            return joined.seeing_all()
+        trace = lost[0]
+        stays = (trace.is_map and pointwise) or (name in _ON_MAPS and output.ndim == 4)
+        return replace(trace, is_map=stays, is_attention=attention)
     if not fields:
         return _STATISTIC
-    unknown = Placeless(f"operation '{name}' before it is not understood")
+    unknown = Placeless(f"operation '{name}' before it is not understood", is_attention=attention)
     source = next(iter(_tensors(args)), None)
-    size = (output.shape[-1], output.shape[-2]) if output.ndim >= 2 else (0, 0)
     if name in WINDOWS:
         steps = None
         if source is not None and isinstance(get(source), Field):
@@ -203,14 +272,8 @@ def _follow(
             steps = WINDOWS[name](given, (height, width), (size[1], size[0]))
         if steps is None or len(fields) > 1:
             return unknown
-        field = fields[0]
-        return replace(
-            field,
-            x=field.x.through(steps[1]),
-            y=field.y.through(steps[0]),
-            # Weights or a bias made from statistics, as dynamic convolutions have.
-            sees_whole_map=field.sees_whole_map or len(traces) > 1,
-        )
+        # Weights or a bias made from statistics, as dynamic convolutions have.
+        return fields[0].through(*steps).seeing_all(when=len(traces) > 1)
     if name in _NORMS:
         if index > 0 or size != fields[0].size:
             return _STATISTIC
@@ -220,8 +283,8 @@ def _follow(
         joined = _joined(traces)
         if joined is None:
             return unknown
-        return replace(joined, sees_whole_map=joined.sees_whole_map or own_statistics)
-    if torch.Tag.pointwise in func.tags or name in _POINTWISE:
+        return joined.seeing_all(when=own_statistics)
+    if pointwise or name in _POINTWISE:
         joined = _joined(traces)
         return joined if joined is not None and joined.size == size else unknown
     if source is None or source.ndim < 2:
@@ -234,8 +297,8 @@ def _follow(
     if name == "slice" and given["dim"] % source.ndim >= source.ndim - 2:
         field, (width, height) = fields[0], fields[0].size
         if given["dim"] % source.ndim == source.ndim - 1:
-            return replace(field, x=field.x.through(slice_step(given, width, size[0])))
-        return replace(field, y=field.y.through(slice_step(given, height, size[1])))
+            return field.through(None, slice_step(given, width, size[0]))
+        return field.through(slice_step(given, height, size[1]), None)
     if name in _ALONG:
         dims, joined = _dims(given, source.ndim, _ALONG[name]), _joined(traces)
         apart = dims.isdisjoint({source.ndim - 2, source.ndim - 1})
@@ -261,9 +324,17 @@ def _joined(traces: list[Trace]) -> Field | None:
     for field in maps[1:]:
         if field.size != result.size:
             return None
-        result = replace(result, x=result.x.joined(field.x), y=result.y.joined(field.y))
-    whole = any(field.sees_whole_map for field in fields) or len(traces) > len(maps)
-    return replace(result, sees_whole_map=whole)
+        x, y = result.x.joined(field.x), result.y.joined(field.y)
+        result = replace(result, x=x, y=y, changes=_either(result.changes, field.changes))
+    if any(field.sees_whole_map for field in fields):
+        result = replace(result, sees_whole_map=True)
+    return result.seeing_all(when=len(traces) > len(maps))
+
+
+def _either(one: _Cells | None, other: _Cells | None) -> _Cells | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one | other
 
 
 def _named_arguments(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -286,6 +357,7 @@ def _dims(given: dict[str, Any], ndim: int, names: Sequence[str]) -> set[int]:
     return dims
 
 
+_CELL_BY_CELL = {torch.ops.aten.add, torch.ops.aten.where, torch.ops.aten.tanh}
 _RUNNING_NORMS = {
     "native_batch_norm",
     "_native_batch_norm_legit",

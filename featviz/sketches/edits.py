@@ -7,6 +7,7 @@ page: every pixel in which the two sketches differ, and all within a margin arou
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from featviz.base.errors import FeatvizError
 from featviz.sketches.drawing import CANVAS, INK, Drawing, rasterize
-from featviz.sketches.sketch_set import BASE, INDEX, SketchSet
+from featviz.sketches.sketch_set import BASE, INDEX, SketchSet, read_drawing
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -48,6 +49,12 @@ class Edit:
     def changed(self) -> Mask:
         """The pixels that differ, (H, W) bool."""
         return np.asarray(self.edited != self.base)
+
+    @property
+    def more_ink(self) -> float:
+        """Ink that the edit added, relative to the base's: 0 for none, -0.5 if half is gone."""
+        before, after = (int((sketch == INK).sum()) for sketch in (self.base, self.edited))
+        return after / before - 1 if before else float(after > 0)
 
     @cached_property
     def area(self) -> Mask:
@@ -133,10 +140,9 @@ def read_edits(
     for number, base_number in pairs:
         if base_number != loaded:
             base, loaded = sketches.at(size).image(base_number), base_number
-            ink = ink_of_eyes(sketches, base_number, size)
         edited = sketches.at(size).image(number)
-        same = ink.any() and np.array_equal(ink_of_eyes(sketches, number, size), ink)
-        yield Edit(base, edited, margin, ink if same else None, number, base_number)
+        eyes = kept_eyes(sketches.path(base_number), sketches.path(number), size)
+        yield Edit(base, edited, margin, eyes, number, base_number)
 
 
 def check_edits(sketches: SketchSet, sizes: Iterable[int], most: int | None = None) -> None:
@@ -147,10 +153,17 @@ def check_edits(sketches: SketchSet, sizes: Iterable[int], most: int | None = No
             sketches.at(size).image(number)
 
 
-def ink_of_eyes(sketches: SketchSet, number: int, size: int) -> Mask:
-    """The ink of a drawing's eyes; nothing for a sketch that is made of pixels."""
-    if not sketches.index["file"].iloc[number].lower().endswith(".svg"):
+def ink_of_eyes(path: Path, size: int) -> Mask:
+    """The ink of a drawing's eyes, (size, size) bool; nothing for a sketch made of pixels."""
+    if path.suffix.lower() != ".svg":
         return np.zeros((size, size), dtype=bool)
-    drawing = sketches.at(size).drawing(number)
+    drawing = read_drawing(path, size)
     strokes = tuple(stroke for stroke in drawing.strokes if stroke.part in _EYES)
     return np.asarray(rasterize(Drawing(strokes, size)) == INK)
+
+
+def kept_eyes(base: Path, edited: Path, size: int) -> Mask | None:
+    """The ink of a base's eyes; None if the edit drew in them or the sketches name none."""
+    ink = ink_of_eyes(base, size)
+    same = ink.any() and np.array_equal(ink_of_eyes(edited, size), ink)
+    return ink if same else None

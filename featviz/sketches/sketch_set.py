@@ -91,6 +91,10 @@ class SketchSet:
         _check_size(size)
         return replace(self, size=size)
 
+    def path(self, number: int) -> Path:
+        """The file of sketch `number` (a row of the index)."""
+        return self.folder / str(self.index["file"].iloc[number])
+
     def image(self, number: int) -> NDArray[np.uint8]:
         """Pixels of sketch `number` (a row of the index): (size, size) uint8, paper 255, ink 0.
 
@@ -101,12 +105,12 @@ class SketchSet:
         leave no ink, and pixels with shades as of a photo, are a FeatvizWarning.
         """
         file = self.index["file"].iloc[number]
-        return read_sketch(self.folder / file, self.size, name=f"sketch {file}")
+        return read_sketch(self.path(number), self.size, name=f"sketch {file}")
 
     def drawing(self, number: int) -> Drawing:
         """The strokes of sketch `number`; raises FeatvizError if it is not an SVG drawing."""
         file = self.index["file"].iloc[number]
-        return read_drawing(self.folder / file, self.size, name=f"sketch {file}")
+        return read_drawing(self.path(number), self.size, name=f"sketch {file}")
 
     def images(self) -> Iterator[NDArray[np.uint8]]:
         """The images in the order of the index, read one at a time."""

@@ -146,6 +146,17 @@ def test_boxes_agree_with_where_single_pixels_arrive_for_any_chain_of_windows(ch
     assert_boxes_agree_with_reach(model, str(len(chain) - 1), size)
 
 
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+@pytest.mark.parametrize("factor", [2, 3])
+def test_boxes_agree_with_where_single_pixels_arrive_behind_a_map_made_smaller(mode, factor):
+    shrink = nn.Upsample(size=12 // factor, mode=mode)
+    model = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), shrink, nn.Conv2d(1, 1, 3, padding=1))
+    assert_boxes_agree_with_reach(model, "1", (12, 12))
+    found = assert_boxes_agree_with_reach(model, "2", (12, 12))
+    # The nearest of every so many cells is their first.
+    assert found.x.start == (0 if mode == "nearest" else (factor - 1) / 2)
+
+
 convolutions = st.builds(
     lambda kernel, stride, pad: nn.Conv2d(1, 1, kernel, min(stride, kernel), min(pad, kernel // 2)),
     *(st.integers(1, 5), st.integers(1, 3), st.integers(0, 2)),
@@ -363,6 +374,41 @@ def test_what_moves_cells_in_ways_not_understood_makes_the_geometry_unknown(oper
     assert found.extent is None
     with pytest.raises(FeatvizError, match="cannot be computed: "):
         found.position((3, 3))
+
+
+class Gathering(nn.Module):
+    """A map plus what each of its cells gathers from all."""
+
+    def __init__(self, gathered):
+        super().__init__()
+        self.first, self.out = nn.Conv2d(1, 4, 3, stride=2), nn.Conv2d(4, 4, 1)
+        self.end, self.gathered = nn.Conv2d(4, 2, 3), gathered
+
+    def forward(self, x):
+        x = self.first(x)
+        tokens = x.flatten(2).transpose(1, 2)
+        tokens = self.gathered(tokens).transpose(1, 2).reshape(x.shape)
+        return self.end(x + self.out(tokens))
+
+
+def by_hand(tokens):
+    return (tokens @ tokens.transpose(1, 2)).softmax(dim=-1) @ tokens
+
+
+def by_torch(tokens):
+    return F.scaled_dot_product_attention(tokens[:, None], tokens[:, None], tokens[:, None])[:, 0]
+
+
+@pytest.mark.parametrize("gathered", [by_hand, by_torch])
+def test_a_map_to_which_attention_adds_keeps_its_places_and_sees_everything(gathered):
+    found = geometry(Gathering(gathered), "end")
+    plain = geometry(nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), nn.Conv2d(4, 2, 3)), "1")
+    assert found.sees_whole_map
+    assert not plain.sees_whole_map
+    assert found.box((2, 1)) == plain.box((2, 1))
+    assert found.position((9, 6)) == plain.position((9, 6))
+    # What else moves cells along leaves the places unknown.
+    assert not geometry(Gathering(lambda tokens: tokens.flip(1)), "end").known
 
 
 class LooksAtValues(nn.Module):

@@ -4,6 +4,8 @@ Sketches that were drawn over one base belong together. A test that mixes them w
 another base asks whether the bases differ, which nobody doubts; permuting within strata leaves
 that difference in place and asks about the rest (Anderson & ter Braak 2003, "Permutation tests for
 multi-factorial analysis of variance", J. Stat. Comput. Simul. 73, sections 2 and 3).
+
+`scipy.stats.permutation_test`, the tests' oracle where there is one stratum, knows no strata.
 """
 
 import itertools

@@ -270,14 +270,17 @@ class OutputConvolution(nn.Conv2d):
         )
         if input.device.type != "cpu" or height % 2 or width % 2:
             return super().forward(input)
+        return F.pixel_shuffle(F.conv2d(input, *self.of_neighbours(), stride=2), 2)
+
+    def of_neighbours(self) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias of the convolution of stride 2 that computes four pixels at a time."""
         neighbours = [
             F.pad(self.weight, (right, 1 - right, down, 1 - down))
             for down in (0, 1)
             for right in (0, 1)
         ]
-        kernels = torch.stack(neighbours, dim=1).flatten(0, 1)
         bias = None if self.bias is None else self.bias.repeat_interleave(4)
-        return F.pixel_shuffle(F.conv2d(input, kernels, bias, stride=2), 2)
+        return torch.stack(neighbours, dim=1).flatten(0, 1), bias
 
 
 def halve(images: Tensor) -> Tensor:

@@ -46,6 +46,16 @@ class InstanceNorm(nn.InstanceNorm2d):
             return self._normalized(maps)
         return torch.cat([self._normalized(image) for image in torch.split(maps, 1)])
 
+    def with_statistics(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A map (1, C, H, W) normalised, and its mean and biased variance, (C,) in float64.
+
+        In float32 or float64, without gradients. The map may be overwritten.
+        """
+        image = image.contiguous(memory_format=_order(image))
+        usual = _usual(image).double()
+        normalized, _, mean, variance = _normalize(image, self.eps, keep=False)
+        return self._scaled(normalized, image.dtype), usual + mean, variance.double()
+
     def _normalized(self, image: Tensor) -> Tensor:
         # Few digits leave room in float32 for sums of many cells.
         if image.dtype == torch.float16:

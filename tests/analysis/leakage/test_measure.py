@@ -129,7 +129,7 @@ def test_the_two_parts_of_a_change_make_up_the_whole(make, some, measured):
     eyes, other = (
         near(mask, MARGIN * SIZE / 512)
         for mask in (
-            ink_of_eyes(some, names.index(held["base"]), SIZE),
+            ink_of_eyes(some.path(names.index(held["base"])), SIZE),
             (base != edited)[0, 0].numpy(),
         )
     )

@@ -1,0 +1,6 @@
+"""Local editing: edits that stay where they were drawn, in any trained generator."""
+
+from featviz.editing.keeping import Base, keep_outside, reach_of_edit, record_base
+from featviz.editing.local import LocalEdit, edit
+
+__all__ = ["Base", "LocalEdit", "edit", "keep_outside", "reach_of_edit", "record_base"]

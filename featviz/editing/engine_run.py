@@ -1,0 +1,313 @@
+"""One edit of a base, layer by layer: the cells that stand for the edited area, and no others."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from featviz.base.errors import FeatvizError
+from featviz.editing.engine_layers import Box, Layer, whole_cells
+from featviz.editing.engine_places import Lattice, Neighbours, Places, Region, regions, widened
+from featviz.generators.networks.generators import halve
+from featviz.probing.statistics import Statistics
+from featviz.sketches.edits import Mask, Pixels
+
+
+class Scale(NamedTuple):
+    """A norm with fixed statistics, its convolution's bias included: (C,) each."""
+
+    factor: Tensor
+    shift: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedBase:
+    """A sketch whose maps are kept, with its face.
+
+    sketch: (H, W) uint8. image: (1, 3, H, W) in [-1, 1]. maps: those of the sketch, from the finest
+    to the coarsest, then one a layer but for the last. own: by a layer's number what it gives
+    before another map is added to it, where that is needed. statistics: of every layer's norm, None
+    without one; scales: the same as what is done to the convolution's cells. stacks: by the first
+    layer of a chain the maps that its layers read and give, (maps, H W, C); `maps` are views.
+    """
+
+    sketch: Pixels
+    image: Tensor
+    maps: tuple[Tensor, ...]
+    own: dict[int, Tensor]
+    statistics: tuple[Statistics | None, ...]
+    scales: tuple[Scale | None, ...]
+    stacks: dict[int, Tensor]
+
+    @cached_property
+    def face(self) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 RGB."""
+        return pixels_of(self.image)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that its maps and its image take."""
+        return sum(tensor.nbytes for tensor in (self.image, *self.maps, *self.own.values()))
+
+
+class Patch(NamedTuple):
+    """Cells of a map that may differ from the base's, as kept: (1, C, rows, columns) of a box."""
+
+    box: Box
+    cells: Tensor
+
+
+class Run:
+    """The maps of an edit: its base's, and what lies over them.
+
+    Where residual blocks read and write the same cells, these are rows of a matrix; elsewhere
+    patches.
+    """
+
+    def __init__(
+        self,
+        base: PreparedBase,
+        layers: Sequence[Layer],
+        places: Places,
+        area: Mask,
+        parts: Sequence[Box],
+        dtype: torch.dtype,
+    ) -> None:
+        self._base, self._layers, self._places = base, layers, places
+        self._area, self._parts, self._dtype = area, parts, dtype
+        self._levels = len(base.maps) - len(layers) + 1
+        self._patches: list[list[Patch]] = [[] for _ in base.maps]
+        self._own: dict[int, list[Patch]] = {number: [] for number in base.own}
+        self._rows: dict[int, Tensor] = {}
+        self._regions: dict[Lattice, list[Region]] = {}
+
+    def put_sketch(self, edited: Pixels) -> None:
+        """Take the edit's sketch (H, W)."""
+        self._patches[0] = [
+            Patch(box, encoded(box.of_mask(edited), self._dtype)) for box in self._parts
+        ]
+        for level in range(1, self._levels):
+            height, width = self._base.maps[level].shape[2:]
+            for finer, _ in self._patches[level - 1]:
+                # Cell i is the average of the finer map's cells 2 i - 1 to 2 i + 1.
+                box = Box(
+                    finer.top // 2,
+                    min(finer.bottom // 2 + 1, height),
+                    finer.left // 2,
+                    min(finer.right // 2 + 1, width),
+                )
+                # It begins a cell early, or the average would take what is before for an edge.
+                top, left = (max(0, end - 1) for end in (box.top, box.left))
+                window = Box(2 * top, 2 * box.bottom, 2 * left, 2 * box.right)
+                cells = halve(self._cells(level - 1, window))
+                cells = cells[:, :, box.top - top :, box.left - left :]
+                self._patches[level].append(Patch(box, cells))
+
+    def compute(self, scales: Sequence[Scale | None], by_row: bool) -> None:
+        """Compute the layers' maps but for the last.
+
+        by_row: whether the cells of residual blocks are multiplied one by one, which takes less
+        long than convolutions unless they are most of the map.
+        """
+        chains = {chain.start: chain for chain in self._places.chains} if by_row else {}
+        number = 0
+        while number < len(self._layers) - 1:
+            if number in chains:
+                self._put_chain(chains[number], scales)
+                number = chains[number].stop
+                continue
+            if number in self._places.apart:
+                self._put_apart(number, scales[number])
+            else:
+                self._put(number, scales[number])
+            number += 1
+
+    def image(self) -> tuple[list[Patch], Mask]:
+        """What the last layer makes of the pixels that the edit reaches, and which those are.
+
+        Raises FeatvizError for NaN or infinity.
+        """
+        layer, found = self._layers[-1], []
+        height, width = self._area.shape
+        changed, reach = (np.zeros((height, width), dtype=bool) for _ in range(2))
+        for region in self._in(len(self._layers) - 2):
+            region.box.of_mask(changed)[...] |= region.mask
+        for part in self._parts:
+            box = part.grown(layer.padding, height, width)
+            around = box.grown(layer.padding, height, width)
+            mask = box.within(around).of_mask(widened(around.of_mask(changed), layer.padding))
+            box.of_mask(reach)[...] |= mask
+            cells = self._computed(layer, box, None).tanh_()
+            check_finite(cells)
+            self._keep(cells, Region(box, mask, width), self._base.image)
+            found.append(Patch(box, cells))
+        return found, reach
+
+    def rebased(self, sketch: Pixels, image: Tensor) -> PreparedBase:
+        """The edit as a base."""
+        base = self._base
+        maps = [patched(each, self._over(number)) for number, each in enumerate(base.maps)]
+        own = {number: patched(each, self._own[number]) for number, each in base.own.items()}
+        held, stacks = stacked(maps, self._layers, self._places)
+        return PreparedBase(sketch, image, held, own, base.statistics, base.scales, stacks)
+
+    def _in(self, number: int) -> list[Region]:
+        """The regions of a layer's map."""
+        lattice = self._places.lattices[number]
+        if lattice not in self._regions:
+            self._regions[lattice] = regions(lattice, self._area, self._parts)
+        return self._regions[lattice]
+
+    def _put(self, number: int, scale: Scale | None) -> None:
+        """The map of a layer to which none is added, or one that changes in the same cells."""
+        layer, result = self._layers[number], self._levels + number
+        for region in self._in(number):
+            cells = self._computed(layer, region.box, scale)
+            if layer.added is not None:
+                cells = cells.add_(self._cells(layer.added, region.box))
+            self._keep(cells, region, self._base.maps[result])
+            self._patches[result].append(Patch(region.box, cells))
+
+    def _put_apart(self, number: int, scale: Scale | None) -> None:
+        """The map of a layer to which one is added that changes in other cells."""
+        layer, own, patches = self._layers[number], self._base.own[number], self._own[number]
+        assert layer.added is not None
+        for region in self._in(number):
+            cells = self._computed(layer, region.box, scale)
+            self._keep(cells, region, own)
+            patches.append(Patch(region.box, cells))
+        for box, _ in (*patches, *self._over(layer.added)):
+            cells = self._laid(own, patches, box).add_(self._cells(layer.added, box))
+            self._patches[self._levels + number].append(Patch(box, cells))
+
+    def _put_chain(self, chain: range, scales: Sequence[Scale | None]) -> None:
+        """The maps of layers that read and give the same cells, as rows."""
+        number, source = chain.start, self._layers[chain.start].source
+        near = Neighbours(self._in(number), self._places.lattices[number])
+        count, stack = len(near.cells), self._base.stacks[number]
+        # Of each map the cells, then what is around them.
+        rows = stack.new_empty(
+            (len(stack), count + len(near.around), stack.shape[2]), dtype=self._dtype
+        )
+        rows[:, count:] = stack.index_select(1, near.around)
+        found = zip(self._over(source), self._in(number), strict=True)
+        cells = [_rows(cells).index_select(0, region.inside) for (_, cells), region in found]
+        rows[0, :count] = torch.cat(cells)
+        maps = dict(zip([source, *(self._levels + each for each in chain)], rows, strict=True))
+        drawn = rows.new_empty((9 * count, rows.shape[2]))
+        windows = drawn.view(count, -1)
+        for number in chain:
+            layer, scale = self._layers[number], scales[number]
+            torch.index_select(maps[layer.source], 0, near.table, out=drawn)
+            cells = maps[self._levels + number][:count]
+            if scale is None:
+                cells.copy_(F.linear(windows, layer.matrix, layer.bias))
+            else:
+                product = F.linear(windows, layer.matrix)
+                torch.addcmul(scale.shift, product, scale.factor, out=cells)
+            if layer.rectified:
+                cells.relu_()
+            if layer.added is not None:
+                cells.add_(maps[layer.added][:count])
+            self._rows[self._levels + number] = cells
+
+    def _over(self, number: int) -> list[Patch]:
+        """What lies over a map of the base."""
+        if number in self._rows and not self._patches[number]:
+            layer, begin = number - self._levels, 0
+            for region in self._in(layer):
+                cells = region.box.of(self._base.maps[number]).to(self._dtype, copy=True)
+                end = begin + len(region.inside)
+                _rows(cells).index_copy_(0, region.inside, self._rows[number][begin:end])
+                self._patches[number].append(Patch(region.box, cells))
+                begin = end
+        return self._patches[number]
+
+    def _cells(self, number: int, box: Box) -> Tensor:
+        """A copy of some cells of a map."""
+        return self._laid(self._base.maps[number], self._over(number), box)
+
+    def _laid(self, maps: Tensor, patches: Sequence[Patch], box: Box) -> Tensor:
+        """Cells of a base's map with patches over them, a copy."""
+        cells = box.of(maps).to(self._dtype, copy=True)
+        for place, patch in patches:
+            shared = place.within(box)
+            if shared.is_some:
+                shared.of(cells).copy_(box.within(place).of(patch))
+        return cells
+
+    def _computed(self, layer: Layer, box: Box, scale: Scale | None) -> Tensor:
+        """What a layer computes for some cells of its map, before anything is added."""
+        wide = layer.aligned(box)
+        window = layer.window(wide)
+        height, width = self._base.maps[layer.source].shape[2:]
+        inside = window.cut(height, width)
+        given = layer.padded(self._cells(layer.source, inside), window, inside)
+        cells = layer.convolved(given, biased=scale is None)
+        if wide != box:
+            cells = box.within(wide).of(cells)
+        cells = cells.contiguous(memory_format=torch.channels_last)
+        if scale is not None:
+            rows = _rows(cells)
+            torch.addcmul(scale.shift, rows, scale.factor, out=rows)
+        return cells.relu_() if layer.rectified else cells
+
+    def _keep(self, cells: Tensor, region: Region, maps: Tensor) -> None:
+        """Take the base's cells where those of a region's box do not stand for the area."""
+        if region.outside is not None:
+            kept = region.box.of(maps).to(self._dtype)
+            after, before = (whole_cells(each[0].permute(1, 2, 0)) for each in (cells, kept))
+            np.copyto(after, before, where=region.outside)
+
+
+def patched(maps: Tensor, patches: Sequence[Patch]) -> Tensor:
+    """Maps with patches in them; the very same without any."""
+    if patches:
+        maps = maps.clone()
+        for box, cells in patches:
+            box.of(maps).copy_(cells)
+    return maps
+
+
+def stacked(
+    maps: Sequence[Tensor], layers: Sequence[Layer], places: Places
+) -> tuple[tuple[Tensor, ...], dict[int, Tensor]]:
+    """Maps of a base as they are held, see `PreparedBase`, and the stacks of its chains."""
+    held, stacks = list(maps), {}
+    levels = len(maps) - len(layers) + 1
+    for chain in places.chains:
+        numbers = [layers[chain.start].source, *(levels + number for number in chain)]
+        stacks[chain.start] = torch.stack([_rows(held[number]) for number in numbers])
+        for number, rows in zip(numbers, stacks[chain.start], strict=True):
+            height, width = held[number].shape[2:]
+            held[number] = rows.view(1, height, width, -1).permute(0, 3, 1, 2)
+    return tuple(held), stacks
+
+
+def encoded(pixels: Pixels, dtype: torch.dtype) -> Tensor:
+    """A sketch as (1, 1, H, W): paper exactly +1 and ink exactly -1, as of `encode_image`."""
+    return torch.from_numpy(pixels.astype(np.float32)).to(dtype)[None, None] / 127.5 - 1
+
+
+def pixels_of(image: Tensor) -> NDArray[np.uint8]:
+    """(1, 3, H, W) in [-1, 1] -> (H, W, 3) uint8, in one piece; as `decode_image`."""
+    values = (image[0].permute(1, 2, 0).float().contiguous() + 1).mul_(127.5)
+    return np.asarray(values.round_().clamp_(0, 255).to(torch.uint8).numpy())
+
+
+def check_finite(image: Tensor) -> None:
+    """Raise FeatvizError for an image in [-1, 1] that holds NaN or infinity."""
+    if not math.isfinite(image.sum()):
+        raise FeatvizError("the generated image holds NaN or infinity")
+
+
+def _rows(maps: Tensor) -> Tensor:
+    """A map (1, C, H, W) in channels_last as (H W, C), a view."""
+    return maps.permute(0, 2, 3, 1).view(-1, maps.shape[1])

@@ -1,0 +1,236 @@
+"""Edits that are files: faces as they are made free and kept, and what changed, in numbers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from featviz.base.errors import FeatvizError
+from featviz.base.provenance import VERSION, VERSION_KEY
+from featviz.base.table import ColumnKind, Table
+from featviz.editing.engine import PreparedBase
+from featviz.editing.keeping import Base, Keep, record_base
+from featviz.editing.local import (
+    StatisticsOf,
+    edit_base,
+    engine_makes,
+    engine_of,
+    suited_statistics,
+)
+from featviz.generators.checkpoint import Checkpoint, makes_faces_alone
+from featviz.sketches.edits import MARGIN, Edit, Mask, absolute_change, edits_of, kept_eyes
+from featviz.sketches.sketch_set import SketchSet, read_sketch
+from featviz.sketches.tensors import input_channels
+
+FREE, KEPT = "free", "kept"
+
+
+@dataclass(frozen=True)
+class EditFile:
+    """An edit of a sketch. name, base_name: what the files of its face and of its base's have."""
+
+    name: str
+    base_name: str
+    base: Path
+    edited: Path
+
+
+class Made(Protocol):
+    """What an edit makes of a base's image: a `LocalEdit`, or the engine's `EditedFace`."""
+
+    @property
+    def image(self) -> Tensor:
+        """(1, 3, H, W)."""
+
+    @property
+    def area(self) -> Mask:
+        """The edited area, (H, W) bool."""
+
+    @property
+    def reach(self) -> Mask:
+        """The pixels that may differ from the base's image, (H, W) bool."""
+
+
+@dataclass(frozen=True, eq=False)
+class MadeEdit:
+    """The faces of an edit.
+
+    kept: that in which all else stays. base, free: what the network makes of the base, and by
+    itself of the edit, (1, 3, H, W). rows: of an `EditTable`.
+    """
+
+    file: EditFile
+    kept: Made
+    base: Tensor
+    free: Tensor
+    rows: list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class EditTable(Table):
+    """What edits changed, free and kept.
+
+    rows: way: free or kept. statistics: what the norms had, see `edit`; "own" where it is free.
+    inside, outside, eyes: mean absolute change of the face against the base's in grey levels of
+    255, in the edited area, outside of it, and at the eyes as far as they lie outside (NaN where
+    they were edited or the drawing names none). area: share of the picture that counts as edited.
+    reach: share that may change at all. equal: share that is equal to the base's face to the last
+    bit.
+    """
+
+    noun: ClassVar[str] = "table of edits"
+    command: ClassVar[str] = "featviz edit"
+    columns: ClassVar[Mapping[str, ColumnKind]] = {
+        "checkpoint": "text",
+        "sketch": "text",
+        "base": "text",
+        "way": "text",
+        "statistics": "text",
+        "inside": "number",
+        "outside": "number",
+        "eyes": "number",
+        "area": "number",
+        "reach": "number",
+        "equal": "number",
+    }
+    key: ClassVar[tuple[str, ...]] = ("checkpoint", "sketch", "base", "way")
+    endings: ClassVar[tuple[str, ...]] = (".csv", ".parquet", ".json")
+
+    def with_provenance(self) -> pd.DataFrame:
+        """The rows, each with how it came about."""
+        told = ("digest", "keep", "margin", "size", VERSION_KEY)
+        return self.rows.assign(**{name: self.metadata[name] for name in told})
+
+
+def files_of(drawings: Sequence[Path]) -> list[EditFile]:
+    """The edits of a base, which comes first, by their files, called after these.
+
+    Raises FeatvizError if there is no edit, and for two files that would have one name.
+    """
+    if len(drawings) < 2:
+        raise FeatvizError("expected a base and one or more edited sketches, or --sketches FOLDER")
+    names = [path.stem for path in drawings]
+    if len(set(names)) < len(names):
+        names = [f"{path.resolve().parent.name}-{path.stem}" for path in drawings]
+    if again := [name for n, name in enumerate(names) if name in names[:n]]:
+        raise FeatvizError(f"two of the sketches would be called '{again[0]}'; do them apart")
+    (base, *edited), (base_name, *called) = drawings, names
+    named = zip(called, edited, strict=True)
+    return [EditFile(name, base_name, base, path) for name, path in named]
+
+
+def files_of_set(sketches: SketchSet, most: int | None = None) -> list[EditFile]:
+    """The edits of a sketch set, those of one base one after the other; see `edits_of`."""
+    names = [str(name).replace("/", "-") for name in sketches.index["sketch"]]
+    return [
+        EditFile(names[number], names[base], sketches.path(base), sketches.path(number))
+        for number, base in edits_of(sketches, most)
+    ]
+
+
+def make_edits(
+    checkpoint: Checkpoint,
+    files: Sequence[EditFile],
+    size: int,
+    margin: float = MARGIN,
+    keep: Keep = "layers",
+    statistics: StatisticsOf | Literal["auto"] = "auto",
+) -> Iterator[MadeEdit]:
+    """The faces of edits, one after the other; see `edit` for the options.
+
+    statistics: "auto" takes what suits each edit, see `suited_statistics`. All files are read
+    before the first face is made. Raises FeatvizError for unusable ones.
+    """
+    for path in sorted({path for file in files for path in (file.base, file.edited)}):
+        checkpoint.read(path, size)
+    alone = makes_faces_alone(checkpoint.metadata, input_channels(checkpoint.generator))
+    for base, edits in groupby(files, key=lambda file: file.base):
+        start = _Start(checkpoint, base, size, keep, alone)
+        for file in edits:
+            drawn = Edit(read_sketch(base, size), read_sketch(file.edited, size), margin)
+            suited = suited_statistics(drawn) if statistics == "auto" else statistics
+            given = checkpoint.read(file.edited, size)
+            kept, before = start.edit(drawn, given, suited)
+            with torch.inference_mode():
+                free: Tensor = checkpoint.generator(given[None])
+            eyes = replace(drawn, eyes=kept_eyes(file.base, file.edited, size)).around_eyes
+            named = (checkpoint.name, file.name, file.base_name)
+            images = ((FREE, "own", free), (KEPT, str(suited), kept.image))
+            rows = [
+                (*named, way, whose, *_measures(absolute_change(image, before), kept, eyes, way))
+                for way, whose, image in images
+            ]
+            yield MadeEdit(file, kept, before, free, rows)
+
+
+class _Start:
+    """A base, which runs once for each of the two ways to make an edit of it.
+
+    alone: whether the network takes a sketch and nothing else.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, base: Path, size: int, keep: Keep, alone: bool
+    ) -> None:
+        self._checkpoint, self._base, self._size, self._keep = checkpoint, base, size, keep
+        self._editor = engine_of(checkpoint.generator) if alone else None
+
+    def edit(self, drawn: Edit, given: Tensor, statistics: StatisticsOf) -> tuple[Made, Tensor]:
+        """What an edit makes, and the base's image."""
+        if self._editor is not None and engine_makes(self._keep, statistics):
+            prepared = self._prepared
+            held: Any = statistics
+            return self._editor.edit(prepared, drawn.edited, drawn.margin, held), prepared.image
+        network, start = self._checkpoint.generator, self._recorded
+        kept = edit_base(network, start, given, drawn.margin, statistics=statistics)
+        return kept, kept.base_image
+
+    @cached_property
+    def _prepared(self) -> PreparedBase:
+        assert self._editor is not None
+        return self._editor.prepare(read_sketch(self._base, self._size))
+
+    @cached_property
+    def _recorded(self) -> Base:
+        given = self._checkpoint.read(self._base, self._size)[None]
+        return record_base(self._checkpoint.generator, given, self._keep)
+
+
+def edits_table(
+    checkpoint: Checkpoint,
+    made: Sequence[tuple[Any, ...]],
+    size: int,
+    margin: float,
+    keep: Keep,
+) -> EditTable:
+    """The rows of edits as a table, with how they came about."""
+    metadata = {
+        **checkpoint.provenance(),
+        VERSION_KEY: VERSION,
+        "keep": keep if isinstance(keep, str) else " ".join(keep),
+        "margin": margin,
+        "size": size,
+    }
+    return EditTable(pd.DataFrame(made, columns=list(EditTable.columns)), metadata)
+
+
+def _measures(change: NDArray[np.float64], kept: Made, eyes: Mask, way: str) -> tuple[float, ...]:
+    """The last columns of a row."""
+    reach = kept.reach.mean() if way == KEPT else 1.0
+    inside, outside, at_eyes = (
+        change[where] for where in (kept.area, ~kept.area, eyes & ~kept.area)
+    )
+    means = (_mean(inside), _mean(outside), _mean(at_eyes))
+    return (*means, float(kept.area.mean()), float(reach), float((change == 0).mean()))
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if values.size else float("nan")
