@@ -51,11 +51,13 @@ class EditCommand:
 
     def run(self) -> None:
         """Edit, write, print."""
+        from featviz.base.files import require_folder
         from featviz.base.progress import track
         from featviz.editing.files import edits_table, make_edits
         from featviz.editing.local import EVERYWHERE
         from featviz.generators.checkpoint import open_checkpoint
 
+        require_folder(self.out)
         files = self._files()
         use_threads(self.threads)
         if self.size is not None and self.size < 1:
