@@ -33,9 +33,10 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Sketch:
-    """A cell with a sketch (H, W) uint8."""
+    """A cell with a sketch (H, W) uint8. area: (H, W) bool, outlined; None outlines nothing."""
 
     pixels: Pixels
+    area: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +62,16 @@ Cell = Sketch | Face | Change | None
 
 
 def gallery(
-    rows: Mapping[str, Sequence[Cell]], text: str, titles: Sequence[str] = (), remark: str = ""
+    rows: Mapping[str, Sequence[Cell]],
+    text: str,
+    titles: Sequence[str] = (),
+    remark: str = "",
+    shown: int = SHOWN,
 ) -> Figure:
     """Rows of cells with their names at the left and titles above, a caption at the foot.
 
     Change maps share one scale of colours, drawn at the right if there is one of them. remark: a
-    sentence on what the maps say, put behind the caption.
+    sentence on what the maps say, put behind the caption. shown: pixels of an image's side.
     """
     columns = max(len(cells) for cells in rows.values())
     has_changes = any(isinstance(cell, Change) for cells in rows.values() for cell in cells)
@@ -87,7 +92,7 @@ def gallery(
             x = EDGE + LABELS + column * (SIDE + GAP)
             if cell is not None:
                 box = (x / width, (y - SIDE) / height, SIDE / width, SIDE / height)
-                _draw(cell, figure.add_axes(box))
+                _draw(cell, figure.add_axes(box), shown)
         y -= needed
     if has_changes:
         _draw_scale(figure, (width - 0.55, height - top - SIDE, 0.09, SIDE))
@@ -133,26 +138,31 @@ def _labelled(cells: Sequence[Cell]) -> bool:
     return any(isinstance(cell, Change) and cell.label for cell in cells)
 
 
-def _draw(cell: Sketch | Face | Change, ax: Axes) -> None:
+def _draw(cell: Sketch | Face | Change, ax: Axes, shown: int) -> None:
     match cell:
-        case Sketch(pixels):
+        case Sketch(pixels, area):
             draw_sketch(pixels, ax)
+            _outline(area, ax)
         case Face(pixels):
-            shown = min(SHOWN, pixels.shape[0])
-            small = Image.fromarray(pixels).resize((shown, shown), Image.Resampling.LANCZOS)
+            side = min(shown, pixels.shape[0])
+            small = Image.fromarray(pixels).resize((side, side), Image.Resampling.LANCZOS)
             draw_image(np.asarray(small), ax)
         case Change(levels, area, label):
             small = Image.fromarray(levels.astype(np.float32)).resize(
-                (SHOWN, SHOWN), Image.Resampling.BOX
+                (shown, shown), Image.Resampling.BOX
             )
             size = levels.shape[0]
             extent = (-0.5, size - 0.5, size - 0.5, -0.5)
             norm = Normalize(0, CHANGE_LIMIT)
             draw_image(np.asarray(small), ax, cmap=CHANGE_COLORS, norm=norm, extent=extent)
-            if area is not None:
-                ax.contour(area, [0.5], colors=OUTLINE, linewidths=0.6)
+            _outline(area, ax)
             if label:
                 ax.set_xlabel(label, size=6, labelpad=2)
+
+
+def _outline(area: NDArray[np.bool_] | None, ax: Axes) -> None:
+    if area is not None:
+        ax.contour(area, [0.5], colors=OUTLINE, linewidths=0.6)
 
 
 def _draw_scale(figure: Figure, box: tuple[float, float, float, float]) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import training
+from featviz.base.errors import FeatvizError
+
 ROOT = Path(__file__).parent.parent
 STAND_IN = Path(__file__).parent / "pix2pixhd_stand_in"
 SMALL = ["--width", "2", "--discriminator-width", "2", "--size", "32", "--runs", "1"]
@@ -60,11 +63,10 @@ def test_a_folder_that_is_no_checkout_is_refused_in_one_line(tmp_path):
     assert "models/models.py" in result.stderr
 
 
-def test_no_run_at_all_is_refused_before_anything_is_measured():
-    result = measured(STAND_IN, "--runs", "0")
-    assert result.returncode == 2
-    assert result.stderr == "runs must be a whole number, 1 or more; got 0\n"
-    assert result.stdout == ""
+def test_no_run_at_all_is_refused_before_anything_is_measured(capsys):
+    with pytest.raises(FeatvizError, match="runs must be a whole number, 1 or more; got 0"):
+        training.main(training.Training(STAND_IN, runs=0))
+    assert capsys.readouterr().out == ""
 
 
 def test_the_released_code_gives_our_losses():

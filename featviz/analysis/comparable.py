@@ -1,9 +1,44 @@
 """Feature tables side by side: what they are called, and that they can be compared."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
+from featviz.base.files import told_apart
+
+
+def tell_apart(tables: Sequence[FeatureTable], paths: Sequence[Path]) -> list[FeatureTable]:
+    """The tables of these files, with checkpoints of one name called differently.
+
+    In one folder they are called as the files of their tables. Where two folders have the same
+    name, it is the folder's and theirs, for all of these folders: `old-net` and `new-net`; the
+    steps of a run stay one run. Raises FeatvizError for a file that is given twice.
+    """
+    files = [path.resolve() for path in paths]
+    for number, file in enumerate(files):
+        if file in files[:number]:
+            raise FeatvizError(f"the feature table {paths[number]} is given more than once")
+    here = Counter((file.parent, t.checkpoint) for file, t in zip(files, tables, strict=True))
+    called = [
+        file.stem if here[file.parent, table.checkpoint] > 1 else table.checkpoint
+        for file, table in zip(files, tables, strict=True)
+    ]
+    folders = sorted({f.parent for f, n in zip(files, called, strict=True) if called.count(n) > 1})
+    before = told_apart([folder.name for folder in folders], [folder.parent for folder in folders])
+    labels = dict(zip(folders, before, strict=True))
+    names = [
+        f"{labels[file.parent]}-{name}" if file.parent in labels else name
+        for file, name in zip(files, called, strict=True)
+    ]
+    return [
+        table
+        if table.checkpoint == name
+        else replace(table, metadata={**table.metadata, "checkpoint": name})
+        for table, name in zip(tables, names, strict=True)
+    ]
 
 
 def checkpoint_names(tables: Sequence[FeatureTable]) -> list[str]:

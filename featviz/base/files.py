@@ -3,6 +3,7 @@
 import os
 import secrets
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,6 +90,28 @@ def require_text(path: Path) -> None:
         raise FeatvizError(
             f"the name of {shown(path)} is not UTF-8; rename it, or its folder"
         ) from None
+
+
+def told_apart(
+    names: Sequence[str], places: Sequence[Path], fixed: Sequence[bool] | None = None
+) -> list[str]:
+    """Names, those that are the same with as many of their folders in front as tell them apart.
+
+    places: the folder that each name is of, absolute. fixed: which names stay as they are. What
+    no folder tells apart is the same still.
+    """
+    told, folders = list(names), [list(place.parts[1:]) for place in places]
+    while True:
+        same = {name for name, count in Counter(told).items() if count > 1}
+        longer = [
+            number
+            for number, name in enumerate(told)
+            if name in same and folders[number] and not (fixed and fixed[number])
+        ]
+        if not longer:
+            return told
+        for number in longer:
+            told[number] = f"{folders[number].pop()}-{told[number]}"
 
 
 def shown(path: Path) -> str:

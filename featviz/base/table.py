@@ -48,6 +48,8 @@ class Table:
     command: ClassVar[str] = ""
     """What writes such tables."""
     columns: ClassVar[Mapping[str, ColumnKind]] = {}
+    added: ClassVar[Mapping[str, Any]] = {}
+    """Columns that tables of older versions lack, and what these hold instead."""
     key: ClassVar[tuple[str, ...]] = ()
     endings: ClassVar[tuple[str, ...]] = (".csv", ".parquet")
     """Of the files that are written; any, and all are parquet, if there is none here."""
@@ -63,6 +65,8 @@ class Table:
     """Columns whose values only one of the joined tables has."""
 
     def __post_init__(self) -> None:
+        if added := {name: it for name, it in self.added.items() if name not in self.rows}:
+            object.__setattr__(self, "rows", self.rows.assign(**added))
         names = list(self.rows.columns)
         if missing := [name for name in self.columns if name not in names]:
             raise FeatvizError(
@@ -184,7 +188,8 @@ class Table:
                 f"not one of featviz's files ({cls.noun}): no 'featviz' metadata; expected what "
                 f"`{cls.command}` writes"
             )
-        if missing := [column for column in cls.columns if column not in columns]:
+        needed = [column for column in cls.columns if column not in cls.added]
+        if missing := [column for column in needed if column not in columns]:
             raise FeatvizError(
                 f"not a {cls.noun}: missing column {', '.join(missing)}; "
                 f"there are {one_line(', '.join(columns))}"

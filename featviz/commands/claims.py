@@ -45,6 +45,8 @@ class ClaimsCommand:
     """Folder of the sketch set: tells which sketch is whose base; its edits are painted for C13."""
     edits: Edits = 10
     """At most so many edits of a group are painted, evenly spaced, or all."""
+    local: bool = False
+    """Ask C13 of edits that stay: outside of them what every layer computed of the base is kept."""
     unchanged: tuple[str, ...] | None = None
     """Groups whose sketches are all the same around the point; the study's unless given."""
     changed: tuple[str, ...] | None = None
@@ -79,6 +81,8 @@ class ClaimsCommand:
                 "claims takes feature tables, --images, or both; given neither "
                 "(`featviz extract paper-baseline paper-modified` writes tables)"
             )
+        if self.local and not self.images:
+            raise FeatvizError("--local asks C13 of other images; give it with --images")
         if self.permutations < 1:
             raise FeatvizError(f"expected at least 1 permutation; got {self.permutations}")
         study = self._study()
@@ -184,7 +188,9 @@ class ClaimsCommand:
         generators = dict(self.generators)
         if len(generators) < len(self.generators):
             raise FeatvizError("a role is given two generators with --generators")
-        settings = ImageSettings(count=self.count, edits=most_edits(self.edits), seed=self.seed)
+        settings = ImageSettings(
+            count=self.count, edits=most_edits(self.edits), seed=self.seed, local=self.local
+        )
         has_pairs = self.data != _DATA or (_DATA / "landmarks.parquet").is_file()
         pairs = read_pairs(self.data) if has_pairs else "no pairs: --data FOLDER"
         sketches = (

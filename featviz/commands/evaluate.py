@@ -19,7 +19,10 @@ from featviz.commands.shared import (
 
 @dataclass(frozen=True)
 class EvaluateCommand:
-    """Measure generators: quality on held-out pairs, edit locality, robustness to shifts."""
+    """Measure generators: quality on held-out pairs, edit locality, robustness to shifts.
+
+    With --local instead: edits that stay, made free, with statistics held and with maps kept.
+    """
 
     checkpoints: Positional[tuple[str, ...]]
     """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD; whole generators."""
@@ -29,6 +32,12 @@ class EvaluateCommand:
         "robustness",
     )
     """What to measure."""
+    local: bool = False
+    """Instead of all that: what keeping the rest of a face wins outside of an edit, and costs."""
+    keep: tuple[Literal["layers", "trunk"], ...] = ("layers", "trunk")
+    """With --local: where maps are kept, a way each."""
+    statistics: tuple[Literal["base", "edit", "composite"] | float, ...] = ("base",)
+    """With --local: whose statistics norms use where maps are kept, a way each."""
     data: Path = Path("data/faces")
     """Folder of pairs whose test split is used; see `featviz faces`."""
     count: int = 100
@@ -74,7 +83,7 @@ class EvaluateCommand:
         distinct_names(self.checkpoints)
         use_threads(self.threads)
         settings = EvaluationSettings(
-            parts=self.measures,
+            parts=("local",) if self.local else self.measures,
             count=self.count,
             moved_count=self.moved_count,
             edits=most_edits(self.edits),
@@ -82,13 +91,14 @@ class EvaluateCommand:
             lpips_size=self.lpips_size,
             margin=self.margin,
             seed=self.seed,
+            keep=self.keep,
+            statistics=self.statistics,
         )
         pairs = read_pairs(self.data) if settings.needs_pairs else None
         sketches = None
-        if "locality" in self.measures:
-            require_sketches(
-                self.sketches, "; or leave edit locality out: --measures quality robustness"
-            )
+        if settings.of_edits:
+            other = "; or leave edit locality out: --measures quality robustness"
+            require_sketches(self.sketches, "" if self.local else other)
             sketches = read_sketches(self.sketches)
         table, skipped = evaluate(self.checkpoints, settings, pairs, sketches, self.variant)
         for line in skipped:

@@ -61,13 +61,17 @@ def require_sketches(folder: Path, instead: str = "") -> None:
 def read_tables(
     paths: Sequence[Path], point: tuple[int, int] | None = None
 ) -> "list[FeatureTable]":
-    """The feature tables, at one point of those that they hold if it is given."""
+    """The feature tables, at one point of those that they hold if it is given.
+
+    Checkpoints of one name are told apart by their files, see `tell_apart`.
+    """
+    from featviz.analysis.comparable import tell_apart
     from featviz.base.feature_table import read_features
 
     if not paths:
         raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
     points = None if point is None else [point]
-    return [read_features(path).select(points=points) for path in paths]
+    return tell_apart([read_features(path).select(points=points) for path in paths], paths)
 
 
 def most_edits(edits: Edits) -> int | None:

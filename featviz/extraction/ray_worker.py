@@ -1,13 +1,15 @@
 """What one worker of a Ray cluster does: parts of tables, one after the other."""
 
+import json
 import os
 import time
+import warnings
 from typing import Any
 
 import ray
 import torch
 
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, FeatvizWarning
 from featviz.extraction.jobs import load_for
 from featviz.extraction.parts import Work, make_part, part_is_made
 from featviz.generators.checkpoint import Checkpoint
@@ -27,27 +29,33 @@ class PartMaker:
         self._loaded: tuple[int, Checkpoint] | None = None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
-        """Make the parts that the rows name. What is wrong with the input comes back as text.
+        """Make the parts that the rows name. What is wrong or odd about the input comes back.
 
         A part that is there is not made again: it may be that this worker's predecessor was
         killed after it was done and before anybody heard of it.
         """
-        problems, kinds, took = [], [], []
+        problems, kinds, remarks, took = [], [], [], []
         for job, number in zip(batch["job"], batch["part"], strict=True):
             start = time.perf_counter()
             problem = kind = ""
-            try:
-                self._make(int(job), int(number))
-            except (FeatvizError, OSError) as error:
-                problem, kind = str(error), type(error).__name__
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", FeatvizWarning)
+                try:
+                    self._make(int(job), int(number))
+                except (FeatvizError, OSError) as error:
+                    problem, kind = str(error), type(error).__name__
             problems.append(problem)
             kinds.append(kind)
+            odd = [w.message for w in caught if isinstance(w.message, FeatvizWarning)]
+            # As text: a column of lists, all of them empty, has no type.
+            remarks.append(json.dumps([(warning.what, warning.remark) for warning in odd]))
             took.append(time.perf_counter() - start)
         return {
             "job": [int(job) for job in batch["job"]],
             "part": [int(number) for number in batch["part"]],
             "problem": problems,
             "kind": kinds,
+            "remarks": remarks,
             "seconds": took,
             "process": [os.getpid()] * len(took),
         }

@@ -5,9 +5,11 @@ Each part is a file on storage that all machines see, complete or not there, so 
 again as often as workers die, and a call that was stopped goes on with the missing ones.
 """
 
+import json
 import logging
 import os
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,7 +20,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from featviz.base.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError, FeatvizWarning, one_line
 from featviz.base.feature_table import describe_features
 from featviz.base.progress import hidden_progress, progress_bar, track
 from featviz.base.provenance import fingerprint
@@ -166,6 +168,8 @@ def _run(
             task = progress.add_task(what, total=total, completed=total - len(items))
         work = Work(tuple(jobs), settings, division, sketches.folder, sketches.size)
         for row in _map(items, work, sketches.index, workers, on_gpu):
+            for what, remark in json.loads(row["remarks"]):
+                warnings.warn(FeatvizWarning(what, remark), stacklevel=2)
             if row["problem"]:
                 raise (OSError if row["kind"] == "OSError" else FeatvizError)(row["problem"])
             number = row["job"]

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from featviz.base.errors import FeatvizError
+from featviz.base.files import told_apart
 from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.generators.appearances import Vectors, find_appearances
 from featviz.generators.checkpoint_files import (
@@ -174,14 +175,10 @@ def distinct_names(
         file.name if here[place, name] > 1 and not _is_run(file) else name
         for file, place, name in zip(files, places, called, strict=True)
     ]
-    folders = [list(place.parts[1:]) for place in places]
     own = [file.parent == PRETRAINED.resolve() for file in files]
-    while same := {name for name, count in Counter(called).items() if count > 1}:
-        longer = [n for n, name in enumerate(called) if name in same and folders[n] and not own[n]]
-        if not longer:
-            raise FeatvizError(f"two checkpoints are called '{min(same)}'; name them with --name")
-        for number in longer:
-            called[number] = f"{folders[number].pop()}-{called[number]}"
+    called = told_apart(called, places, own)
+    if same := [name for name in called if called.count(name) > 1]:
+        raise FeatvizError(f"two checkpoints are called '{min(same)}'; name them with --name")
     return tuple(called)
 
 

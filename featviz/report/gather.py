@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from featviz.analysis.claims import read_claims
+from featviz.analysis.comparable import tell_apart
 from featviz.analysis.embedding import METHODS, PERPLEXITY, EmbeddingTable, MethodSettings
 from featviz.analysis.embedding.t_sne import require_perplexity
 from featviz.analysis.leakage import read_maps
@@ -124,10 +125,7 @@ def _read_tables(request: ReportRequest) -> list[FeatureTable]:
             there = ", ".join(f"{x} {y}" for x, y in table.points)
             raise FeatvizError(f"{path} holds several points; choose one with --point: {there}")
         tables.append(table)
-    names = [table.checkpoint for table in tables]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise FeatvizError(f"checkpoint '{twice[0]}' is given more than once")
-    return tables
+    return tell_apart(tables, request.features)
 
 
 def _groups(tables: Sequence[FeatureTable]) -> dict[str, str]:

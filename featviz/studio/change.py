@@ -86,6 +86,14 @@ def difference_of(face: NDArray[np.uint8], start: NDArray[np.uint8]) -> NDArray[
     return np.asarray(total / np.float32(3), dtype=np.float32)
 
 
+def box_of(difference: NDArray[np.float32]) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the pixels that differ, one pixel if none does."""
+    rows, columns = (np.flatnonzero(difference.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return 0, 0, 1, 1
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
 def heat(difference: NDArray[np.float32]) -> NDArray[np.uint8]:
     """A difference (H, W) in colours (H, W, 3): black is none, the brightest BRIGHTEST or more."""
     index = np.minimum(difference * (255 / BRIGHTEST), 255).astype(np.uint8)

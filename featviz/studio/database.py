@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import platformdirs
-from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, select, text, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from featviz.base.errors import FeatvizError, one_line
 from featviz.studio.line import Line
 from featviz.studio.problems import StudioError
-from featviz.studio.tables import SCHEMA_VERSION, Record, Schema
+from featviz.studio.tables import MIGRATIONS, SCHEMA_VERSION, Record, Schema
 
 _log = logging.getLogger("featviz.studio")
 
@@ -72,9 +72,9 @@ _EXPECTED = "expected a file, sqlite:///FILE or postgresql://USER:PASSWORD@HOST/
 
 
 class Database:
-    """A sketch database, opened; its tables are made if it has none.
+    """A sketch database, opened; its tables are made if it has none, and brought up to date.
 
-    Raises FeatvizError if it cannot be opened or its tables are of another version of featviz.
+    Raises FeatvizError if it cannot be opened or its tables are of a later version of featviz.
     """
 
     def __init__(self, source: str | Path | None = None, busy_seconds: float = _BUSY_SECONDS):
@@ -222,6 +222,11 @@ class Database:
             if version is None:
                 session.add(Schema(version=SCHEMA_VERSION))
                 return SCHEMA_VERSION
+            while version in MIGRATIONS:
+                for statement in MIGRATIONS[version]:
+                    connection.execute(text(statement))
+                version += 1
+                connection.execute(update(Schema).values(version=version))
             return version
 
         version = self.write(make_tables)

@@ -124,6 +124,8 @@ def sketch_summary(
         "editable": sketch.strokes is not None,
         "origin": sketch.origin,
         "page_version": sketch.page_version,
+        "faces": sketch.faces,
+        "bases": len(sketch.bases or ()),
     }
 
 

@@ -1,41 +1,70 @@
-"""What the page sees at once: faces of drawings, and how they differ from the start sketch's.
+"""What the page sees at once: faces of drawings, and how they differ from their base's.
 
 Everything here runs on one thread, one job after the other, so the networks have the cores to
 themselves and nothing waits behind work that nobody wants any more.
 """
 
+import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featviz.base.errors import FeatvizError
-from featviz.sketches.edits import Edit, Pixels
+from featviz.sketches.drawing import CANVAS
+from featviz.sketches.edits import Edit, Mask, Pixels
 from featviz.studio.change import (
     FaceChange,
     Strokes,
+    area_outlines,
+    box_of,
     describe,
     difference_of,
     heat,
     jpeg,
     measure,
 )
+from featviz.studio.kept_faces import KeptFaces
 from featviz.studio.live_messages import Difference, Edited, FacesMessage, Picture, ShownFace
 from featviz.studio.networks import Networks
-from featviz.studio.rasters import RasterCache, png
+from featviz.studio.problems import StudioError
+from featviz.studio.rasters import Points, RasterCache, png
 
-_START_FACES = 64
+_BASE_FACES = 64
 
 
 @dataclass(frozen=True)
 class Start:
-    """What differences are taken against: a key to remember its faces by, and its strokes."""
+    """What a drawing is an edit of: a start sketch, or a later state whose face became the base.
+
+    key: stands for the strokes of the start sketch, to remember faces by. bases: those states, one
+    after the other; the last one counts.
+    """
 
     key: str
     strokes: Strokes
+    bases: tuple[Strokes, ...] = ()
+
+    @cached_property
+    def chain(self) -> tuple[tuple[str, Strokes], ...]:
+        """Each base with a key that stands for it and all before it; the last one counts."""
+        links = [(self.key, self.strokes)]
+        for strokes in self.bases:
+            text = f"{links[-1][0]}\n{strokes!r}"
+            links.append((hashlib.sha256(text.encode()).hexdigest(), strokes))
+        return tuple(links)
+
+
+@dataclass(frozen=True)
+class WantedFace:
+    """A checkpoint, and whether its face keeps the base's outside of the edited area."""
+
+    checkpoint: str
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +73,7 @@ class FaceJob:
 
     seq: int
     strokes: Strokes
-    checkpoints: tuple[str, ...]
+    wanted: tuple[WantedFace, ...]
     start: Start | None
     difference: bool
     raster: bool
@@ -53,25 +82,54 @@ class FaceJob:
 
 
 @dataclass(frozen=True, eq=False)
-class Face:
-    """A face as it is sent. difference: None without a start sketch, or if not asked for."""
+class Map:
+    """A difference as it is sent. box: left, top, right, bottom of what it shows.
 
-    checkpoint: str
+    beyond: of a kept face the mean change outside of its reach, in grey levels.
+    """
+
     image: bytes
-    difference: bytes | None
-    change: FaceChange | None
+    box: tuple[int, int, int, int]
+    change: FaceChange
+    beyond: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """A face as it is sent. difference: None without a start sketch, or if not asked for.
+
+    reach: the borders of what may differ from the base; None if everything may. whole: whether a
+    face that is to keep the rest was computed as a whole, because the edit covers too much.
+    """
+
+    wanted: WantedFace
+    image: bytes
+    difference: Map | None
+    reach: tuple[Points, ...] | None
+    whole: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """A face and its base's, (512, 512, 3) uint8; reach: (512, 512) bool, of kept faces alone."""
+
+    wanted: WantedFace
+    face: NDArray[np.uint8]
+    base: NDArray[np.uint8] | None
+    reach: Mask | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The faces of a job. failed: (checkpoint, message) of those that could not be made.
+    """The faces of a job. failed: (face, message) of those that could not be made.
 
     edited: None without a start sketch and where no pixel differs from it.
     """
 
     job: FaceJob
     faces: tuple[Face, ...]
-    failed: tuple[tuple[str, str], ...]
+    failed: tuple[tuple[WantedFace, str], ...]
     raster: bytes | None
     edited: Edited | None
     milliseconds: dict[str, float]
@@ -83,80 +141,117 @@ class Engine:
     def __init__(self, networks: Networks, rasters: RasterCache) -> None:
         self.networks = networks
         self.rasters = rasters
-        self._start_faces: OrderedDict[tuple[str, str], NDArray[np.uint8]] = OrderedDict()
+        self.kept = KeptFaces(networks, rasters)
+        self._base_faces: OrderedDict[tuple[str, str], NDArray[np.uint8]] = OrderedDict()
 
-    def answer(self, job: FaceJob, loading: Callable[[str], None] = lambda _: None) -> Answer:
+    def answer(
+        self, job: FaceJob, loading: Callable[[WantedFace], None] = lambda _: None
+    ) -> Answer:
         """Raster, faces, differences; a checkpoint that fails does not stop the others.
 
-        loading: called with a checkpoint's name before it is loaded.
+        loading: called with a face before its checkpoint is loaded.
         """
         clock = _Clock(job.arrived)
         picture = self._picture(job.strokes)
         clock.lap("raster")
-        edit = Edit(self._picture(job.start.strokes), picture) if job.start else None
-        made: list[tuple[str, NDArray[np.uint8], NDArray[np.uint8] | None]] = []
+        base = job.start.chain[-1][1] if job.start else None
+        edit = None if base is None else Edit(self._picture(base), picture)
+        made: list[_Made] = []
         failed = []
-        for name in job.checkpoints:
+        for wanted in job.wanted:
             try:
-                face = self.networks.generate(name, picture, loading)
-                start = self._start_face(name, job.start) if job.start and job.difference else None
-                made.append((name, face, start))
+                made.append(self._make(wanted, picture, job, loading))
             except FeatvizError as error:
-                failed.append((name, str(error)))
+                failed.append((wanted, str(error)))
         clock.lap("generate")
-        faces = []
-        for name, face, start in made:
-            difference = None if start is None else difference_of(face, start)
-            faces.append(
-                Face(
-                    name,
-                    jpeg(face),
-                    None if difference is None else jpeg(heat(difference), 85),
-                    None if difference is None or edit is None else measure(difference, edit.area),
-                )
-            )
+        faces = [_encoded(one, edit if job.difference else None) for one in made]
         raster = png(picture) if job.raster else None
-        edited = describe(edit, job.start.strokes, job.strokes) if job.start and edit else None
+        edited = describe(edit, base, job.strokes) if edit and base is not None else None
         clock.lap("encode")
         return Answer(job, tuple(faces), tuple(failed), raster, edited, clock.milliseconds)
+
+    def _make(
+        self,
+        wanted: WantedFace,
+        picture: Pixels,
+        job: FaceJob,
+        loading: Callable[[WantedFace], None],
+    ) -> _Made:
+        name, start = wanted.checkpoint, job.start
+
+        def tell(_: str) -> None:
+            loading(wanted)
+
+        if wanted.kept:
+            if start is None:
+                raise StudioError("bad-request", "without a start sketch there is nothing to keep")
+            base, edited = self.kept.edit(name, start.chain, picture, tell)
+            return _Made(wanted, edited.face, base.face, edited.reach, edited.whole)
+        face = self.networks.generate(name, picture, tell)
+        return _Made(
+            wanted, face, self._base_face(name, start) if start and job.difference else None
+        )
 
     def _picture(self, strokes: Strokes) -> Pixels:
         return self.rasters.picture(points for _, points in strokes)
 
-    def _start_face(self, checkpoint: str, start: Start) -> NDArray[np.uint8]:
-        key = (checkpoint, start.key)
-        if key not in self._start_faces:
-            self._start_faces[key] = self.networks.generate(
-                checkpoint, self._picture(start.strokes)
-            )
-            while len(self._start_faces) > _START_FACES:
-                self._start_faces.popitem(last=False)
-        self._start_faces.move_to_end(key)
-        return self._start_faces[key]
+    def _base_face(self, checkpoint: str, start: Start) -> NDArray[np.uint8]:
+        last, strokes = start.chain[-1]
+        key = (checkpoint, last)
+        if key not in self._base_faces:
+            self._base_faces[key] = self.networks.generate(checkpoint, self._picture(strokes))
+            while len(self._base_faces) > _BASE_FACES:
+                self._base_faces.popitem(last=False)
+        self._base_faces.move_to_end(key)
+        return self._base_faces[key]
+
+
+def _encoded(made: _Made, edit: Edit | None) -> Face:
+    """edit: None if no difference is asked for."""
+    difference, reach = None, made.reach
+    if made.base is not None and edit is not None:
+        change = difference_of(made.face, made.base)
+        left, top, right, bottom = box = box_of(change)
+        # Around an edit that stays there is nothing to encode.
+        image = jpeg(heat(change[top:bottom, left:right]), 85)
+        # Measured, not believed: it is 0.
+        beyond = None if reach is None else measure(change, reach).mean_outside
+        difference = Map(image, box, measure(change, edit.area), beyond)
+    outlined = reach is not None and reach.any() and not reach.all()
+    borders = area_outlines(reach) if outlined and reach is not None else None
+    return Face(made.wanted, jpeg(made.face), difference, borders, made.whole)
 
 
 def frame(answer: Answer) -> tuple[FacesMessage, list[bytes]]:
     """An answer as its header and the pictures that follow it."""
     pictures: list[bytes] = []
 
-    def place(data: bytes, kind: str) -> Picture:
+    def place(data: bytes, kind: str, width: int = CANVAS, height: int = CANVAS) -> Picture:
         offset = sum(map(len, pictures))
         pictures.append(data)
-        return Picture(offset=offset, length=len(data), type=kind, width=512, height=512)
+        return Picture(offset=offset, length=len(data), type=kind, width=width, height=height)
+
+    def difference(map_: Map) -> Difference:
+        left, top, right, bottom = map_.box
+        return Difference(
+            image=place(map_.image, "image/jpeg", right - left, bottom - top),
+            left=left,
+            top=top,
+            outside=_short(map_.change.outside),
+            mean_inside=_short(map_.change.mean_inside),
+            mean_outside=_short(map_.change.mean_outside),
+            beyond=_short(map_.beyond),
+        )
 
     job = answer.job
     faces = [
         ShownFace(
-            checkpoint=face.checkpoint,
+            checkpoint=face.wanted.checkpoint,
+            kept=face.wanted.kept,
+            whole=face.whole,
+            reach=face.reach,
             image=place(face.image, "image/jpeg"),
-            difference=None
-            if face.difference is None or face.change is None
-            else Difference(
-                image=place(face.difference, "image/jpeg"),
-                outside=_rounded(face.change.outside, 4),
-                mean_inside=_rounded(face.change.mean_inside, 3),
-                mean_outside=_rounded(face.change.mean_outside, 3),
-            ),
+            difference=None if face.difference is None else difference(face.difference),
         )
         for face in answer.faces
     ]
@@ -167,13 +262,15 @@ def frame(answer: Answer) -> tuple[FacesMessage, list[bytes]]:
         ms={name: round(value, 1) for name, value in answer.milliseconds.items()},
         raster=None if answer.raster is None else place(answer.raster, "image/png"),
         edited=answer.edited,
+        bases=len(job.start.bases) if job.start else 0,
         faces=faces,
     )
     return header, pictures
 
 
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
+def _short(value: float | None) -> float | None:
+    # Digits that count, not places: a little is not to be told as nothing.
+    return None if value is None else float(f"{value:.4g}")
 
 
 class _Clock:

@@ -27,8 +27,10 @@ from featviz.studio.strokes import lines
 from featviz.studio.tables import Author, DrawingRecord, Event, SketchRecord, StrokeRecord, moment
 
 HISTORY = "history.jsonl"
-EXPORT_FORMAT = 1
-"""Of HISTORY; its first line holds it."""
+EXPORT_FORMAT = 2
+"""Of HISTORY; its first line holds it. The first one did not tell of faces."""
+_SHOWN_COLUMNS = ("faces", "bases")
+"""Of the index, if a sketch tells what was shown when it was saved; nothing reads them back."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ def _write(plan: _Plan, folder: Path, everything: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         base = labels.get(sketch.base_id or "", "")
-        rows.append((sketch.label, sketch.group_name, file, base, sketch.edited_part))
+        row = (sketch.label, sketch.group_name, file, base, sketch.edited_part)
+        rows.append((*row, _faces(sketch), " ".join(map(str, sketch.bases or ()))))
         entries.append({"sketch": _entry(sketch, data)})
     for sketch in plan.hidden:
         hidden = {
@@ -179,7 +182,10 @@ def _write(plan: _Plan, folder: Path, everything: bool) -> None:
             *entries,
         ):
             out.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
-    table = pd.DataFrame(rows, columns=[*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS], dtype=str)
+    columns = [*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, *_SHOWN_COLUMNS]
+    table = pd.DataFrame(rows, columns=columns, dtype=str)
+    if all(sketch.faces is None for sketch in plan.listed):
+        table = table.drop(columns=list(_SHOWN_COLUMNS))
     with atomic_write(folder / INDEX) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
@@ -187,6 +193,11 @@ def _write(plan: _Plan, folder: Path, everything: bool) -> None:
 def _with_suffix(sketch: SketchRecord) -> str:
     same = sketch.file.lower().endswith(sketch.suffix)
     return sketch.file if same else sketch.file + sketch.suffix
+
+
+def _faces(sketch: SketchRecord) -> str:
+    ways = {True: "kept", False: "free"}
+    return " ".join(f"{face['checkpoint']}:{ways[face['kept']]}" for face in sketch.faces or ())
 
 
 def file_of(sketch: SketchRecord) -> bytes:
@@ -251,4 +262,6 @@ def _entry(sketch: SketchRecord, data: bytes) -> dict[str, Any]:
         "place": sketch.place,
         "origin": sketch.origin,
         "sha256": hashlib.sha256(data).hexdigest(),
+        "faces": sketch.faces,
+        "bases": sketch.bases,
     }

@@ -118,6 +118,13 @@ class HiddenSketch(_Line):
     suffix: Annotated[str, Field(pattern=r"^\.(svg|png|jpe?g)$")]
 
 
+class ShownFace(_Line):
+    """A face that was shown when a sketch was saved."""
+
+    checkpoint: _Text
+    kept: bool
+
+
 class SketchLine(_Line):
     """A saved sketch."""
 
@@ -133,7 +140,13 @@ class SketchLine(_Line):
     place: _Number
     origin: Annotated[_Text, Field(max_length=8)]
     sha256: _Text
+    faces: list[ShownFace] | None = None
+    bases: list[_Number] | None = None
     hidden: HiddenSketch | None = None
+
+    def shown(self) -> list[dict[str, object]] | None:
+        """The faces as they are stored."""
+        return None if self.faces is None else [face.model_dump() for face in self.faces]
 
 
 class HistoryLine(_Line):
@@ -162,8 +175,8 @@ def read_history(path: Path) -> list[HistoryLine]:
             except ValidationError as error:
                 raise FeatvizError(f"{path}, line {number}: {_first(error)}") from None
     given = lines_read[0].format if lines_read else None
-    if given != EXPORT_FORMAT:
-        raise FeatvizError(f"{path} is of format {given}; expected {EXPORT_FORMAT}")
+    if given not in range(1, EXPORT_FORMAT + 1):
+        raise FeatvizError(f"{path} is of format {given}; expected 1 to {EXPORT_FORMAT}")
     return lines_read
 
 

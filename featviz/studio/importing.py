@@ -194,6 +194,8 @@ def _sketch(content: _Content, entry: SketchLine | None, sketch_id: str) -> Sket
         strokes=content.strokes,
         original=content.original,
         suffix=PurePosixPath(content.file).suffix.lower(),
+        faces=entry.shown() if entry else None,
+        bases=entry.bases if entry else None,
     )
 
 
@@ -218,6 +220,8 @@ def _hidden(entry: SketchLine, hidden: HiddenSketch) -> SketchRecord:
         else [stroke.model_dump() for stroke in hidden.strokes],
         original=None if hidden.original is None else bytes.fromhex(hidden.original),
         suffix=hidden.suffix,
+        faces=entry.shown(),
+        bases=entry.bases,
     )
 
 

@@ -6,9 +6,9 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -16,12 +16,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from featviz.base.errors import FeatvizError
 from featviz.base.provenance import VERSION
-from featviz.studio.engine import Answer, Engine, FaceJob, Start, frame
+from featviz.studio.engine import Answer, Engine, FaceJob, Start, WantedFace, frame
 from featviz.studio.guard import RateLimit
 from featviz.studio.live_messages import (
     DrawMessage,
     Failure,
     Hello,
+    LiveStroke,
     Loading,
     Outgoing,
     Ping,
@@ -36,6 +37,7 @@ from featviz.studio.live_messages import (
 from featviz.studio.messages import MESSAGE_BYTES, SketchReference, StartReference
 from featviz.studio.probe import Prober
 from featviz.studio.problems import StudioError
+from featviz.studio.rasters import Points
 
 _log = logging.getLogger("featviz.studio")
 
@@ -76,14 +78,23 @@ class Wanted:
         skipped, self.skipped = self.skipped, 0
         return FaceJob(
             seq=self.draw.seq,
-            strokes=tuple((s.part, tuple(s.points)) for s in self.draw.strokes),
-            checkpoints=tuple(dict.fromkeys(self.settings.checkpoints)),
+            strokes=_strokes(self.draw.strokes),
+            wanted=_wanted(self.settings),
             start=self.start,
             difference=self.settings.difference,
             raster=self.settings.raster,
             arrived=self.arrived,
             skipped=skipped,
         )
+
+
+def _strokes(strokes: Iterable[LiveStroke]) -> tuple[tuple[str, Points], ...]:
+    return tuple((stroke.part, tuple(stroke.points)) for stroke in strokes)
+
+
+def _wanted(settings: SettingsMessage) -> tuple[WantedFace, ...]:
+    kept = settings.kept or [False] * len(settings.checkpoints)
+    return tuple(dict.fromkeys(map(WantedFace, settings.checkpoints, kept)))
 
 
 class LiveServer:
@@ -180,9 +191,9 @@ class _Connection:
                 if len(text) > MESSAGE_BYTES:
                     raise StudioError("too-large", f"a message has at most {MESSAGE_BYTES} bytes")
                 await self._handle(live_message(text))
-            except StudioError as error:
+            except FeatvizError as error:
                 self._malformed += 1
-                await self._error(error, None)
+                await self._error(_as_studio(error), None)
                 if self._malformed > _MALFORMED:
                     await self.socket.close(1008, "too many malformed messages")
                     return
@@ -203,6 +214,8 @@ class _Connection:
         start = None
         if settings.start is not None:
             start = await asyncio.to_thread(self.server.start_of, settings.start)
+            bases = tuple(_strokes(strokes) for strokes in settings.bases)
+            start = replace(start, bases=bases)
         self.wanted.settings, self.wanted.start = settings, start
         self.wanted.arrived = time.perf_counter()
         self.wanted.changed.set()
@@ -238,8 +251,8 @@ class _Connection:
                 await self._error(StudioError("internal", "the server made a mistake"), seq)
 
     def _compute(self, job: FaceJob) -> Answer:
-        def loading(name: str) -> None:
-            message = Loading(type="loading", checkpoint=name)
+        def loading(wanted: WantedFace) -> None:
+            message = Loading(type="loading", checkpoint=wanted.checkpoint, kept=wanted.kept)
             asyncio.run_coroutine_threadsafe(self._send(message), self._loop)
 
         return self.server.engine.answer(job, loading)
@@ -250,14 +263,15 @@ class _Connection:
         header["ms"]["total"] = round(1000 * (time.perf_counter() - answer.job.arrived), 1)
         data = json.dumps(header, separators=(",", ":")).encode()
         await self._send_bytes(b"".join([len(data).to_bytes(4, "big"), data, *pictures]))
-        for checkpoint, message in answer.failed:
+        for wanted, message in answer.failed:
             await self._send(
                 Failure(
                     type="error",
                     seq=answer.job.seq,
                     code="checkpoint",
                     message=message,
-                    checkpoint=checkpoint,
+                    checkpoint=wanted.checkpoint,
+                    kept=wanted.kept,
                 )
             )
 

@@ -1,13 +1,14 @@
 """The messages of the live connection: those that come in, checked, and those that go out."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired, Self, TypedDict
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from featviz.studio.messages import (
     LIVE_POINTS,
     LIVE_STROKES,
+    MOST_BASES,
     PartName,
     RequestBody,
     SketchReference,
@@ -29,17 +30,6 @@ class ProbeMessage(RequestBody):
     checkpoint: Annotated[str, Field(max_length=100)]
 
 
-class SettingsMessage(RequestBody):
-    """What the live connection is to show."""
-
-    type: Literal["settings"]
-    checkpoints: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=2)]
-    start: StartReference | SketchReference | None
-    difference: bool
-    raster: bool
-    probe: ProbeMessage | None
-
-
 class LiveStroke(RequestBody):
     """A stroke of a drawing that is to be shown."""
 
@@ -47,12 +37,40 @@ class LiveStroke(RequestBody):
     points: StrokePoints
 
 
+LiveStrokes = Annotated[list[LiveStroke], Field(max_length=LIVE_STROKES)]
+
+
+class SettingsMessage(RequestBody):
+    """What the live connection is to show.
+
+    kept: by checkpoint whether its face keeps the rest of its base's; none does if not told. bases:
+    later states of the drawing, one after the other, whose kept face became the base.
+    """
+
+    type: Literal["settings"]
+    checkpoints: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=2)]
+    kept: list[bool] = Field(default_factory=list, max_length=2)
+    start: StartReference | SketchReference | None
+    bases: list[LiveStrokes] = Field(default_factory=list, max_length=MOST_BASES)
+    difference: bool
+    raster: bool
+    probe: ProbeMessage | None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.kept and len(self.kept) != len(self.checkpoints):
+            raise ValueError(f"kept: expected one for each checkpoint, got {len(self.kept)}")
+        if self.start is None and (any(self.kept) or self.bases):
+            raise ValueError("without a start sketch there is nothing to keep")
+        return self
+
+
 class DrawMessage(RequestBody):
     """The whole present drawing."""
 
     type: Literal["draw"]
     seq: Annotated[int, Field(ge=0, le=2**53)]
-    strokes: Annotated[list[LiveStroke], Field(max_length=LIVE_STROKES)]
+    strokes: LiveStrokes
 
 
 class Ping(RequestBody):
@@ -76,10 +94,17 @@ def live_message(text: str) -> SettingsMessage | DrawMessage | Ping:
             error.errors(include_url=False, include_context=False, include_input=False)
         ) from None
     if isinstance(message, DrawMessage):
-        if sum(len(stroke.points) for stroke in message.strokes) > 2 * LIVE_POINTS:
-            raise StudioError("too-large", f"a drawing has at most {LIVE_POINTS} points")
-        require_little_work(tuple(stroke.points) for stroke in message.strokes)
+        _require_small(message.strokes)
+    elif isinstance(message, SettingsMessage):
+        for strokes in message.bases:
+            _require_small(strokes)
     return message
+
+
+def _require_small(strokes: Sequence[LiveStroke]) -> None:
+    if sum(len(stroke.points) for stroke in strokes) > 2 * LIVE_POINTS:
+        raise StudioError("too-large", f"a drawing has at most {LIVE_POINTS} points")
+    require_little_work(tuple(stroke.points) for stroke in strokes)
 
 
 # What goes out
@@ -101,20 +126,25 @@ class Pong(TypedDict):
 
 
 class Loading(TypedDict):
-    """A checkpoint is being loaded, which takes a while."""
+    """A face's checkpoint is being loaded, which takes a while."""
 
     type: Literal["loading"]
     checkpoint: str
+    kept: bool
 
 
 class Failure(TypedDict):
-    """Something went wrong, with the drawing `seq` if it is about one. code: see `problems`."""
+    """Something went wrong, with the drawing `seq` if it is about one. code: see `problems`.
+
+    checkpoint, kept: which face could not be made, if it is about one.
+    """
 
     type: Literal["error"]
     seq: int | None
     code: str
     message: str
     checkpoint: NotRequired[str]
+    kept: NotRequired[bool]
 
 
 class Picture(TypedDict):
@@ -128,18 +158,32 @@ class Picture(TypedDict):
 
 
 class Difference(TypedDict):
-    """How a face differs from that of the start sketch; see `change.FaceChange`."""
+    """How a face differs from its base's; see `change.FaceChange`.
+
+    left, top: where the picture lies in the face, in pixels; around it nothing differs. beyond: the
+    mean change outside of a kept face's reach, None for a free one and if that is everywhere.
+    """
 
     image: Picture
+    left: int
+    top: int
     outside: float | None
     mean_inside: float | None
     mean_outside: float | None
+    beyond: float | None
 
 
 class ShownFace(TypedDict):
-    """One checkpoint's face."""
+    """One checkpoint's face.
+
+    kept: whether it keeps the rest of its base's. whole: kept, but computed as a whole, since the
+    edit covers too much. reach: of a kept face the borders of what may differ from the base's.
+    """
 
     checkpoint: str
+    kept: bool
+    whole: bool
+    reach: Sequence[Sequence[float]] | None
     image: Picture
     difference: Difference | None
 
@@ -153,7 +197,10 @@ class Edited(TypedDict):
 
 
 class FacesMessage(TypedDict):
-    """The header of an answer to a drawing; the pictures follow it. ms: milliseconds by step."""
+    """The header of an answer to a drawing; the pictures follow it.
+
+    bases: how many bases followed the start sketch. ms: milliseconds by step.
+    """
 
     type: Literal["faces"]
     seq: int
@@ -161,6 +208,7 @@ class FacesMessage(TypedDict):
     ms: dict[str, float]
     raster: Picture | None
     edited: Edited | None
+    bases: int
     faces: Sequence[ShownFace]
 
 

@@ -23,6 +23,8 @@ EVENTS_PER_REQUEST = 200
 LIVE_STROKES = 5_000
 LIVE_POINTS = 100_000
 """The most strokes and points of a drawing that is to be shown."""
+MOST_BASES = 20
+"""The most states of a drawing, one after the other, whose face became the base."""
 GROUP_CHARACTERS = 40
 
 _FARTHEST_LOW, _FARTHEST_HIGH = -512.0, 1024.0
@@ -114,7 +116,7 @@ class EventMessage(RequestBody):
     """A step of a drawing."""
 
     id: ItemId
-    kind: Literal["draw", "erase", "cut", "move", "clear", "undo", "redo", "restore"]
+    kind: Literal["draw", "erase", "cut", "move", "clear", "undo", "redo", "restore", "rebase"]
     add: Annotated[list[StrokeMessage | StrokeId], Field(max_length=LIVE_STROKES)] = []
     remove: Annotated[list[ItemId], Field(max_length=LIVE_STROKES)] = []
     of: ItemId | None = None
@@ -145,6 +147,13 @@ class EventsRequest(RequestBody):
         return events
 
 
+class SavedFace(RequestBody):
+    """A face that was shown: of which checkpoint, and whether it kept the rest of its base's."""
+
+    checkpoint: Annotated[str, Field(max_length=100), AfterValidator(_one_line_text)]
+    kept: bool
+
+
 class SketchRequest(RequestBody):
     """A sketch to be saved."""
 
@@ -152,6 +161,11 @@ class SketchRequest(RequestBody):
     revision: Annotated[int, Field(ge=0, le=10_000_000)]
     group: GroupName
     replaces: Id | None = None
+    faces: Annotated[list[SavedFace], Field(max_length=2)] | None = None
+
+    def shown(self) -> list[dict[str, Any]] | None:
+        """The faces as the store takes them."""
+        return None if self.faces is None else [face.model_dump() for face in self.faces]
 
 
 def malformed(errors: Sequence[Any]) -> StudioError:

@@ -1,15 +1,18 @@
 """The checkpoints that the page may choose from, loaded when they are first asked for."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from featviz.base.errors import FeatvizError
+from featviz.editing.engine import LocalEditor
 from featviz.generators.checkpoint import distinct_names, makes_faces_alone
 from featviz.generators.checkpoint_files import (
     LoadedGenerator,
@@ -28,6 +31,8 @@ from featviz.sketches.drawing import CANVAS, PAPER
 from featviz.studio.problems import StudioError
 
 _LOADED = 4
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class Networks:
     def __init__(self, sources: Sequence[str]) -> None:
         self.choices = choices(sources)
         self._fast: OrderedDict[str, FastGenerator] = OrderedDict()
+        self._editors: OrderedDict[str, LocalEditor] = OrderedDict()
 
     @property
     def generating(self) -> tuple[str, ...]:
@@ -117,7 +123,31 @@ class Networks:
 
         loading: called with the checkpoint's name before it is loaded, if it has to be.
         """
-        if name not in self._fast:
+        fast = self._kept_few(self._fast, name, _make_fast, loading)
+        with self.named(name):
+            return fast(picture)
+
+    def editor(self, name: str, loading: Callable[[str], None] = lambda _: None) -> LocalEditor:
+        """What makes faces of edits; loading: as in `generate`."""
+        return self._kept_few(self._editors, name, LocalEditor, loading)
+
+    @contextmanager
+    def named(self, name: str) -> Iterator[None]:
+        """Errors of a network name its checkpoint."""
+        try:
+            yield
+        except FeatvizError as error:
+            raise StudioError("checkpoint", f"checkpoint '{name}': {error}") from None
+
+    def _kept_few(
+        self,
+        known: OrderedDict[str, _T],
+        name: str,
+        make: Callable[[GlobalGenerator | LocalEnhancer], _T],
+        loading: Callable[[str], None],
+    ) -> _T:
+        """What is made of a checkpoint's generator; the latest few are kept."""
+        if name not in known:
             if not self.choice(name).generates:
                 raise StudioError("bad-request", f"checkpoint '{name}' makes no face of a sketch")
             loading(name)
@@ -125,17 +155,25 @@ class Networks:
             # Its file may have been replaced by another kind since the server started.
             if not isinstance(generator, GlobalGenerator | LocalEnhancer):
                 raise StudioError("checkpoint", f"checkpoint '{name}' is no generator any more")
-            fast = FastGenerator(generator)
-            # The first forward sets things up; it must not count as the first face's time.
-            fast(np.full((CANVAS, CANVAS), PAPER, np.uint8))
-            self._fast[name] = fast
-            while len(self._fast) > _LOADED:
-                self._fast.popitem(last=False)
-        self._fast.move_to_end(name)
-        try:
-            return self._fast[name](picture)
-        except FeatvizError as error:
-            raise StudioError("checkpoint", f"checkpoint '{name}': {error}") from None
+            with self.named(name):
+                known[name] = make(generator)
+            while len(known) > _LOADED:
+                known.popitem(last=False)
+        known.move_to_end(name)
+        return known[name]
+
+
+def _make_fast(generator: GlobalGenerator | LocalEnhancer) -> FastGenerator:
+    fast = FastGenerator(generator, _fastest_type())
+    # The first forward sets things up; it must not count as the first face's time.
+    fast(np.full((CANVAS, CANVAS), PAPER, np.uint8))
+    return fast
+
+
+def _fastest_type() -> torch.dtype:
+    """bfloat16 where the processor computes in it; elsewhere it takes many times longer."""
+    knows = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return torch.bfloat16 if knows() else torch.float32
 
 
 def _lasting(source: str) -> str:

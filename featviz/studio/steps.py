@@ -79,6 +79,22 @@ class SheetContents:
             present.update(event.added)
         return [stroke for stroke in self.strokes if stroke.id in present]
 
+    def bases_at(self, revision: int) -> tuple[int, ...]:
+        """The numbers of the events after which the face became the base, after so many events."""
+        now: tuple[int, ...] = ()
+        before: dict[str, tuple[int, ...]] = {}
+        after: dict[str, tuple[int, ...]] = {}
+        for event in self.events[:revision]:
+            before[event.id] = now
+            if event.kind == "rebase":
+                now = (*now, event.number)
+            elif event.kind == "undo":
+                now = before.get(event.of or "", now)
+            elif event.kind in ("redo", "restore"):
+                now = after.get(event.of or "", now)
+            after[event.id] = now
+        return now
+
 
 def append_steps(
     session: Session, drawing: DrawingRecord, events: Iterable[NewEvent], limits: Limits

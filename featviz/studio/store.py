@@ -7,6 +7,7 @@ page, so what is there already is answered as it was the first time and stored o
 import hashlib
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -245,11 +246,13 @@ class Store:
         revision: int,
         group: str,
         replaces: str | None = None,
+        faces: list[dict[str, Any]] | None = None,
     ) -> tuple[SketchRecord, bool]:
         """Save a drawing, as it was after `revision` events, into a group.
 
-        replaces: a sketch of the author's that is deleted in the same step. Returns the sketch
-        and whether it is new.
+        replaces: a sketch of the author's that is deleted in the same step. faces: what was shown,
+        {"checkpoint", "kept"} each; None if that is not told. Returns the sketch and whether it is
+        new.
         """
 
         def work(session: Session) -> tuple[SketchRecord, bool]:
@@ -308,6 +311,8 @@ class Store:
                 strokes=strokes,
                 original=None,
                 suffix=".svg",
+                faces=faces,
+                bases=None if faces is None else list(contents.bases_at(revision)),
             )
             session.add(sketch)
             if replaces is not None:

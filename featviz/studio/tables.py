@@ -18,7 +18,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+MIGRATIONS = {
+    1: (
+        "ALTER TABLE sketches ADD COLUMN faces JSON",
+        "ALTER TABLE sketches ADD COLUMN bases JSON",
+    )
+}
+"""By version what makes its tables those of the next."""
 
 ID_PATTERN = r"^[0-9A-Za-z_-]{8,40}$"
 """Ids of drawings and sketches, which the page makes (UUIDs)."""
@@ -124,7 +131,8 @@ class StrokeRecord(Record):
 class Event(Record):
     """One step of a drawing's history: strokes (by id) that came and strokes that went.
 
-    of: the event that an undo or redo is about.
+    of: the event that an undo or redo is about, or that a "restore" goes back to. A "rebase"
+    changes no stroke: the face of the strokes as they are becomes the base of later edits.
     """
 
     __tablename__ = "events"
@@ -146,7 +154,9 @@ class SketchRecord(Record):
     of {"part", "points"}, or None if it is made of pixels. original: the bytes of the file it came
     from where `to_svg` would not give the same; suffix: the ending of that file. place: its row in
     the index it was imported from. origin: "drawn", "imported" or "start" (a sketch of the server's
-    set that somebody drew on).
+    set that somebody drew on). faces: what was shown when it was saved, {"checkpoint", "kept"}
+    each; bases: the numbers of the drawing's events after which its face became the base, one after
+    the other. Both None where nobody told.
     """
 
     __tablename__ = "sketches"
@@ -168,6 +178,8 @@ class SketchRecord(Record):
     strokes: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     original: Mapped[bytes | None] = mapped_column(LargeBinary)
     suffix: Mapped[str] = mapped_column(String(8))
+    faces: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
+    bases: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
 
 
 class GroupRecord(Record):

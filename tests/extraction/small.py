@@ -1,8 +1,5 @@
 """Sketch sets and checkpoints that are real and take milliseconds."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,17 +45,3 @@ def arguments(checkpoints: list[Path], sketches: Path, out: Path) -> list[str]:
     point = [str(c) for c in POINT]
     words = ["extract", *map(str, checkpoints), "--sketches", str(sketches), "--size", str(SIZE)]
     return [*words, "--point", *point, "--out", str(out)]
-
-
-def run(words: list[str], before: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, after some Python."""
-    return subprocess.run(
-        [sys.executable, "-c", f"{before}\n{_MAIN}", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-
-
-_MAIN = "import sys; from featviz.cli import main; main(sys.argv[1:])"

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import random
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +23,6 @@ from tests.extraction.small import (
     POINT,
     SIZE,
     arguments,
-    run,
     write_checkpoint,
     write_checkpoints,
     write_sketches,
@@ -32,19 +33,23 @@ KILLS = 50
 # A process that has imported all it needs and forks for each run, so that fifty runs do not spend
 # their time on fifty imports. What runs and is killed is the whole command.
 FORKING = """
-import os, sys, torch, torch._dynamo, pyarrow.parquet
+import json, os, sys, torch, torch._dynamo, pyarrow.parquet
 import featviz.extraction, featviz.sketches.sketch_set
 from featviz.cli import main
 torch.set_num_threads(1)
 print("ready", flush=True)
 for line in sys.stdin:
+    words, before, said = json.loads(line)
     if not (child := os.fork()):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        for number, name in enumerate(("out", "err"), 1):
+            os.dup2(os.open(said + name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
         code = 0
         try:
-            main(line.split())
+            exec(before)
+            main(words)
         except SystemExit as ended:
             code = ended.code
+        sys.stdout.flush()
         os._exit(code)
     print(child, flush=True)
     print(os.waitpid(child, 0)[1], flush=True)
@@ -52,7 +57,8 @@ for line in sys.stdin:
 
 
 class Runner:
-    def __init__(self):
+    def __init__(self, said):
+        self.said = str(said)
         self.process = subprocess.Popen(
             [sys.executable, "-c", FORKING],
             stdin=subprocess.PIPE,
@@ -60,16 +66,27 @@ class Runner:
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
-        assert self.answer() == "ready"
 
     def answer(self):
         return self.process.stdout.readline().strip()
 
-    def run(self, words, kill_when=None, then=0.0):
-        """The wait status of one run of the command, killed `then` seconds after a condition."""
-        self.process.stdin.write(" ".join(words) + "\n")
+    def start(self, words, before=""):
+        """Begin one run of the command, after some Python; the id of its process."""
+        self.process.stdin.write(json.dumps([words, before, self.said]) + "\n")
         self.process.stdin.flush()
-        child = int(self.answer())
+        return int(self.answer())
+
+    def ended(self):
+        """The wait status of the run that was begun."""
+        return int(self.answer())
+
+    def printed(self, name):
+        """What it wrote to "out" or "err"."""
+        return Path(self.said + name).read_text()
+
+    def run(self, words, kill_when=None, then=0.0, before=""):
+        """The wait status of one run of the command, killed `then` seconds after a condition."""
+        child = self.start(words, before)
         if kill_when is not None:
             while is_running(child) and not kill_when():
                 time.sleep(0.002)
@@ -77,7 +94,14 @@ class Runner:
             # It may have ended by itself; until its parent has said so, nobody else has its id.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
-        return int(self.answer())
+        return self.ended()
+
+    def close(self):
+        # It has nothing to tidy up, and would take seconds for it.
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
 
 
 def is_running(process):
@@ -88,13 +112,20 @@ def is_running(process):
     return True
 
 
+@pytest.fixture(scope="module")
+def runners(tmp_path_factory):
+    """Two of them: each has one run at a time."""
+    folder = tmp_path_factory.mktemp("said")
+    runners = [Runner(folder / name) for name in ("one.", "two.")]
+    assert [runner.answer() for runner in runners] == ["ready", "ready"]
+    yield runners
+    for runner in runners:
+        runner.close()
+
+
 @pytest.fixture
-def runner():
-    runner = Runner()
-    yield runner
-    runner.process.stdin.close()
-    runner.process.wait(120)
-    runner.process.stdout.close()
+def runner(runners):
+    return runners[0]
 
 
 def tables(folder):
@@ -153,20 +184,14 @@ def test_killed_at_fifty_random_moments_every_file_is_whole_and_a_rerun_complete
     assert folders > 2
 
 
-def test_two_calls_at_once_share_the_work_and_make_each_table_once(tmp_path):
+def test_two_calls_at_once_share_the_work_and_make_each_table_once(tmp_path, runners):
     checkpoints = write_checkpoints(tmp_path / "run", 5)
     sketches = write_sketches(tmp_path / "drawn", count=30)
     words = arguments(checkpoints, sketches, tmp_path / "out")
-    command = [sys.executable, "-m", "featviz", *words]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    calls = [
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-        )
-        for _ in range(2)
-    ]
-    said = [call.communicate()[0].splitlines() for call in calls]
-    assert [call.returncode for call in calls] == [0, 0]
+    for runner in runners:
+        runner.start(words)
+    assert [runner.ended() for runner in runners] == [0, 0]
+    said = [runner.printed("out").splitlines() for runner in runners]
     for lines in said:
         assert len(lines) == len(checkpoints)
     made = [line for lines in said for line in lines if "was there already" not in line]
@@ -244,7 +269,7 @@ def test_the_lock_of_a_killed_process_blocks_nobody(tmp_path, holder):
 
 
 def test_a_disk_that_is_full_at_the_second_table_leaves_the_first_whole_and_goes_on_later(
-    tmp_path,
+    tmp_path, runner
 ):
     """A limit on the size of files makes the system refuse writes, as a full disk does."""
     checkpoints = [
@@ -252,18 +277,17 @@ def test_a_disk_that_is_full_at_the_second_table_leaves_the_first_whole_and_goes
         write_checkpoint(tmp_path / "wide.safetensors", width=12),
     ]
     words = arguments(checkpoints, write_sketches(tmp_path / "drawn", count=12), tmp_path / "out")
-    full = run(
-        words,
+    limit = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))",
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))"
     )
-    assert full.returncode == 2, full.stderr
-    assert full.stderr.count("\n") == 1
-    assert "error" in full.stderr
+    assert os.waitstatus_to_exitcode(runner.run(words, before=limit)) == 2
+    told = runner.printed("err")
+    assert told.count("\n") == 1
+    assert "error" in told
     left = [path.name for path in (tmp_path / "out").iterdir()]
     assert sorted(left) == [MANIFEST, "small.parquet"]
     assert len(read_features(tmp_path / "out" / "small.parquet")) == 12
-    later = run(words)
-    assert later.returncode == 0
-    assert later.stdout.count("was there already") == 1
+    assert runner.run(words) == 0
+    assert runner.printed("out").count("was there already") == 1
     assert len(read_features(tmp_path / "out" / "wide.parquet")) == 12

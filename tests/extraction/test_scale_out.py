@@ -8,14 +8,16 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, FeatvizWarning
 from featviz.base.feature_table import read_features
 from featviz.extraction import Settings, extract_checkpoints
 from featviz.extraction.manifest import read_manifest
@@ -155,6 +157,24 @@ def test_parts_that_are_there_are_not_made_again_and_bad_sketches_are_told_by_na
     (alone,) = extract_checkpoints(checkpoints[:1], sketches, tmp_path / "alone", skipping)
     assert_same(result.path, alone.path)
     assert {name: (result.path / name).stat().st_mtime_ns for name in there} == there
+
+
+def test_what_a_worker_finds_odd_about_a_sketch_is_told_here(
+    tmp_path, cluster, sketches, checkpoints, monkeypatch
+):
+    from featviz.extraction import scale_out
+
+    monkeypatch.setattr(scale_out, "_LOOKED_AT", PART)
+    odd = sketches.index.iloc[2 * PART]
+    pale = np.full((SIZE, SIZE), 255, np.uint8)
+    pale[3:5, 3:30] = 200
+    Image.fromarray(pale).save(sketches.folder / odd["file"])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        extract_on_ray(checkpoints[:1], sketches, tmp_path / "out")
+    told = [w.message for w in caught if isinstance(w.message, FeatvizWarning)]
+    assert [warning.what for warning in told] == [f"sketch {odd['file']}"]
+    assert "is taken for blank" in told[0].remark
 
 
 def test_the_sketch_to_try_may_come_after_many_bad_ones(sketches, monkeypatch):

@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import sqlalchemy
@@ -8,6 +9,8 @@ import torch
 from featviz.generators.checkpoint_files import save_network
 from featviz.generators.networks.generators import GeneratorArchitecture, build_generator
 from featviz.studio.database import Database
+from featviz.studio.start_set import open_start_set
+from featviz.studio.steps import NewEvent, NewStroke
 from featviz.studio.store import Store
 from tests.studio.postgres import postgres_programs, running_postgres
 from tests.studio.serving import Serving, serving
@@ -120,3 +123,57 @@ def start_server(
             )
 
         yield start
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "other.db")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def drawn(store: Store, small_set: Path) -> Store:
+    """Edits of start sketches, an edit of an edit, one from scratch, a draft, a deleted one."""
+    starts = open_start_set(small_set)
+    mei = store.begin_session("Mei", "")[0].id
+    jo = store.begin_session("Jo", "")[0].id
+
+    def add(me: str, drawing: str, number: int, last: str | None, *points: float) -> str:
+        stroke = NewStroke(
+            f"s{number}", "mouth", number + 0.5, points or (100.25, 200.0, 130.5, 9.0)
+        )
+        store.append_events(me, drawing, last, [NewEvent(f"e{number}", "draw", (stroke,), ())])
+        return f"e{number}"
+
+    def save(me: str, drawing: str, revision: int, group: str, *kept: bool) -> str:
+        names = ("modified", "baseline")
+        faces = [{"checkpoint": n, "kept": k} for n, k in zip(names, kept, strict=False)] or None
+        return store.save_sketch(me, str(uuid4()), drawing, revision, group, faces=faces)[0].id
+
+    edit = str(uuid4())
+    store.create_drawing(mei, edit, starts.start(4), "1")
+    last = add(mei, edit, 1, "start", 200.0, 300.0)
+    first = save(mei, edit, 2, "微笑 smiles")
+    undo = NewEvent("u1", "undo", (), ("s1", "b0"), "e1")
+    store.append_events(mei, edit, last, [undo])
+    save(mei, edit, 3, "微笑 smiles")
+    add(mei, edit, 2, "u1")
+
+    child = str(uuid4())
+    store.create_drawing(jo, child, first, "1")
+    add(jo, child, 1, "start", -5.0, 3.07, 600.0, 500.33)
+    store.append_events(jo, child, "e1", [NewEvent("r1", "rebase", (), ())])
+    save(jo, child, 3, "jo's", True, False)
+
+    scratch = str(uuid4())
+    store.create_drawing(jo, scratch, None, "1")
+    add(jo, scratch, 1, None)
+    save(jo, scratch, 1, "jo's")
+    gone = save(jo, scratch, 1, "jo's")
+    store.delete_sketch(jo, gone, True)
+
+    draft = str(uuid4())
+    store.create_drawing(mei, draft, None, "1")
+    add(mei, draft, 1, None)
+    return store

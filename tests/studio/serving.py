@@ -155,3 +155,12 @@ def faces(message: str | bytes) -> tuple[dict[str, Any], bytes]:
     assert isinstance(message, bytes), message
     length = int.from_bytes(message[:4], "big")
     return json.loads(message[4 : 4 + length]), message[4 + length :]
+
+
+def code(answer: httpx.Response) -> str:
+    """The code of an error, which is one line without any inside of the server."""
+    error = answer.json()["error"]
+    assert error["message"] and "\n" not in error["message"]
+    for inside in ("Traceback", "site-packages", ".py", "/tmp/", "sqlalchemy"):
+        assert inside not in answer.text
+    return str(error["code"])

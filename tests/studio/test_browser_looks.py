@@ -74,6 +74,12 @@ def views(desk: Desk) -> Iterator[str]:
     """The page and its dialogs, one after the other."""
     page = desk.page
     yield "page"
+    page.locator(".lock").nth(1).click()
+    page.locator(".reach").first.wait_for(state="attached")
+    yield "kept"
+    page.locator(".face select").nth(1).select_option("")
+    yield "one checkpoint"
+    page.locator(".both").last.click()
     desk.keys("2")
     page.locator(".scatter .spot").first.wait_for(state="attached")
     yield "probe"

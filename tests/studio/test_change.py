@@ -21,7 +21,7 @@ from featviz.studio.change import (
     jpeg,
     measure,
 )
-from featviz.studio.engine import Engine, FaceJob, Start
+from featviz.studio.engine import Engine, FaceJob, Start, WantedFace
 from featviz.studio.networks import Networks
 from featviz.studio.rasters import RasterCache
 from tests.studio.conftest import small_checkpoint
@@ -57,13 +57,14 @@ def test_the_numbers_of_the_page_are_those_of_the_evaluation_of_the_same_edits(
     assert len(changes) == 10
     for number, base in edits_of(sketches, 2):
         start = Start(names[base], strokes(names[base]))
-        job = FaceJob(1, strokes(names[number]), ("small",), start, True, False, 0.0, 0)
+        wanted = (WantedFace("small"),)
+        job = FaceJob(1, strokes(names[number]), wanted, start, True, False, 0.0, 0)
         answer = engine.answer(job)
         expected, (face,) = changes.loc[names[number]], answer.faces
-        assert answer.edited is not None and face.change is not None
+        assert answer.edited is not None and face.difference is not None
         assert answer.edited["pixels"] == round(expected["area"] * 512**2)
-        assert face.change.mean_inside == pytest.approx(expected["inside"], rel=1e-5)
-        assert face.change.mean_outside == pytest.approx(expected["outside"], rel=1e-5)
+        assert face.difference.change.mean_inside == pytest.approx(expected["inside"], rel=1e-5)
+        assert face.difference.change.mean_outside == pytest.approx(expected["outside"], rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The live connection: faces, differences and probes over a real WebSocket."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -150,6 +151,74 @@ def test_a_saved_sketch_can_be_the_start_too(server: Serving) -> None:
         assert header["edited"]["parts"] == ["beard"]
 
 
+def test_a_checkpoint_is_shown_both_ways_and_a_chain_of_bases_gives_the_same_bytes_again(
+    server: Serving,
+) -> None:
+    both = {"checkpoints": ["small", "small"], "kept": [False, True], "start": {"start": 3}}
+    mouth = {"part": "mouth", "points": [200, 340, 300, 345]}
+    brow = {"part": "left-eyebrow", "points": [130, 190, 200, 186]}
+
+    def kept(socket: ClientConnection, seq: int, bases: int) -> bytes:
+        while True:
+            header, pictures = next_faces(socket, seq)
+            # The settings of before may be answered first.
+            if header["bases"] == bases:
+                break
+        assert [face["kept"] for face in header["faces"]] == [False, True]
+        place = header["faces"][1]["image"]
+        return pictures[place["offset"] : place["offset"] + place["length"]]
+
+    with server.client() as client:
+        first, second = drawing(client, 3, mouth), drawing(client, 3, mouth, brow)
+        with server.live(client) as socket:
+            socket.send(settings(**both, difference=True))
+            socket.send(show(1, first))
+            header, pictures = next_faces(socket, 1)
+            free, same = header["faces"]
+            assert (free["kept"], same["kept"]) == (False, True)
+            assert free["reach"] is None and free["difference"]["beyond"] is None
+            assert same["reach"] and same["difference"]["beyond"] == 0 and not same["whole"]
+            assert 0 < same["difference"]["outside"] < free["difference"]["outside"]
+            shown = picture(same["difference"]["image"], pictures)
+            left, top = same["difference"]["left"], same["difference"]["top"]
+            assert left < 200 and left + shown.shape[1] > 300
+            assert top < 340 and top + shown.shape[0] > 345
+            socket.send(show(2, first))
+            before = kept(socket, 2, 0)
+            socket.send(settings(**both, bases=[first]))
+            socket.send(show(3, first))
+            assert kept(socket, 3, 1) == before
+            socket.send(show(4, second))
+            after = kept(socket, 4, 1)
+            assert after != before
+            socket.send(settings(**both))
+            socket.send(show(5, first))
+            assert kept(socket, 5, 0) == before
+        # Another connection, from the chain alone.
+        with server.live(client) as socket:
+            socket.send(settings(**both, bases=[first]))
+            socket.send(show(6, second))
+            assert kept(socket, 6, 1) == after
+
+
+def test_a_start_sketch_removed_under_the_page_is_told_in_one_line(
+    start_server: Callable[..., Serving], small_set: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "set"
+    shutil.copytree(small_set, folder)
+    server = start_server(sketches=folder)
+    with server.client() as client, server.live(client) as socket:
+        told(socket, "hello")
+        shutil.rmtree(folder)
+        socket.send(settings(kept=[True], start={"start": 2}))
+        error = told(socket, "error")
+        assert "\n" not in error["message"] and error["code"] == "bad-request"
+        # The connection goes on with what it had.
+        socket.send(settings())
+        socket.send(show(1, []))
+        next_faces(socket, 1)
+
+
 def test_only_the_newest_of_many_drawings_is_answered_and_the_others_are_counted(
     server: Serving,
 ) -> None:
@@ -239,6 +308,15 @@ def test_malformed_messages_are_answered_with_errors_and_nothing_else_happens(
         settings(checkpoints=["paper-baseline"]),
         settings(checkpoints=["small", "plain", "baseline"]),
         settings(start={"start": 999}),
+        settings(kept=[True]),
+        settings(kept=[True, False], start={"start": 0}),
+        settings(kept=["yes"], start={"start": 0}),
+        settings(bases=[[]]),
+        settings(bases=[[]] * 21, start={"start": 0}),
+        settings(bases=[[{"part": "a", "points": [1]}]], start={"start": 0}),
+        settings(
+            bases=[[{"part": "a", "points": [-500, -500, 1000, 1000] * 2000}]], start={"start": 0}
+        ),
         settings(start={"sketch": "unknown-1"}),
         settings(probe={"point": [600, 0], "layer": "L0", "checkpoint": "small"}),
     ]

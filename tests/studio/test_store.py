@@ -7,18 +7,17 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from featviz.base.errors import FeatvizError
 from featviz.sketches.drawing import rasterize, read_svg
-from featviz.studio.database import Database, database_url
+from featviz.studio.database import Database
 from featviz.studio.problems import StudioError
 from featviz.studio.start_sketch import StartSketch
 from featviz.studio.steps import Limits, NewEvent, NewStroke
 from featviz.studio.store import Store
 from featviz.studio.strokes import editable, lines
-from featviz.studio.tables import Event, Schema
+from featviz.studio.tables import Event
 
 LINE = (100.0, 200.0, 150.5, 210.25)
 FACE = StartSketch(
@@ -226,6 +225,39 @@ def test_a_drawing_with_a_base_begins_with_its_strokes_and_tells_what_was_edited
     assert (again.label, again.edited_part) == ("smiles/002", "")
 
 
+def test_the_chain_of_bases_at_a_step_follows_undo_redo_and_going_back(store: Store) -> None:
+    me = author(store)
+    mine = drawing(store, me, FACE)
+
+    def step(name: str, kind: str, of: str | None = None) -> NewEvent:
+        return NewEvent(name, kind, (), (), of)
+
+    story = [
+        (event("e1", stroke("s1")), ()),
+        (step("r1", "rebase"), (3,)),
+        (event("e2", stroke("s2")), (3,)),
+        (step("r2", "rebase"), (3, 5)),
+        (step("u1", "undo", "r2"), (3,)),
+        (event("u2", remove=("s2",), kind="undo"), (3,)),
+        (step("u3", "undo", "r1"), ()),
+        (step("d1", "redo", "r1"), (3,)),
+        (step("b1", "restore", "r2"), (3, 5)),
+        (step("b2", "restore", "start"), ()),
+        (step("u4", "undo", "b2"), (3, 5)),
+        (step("r3", "rebase"), (3, 5, 13)),
+        (step("b3", "restore", "nobody"), (3, 5, 13)),
+    ]
+    store.append_events(me, mine, "start", [event for event, _ in story])
+    contents = store.drawing(me, mine)
+    expected = [(), (), *(chain for _, chain in story)]
+    assert [contents.bases_at(n) for n in range(len(expected))] == expected
+    faces = [{"checkpoint": "modified", "kept": True}]
+    told, _ = store.save_sketch(me, str(uuid4()), mine, 6, "mine", faces=faces)
+    assert (told.faces, told.bases) == (faces, [3])
+    silent, _ = store.save_sketch(me, str(uuid4()), mine, 6, "mine")
+    assert (silent.faces, silent.bases) == (None, None)
+
+
 def test_a_start_sketch_and_its_base_are_stored_once(store: Store) -> None:
     me = author(store)
     edit = replace(FACE, label="G8/002", file="G8/002.svg", edited_part="mouth", base=FACE)
@@ -367,42 +399,6 @@ def test_what_is_stored_of_the_repository_s_sketches_has_their_pixels() -> None:
         stored = editable(drawing)
         assert stored is not None
         assert np.array_equal(rasterize(lines(stored)), rasterize(drawing))
-
-
-@pytest.mark.parametrize(
-    ("source", "said"),
-    [
-        ("mysql://localhost/x", "'mysql' is no kind"),
-        ("sqlite://", "in memory keeps nothing"),
-        ("://", "cannot be read"),
-    ],
-)
-def test_other_databases_are_refused_in_one_line(source: str, said: str) -> None:
-    with pytest.raises(FeatvizError, match=said) as caught:
-        database_url(source)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "text.db"
-    path.write_text("no database " * 100)
-    with pytest.raises(FeatvizError, match="not a database"):
-        Database(path)
-    assert path.read_text().startswith("no database")
-
-
-def test_a_database_of_another_version_is_refused(database: Database) -> None:
-    from featviz.base.errors import FeatvizError
-
-    database.write(lambda session: session.execute(update(Schema).values(version=7)))
-    with pytest.raises(FeatvizError, match="version 7; expected 1"):
-        Database(database.url.render_as_string(hide_password=False))
-
-
-def test_an_unreachable_postgresql_is_one_line_without_the_password() -> None:
-    with pytest.raises(FeatvizError, match="cannot open the database") as caught:
-        Database("postgresql://me:hidden@127.0.0.1:9/none", busy_seconds=1)
-    assert "hidden" not in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_what_is_read_at_once_is_of_one_moment(store: Store) -> None:

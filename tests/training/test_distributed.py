@@ -1,3 +1,4 @@
+import contextlib
 import os
 import subprocess
 import sys
@@ -8,7 +9,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from featviz.base.errors import FeatvizError
+from featviz.cli import main
 from featviz.generators.checkpoint_files import load_generator
+from featviz.training import loop
 from featviz.training.data import training_order
 from featviz.training.distributed import Processes, average_gradients, joined_processes
 
@@ -20,16 +23,19 @@ OPTIONS = (
 
 
 def train_command(folder, data):
-    return ["-m", "featviz", "train", "--out", str(folder), "--data", str(data), *OPTIONS.split()]
+    return ["train", "--out", str(folder), "--data", str(data), *OPTIONS.split()]
 
 
-def run(command):
+def torchrun(*words):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
-
-
-def torchrun(*command):
-    return run([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *command])
+    return subprocess.run(
+        [*command, "-m", "featviz", *words],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=240,
+    )
 
 
 def weights(folder, kind):
@@ -37,8 +43,7 @@ def weights(folder, kind):
 
 
 def test_two_processes_give_the_weights_of_one_with_the_whole_batch(tmp_path, pairs):
-    one = run([sys.executable, *train_command(tmp_path / "one", pairs.folder)])
-    assert one.returncode == 0, one.stderr
+    main(train_command(tmp_path / "one", pairs.folder))
     two = torchrun(*train_command(tmp_path / "two", pairs.folder))
     assert two.returncode == 0, two.stderr
     for kind in ("generator", "discriminator"):
@@ -53,20 +58,29 @@ def test_two_processes_give_the_weights_of_one_with_the_whole_batch(tmp_path, pa
     images = [load_generator(tmp_path / name).generator(sketch) for name in ("one", "two")]
     torch.testing.assert_close(*images, rtol=1e-4, atol=1e-5)
     moved = weights(tmp_path / "one", "generator")
-    start = run([sys.executable, *train_command(tmp_path / "s", pairs.folder), "--steps", "1"])
-    assert start.returncode == 0
+    main([*train_command(tmp_path / "s", pairs.folder), "--steps", "1"])
     first = weights(tmp_path / "s", "generator")
     largest = max((moved[key] - first[key]).abs().max().item() for key in moved)
     assert largest > 2e-4, "the comparison says nothing if training moves nothing"
     assert two.stdout.count("generator.safetensors") == 1, "one process speaks for all"
 
 
-def test_a_batch_that_cannot_be_shared_is_one_line_and_no_folder(tmp_path, pairs):
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_batch_that_cannot_be_shared_is_one_line_of_each_and_no_folder(
+    tmp_path, pairs, capsys, monkeypatch, rank
+):
+    # One of those that torchrun would start, where the other is always as far as it is.
+    joined = contextlib.nullcontext((Processes(rank, 2), torch.device("cpu")))
+    monkeypatch.setattr(loop, "joined_processes", lambda: joined)
+    monkeypatch.setattr(loop, "wait_for_all", lambda processes: None)
     command = train_command(tmp_path / "run", pairs.folder)
     command[command.index("--batch-size") + 1] = "1"
-    done = torchrun(*command)
-    assert done.returncode != 0
-    assert "a batch of 1 cannot be shared by 2 processes" in done.stderr
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "a batch of 1 cannot be shared by 2 processes" in said
+    assert said.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 

@@ -22,10 +22,12 @@ from featviz.analysis.claims.study import (
     Study,
 )
 from featviz.analysis.evaluation.images import Painter, load_whole_generator, painter
+from featviz.analysis.evaluation.local import measure_local
 from featviz.analysis.evaluation.locality import measure_locality
 from featviz.analysis.evaluation.lpips import Lpips, descriptors, load_lpips, reduce_to
 from featviz.analysis.evaluation.pairs import choose_pairs
 from featviz.analysis.evaluation.robustness import moves_for
+from featviz.analysis.evaluation.ways import Way
 from featviz.base.errors import FeatvizError, require_whole
 from featviz.base.progress import track
 from featviz.faces.augmentation import STUDY_ROTATION, STUDY_SHIFT, move_landmarks
@@ -57,7 +59,8 @@ class ImageSettings:
 
     count: pairs. edits: a group, all if None. size: of sketches and images, None for that of each
     checkpoint. lpips_size: larger images are averaged down to this side for LPIPS. seed: which
-    pairs, and where their contours move. Raises FeatvizError for senseless values.
+    pairs, and where their contours move. local: C13 is asked of edits outside of which the base's
+    maps are kept, see `editing.edit`. Raises FeatvizError for senseless values.
     """
 
     count: int = 40
@@ -65,6 +68,7 @@ class ImageSettings:
     size: int | None = None
     lpips_size: int = 256
     seed: int = 0
+    local: bool = False
 
     def __post_init__(self) -> None:
         require_whole(self, 3, "count")
@@ -143,11 +147,9 @@ def measure_images(
                 if lpips is not None and chosen is not None:
                     _paint_pairs(seen, role, paint, lpips, chosen, settings, study)
                 if edited is not None and role in _WHO_IS_EDITED:
-                    locality = measure_locality(
-                        paint, edited, paint.size, MARGIN, settings.edits, f"{role}: edits"
-                    )
-                    seen.edits[role] = locality.changes
-                    seen.skipped += [f"{role}: {reason}" for reason in locality.skipped]
+                    changes, skipped = _edits(paint, edited, settings, f"{role}: edits")
+                    seen.edits[role] = changes
+                    seen.skipped += [f"{role}: {reason}" for reason in skipped]
         except FeatvizError as error:
             raise FeatvizError(f"{generators[role]}: {error}") from None
     metadata = {
@@ -161,6 +163,8 @@ def measure_images(
         "seed": settings.seed,
         "torch": torch.__version__,
     }
+    if settings.local:
+        metadata["way"] = _KEPT.name
     return ImageMeasures(
         pd.DataFrame(seen.rows, columns=list(_COLUMNS)),
         {key: np.stack(values) for key, values in seen.descriptors.items()},
@@ -170,6 +174,22 @@ def measure_images(
         missing,
         metadata,
     )
+
+
+_KEPT = Way("layers", "base")
+
+
+def _edits(
+    paint: Painter, sketches: SketchSet, settings: ImageSettings, description: str
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """What edits change, and which could not be measured, see `Locality`; kept if that is asked."""
+    if not settings.local:
+        found = measure_locality(paint, sketches, paint.size, MARGIN, settings.edits, description)
+        return found.changes, found.skipped
+    kept = measure_local(
+        paint, sketches, (_KEPT,), find=False, most=settings.edits, description=description
+    )
+    return kept.changes, kept.skipped
 
 
 _COLUMNS = (

@@ -1,4 +1,4 @@
-"""Measuring checkpoints: quality on held-out pairs, edit locality, shift robustness."""
+"""Measuring checkpoints: quality on held-out pairs, edit locality, robustness, edits that stay."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from featviz.analysis.evaluation.images import Painter, painter
+from featviz.analysis.evaluation.local import local_rows, measure_local
 from featviz.analysis.evaluation.locality import locality_rows, measure_locality
 from featviz.analysis.evaluation.lpips import DESCRIPTOR_LAYER, Lpips, load_lpips, lpips_file
 from featviz.analysis.evaluation.pairs import (
@@ -20,32 +21,38 @@ from featviz.analysis.evaluation.pairs import (
 )
 from featviz.analysis.evaluation.pixels import require_scikit_image
 from featviz.analysis.evaluation.table import EvaluationTable, make_table
+from featviz.analysis.evaluation.ways import Kept, ways_of
 from featviz.base.assets import ASSETS
 from featviz.base.errors import FeatvizError, require_whole
 from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
+from featviz.editing.local import StatisticsOf
+from featviz.faces.landmarks import require_models
 from featviz.faces.pairs import PairSet
 from featviz.generators.checkpoint import Checkpoints, open_checkpoints
 from featviz.generators.device import device_at_hand, exactly
 from featviz.sketches.edits import MARGIN, check_edits
 from featviz.sketches.sketch_set import SketchSet
 
-_Part = Literal["quality", "locality", "robustness"]
+_Part = Literal["quality", "locality", "robustness", "local"]
 _PARTS: tuple[_Part, ...] = get_args(_Part)
+_OF_EDITS = {"locality": "edit locality", "local": "local editing"}
+"""The parts that look at edits, and what errors call them."""
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
     """How checkpoints are measured.
 
-    parts: which of quality, locality and robustness. count: pairs. moved_count: how many of these
-    have their contours moved. edits: at most so many edits a group; None for all. size: side of
-    sketches and images in pixels; None for that of each checkpoint. lpips_size: larger images are
-    averaged down to this side for LPIPS and descriptors. margin: pixels at 512 around an edit
-    that count as edited. seed: which pairs, and the directions of their moves. Raises
-    FeatvizError for values that make no sense.
+    parts: which of quality, locality, robustness and local. count: pairs. moved_count: how many of
+    these have their contours moved. edits: at most so many edits a group; None for all. size: side
+    of sketches and images in pixels; None for that of each checkpoint. lpips_size: larger images
+    are averaged down to this side for LPIPS and descriptors. margin: pixels at 512 around an edit
+    that count as edited. seed: which pairs, and the directions of their moves. keep, statistics:
+    of `local`, where maps are kept and whose statistics norms use, each with each, see
+    `editing.edit`. Raises FeatvizError for values that make no sense.
     """
 
-    parts: tuple[_Part, ...] = _PARTS
+    parts: tuple[_Part, ...] = ("quality", "locality", "robustness")
     count: int = 100
     moved_count: int = 24
     edits: int | None = None
@@ -53,6 +60,8 @@ class EvaluationSettings:
     lpips_size: int = 256
     margin: float = MARGIN
     seed: int = 0
+    keep: tuple[Kept, ...] = ("layers", "trunk")
+    statistics: tuple[StatisticsOf, ...] = ("base",)
 
     def __post_init__(self) -> None:
         if not self.parts:
@@ -67,6 +76,17 @@ class EvaluationSettings:
                 require_whole(self, 1, name)
         if not 0 <= self.margin < np.inf:
             raise FeatvizError(f"the margin must be 0 px or more; got {self.margin}")
+        for share in self.statistics:
+            if not isinstance(share, str) and not 0 <= share <= 1:
+                raise FeatvizError(f"a share of the edit's statistics is 0 to 1; got {share}")
+        for name in ("keep", "statistics"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                raise FeatvizError(f"{name} has one of its values twice")
+
+    @property
+    def of_edits(self) -> tuple[_Part, ...]:
+        """The parts that look at edits."""
+        return tuple(part for part in self.parts if part in _OF_EDITS)
 
     @property
     def needs_pairs(self) -> bool:
@@ -83,8 +103,9 @@ def evaluate(
 ) -> tuple[EvaluationTable, list[str]]:
     """Measure checkpoints, and list what had to be skipped.
 
-    pairs: for quality and robustness; their test split is used. sketches: for locality. variant:
-    of a .pth of pix2pixHD. Everything is checked before anything is measured. Raises FeatvizError
+    pairs: for quality and robustness; their test split is used. sketches: for locality and local.
+    What of the last takes weights or a library that are missing is left out and listed. variant: of
+    a .pth of pix2pixHD. Everything is checked before anything is measured. Raises FeatvizError
     for unusable input.
     """
     checkpoints = open_checkpoints(sources, variant)
@@ -100,10 +121,21 @@ def evaluate(
         lpips = load_lpips()
         count = settings.count if "quality" in settings.parts else settings.moved_count
         chosen, skipped = choose_pairs(pairs, count, settings.seed)
-    if "locality" in settings.parts:
+    for part in settings.of_edits:
         if sketches is None:
-            raise FeatvizError("edit locality needs sketches; given none")
+            raise FeatvizError(f"{_OF_EDITS[part]} needs sketches; given none")
         check_edits(sketches, sizes, settings.edits)
+    find = False
+    if "local" in settings.parts:
+        try:
+            lpips = lpips or load_lpips()
+        except FeatvizError as error:
+            skipped.append(f"LPIPS and kernel distance of local editing: {error}")
+        try:
+            require_models()
+            find = True
+        except FeatvizError as error:
+            skipped.append(f"landmarks of local editing: {error}")
     facts: dict[str, dict[str, Any]] = {}
     for checkpoint in checkpoints:
         name = checkpoint.name
@@ -111,7 +143,7 @@ def evaluate(
         facts[name] = {**checkpoint.provenance(), "size": paint.size}
         try:
             with exactly(paint.device):
-                if lpips is not None and chosen is not None:
+                if chosen is not None and lpips is not None:
                     rows += _pair_rows(paint, lpips, chosen, settings, name)
                 if "locality" in settings.parts and sketches is not None:
                     locality = measure_locality(
@@ -124,9 +156,23 @@ def evaluate(
                     )
                     skipped += [line for line in locality.skipped if line not in skipped]
                     rows += locality_rows(name, locality)
+                if "local" in settings.parts and sketches is not None:
+                    local = measure_local(
+                        paint,
+                        sketches,
+                        ways_of(settings.keep, settings.statistics),
+                        lpips,
+                        settings.lpips_size,
+                        find,
+                        settings.margin,
+                        settings.edits,
+                        f"{name}: local edits",
+                    )
+                    skipped += [line for line in local.skipped if line not in skipped]
+                    rows += local_rows(name, local)
         except FeatvizError as error:
             raise FeatvizError(f"{name}: {error}") from None
-    metadata = _metadata(settings, chosen, sketches, facts)
+    metadata = _metadata(settings, chosen, sketches, facts, lpips is not None)
     order = {part: position for position, part in enumerate(_PARTS)}
     rows.sort(key=lambda entry: (names.index(entry[0]), order[entry[1]]))
     return make_table(rows, metadata), skipped
@@ -152,7 +198,7 @@ def _check(checkpoints: Checkpoints, settings: EvaluationSettings) -> set[int]:
     """The sizes at which the checkpoints paint; each is loaded once to see if it is fit."""
     sizes = set()
     for checkpoint in checkpoints:
-        if "locality" in settings.parts:
+        if settings.of_edits:
             checkpoint.require_sketch_alone()
         else:
             checkpoint.require_whole()
@@ -166,6 +212,7 @@ def _metadata(
     pairs: PairSet | None,
     sketches: SketchSet | None,
     checkpoints: dict[str, dict[str, Any]],
+    with_lpips: bool,
 ) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         VERSION_KEY: VERSION,
@@ -176,7 +223,6 @@ def _metadata(
         "checkpoints": checkpoints,
     }
     if pairs is not None:
-        asset = ASSETS["lpips"]
         metadata["versions"]["scikit-image"] = version("scikit-image")
         metadata["data"] = {
             "folder": pairs.folder.name,
@@ -188,6 +234,8 @@ def _metadata(
             else 0,
             "fingerprint": pairs.fingerprint(),
         }
+    if with_lpips:
+        asset = ASSETS["lpips"]
         metadata["lpips"] = {
             "weights": f"VGG16, version 0.1 ({asset.package} {asset.version})",
             "file": lpips_file().name,
@@ -199,11 +247,14 @@ def _metadata(
             "kernel": "(x . y / 512 + 1)^3",
             "estimator": "unbiased, for pairs",
         }
-    if "locality" in settings.parts and sketches is not None:
+    if settings.of_edits and sketches is not None:
         metadata["sketches"] = {
             "folder": sketches.folder.name,
             "fingerprint": fingerprint(sketches),
             "margin": settings.margin,
             "edits_a_group": settings.edits,
         }
+    if "local" in settings.parts:
+        ways = ways_of(settings.keep, settings.statistics)
+        metadata["local"] = {"ways": [way.name for way in ways]}
     return metadata

@@ -17,7 +17,7 @@ from featviz.sketches.sketch_set import SketchSet
 RATIO_MEASURE = "outside / inside"
 EYES_MEASURE = "eyes"
 
-_UNITS = {
+UNITS = {
     "inside": "grey levels",
     "outside": "grey levels",
     RATIO_MEASURE: "",
@@ -101,10 +101,10 @@ def locality_rows(name: str, locality: Locality) -> list[tuple[Any, ...]]:
     for group, changes in locality.changes.groupby("group", sort=False):
         groups.append(summarize_changes(changes))
         rows += [
-            row(name, "locality", measure, estimate, _UNITS[measure], group=str(group))
+            row(name, "locality", measure, estimate, UNITS[measure], group=str(group))
             for measure, estimate in groups[-1].items()
         ]
-    for measure, unit in _UNITS.items():
+    for measure, unit in UNITS.items():
         estimate = mean_of([estimates[measure] for estimates in groups])
         rows.append(row(name, "locality", measure, estimate, unit, group=ALL_GROUPS))
     return rows

@@ -66,12 +66,24 @@ class Lpips(nn.Module):
             maps.append(x)
         return maps
 
-    def distance(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
-        """Distances (N,) of images from their maps; one of the two may hold a single image."""
+    def distance(
+        self,
+        first: Sequence[Tensor],
+        second: Sequence[Tensor],
+        where: Sequence[Tensor] | None = None,
+    ) -> Tensor:
+        """Distances (N,) of images from their maps; one of the two may hold a single image.
+
+        where: of each layer the positions (h, w) bool that are averaged over; all if not given. A
+        layer without any adds nothing.
+        """
         layers = []
-        for a, b, head in zip(first, second, self.heads, strict=True):
+        for number, (a, b, head) in enumerate(zip(first, second, self.heads, strict=True)):
             squares = (_unit_length(a) - _unit_length(b)).square()
-            layers.append(squares.mean(dim=(2, 3)) @ head)
+            if where is None:
+                layers.append(squares.mean(dim=(2, 3)) @ head)
+            elif where[number].any():
+                layers.append(squares[..., where[number]].mean(dim=2) @ head)
         return torch.stack(layers).sum(dim=0)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:

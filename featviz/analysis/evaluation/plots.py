@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from featviz.analysis.evaluation.local import SEAM_MEASURE
 from featviz.analysis.evaluation.locality import EYES_MEASURE, RATIO_MEASURE
 from featviz.analysis.evaluation.table import ALL_GROUPS, EvaluationTable
 from featviz.figures.labels import shortened
@@ -35,6 +36,8 @@ _QUALITY = {
 """Titles, with an arrow to where better is."""
 _LABELS = 3.1
 """Inches for the names of all groups below an axis."""
+_WAYS = 1.75
+"""Inches for the names of all ways below an axis."""
 _MOVES = {
     "shift": "contour shifted by (px at 512)",
     "rotation": "contour turned by (degrees)",
@@ -119,6 +122,28 @@ def draw_robustness(table: EvaluationTable, ax: Axes, measure: str, move: str) -
     return ax
 
 
+def draw_local(table: EvaluationTable, ax: Axes, measure: str) -> Axes:
+    """One measure of local editing by way, checkpoints side by side, +- standard error."""
+    of_part = table.values(part="local", measure=measure, group=ALL_GROUPS)
+    ways = list(of_part["way"].drop_duplicates())
+    styles = looks(table)
+    for number, (name, look) in enumerate(styles.items()):
+        offset = 0.6 * ((number + 0.5) / len(styles) - 0.5)
+        for place, way in enumerate(ways):
+            conditions = {"measure": measure, "group": ALL_GROUPS, "way": way}
+            found = table.estimate(checkpoint=name, part="local", **conditions)
+            if not np.isnan(found.value):
+                _dot(ax, (place + offset, found.value), look, yerr=found.standard_error)
+    size = STYLE["xtick.labelsize"]
+    labels = [
+        "\n".join(shortened(word, _WAYS / len(ways), size) for word in way.split()) for way in ways
+    ]
+    ax.set(xlim=(-0.5, len(ways) - 0.5), xticks=range(len(ways)), xticklabels=labels)
+    ax.set_ylim(0, ax.get_ylim()[1])
+    ax.grid(axis="y", color="#E6E6E6", linewidth=0.5)
+    return ax
+
+
 @plain_text()
 def evaluation_figure(table: EvaluationTable) -> Figure:
     """All parts that were measured, one row of panels each, one legend, one caption."""
@@ -197,10 +222,19 @@ def _robustness_row(table: EvaluationTable, axes: list[Axes]) -> None:
     axes[0].set_title("Shift robustness", loc="left", fontweight="bold")
 
 
+def _local_row(table: EvaluationTable, axes: list[Axes]) -> None:
+    titles = ("change inside, grey levels", "change outside, grey levels", "seam against free")
+    for ax, measure, title in zip(axes, ("inside", "outside", SEAM_MEASURE), titles, strict=True):
+        draw_local(table, ax, measure)
+        ax.set_ylabel(title)
+    axes[0].set_title("Local editing", loc="left", fontweight="bold")
+
+
 _ROWS: dict[str, tuple[Callable[[EvaluationTable, list[Axes]], None], int]] = {
     "quality": (_quality_row, 4),
     "locality": (_locality_row, 2),
     "robustness": (_robustness_row, 3),
+    "local": (_local_row, 3),
 }
 """How the panels of a part are drawn, and how many they are."""
 
@@ -221,6 +255,13 @@ def _caption(table: EvaluationTable) -> str:
             f"Edit locality: mean absolute change outside over inside the edited area (edit and "
             f"{facts['sketches']['margin']:g} px around, at 512), and change at unedited eyes; a "
             "dash where the eyes are edited."
+        )
+    if "local" in table.parts:
+        sentences.append(
+            "Local editing: the same edits free, with the statistics of norms held at the base's, "
+            "and with what each layer computed of the base kept outside of the edited area "
+            f"(edit and {facts['sketches']['margin']:g} px around, at 512); seam: gradient across "
+            "the area's border against the free face's."
         )
     if "robustness" in table.parts:
         sentences.append(

@@ -29,10 +29,11 @@ class _Metadata:
 class EvaluationTable(Table):
     """What was measured of one or more checkpoints.
 
-    rows: part: quality, locality or robustness. group: of sketches, "all" for the mean over
-    groups; "" outside of locality. move: shift or rotation and its amount, in pixels at 512 or
-    degrees; "" and 0 outside of robustness. value and standard_error are NaN where there was
-    nothing to measure; count: pairs, edits or groups behind the value.
+    rows: part: quality, locality, robustness or local. group: of sketches, "all" for the mean over
+    groups; "" outside of locality and local. move: shift or rotation and its amount, in pixels at
+    512 or degrees; "" and 0 outside of robustness. way: how edits were made, see `ways`; "" outside
+    of local. value and standard_error are NaN where there was nothing to measure; count: pairs,
+    edits or groups behind the value.
     metadata: what it takes to measure the same again, and `checkpoints`: by name, digest, variant
     and more. Can be written as JSON.
     """
@@ -46,18 +47,22 @@ class EvaluationTable(Table):
         "group": "text",
         "move": "text",
         "amount": "number",
+        "way": "text",
         "unit": "text",
         "value": "number",
         "standard_error": "number",
         "count": "whole",
     }
-    key: ClassVar[tuple[str, ...]] = ("checkpoint", "part", "measure", "group", "move", "amount")
+    added: ClassVar[Mapping[str, Any]] = {"way": ""}
+    key: ClassVar[tuple[str, ...]] = (
+        *("checkpoint", "part", "measure", "group", "move", "amount", "way"),
+    )
     endings: ClassVar[tuple[str, ...]] = (".csv", ".parquet", ".json")
     description: ClassVar[type] = _Metadata
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Which of quality, locality and robustness were measured."""
+        """Which of quality, locality, robustness and local were measured."""
         return self.names("part")
 
     def estimate(self, **conditions: Any) -> Estimate:
@@ -97,10 +102,11 @@ def row(
     group: str = "",
     move: str = "",
     amount: float = 0.0,
+    way: str = "",
 ) -> tuple[Any, ...]:
     """One row of an evaluation table, in the order of EVALUATION_COLUMNS."""
     numbers = (estimate.value, estimate.standard_error, estimate.count)
-    return (checkpoint, part, measure, group, move, float(amount), unit, *numbers)
+    return (checkpoint, part, measure, group, move, float(amount), way, unit, *numbers)
 
 
 def make_table(rows: Iterable[tuple[Any, ...]], metadata: dict[str, Any]) -> EvaluationTable:

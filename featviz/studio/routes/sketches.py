@@ -45,7 +45,13 @@ def save_sketch(
 ) -> dict[str, Any]:
     """Save a drawing, as it was after so many steps, into a group."""
     sketch, new = studio.store.save_sketch(
-        author.id, identifier, wanted.drawing, wanted.revision, wanted.group, wanted.replaces
+        author.id,
+        identifier,
+        wanted.drawing,
+        wanted.revision,
+        wanted.group,
+        wanted.replaces,
+        wanted.shown(),
     )
     response.status_code = 201 if new else 200
     return {"sketch": _summary(studio, sketch, author)}

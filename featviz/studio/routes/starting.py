@@ -94,5 +94,6 @@ def _config(studio: Studio) -> dict[str, Any]:
             "events_per_request": messages.EVENTS_PER_REQUEST,
             "events_per_drawing": limits.events,
             "group_characters": messages.GROUP_CHARACTERS,
+            "bases": messages.MOST_BASES,
         },
     }

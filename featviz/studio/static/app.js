@@ -7,7 +7,7 @@ import { errorText, keepToasts, toast } from "./dialogs.js";
 import { setText, find, make } from "./dom.js";
 import { wireSheet } from "./drawing.js";
 import { Faces } from "./faces.js";
-import { wireHeader } from "./header.js";
+import { showGallery, wireHeader } from "./header.js";
 import { wireKeys } from "./keys.js";
 import { Live } from "./live.js";
 import { Outbox } from "./outbox.js";
@@ -42,7 +42,7 @@ async function begin() {
   wireTools();
   wireSheet();
   wireFaces();
-  wireOutbox();
+  wireOutbox(showGallery);
   wireHeader();
   wireKeys();
   loadUnderlay();

@@ -1,18 +1,19 @@
 // The drawing on the sheet: its strokes, its start, changing to another one.
 
-import { errorText, announce, toast } from "./dialogs.js";
+import { errorText, toast } from "./dialogs.js";
 import { setLabel, setText, find, icon } from "./dom.js";
-import { partName } from "./i18n.js";
 import { page } from "./page.js";
 import { drawStrokes } from "./pictures.js";
+import { labelBoard, showHint } from "./saying.js";
 import { configure } from "./showing.js";
-import { showHint } from "./tools.js";
 
 export function wireSheet() {
-  const { board, sheet, live } = page;
+  const { board, faces, live, sheet } = page;
   sheet.addEventListener("change", () => {
     const { history } = sheet;
-    board.show(sheet.strokes, history.base);
+    board.show(sheet.strokes, history.compared);
+    faces.allow({ start: sheet.base !== null, differs: sheet.differs });
+    configure();
     live.draw(sheet.strokes);
     page.toolbar.enable({
       canUndo: history.canUndo,
@@ -27,27 +28,6 @@ export function wireSheet() {
     showStart();
     configure();
   });
-}
-
-export function labelBoard() {
-  const { board } = page;
-  const chosen = board.strokes.filter((stroke) => board.selected.has(stroke.id));
-  const parts = [...new Set(chosen.map((stroke) => partName(stroke.part)))].join(", ");
-  if (chosen.length) {
-    setLabel(board.canvas, "board.label-selected", {
-      count: board.strokes.length,
-      selected: chosen.length,
-      part: parts,
-    });
-    if (document.activeElement === board.canvas)
-      announce("board.label-selected", {
-        count: board.strokes.length,
-        selected: chosen.length,
-        part: parts,
-      });
-  } else {
-    setLabel(board.canvas, "board.label", { count: board.strokes.length });
-  }
 }
 
 function showStart() {

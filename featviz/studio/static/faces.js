@@ -1,172 +1,175 @@
-// The faces of two checkpoints side by side, and how far each differs from the start sketch's face.
+// Two faces side by side: of two checkpoints, or of one both ways, free and with the rest kept.
 
-import { find, findAll, make, makeSvg, option, setLabel, setOptions, setText } from "./dom.js";
-import { SIZE } from "./geometry.js";
-import { number } from "./i18n.js";
+import { toast } from "./dialogs.js";
+import { make, option, setOptions } from "./dom.js";
+import { Slot } from "./face_cards.js";
+import { picture } from "./pictures.js";
 
 const NAMES = ["A", "B"];
 
-/** Tells "choice" (detail: names of the chosen checkpoints). */
+/**
+ * Tells "choice" (detail: {checkpoints, kept}, one each by slot) and "rebase" (the kept face is to
+ * become the base).
+ */
 export class Faces extends EventTarget {
   constructor(faces, differences) {
     super();
-    this.slots = NAMES.map((name, i) => this.#makeSlot(name, i));
+    this.slots = NAMES.map(
+      (name, i) =>
+        new Slot(name, {
+          choose: () => this.#choose(i),
+          lock: () => this.#lock(i),
+          take: () => this.dispatchEvent(new CustomEvent("rebase")),
+          compare: () => this.#compare(),
+        }),
+    );
     faces.append(...this.slots.map((slot) => slot.card));
     differences.append(...this.slots.map((slot) => slot.difference));
-    this.edited = null;
+    this.start = false;
+    this.differs = false;
     this.drawn = 0;
   }
 
-  #makeSlot(name, i) {
-    const select = make("select", {
-      label: ["faces.choice", { name }],
-      onchange: () => this.#choose(i),
-    });
-    const canvas = make("canvas", { width: SIZE, height: SIZE, role: "img", class: "picture" });
-    const cover = make("p", { class: "cover", hidden: true });
-    const card = make(
-      "article",
-      { class: "card face" },
-      make(
-        "div",
-        { class: "card-head" },
-        make("span", { class: "tag", textContent: name, "aria-hidden": "true" }),
-        select,
-      ),
-      make("div", { class: "frame" }, canvas, cover),
-    );
-    const map = make("canvas", { width: SIZE, height: SIZE, role: "img", class: "picture" });
-    const overlay = makeSvg("svg", {
-      class: "overlay",
-      viewBox: `-0.5 -0.5 ${SIZE} ${SIZE}`,
-      "aria-hidden": "true",
-    });
-    const empty = make("p", { class: "cover" });
-    const share = make("strong", { class: "share" });
-    const words = make("span", { class: "share-words" });
-    const bar = make("i");
-    const detail = make("p", { class: "detail" });
-    const measure = make(
-      "div",
-      { class: "measure", hidden: true },
-      make("p", {}, share, words),
-      make("div", { class: "bar", "aria-hidden": "true" }, bar),
-      detail,
-    );
-    const difference = make(
-      "article",
-      { class: "card difference" },
-      make("div", { class: "frame" }, map, overlay, empty),
-      measure,
-    );
-    return {
-      name,
-      select,
-      canvas,
-      cover,
-      card,
-      map,
-      overlay,
-      empty,
-      share,
-      words,
-      bar,
-      detail,
-      measure,
-      difference,
-      checkpoint: null,
-    };
-  }
-
-  /** What there is to choose from, and what is chosen: names of checkpoints that generate. */
-  offer(names, chosen) {
-    this.names = names;
+  /**
+   * What there is to choose from: names of checkpoints that generate; and what is chosen, by slot a
+   * name or null, and whether the rest is kept.
+   */
+  offer(names, chosen, kept) {
     this.slots.forEach((slot, i) => {
       const options = names.map((name) => option(name, name));
       if (i > 0 || !names.length) options.push(make("option", { value: "", text: "faces.none" }));
       setOptions(slot.select, options, chosen[i] ?? "");
       slot.checkpoint = slot.select.value || null;
+      slot.wantsKept = kept[i] === true;
     });
+    const [first, second] = this.slots;
+    if (second.checkpoint === first.checkpoint && second.wantsKept === first.wantsKept)
+      this.#set(second, null);
     this.#mark();
   }
 
-  get chosen() {
-    return this.slots.map((slot) => slot.checkpoint).filter(Boolean);
+  /** start: whether there is a base to keep; differs: whether the drawing is another one by now. */
+  allow({ start, differs }) {
+    if (start === this.start && differs === this.differs) return;
+    Object.assign(this, { start, differs });
+    this.#mark();
+  }
+
+  /** The faces that are asked for: [{checkpoint, kept}, ...]. */
+  get shown() {
+    return this.slots
+      .filter((slot) => slot.checkpoint && !this.#twice(slot))
+      .map((slot) => ({ checkpoint: slot.checkpoint, kept: this.#keeps(slot) }));
+  }
+
+  #keeps(slot) {
+    return slot.wantsKept && this.start;
+  }
+
+  /** Without a base both ways are the same: it is shown once. */
+  #twice(slot) {
+    const [first, second] = this.slots;
+    return slot === second && this.#same(first, second);
+  }
+
+  #same(one, other) {
+    return one.checkpoint === other.checkpoint && this.#keeps(one) === this.#keeps(other);
+  }
+
+  #slotOf(checkpoint, kept) {
+    return this.slots.find((slot) => slot.checkpoint === checkpoint && this.#keeps(slot) === kept);
+  }
+
+  #set(slot, checkpoint) {
+    slot.checkpoint = checkpoint;
+    slot.select.value = checkpoint ?? "";
   }
 
   #choose(i) {
-    const slot = this.slots[i];
+    const [slot, other] = [this.slots[i], this.slots[1 - i]];
     const before = slot.checkpoint;
     slot.checkpoint = slot.select.value || null;
-    // The same network twice shows nothing: choosing the other one's swaps the two.
-    const other = this.slots[1 - i];
-    if (slot.checkpoint && other.checkpoint === slot.checkpoint) {
-      other.checkpoint = before;
-      other.select.value = before ?? "";
+    // The same face twice shows nothing: choosing the other one's swaps the two, or shows both ways.
+    if (slot.checkpoint && this.#same(slot, other)) {
+      if (before) this.#set(other, before);
+      else if (this.start) slot.wantsKept = !slot.wantsKept;
+      else this.#set(slot, null);
     }
+    this.#changed();
+  }
+
+  #lock(i) {
+    const [slot, other] = [this.slots[i], this.slots[1 - i]];
+    if (!this.start) {
+      toast("keep.no-start");
+      return;
+    }
+    slot.wantsKept = !slot.wantsKept;
+    if (slot.checkpoint === other.checkpoint) other.wantsKept = !slot.wantsKept;
+    this.#changed();
+  }
+
+  /** The one checkpoint both ways: free on the left, kept on the right. */
+  #compare() {
+    const [first, second] = this.slots;
+    first.wantsKept = false;
+    second.wantsKept = true;
+    this.#set(second, first.checkpoint);
+    this.#changed();
+    second.lock.focus();
+  }
+
+  #changed() {
     this.#mark();
-    this.dispatchEvent(
-      new CustomEvent("choice", { detail: this.slots.map((one) => one.checkpoint) }),
-    );
+    const detail = {
+      checkpoints: this.slots.map((slot) => slot.checkpoint),
+      kept: this.slots.map((slot) => slot.wantsKept),
+    };
+    this.dispatchEvent(new CustomEvent("choice", { detail }));
   }
 
   #mark() {
+    const [first, second] = this.slots;
     for (const slot of this.slots) {
-      const { checkpoint } = slot;
-      slot.card.classList.toggle("off", !checkpoint);
-      slot.difference.classList.toggle("off", !checkpoint);
-      if (slot.shown !== checkpoint) {
-        slot.shown = checkpoint;
-        this.#wipe(slot.canvas);
-        this.#wipe(slot.map);
-        if (checkpoint) this.#cover(slot, "faces.waiting", { name: checkpoint });
-        else this.#cover(slot, "faces.off");
-        this.#noDifference(slot, "difference.waiting");
+      slot.mark(this.#keeps(slot));
+      slot.showLock({ possible: this.start, differs: this.differs });
+      if (slot.checkpoint && this.#twice(slot)) {
+        slot.say("keep.no-start", { name: slot.name });
+        slot.noDifference("difference.no-start");
       }
-      setLabel(slot.canvas, checkpoint ? "faces.picture" : "faces.off", { name: checkpoint });
-      setLabel(slot.map, "difference.picture", { name: checkpoint ?? slot.name });
     }
+    second.both.hidden = Boolean(second.checkpoint) || !first.checkpoint || !this.start;
   }
 
-  #wipe(canvas) {
-    canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+  loading({ checkpoint, kept }) {
+    const slot = this.#slotOf(checkpoint, kept);
+    if (slot) slot.say("faces.loading", { name: checkpoint });
   }
 
-  #cover(slot, key, values = null) {
-    slot.cover.hidden = false;
-    setText(slot.cover, key, values);
-  }
-
-  loading(checkpoint) {
-    for (const slot of this.slots) {
-      if (slot.checkpoint === checkpoint) this.#cover(slot, "faces.loading", { name: checkpoint });
-    }
-  }
-
-  failed(checkpoint, message) {
+  /** kept: which of the checkpoint's faces; all of them if not told, and all faces without a name. */
+  failed({ checkpoint = null, kept }, message) {
     for (const slot of this.slots) {
       if (checkpoint && slot.checkpoint !== checkpoint) continue;
-      this.#wipe(slot.canvas);
-      this.#cover(slot, "faces.failed", { message });
+      if (kept === undefined || kept === this.#keeps(slot)) slot.fail(message);
     }
   }
 
   /** No checkpoint makes faces. */
   nothing() {
-    for (const slot of this.slots) this.#cover(slot, "faces.no-checkpoints");
+    for (const slot of this.slots) slot.say("faces.no-checkpoints");
   }
 
   /** The connection is gone: what is shown is no more of now. */
   stale(stale) {
-    for (const slot of this.slots) slot.card.classList.toggle("stale", stale);
-    for (const slot of this.slots) slot.difference.classList.toggle("stale", stale);
+    for (const slot of this.slots) slot.stale(stale);
   }
 
   /**
    * Show an answer. blank: nothing is drawn, and what a network makes of that is no face.
-   * difference: what an empty difference map says.
+   * difference: what an empty difference map says. bases: how many bases the drawing has by now.
    */
-  async show({ header, blob }, { blank, difference: why }) {
+  async show({ header, blob }, { blank, difference: why, bases }) {
+    if (header.bases !== bases) return;
     const turn = (this.drawn += 1);
     const pictures = await Promise.all(
       header.faces.map(async (face) => ({
@@ -178,95 +181,14 @@ export class Faces extends EventTarget {
     // Decoding may overtake: only the newest is shown.
     if (turn < this.drawn) return;
     for (const { face, image, map } of pictures) {
-      const slot = this.slots.find((one) => one.checkpoint === face.checkpoint);
+      const slot = this.#slotOf(face.checkpoint, face.kept);
       if (!slot || !image) continue;
-      if (blank) this.#cover(slot, "faces.blank");
-      else slot.cover.hidden = true;
-      slot.canvas.getContext("2d").drawImage(image, 0, 0, SIZE, SIZE);
-      slot.canvas.dataset.seq = header.seq;
-      if (map) this.#showDifference(slot, face, map, header.edited);
-      else this.#noDifference(slot, why);
+      slot.show(image, face, header.seq, header.bases);
+      if (blank) slot.say("faces.blank");
+      if (map) slot.showDifference(face, map, header.edited);
+      else slot.noDifference(why);
       image.close();
       map?.close();
     }
   }
-
-  #showDifference(slot, face, map, edited) {
-    const { outside, mean_inside: inside, mean_outside: beyond } = face.difference;
-    if (outside === null) {
-      this.#noDifference(slot, "difference.nothing");
-      return;
-    }
-    slot.map.getContext("2d").drawImage(map, 0, 0, SIZE, SIZE);
-    slot.empty.hidden = true;
-    slot.measure.hidden = false;
-    slot.difference.dataset.outside = outside;
-    slot.share.textContent = number(outside, {
-      style: "percent",
-      maximumFractionDigits: outside < 0.1 ? 1 : 0,
-    });
-    setText(slot.words, "difference.outside");
-    slot.bar.style.width = `${100 * outside}%`;
-    setText(slot.detail, "difference.detail", {
-      inside: number(inside, { maximumFractionDigits: 1 }),
-      outside: number(beyond, { maximumFractionDigits: 1 }),
-    });
-    slot.overlay.replaceChildren(...(edited ? outlineOf(edited) : []));
-  }
-
-  #noDifference(slot, key) {
-    this.#wipe(slot.map);
-    slot.empty.hidden = false;
-    setText(slot.empty, key);
-    slot.overlay.replaceChildren();
-    slot.measure.hidden = true;
-    delete slot.difference.dataset.outside;
-  }
-}
-
-/** The borders of the edited area. */
-function outlineOf({ polygons }) {
-  return polygons.map((flat) => {
-    const pairs = [];
-    for (let i = 0; i + 1 < flat.length; i += 2) pairs.push(`${flat[i]},${flat[i + 1]}`);
-    return makeSvg("polygon", { points: pairs.join(" "), class: "ring" });
-  });
-}
-
-export async function picture(blob) {
-  try {
-    return await createImageBitmap(blob);
-  } catch {
-    return null;
-  }
-}
-
-/** Tabs: arrows go from one to the next, as readers of the screen expect. */
-export function makeTabs(list, chosen, onchoose) {
-  const tabs = findAll("[role=tab]", list);
-  const choose = (tab, focus) => {
-    for (const one of tabs) {
-      const selected = one === tab;
-      one.setAttribute("aria-selected", selected);
-      one.tabIndex = selected ? 0 : -1;
-      const panel = find(`#${one.getAttribute("aria-controls")}`);
-      if (panel) panel.hidden = !selected;
-    }
-    if (focus) tab.focus();
-    onchoose(tab.id);
-  };
-  tabs.forEach((tab, i) => {
-    tab.addEventListener("click", () => choose(tab));
-    tab.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (step) {
-        choose(tabs[(i + step + tabs.length) % tabs.length], true);
-        event.preventDefault();
-        event.stopPropagation();
-      }
-    });
-  });
-  const show = (id) => choose(tabs.find((tab) => tab.id === id) ?? tabs[0]);
-  show(chosen);
-  return show;
 }

@@ -2,16 +2,15 @@
 
 import { translatePage } from "./appearance.js";
 import { find } from "./dom.js";
-import { changeSheet, labelBoard, startOn } from "./drawing.js";
+import { changeSheet, startOn } from "./drawing.js";
 import { openGallery } from "./gallery.js";
 import { openHistory } from "./history.js";
 import { currentLanguage, setLanguage } from "./i18n.js";
 import { openHelp } from "./keyboard.js";
 import { page } from "./page.js";
 import { showSave } from "./saving.js";
+import { labelBoard, showZoom } from "./saying.js";
 import { openStart } from "./start.js";
-import { showZoom } from "./tools.js";
-
 
 export function wireHeader() {
   find("#start-button").addEventListener("click", showStartDialog);
@@ -47,7 +46,7 @@ function showHistory() {
   page.board.settle();
   openHistory({
     history: page.sheet.history,
-    restore: (state) => page.sheet.commit(state, "restore"),
+    restore: (step) => page.sheet.restore(step),
   });
 }
 

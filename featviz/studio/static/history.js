@@ -5,10 +5,11 @@ import { make, setText } from "./dom.js";
 import { when } from "./i18n.js";
 import { drawStrokes } from "./pictures.js";
 
-/** history: of the drawing; `restore` gets the strokes of the chosen step. */
+/** history: of the drawing; `restore` gets the chosen step. */
 export function openHistory({ history, restore }) {
   const { dialog, body } = openDialog("history.title", { name: "history-dialog" });
-  const steps = [{ kind: "start", time: null, state: history.base }, ...history.timeline];
+  const beginning = { id: "start", kind: "start", time: null, state: history.base, bases: [] };
+  const steps = [beginning, ...history.timeline];
   if (steps.length === 1) {
     body.append(make("p", { class: "note", text: "history.empty" }));
     return;
@@ -33,12 +34,12 @@ export function openHistory({ history, restore }) {
     text: "history.restore",
     onclick: () => {
       dialog.close();
-      restore(steps[Number(slider.value)].state);
+      restore(steps[Number(slider.value)]);
     },
   });
   const show = () => {
     const at = Number(slider.value);
-    const { kind, time, state } = steps[at];
+    const { kind, time, state, bases } = steps[at];
     drawStrokes(canvas, state, 320);
     setText(words, time === null ? "history.step-start" : "history.step", {
       at,
@@ -46,7 +47,7 @@ export function openHistory({ history, restore }) {
       what: { key: `history.kind-${kind}` },
       time: time === null ? "" : when(time),
     });
-    back.disabled = state === history.now;
+    back.disabled = state === history.now && bases.length === history.bases.length;
   };
   body.append(
     make("p", { class: "intro", text: "history.intro" }),

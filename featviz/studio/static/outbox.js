@@ -55,7 +55,7 @@ class Shelf {
 
 /**
  * Items of the queue: {type: "event", drawing, base, after, event} and
- * {type: "save", drawing, base, id, group, revision, replaces}.
+ * {type: "save", drawing, base, id, group, revision, replaces, faces}.
  *
  * Tells by DOM events: "state" (see `state`), "stored" (detail: drawing), "saved" (detail: sketch),
  * "conflict" (detail: drawing; another page drew on it) and "refused" (detail: {item, error}).
@@ -169,8 +169,9 @@ export class Outbox extends EventTarget {
       this.created.add(head.drawing);
     }
     if (head.type === "save") {
-      const { id, drawing, revision, group, replaces } = head;
-      const { sketch } = await put(`/api/sketches/${id}`, { drawing, revision, group, replaces });
+      const { id, drawing, revision, group, replaces, faces } = head;
+      const wanted = { drawing, revision, group, replaces, faces };
+      const { sketch } = await put(`/api/sketches/${id}`, wanted);
       await this.#done([head]);
       this.#tell("saved", sketch);
       return;

@@ -23,3 +23,12 @@ export function drawStrokes(canvas, strokes, side) {
   }
   return canvas;
 }
+
+/** A picture decoded; null if it is none. */
+export async function picture(blob) {
+  try {
+    return await createImageBitmap(blob);
+  } catch {
+    return null;
+  }
+}

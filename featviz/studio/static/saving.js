@@ -3,16 +3,15 @@
 import { get, post } from "./api.js";
 import { announce, toast } from "./dialogs.js";
 import { setText, find, make } from "./dom.js";
-import { showGallery } from "./header.js";
 import { makeId } from "./ids.js";
 import { page } from "./page.js";
 import { drawStrokes } from "./pictures.js";
 import { recall, remember } from "./preferences.js";
 import { openSave } from "./save.js";
-import { enter } from "./session.js";
+import { enterAgain } from "./session.js";
 
-
-export function wireOutbox() {
+/** showGallery: what opens the gallery, where a saved sketch can be seen. */
+export function wireOutbox(showGallery) {
   const { outbox } = page;
   outbox.addEventListener("state", showSaveState);
   outbox.addEventListener("saved", ({ detail }) => {
@@ -48,21 +47,6 @@ export function wireOutbox() {
     if (outbox.waiting && !outbox.lasting) event.preventDefault();
   });
   outbox.run();
-}
-
-/** The server does not know us any more: say again who draws, then go on where we were. */
-export async function enterAgain() {
-  if (page.entering) return;
-  page.entering = true;
-  try {
-    page.session = await enter();
-    page.outbox.flush();
-    page.live.connect();
-  } catch {
-    // The outbox and the live connection try again.
-  } finally {
-    page.entering = false;
-  }
 }
 
 let troubled = null;
@@ -119,7 +103,7 @@ export async function showSave() {
           })
           .catch(() => {});
       }
-      sheet.save({ id: makeId(), group });
+      sheet.save({ id: makeId(), group, faces: page.faces.shown });
       if (!(await settled(page.outbox))) toast("save.queued", { group });
     },
   });

@@ -3,6 +3,7 @@
 import { get, post } from "./api.js";
 import { errorText, openDialog } from "./dialogs.js";
 import { make, setText } from "./dom.js";
+import { page } from "./page.js";
 import { recall } from "./preferences.js";
 
 /** The session there is, or a new one; asks for the server's token if it has to. */
@@ -20,6 +21,21 @@ export async function enter() {
     }
   }
   return askToken(nickname);
+}
+
+/** The server does not know us any more: say again who draws, then go on where we were. */
+export async function enterAgain() {
+  if (page.entering) return;
+  page.entering = true;
+  try {
+    page.session = await enter();
+    page.outbox.flush();
+    page.live.connect();
+  } catch {
+    // The outbox and the live connection try again.
+  } finally {
+    page.entering = false;
+  }
 }
 
 function askToken(nickname) {

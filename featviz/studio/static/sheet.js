@@ -35,6 +35,18 @@ export class Sheet extends EventTarget {
     return wireBase(this.base);
   }
 
+  /** The states whose face became the base, as the live connection takes them. */
+  get wireBases() {
+    return this.history.bases.map((state) =>
+      state.map(({ part, points }) => ({ part, points: points.flat() })),
+    );
+  }
+
+  /** Whether anything differs from what the drawing is an edit of. */
+  get differs() {
+    return editedParts(this.history.compared, this.history.now).length > 0;
+  }
+
   get edited() {
     return editedParts(this.history.base, this.history.now);
   }
@@ -46,6 +58,14 @@ export class Sheet extends EventTarget {
 
   commit(state, kind) {
     this.#send(this.history.push(state, kind));
+  }
+
+  rebase() {
+    this.#send(this.history.rebase());
+  }
+
+  restore(step) {
+    this.#send(this.history.restore(step));
   }
 
   undo() {
@@ -71,7 +91,8 @@ export class Sheet extends EventTarget {
     this.dispatchEvent(new CustomEvent("change"));
   }
 
-  save({ id, group, replaces = null }) {
+  /** faces: what is shown, [{checkpoint, kept}, ...]. */
+  save({ id, group, faces, replaces = null }) {
     this.outbox.add({
       type: "save",
       drawing: this.id,
@@ -80,6 +101,7 @@ export class Sheet extends EventTarget {
       group,
       revision: this.revision,
       replaces,
+      faces,
     });
     this.#remember();
   }
@@ -171,10 +193,14 @@ export class Sheet extends EventTarget {
   async moveOn() {
     await this.#hold(makeId());
     // Only now: a stroke may have been finished meanwhile.
-    const { base: start, now: strokes } = this.history;
+    const { base: start, bases, now: strokes } = this.history;
     this.id = this.holding;
     this.last = this.base ? "start" : null;
     this.history = new History(start);
+    for (const state of bases) {
+      this.commit(state, "restore");
+      this.rebase();
+    }
     this.commit(strokes, "restore");
     this.#tellDrawing();
   }

@@ -3,13 +3,13 @@
 import { get } from "./api.js";
 import { toast } from "./dialogs.js";
 import { setLabel, setText, find } from "./dom.js";
-import { makeTabs, picture } from "./faces.js";
 import { number } from "./i18n.js";
 import { page } from "./page.js";
+import { picture } from "./pictures.js";
 import { recall, remember } from "./preferences.js";
-import { enterAgain } from "./saving.js";
-import { showHint } from "./tools.js";
-
+import { showHint } from "./saying.js";
+import { enterAgain } from "./session.js";
+import { makeTabs } from "./tabs.js";
 
 export function wireFaces() {
   const { board, config, faces, live, probe } = page;
@@ -18,14 +18,15 @@ export function wireFaces() {
   const chosen = [0, 1].map((i) =>
     names.includes(wanted[i]) ? wanted[i] : wanted[i] === null ? null : config.selected[i],
   );
-  faces.offer(names, chosen[0] === chosen[1] ? [chosen[0], null] : chosen);
+  faces.offer(names, chosen, recall("kept", []));
   if (!names.length) faces.nothing();
   probe.offer(
     config,
     recall("probe-checkpoint", config.selected[0] ?? config.checkpoints[0]?.name),
   );
   faces.addEventListener("choice", ({ detail }) => {
-    remember("checkpoints", detail);
+    remember("checkpoints", detail.checkpoints);
+    remember("kept", detail.kept);
     configure();
   });
   probe.addEventListener("choice", () => {
@@ -53,9 +54,9 @@ export function wireFaces() {
     if (known && !known.session) enterAgain();
   });
   live.addEventListener("hello", () => showLive("connected"));
-  live.addEventListener("loading", ({ detail }) => faces.loading(detail.checkpoint));
+  live.addEventListener("loading", ({ detail }) => faces.loading(detail));
   live.addEventListener("error", ({ detail }) => {
-    if (detail.code === "checkpoint") faces.failed(detail.checkpoint ?? null, detail.message);
+    if (detail.code === "checkpoint") faces.failed(detail, detail.message);
     toast("error.text", { text: detail.message }, { kind: "bad", seconds: 10 });
   });
   live.addEventListener("faces", ({ detail }) => showFaces(detail));
@@ -79,6 +80,7 @@ async function showFaces(answer) {
   page.faces.show(answer, {
     blank: !page.board.strokes.length,
     difference: page.sheet.base ? "difference.nothing" : "difference.no-start",
+    bases: page.sheet.history.bases.length,
   });
   if (latency !== null) {
     page.latency = { ms: latency, server: header.ms.total };
@@ -116,8 +118,10 @@ export function configure() {
   if (!page.showTab && !live.settings) return;
   live.configure({
     type: "settings",
-    checkpoints: faces.chosen,
+    checkpoints: faces.shown.map(({ checkpoint }) => checkpoint),
+    kept: faces.shown.map(({ kept }) => kept),
     start: sheet.wireBase,
+    bases: sheet.wireBases,
     difference: page.tab === "tab-difference" && sheet.base !== null,
     raster: board.network.visible,
     probe: page.tab === "tab-probe" ? probe.wish : null,

@@ -31,6 +31,8 @@ export class History {
   reset(base = []) {
     this.base = base;
     this.now = base;
+    // Later states whose face became the base of what follows, one after the other.
+    this.bases = [];
     this.past = [];
     this.future = [];
     // Every state that ever was, in order of time, for looking back.
@@ -38,27 +40,43 @@ export class History {
     this.known = new Set(base.map((stroke) => stroke.id));
   }
 
+  /** What the present strokes are an edit of. */
+  get compared() {
+    return this.bases.at(-1) ?? this.base;
+  }
+
   /** Go on to a state; returns the event, or null if nothing changes. */
-  push(state, kind) {
-    const event = this.#move(state, kind, null);
-    if (!event) return null;
-    this.past.push({ id: event.id, before: event.before, after: state });
+  push(state, kind, of = null, bases = this.bases) {
+    const before = { state: this.now, bases: this.bases };
+    const wire = this.#move({ state, bases }, kind, of);
+    if (!wire) return null;
+    this.past.push({ id: wire.id, before, after: { state, bases } });
     this.future = [];
-    return event.wire;
+    return wire;
+  }
+
+  /** The face of the present state becomes the base. */
+  rebase() {
+    return this.push(this.now, "rebase", null, [...this.bases, this.now]);
+  }
+
+  /** Go back to a step, an entry of `timeline` or the beginning: its strokes and its bases. */
+  restore({ id, state, bases }) {
+    return this.push(state, "restore", id, bases);
   }
 
   undo() {
     const entry = this.past.pop();
     if (!entry) return null;
     this.future.push(entry);
-    return this.#move(entry.before, "undo", entry.id).wire;
+    return this.#move(entry.before, "undo", entry.id);
   }
 
   redo() {
     const entry = this.future.pop();
     if (!entry) return null;
     this.past.push(entry);
-    return this.#move(entry.after, "redo", entry.id).wire;
+    return this.#move(entry.after, "redo", entry.id);
   }
 
   get canUndo() {
@@ -69,13 +87,13 @@ export class History {
     return this.future.length > 0;
   }
 
-  #move(state, kind, of) {
+  #move({ state, bases }, kind, of) {
     const before = this.now;
     const had = new Set(before.map((stroke) => stroke.id));
     const has = new Set(state.map((stroke) => stroke.id));
     const added = state.filter((stroke) => !had.has(stroke.id));
     const removed = before.filter((stroke) => !has.has(stroke.id));
-    if (!added.length && !removed.length) return null;
+    if (!added.length && !removed.length && sameBases(bases, this.bases)) return null;
     const wire = {
       id: makeId(),
       kind,
@@ -86,8 +104,9 @@ export class History {
     };
     added.forEach((stroke) => this.known.add(stroke.id));
     this.now = state;
-    this.timeline.push({ id: wire.id, kind, time: Date.now(), state });
-    return { id: wire.id, before, wire };
+    this.bases = bases;
+    this.timeline.push({ id: wire.id, kind, time: Date.now(), state, bases });
+    return wire;
   }
 
   /**
@@ -100,22 +119,24 @@ export class History {
       for (const stroke of event.add) if (stroke.points) all.set(stroke.id, fromWire(stroke));
     }
     const history = new History();
-    const done = new Set();
+    const done = new Map();
     for (const event of [...events, ...pending]) {
       if (done.has(event.id)) continue;
-      done.add(event.id);
-      history.#replay(event, all);
+      const before = history.bases;
+      history.#replay(event, all, done);
+      done.set(event.id, { before, after: history.bases });
     }
     return history;
   }
 
-  #replay(event, all) {
+  /** done: the bases before and after each event so far. */
+  #replay(event, all, done) {
     const removed = new Set(event.remove);
     const added = event.add.map((item) => all.get(item.id ?? item)).filter(Boolean);
-    const before = this.now;
-    const there = new Set(before.map((stroke) => stroke.id));
+    const before = { state: this.now, bases: this.bases };
+    const there = new Set(this.now.map((stroke) => stroke.id));
     const state = [
-      ...before.filter((stroke) => !removed.has(stroke.id)),
+      ...this.now.filter((stroke) => !removed.has(stroke.id)),
       ...added.filter((stroke) => !there.has(stroke.id)),
     ].sort((one, other) => one.order - other.order);
     added.forEach((stroke) => this.known.add(stroke.id));
@@ -124,22 +145,30 @@ export class History {
       this.base = state;
       return;
     }
+    const about = done.get(event.of);
+    if (event.kind === "rebase") this.bases = [...this.bases, state];
+    else if (about && event.kind === "undo") this.bases = about.before;
+    else if (about && ["redo", "restore"].includes(event.kind)) this.bases = about.after;
     this.timeline.push({
       id: event.id,
       kind: event.kind,
       time: Date.parse(event.time) || Date.now(),
       state,
+      bases: this.bases,
     });
     if (event.kind === "undo" && this.past.at(-1)?.id === event.of) {
       this.future.push(this.past.pop());
     } else if (event.kind === "redo" && this.future.at(-1)?.id === event.of) {
       this.past.push(this.future.pop());
     } else {
-      this.past.push({ id: event.id, before, after: state });
+      this.past.push({ id: event.id, before, after: { state, bases: this.bases } });
       this.future = [];
     }
   }
 }
+
+const sameBases = (one, other) =>
+  one.length === other.length && one.every((state, i) => state === other[i]);
 
 /** How a stroke travels: its points flat. */
 export const toWire = ({ id, part, order, points }) => ({ id, part, order, points: points.flat() });

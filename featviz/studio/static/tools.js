@@ -1,13 +1,13 @@
 // Tools, switches, zoom: what the sheet is worked with.
 
 import { toast } from "./dialogs.js";
-import { setText, find } from "./dom.js";
-import { labelBoard } from "./drawing.js";
-import { picture } from "./faces.js";
+import { find } from "./dom.js";
 import { number } from "./i18n.js";
 import { page } from "./page.js";
 import { PARTS, guessPart } from "./parts.js";
+import { picture } from "./pictures.js";
 import { recall, remember } from "./preferences.js";
+import { labelBoard, showHint, showZoom } from "./saying.js";
 import { moveProbe, configure } from "./showing.js";
 import { ToolOptions, makeToolbar } from "./toolbar.js";
 
@@ -60,6 +60,7 @@ export function wireTools() {
   board.addEventListener("preview", ({ detail }) => page.live.draw(detail));
   board.addEventListener("commit", ({ detail }) => sheet.commit(detail.state, detail.kind));
   board.addEventListener("probe", ({ detail }) => moveProbe(detail));
+  page.faces.addEventListener("rebase", rebase);
 }
 
 /** A button that is on or off; it remembers. */
@@ -85,15 +86,6 @@ export function chooseTool(tool) {
   }
 }
 
-export function showHint() {
-  const { board } = page;
-  const waiting = board.network.visible && !board.network.image;
-  setText(
-    find("#hint"),
-    board.busy ? "loading" : waiting ? "network.waiting" : `hint.${board.tool}`,
-  );
-}
-
 export function undo() {
   page.board.settle();
   page.board.cancel();
@@ -113,8 +105,19 @@ export function clear() {
   toast("tool.clear", null, { action: { key: "undo", run: undo } });
 }
 
-export function showZoom() {
-  find("#zoom-value").textContent = number(page.board.view.scale, { style: "percent" });
+/** The kept face as it is shown becomes the base of what is drawn from now on. */
+function rebase() {
+  const { board, config, sheet } = page;
+  board.settle();
+  if (!sheet.differs) return;
+  const most = config.limits;
+  const bytes = JSON.stringify([...sheet.wireBases, sheet.strokes]).length;
+  if (sheet.history.bases.length >= most.bases || bytes > most.message_bytes / 2) {
+    toast("keep.too-many", { count: number(sheet.history.bases.length) }, { kind: "bad" });
+    return;
+  }
+  sheet.rebase();
+  toast("keep.rebased", null, { action: { key: "undo", run: undo } });
 }
 
 export async function loadUnderlay() {

@@ -131,6 +131,7 @@ def test_own_groups_and_layers_are_told_on_the_command_line(capsys, here):
         (["--images", "--generators", "M1", "baseline"], "unknown role 'M1'"),
         (["--images", "--generators", "baseline", "nothing"], "no checkpoint 'nothing'"),
         (["--images", "--data", "nowhere"], "nowhere has no landmarks.parquet"),
+        (["m.parquet", "--local"], "--local asks C13 of other images; give it with --images"),
         (["--images", "--count", "0"], "count must be a whole number, 3 or more; got 0"),
     ],
 )

@@ -10,10 +10,11 @@ from featviz.analysis.claims import image_findings, judge
 from featviz.analysis.claims.deformation import deform
 from featviz.analysis.claims.image_measures import CONDITIONS, ImageSettings, measure_images
 from featviz.base.errors import FeatvizError
+from featviz.editing import edit
 from featviz.generators.checkpoint_files import load_generator, save_network
 from featviz.generators.networks.generators import GeneratorArchitecture, build_generator
 from featviz.sketches.drawing import rasterize
-from featviz.sketches.edits import near
+from featviz.sketches.edits import absolute_change, near
 from featviz.sketches.sketch_set import read_sketches
 from featviz.sketches.tensors import encode_image
 
@@ -110,6 +111,21 @@ def test_measured_images_are_judged_and_their_provenance_kept(measured):
     facts = claims.metadata["images"]
     assert facts["pairs"] == 6 and set(facts["generators"]) == set(CONDITIONS)
     assert len(facts["generators"]["modified"]["digest"]) == 64
+
+
+def test_kept_edits_are_those_of_local_editing_and_the_rest_stays(generators, sketches, measured):
+    some = {role: generators[role] for role in ("baseline", "modified")}
+    found = measure_images(some, replace(SETTINGS, local=True), "no pairs", sketches)
+    assert found.metadata["way"] == "layers base" and "way" not in measured.metadata
+    free, kept = measured.edits["modified"], found.edits["modified"]
+    assert list(kept["sketch"]) == list(free["sketch"])
+    names = list(sketches.index["sketch"])
+    row, before = kept.iloc[-1], free.iloc[-1]
+    drawn = [sketches.at(SIZE).image(names.index(row[name])) for name in ("base", "sketch")]
+    made = edit(load_generator(generators["modified"]), *drawn)
+    change = absolute_change(made.image, made.base_image)
+    assert row["outside"] == pytest.approx(change[~made.area].mean(), rel=1e-3)
+    assert row["outside"] < before["outside"] / 5
 
 
 def test_reasons_for_what_is_not_there_are_kept(generators, sketches):

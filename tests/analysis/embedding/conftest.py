@@ -11,21 +11,21 @@ from tests.analysis.embedding.drawn import wine_table
 from tests.analysis.embedding.tables import iris_table
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def iris() -> FeatureTable:
     return iris_table()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pca() -> EmbeddingTable:
     return join([embed(wine_table("one"), "pca"), embed(wine_table("two", 100), "pca")])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tsne() -> EmbeddingTable:
     return embed(wine_table("one"), "tsne")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def seeds() -> EmbeddingTable:
     return seed_spread(wine_table("one"), ["L0"], range(3))

@@ -10,6 +10,7 @@ from featviz.faces.pairs import PairSet
 from featviz.generators.checkpoint_files import save_network
 from featviz.generators.networks.generators import GeneratorArchitecture, build_generator
 
+WAYS = ("free", "held", "layers base", "trunk base")
 QUALITY = ("lpips", "ssim", "psnr", "kernel distance")
 
 
@@ -56,6 +57,13 @@ def made_up_table(names=("first", "second"), groups=("G1", "G5", "G8"), parts=No
                 row(name, "robustness", measure, some(), move=move)
                 for measure in ("lpips loss", "ssim loss")
             ]
+        for group in (*groups, "all"):
+            for way in WAYS:
+                for measure in ("inside", "outside", "outside / inside", "eyes", "seam"):
+                    rows.append(row(name, "local", measure, some(), group=group, way=way))
+            for way in ("unedited", *WAYS):
+                for measure in ("landmarks edited", "landmarks elsewhere", "face found"):
+                    rows.append(row(name, "local", measure, some(), group=group, way=way))
     facts = {name: {"digest": "0123456789abcdef", "variant": "modified"} for name in names}
     metadata = {
         "featviz_version": "1",

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from featviz import cli
+from featviz.faces.landmarks import _load_models
 from featviz.faces.pairs import write_pairs
 from featviz.generators.checkpoint_files import convert
 
@@ -55,6 +56,35 @@ def test_it_prints_tables_and_writes_numbers_and_a_figure(capsys, here):
     assert Image.open("figure.png").width > 1000
 
 
+def test_local_editing_takes_sketches_alone_and_tells_every_way(capsys, here):
+    options = ["--sketches", "edits", "--lpips-size", "32", "--edits", "2", "--margin", "20"]
+    options += ["--keep", "layers", "--statistics", "base", "0.5", "--out", "numbers.parquet"]
+    code, out, err = run(capsys, "net.safetensors", "--local", *options)
+    assert (code, err) == (0, "")
+    assert "Local editing on edits" in out and "Quality" not in out
+    rows = pd.read_parquet("numbers.parquet")
+    ways = ["free", "held", "layers base", "layers 0.5"]
+    assert [way for way in rows["way"].unique() if way != "unedited"] == ways
+    assert set(rows["part"]) == {"local"}
+
+
+def test_local_editing_without_weights_or_dlib_leaves_out_what_takes_them(
+    capsys, here, monkeypatch
+):
+    monkeypatch.setenv("FEATVIZ_CACHE", str(here / "empty"))
+    # A process finds the models once.
+    _load_models.cache_clear()
+    options = ["--sketches", "edits", "--edits", "1", "--out", "numbers.csv"]
+    code, _, err = run(capsys, "net.safetensors", "--local", *options)
+    assert code == 0
+    lines = err.splitlines()
+    assert lines[0].startswith("skipped LPIPS and kernel distance of local editing: asset 'lpips'")
+    assert lines[1].startswith("skipped landmarks of local editing: ")
+    assert len(lines) == 2
+    measures = set(pd.read_csv("numbers.csv")["measure"])
+    assert measures == {"inside", "outside", "outside / inside", "eyes", "seam"}
+
+
 def test_a_photo_that_cannot_be_read_is_named_and_the_others_count(capsys, here, held_out):
     Path(f"faces/photos/{held_out.names[0]}").write_bytes(b"no photo")
     options = [*OPTIONS, "--measures", "quality"]
@@ -78,6 +108,9 @@ def test_bad_input_is_one_line_and_writes_nothing(capsys, here):
         (["net.safetensors", *OPTIONS, "--count", "1"], "count must be a whole number, 3 or more"),
         (["net.safetensors", *OPTIONS, "--size", "100"], "multiples of 16; got 100"),
         (["net.safetensors", *OPTIONS, "--threads", "0"], "at least 1 thread"),
+        (["net.safetensors", "--local"], "there is no folder 'sketches' here"),
+        (["net.safetensors", "--local", "--statistics", "1.5"], "share of the edit's statistics"),
+        (["net.safetensors", "--local", "--keep", "trunk", "trunk"], "keep has one of its values"),
     ):
         code, out, err = run(capsys, *arguments)
         assert (code, out) == (2, ""), arguments

@@ -7,6 +7,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from featviz.analysis.evaluation.plots import (
+    draw_local,
     draw_locality,
     draw_quality,
     draw_robustness,
@@ -14,7 +15,7 @@ from featviz.analysis.evaluation.plots import (
     looks,
 )
 from featviz.figures.style import style
-from tests.analysis.evaluation.conftest import made_up_table
+from tests.analysis.evaluation.conftest import WAYS, made_up_table
 
 GROUPS = ("G1", "G2", "G3", "G4", "G5", "G6", "G8", "G9", "G10", "G11")
 NAMES = ("baseline", "modified", "no-norm", "runs/baseline", "runs/a-rather-long-name")
@@ -59,9 +60,26 @@ def test_robustness_is_a_curve_over_the_amounts():
         assert curve[:, 1].tolist() == rows["value"].tolist()
 
 
+def test_local_editing_has_a_place_for_every_way_and_a_look_for_every_checkpoint():
+    table = made_up_table()
+    ax = draw_local(table, Figure().add_subplot(), "outside")
+    assert [label.get_text() for label in ax.get_xticklabels()] == [
+        way.replace(" ", "\n") for way in WAYS
+    ]
+    where = {"part": "local", "measure": "outside", "group": "all"}
+    wanted = [
+        table.estimate(checkpoint=name, way=way, **where).value
+        for name in looks(table)
+        for way in WAYS
+    ]
+    assert [float(point[0, 1]) for point in points(ax)] == wanted
+    assert [int(np.rint(point[0, 0])) for point in points(ax)] == [0, 1, 2, 3] * 2
+
+
 @pytest.mark.parametrize("names", [NAMES[:1], NAMES[:3], NAMES])
 @pytest.mark.parametrize(
-    "parts", [["quality"], ["locality"], ["robustness"], ["quality", "locality", "robustness"]]
+    "parts",
+    [["quality"], ["locality"], ["robustness"], ["local"], ["quality", "locality", "robustness"]],
 )
 def test_nothing_is_clipped_and_no_words_run_into_others(names, parts):
     with style():

@@ -1,7 +1,7 @@
 import pytest
 
 from featviz.analysis.evaluation.summary import aligned, evaluation_summary
-from tests.analysis.evaluation.conftest import made_up_table
+from tests.analysis.evaluation.conftest import WAYS, made_up_table
 
 
 def cells(text, *starts):
@@ -42,7 +42,23 @@ def test_what_was_not_measured_is_a_dash_and_no_table():
     assert "Quality" not in text and "robustness" not in text
 
 
-@pytest.mark.parametrize("part", ["quality", "locality", "robustness"])
+def test_local_editing_has_a_line_for_every_checkpoint_and_way():
+    table = made_up_table(parts=["local"])
+    text = evaluation_summary(table)
+    assert text.startswith("Local editing on sketches")
+    lines = {line.split("  ")[0]: line for line in text.splitlines()}
+    for name in ("first", "second"):
+        for way in WAYS:
+            where = {"checkpoint": name, "part": "local", "way": way, "group": "all"}
+            wanted = table.estimate(**where, measure="landmarks edited")
+            told = f"{wanted.value:.2f} +- {wanted.standard_error:.2f}"
+            assert told in lines[f"{name}, {way}"]
+        # The base's face has landmarks only.
+        assert text.count(f"{name}, unedited") == 1
+        assert text.count(f"{name}, held") == 2
+
+
+@pytest.mark.parametrize("part", ["quality", "locality", "robustness", "local"])
 def test_a_part_alone_reads_as_it_does_among_others(part):
     whole = evaluation_summary(made_up_table())
     assert evaluation_summary(made_up_table(parts=[part])) in whole

@@ -2,11 +2,13 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from featviz.analysis.evaluation.table import EVALUATION_COLUMNS, EvaluationTable, write_evaluation
 from featviz.base.errors import FeatvizError
+from featviz.base.table import write_parquet
 from tests.analysis.evaluation.conftest import made_up_table
 
 NUMBERS = ["amount", "value", "standard_error", "count"]
@@ -39,6 +41,20 @@ def test_every_format_gives_the_numbers_back_and_says_where_they_come_from(tmp_p
             again = pd.DataFrame(content["rows"])
             assert content["metadata"] == table.metadata
     assert_same(table.rows, again)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".json"])
+def test_a_table_of_a_version_without_ways_can_be_read(tmp_path, suffix):
+    table, path = made_up_table(parts=["quality", "locality"]), tmp_path / f"numbers{suffix}"
+    rows = table.rows.drop(columns="way")
+    if suffix == ".json":
+        content = {"metadata": table.metadata, "rows": rows.to_dict(orient="records")}
+        path.write_text(json.dumps(content).replace("NaN", "null"))
+    else:
+        write_parquet(pa.Table.from_pandas(rows, preserve_index=False), table.metadata, path)
+    again = EvaluationTable.read(path)
+    assert set(again.rows["way"]) == {""}
+    assert_same(table.rows, again.rows)
 
 
 def test_an_unknown_format_is_refused_and_nothing_is_written(tmp_path):
