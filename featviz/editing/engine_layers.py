@@ -155,17 +155,24 @@ class Layer:
             window = window.contiguous().as_strided(window.shape, (height * width, 1, width, 1))
         return F.conv2d(window, self.weight, bias, stride=self.stride)
 
+    def whole(self, maps: Tensor, biased: bool) -> Tensor:
+        """The convolution's cells of a whole map, in channels_last."""
+        bias = self.bias if biased else None
+        if self.kind == "transposed":
+            cells = F.conv_transpose2d(
+                maps, self.weight, bias, stride=2, padding=1, output_padding=1
+            )
+        elif self.kind == "convolution" and self.stride == 2:
+            cells = F.conv2d(maps, self.weight, bias, stride=2, padding=self.padding)
+        else:
+            height, width = maps.shape[2:]
+            inside = Box(0, height, 0, width)
+            cells = self.convolved(self.padded(maps, self.window(inside), inside), biased)
+        return cells.contiguous(memory_format=torch.channels_last)
+
     def free(self, maps: Tensor) -> tuple[Tensor, Statistics | None]:
         """Its whole map before anything is added, and what its norm normalised it with."""
-        height, width = maps.shape[2:]
-        inside = Box(0, height, 0, width)
-        whole = Box(
-            *(end * 2 if self.kind == "transposed" else end // self.stride for end in inside)
-        )
-        window = self.window(whole)
-        cells = self.convolved(self.padded(maps, window, inside), biased=True)
-        cells = cells.contiguous(memory_format=torch.channels_last)
-        statistics = None
+        cells, statistics = self.whole(maps, biased=True), None
         if self.norm is not None:
             cells, mean, variance = self.norm.with_statistics(cells)
             statistics = Statistics(mean, variance)
