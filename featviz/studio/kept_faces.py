@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from featviz.editing.engine import EditedFace
+from featviz.editing.engine import EditedFace, LocalEditor
 from featviz.editing.engine_run import PreparedBase
 from featviz.sketches.edits import Pixels
 from featviz.studio.change import Strokes
@@ -28,7 +28,8 @@ class KeptFaces:
         self, networks: Networks, rasters: RasterCache, most_bytes: int = _MOST_BYTES
     ) -> None:
         self.networks, self.rasters, self.most_bytes = networks, rasters, most_bytes
-        self._bases: OrderedDict[tuple[str, str], PreparedBase] = OrderedDict()
+        # By editor, not by name: a checkpoint's file may be another one when it is loaded again.
+        self._bases: OrderedDict[tuple[LocalEditor, str], PreparedBase] = OrderedDict()
 
     @property
     def nbytes(self) -> int:
@@ -53,16 +54,16 @@ class KeptFaces:
     def _base(self, checkpoint: str, chain: Chain, loading: Callable[[str], None]) -> PreparedBase:
         editor = self.networks.editor(checkpoint, loading)
         ready = len(chain)
-        while ready and (checkpoint, chain[ready - 1][0]) not in self._bases:
+        while ready and (editor, chain[ready - 1][0]) not in self._bases:
             ready -= 1
-        base = self._bases[checkpoint, chain[ready - 1][0]] if ready else None
+        base = self._bases[editor, chain[ready - 1][0]] if ready else None
         for key, strokes in chain[ready:]:
             sketch = self.rasters.picture(points for _, points in strokes)
             with self.networks.named(checkpoint):
                 base = editor.prepare(sketch) if base is None else editor.rebase(base, sketch)
-            self._bases[checkpoint, key] = base
+            self._bases[editor, key] = base
             while self.nbytes > self.most_bytes and len(self._bases) > 1:
                 self._bases.popitem(last=False)
         assert base is not None
-        self._bases.move_to_end((checkpoint, chain[-1][0]))
+        self._bases.move_to_end((editor, chain[-1][0]))
         return base

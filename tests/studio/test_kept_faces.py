@@ -12,6 +12,7 @@ from featviz.studio.engine import Answer, Engine, FaceJob, Start, WantedFace
 from featviz.studio.kept_faces import KeptFaces
 from featviz.studio.networks import Networks
 from featviz.studio.rasters import RasterCache
+from tests.studio.conftest import small_checkpoint
 
 Strokes = tuple[tuple[str, tuple[float, ...]], ...]
 
@@ -83,6 +84,20 @@ def test_bases_take_no_more_memory_than_they_may_and_are_made_again(networks: Ne
     none = KeptFaces(networks, RasterCache(), most_bytes=0)
     assert pixels(none, NOSE, start(MOUTH, BROW)) == expected
     assert none.nbytes <= one * 1.01
+
+
+def test_a_checkpoint_that_is_another_one_when_it_is_loaded_again_has_bases_of_its_own(
+    tmp_path: Path,
+) -> None:
+    path = small_checkpoint(tmp_path / "small.safetensors")
+    faces = KeptFaces(Networks([str(path)]), RasterCache())
+    before = pixels(faces, MOUTH, start())
+    small_checkpoint(path, seed=5)
+    assert pixels(faces, MOUTH, start()) == before
+    faces.networks._editors.clear()
+    after = pixels(faces, MOUTH, start())
+    assert after == pixels(KeptFaces(Networks([str(path)]), RasterCache()), MOUTH, start())
+    assert after != before
 
 
 def test_a_kept_face_leaves_what_lies_outside_of_its_reach_and_tells_so(engine: Engine) -> None:

@@ -122,6 +122,10 @@ def test_a_new_base_is_kept_by_the_next_edit_and_undo_gives_the_very_pixels_back
     desk.load()
     wait_shown(desk, "kept", "free", bases=1)
     assert np.array_equal(shown(desk, 0), frames[2])
+    # A drawing that goes on under another name takes its bases along.
+    desk.inside("await page.sheet.moveOn();")
+    wait_shown(desk, "kept", "free", bases=1)
+    assert np.array_equal(shown(desk, 0), frames[2])
     desk.page.click("#history-button")
     desk.page.locator(".history-dialog input[type=range]").fill("1")
     desk.page.click(".history-dialog .primary")
