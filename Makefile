@@ -32,8 +32,9 @@ claims: $(VENV)/installed
 	$(BIN)/featviz claims $(FEATURES) --images --out features/claims.json \
 		--out docs/claims-shipped.md
 
+# One thread a worker: two workers with two threads each would wait for each other on two cores.
 test: lint types assets
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -37,9 +37,10 @@ class EditCommand:
     """Where the base's maps are kept: layers (every layer: nothing else changes), trunk (only
     those of the smallest maps: a stronger edit, a little of which leaves the area), or names of
     layers."""
-    statistics: str = "base"
-    """What instance norms normalise with: base, edit, composite (those of the map as kept; for
-    hair and other large edits), or a number from 0 (base) to 1 (edit)."""
+    statistics: str = "auto"
+    """What instance norms normalise with: base, edit, composite (those of the map as kept), or a
+    number from 0 (base) to 1 (edit). auto: base where ink changes by less than a fifth, else 0.5,
+    as for hair and beards."""
     size: int | None = None
     """Side of the faces, and of sketches of pixels, while drawings fit any; that of the
     checkpoint's training if it tells, else 512."""
@@ -50,11 +51,13 @@ class EditCommand:
 
     def run(self) -> None:
         """Edit, write, print."""
+        from featviz.base.files import require_folder
         from featviz.base.progress import track
         from featviz.editing.files import edits_table, make_edits
         from featviz.editing.local import EVERYWHERE
         from featviz.generators.checkpoint import open_checkpoint
 
+        require_folder(self.out)
         files = self._files()
         use_threads(self.threads)
         if self.size is not None and self.size < 1:
@@ -62,9 +65,8 @@ class EditCommand:
         checkpoint = open_checkpoint(self.checkpoint, self.variant)
         checkpoint.require_whole()
         size = self.size or checkpoint.size
-        keep = self.keep[0] if self.keep in (("layers",), ("trunk",)) else self.keep
-        options: Any = {"margin": self.margin, "keep": keep, "statistics": self._statistics()}
-        made = make_edits(checkpoint, files, size, **options)
+        keep: Any = self.keep[0] if self.keep in (("layers",), ("trunk",)) else self.keep
+        made = make_edits(checkpoint, files, size, self.margin, keep, self._statistics())
         rows: list[tuple[Any, ...]] = []
         bases: set[str] = set()
         for each in track(made, f"editing with {checkpoint.name}", len(files)):
@@ -74,7 +76,7 @@ class EditCommand:
                 remark(f"{each.file.name} {EVERYWHERE}")
             elif not each.kept.area.any():
                 remark(f"{each.file.name} equals its base")
-        table = edits_table(checkpoint, rows, size, **options)
+        table = edits_table(checkpoint, rows, size, self.margin, keep)
         table.write(self.out / "edits.csv")
         say(self.out / "edits.csv", "", *_summary(rows))
 

@@ -6,6 +6,7 @@ comes out is what `keeping` defines for kept maps of every layer.
 """
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,6 +35,8 @@ from featviz.generators.networks.conditions import SKETCH_CHANNELS
 from featviz.generators.networks.generators import Generator, GlobalGenerator, LocalEnhancer, halve
 from featviz.probing.statistics import Statistics
 from featviz.sketches.edits import MARGIN, Edit, Mask, Pixels
+
+__all__ = ["EditedFace", "HeldStatistics", "LocalEditor", "PreparedBase"]
 
 _WHOLE = 0.8
 """Of the canvas: of boxes that are more to compute than this, one whole box takes no longer."""
@@ -129,7 +132,7 @@ class LocalEditor:
         edited: (H, W) uint8, of the base's size. margin: pixels at 512 around what differs that are
         edited, too. statistics: what the norms normalise the area with; all but "base" take as
         long as a whole forward. Raises FeatvizError for a sketch of another size, for statistics
-        that there are not and for a face that holds NaN or infinity.
+        or a margin that there are not and for a face that holds NaN or infinity.
         """
         return self._edited(base, edited, margin, statistics)[0]
 
@@ -164,18 +167,10 @@ class LocalEditor:
             maps.append(cells if layer.added is None else cells + maps[layer.added])
         return maps, own, tuple(statistics)
 
-    def _held(
-        self, base: PreparedBase, edited: Pixels, statistics: HeldStatistics
-    ) -> tuple[Scale | None, ...]:
-        """What the norms do under some statistics."""
-        if statistics == "base":
+    def _held(self, base: PreparedBase, edited: Pixels, share: float) -> tuple[Scale | None, ...]:
+        """What the norms do under the base's statistics, or with a share of the edit's."""
+        if share == 0:
             return base.scales
-        share = 1.0 if statistics == "edit" else statistics
-        if not isinstance(share, int | float) or not 0 <= share <= 1:
-            raise FeatvizError(
-                f"statistics are {statistics!r}; expected base, edit or a share of the edit's "
-                "from 0 to 1"
-            )
         pairs = zip(base.statistics, self._free(edited)[2], strict=True)
         return self._scales([_blended(*pair, share) for pair in pairs])
 
@@ -186,17 +181,19 @@ class LocalEditor:
         if edited.shape != base.sketch.shape:
             given, expected = (f"{s.shape[1]}x{s.shape[0]}" for s in (edited, base.sketch))
             raise FeatvizError(f"an edit of {given} does not fit its base of {expected}")
+        if not 0 <= margin < math.inf:
+            raise FeatvizError(f"the margin must be 0 px or more; got {margin}")
+        share = _share(statistics)
         area = Edit(base.sketch, edited, margin).area
         parts = boxes(area)
         canvas = Box(0, area.shape[0], 0, area.shape[1])
         whole = cost(parts) > _WHOLE * cost([canvas])
         parts = [canvas] if whole else parts
-        scales = self._held(base, edited, statistics)
         run = Run(base, self._layers, self._places(edited), area, parts, self._dtype)
         if not parts:
             return EditedFace(base.face, area, np.zeros_like(area), False, base, ()), run
         run.put_sketch(edited)
-        run.compute(scales, by_row=not whole)
+        run.compute(self._held(base, edited, share), by_row=not whole)
         image, reach = run.image()
         face = base.face.copy()
         for box, cells in image:
@@ -245,6 +242,19 @@ class LocalEditor:
                 f"a sketch of {width}x{height} does not fit this generator; expected sides that "
                 f"are at least {2 * multiple} and multiples of {multiple}"
             )
+
+
+def _share(statistics: HeldStatistics) -> float:
+    """How much of the edit's statistics is held, from 0 to 1."""
+    share = (
+        {"base": 0.0, "edit": 1.0}.get(statistics) if isinstance(statistics, str) else statistics
+    )
+    if share is None or not 0 <= share <= 1:
+        raise FeatvizError(
+            f"statistics are {statistics!r}; expected base, edit or a share of the edit's from 0 "
+            "to 1"
+        )
+    return share
 
 
 def _blended(base: Statistics | None, edit: Statistics | None, share: float) -> Statistics | None:

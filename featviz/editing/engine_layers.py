@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,6 @@ from featviz.generators.networks.generators import (
 )
 from featviz.generators.networks.normalization import InstanceNorm
 from featviz.probing.statistics import Statistics
-from featviz.sketches.edits import Mask
 
 Kind = Literal["convolution", "transposed", "output"]
 
@@ -71,8 +70,8 @@ class Box(NamedTuple):
             max(0, self.top), min(height, self.bottom), max(0, self.left), min(width, self.right)
         )
 
-    def of_mask(self, mask: Mask) -> Mask:
-        """These cells of a mask (H, W), a view."""
+    def of_mask(self, mask: NDArray[Any]) -> NDArray[Any]:
+        """These cells of a mask or sketch (H, W), a view."""
         return mask[self.top : self.bottom, self.left : self.right]
 
     def of(self, maps: Tensor) -> Tensor:
@@ -156,17 +155,24 @@ class Layer:
             window = window.contiguous().as_strided(window.shape, (height * width, 1, width, 1))
         return F.conv2d(window, self.weight, bias, stride=self.stride)
 
+    def whole(self, maps: Tensor, biased: bool) -> Tensor:
+        """The convolution's cells of a whole map, in channels_last."""
+        bias = self.bias if biased else None
+        if self.kind == "transposed":
+            cells = F.conv_transpose2d(
+                maps, self.weight, bias, stride=2, padding=1, output_padding=1
+            )
+        elif self.kind == "convolution" and self.stride == 2:
+            cells = F.conv2d(maps, self.weight, bias, stride=2, padding=self.padding)
+        else:
+            height, width = maps.shape[2:]
+            inside = Box(0, height, 0, width)
+            cells = self.convolved(self.padded(maps, self.window(inside), inside), biased)
+        return cells.contiguous(memory_format=torch.channels_last)
+
     def free(self, maps: Tensor) -> tuple[Tensor, Statistics | None]:
         """Its whole map before anything is added, and what its norm normalised it with."""
-        height, width = maps.shape[2:]
-        inside = Box(0, height, 0, width)
-        whole = Box(
-            *(end * 2 if self.kind == "transposed" else end // self.stride for end in inside)
-        )
-        window = self.window(whole)
-        cells = self.convolved(self.padded(maps, window, inside), biased=True)
-        cells = cells.contiguous(memory_format=torch.channels_last)
-        statistics = None
+        cells, statistics = self.whole(maps, biased=True), None
         if self.norm is not None:
             cells, mean, variance = self.norm.with_statistics(cells)
             statistics = Statistics(mean, variance)
@@ -178,9 +184,9 @@ def layers_of(generator: Generator) -> tuple[Layer, ...]:
     return tuple(_Layers(generator).all())
 
 
-def _by_neighbour(part: Tensor | None) -> Tensor | None:
+def _by_neighbour(part: Tensor) -> Tensor:
     """Weight or bias whose channels are each of four neighbours, as each neighbour's channels."""
-    return None if part is None else part.unflatten(0, (-1, 4)).transpose(0, 1).flatten(0, 1)
+    return part.view(-1, 4, *part.shape[1:]).transpose(0, 1).flatten(0, 1)
 
 
 def _shuffled(cells: Tensor) -> Tensor:
@@ -250,7 +256,9 @@ class _Layers:
             kind = "transposed"
         elif isinstance(convolution, OutputConvolution):
             kind = "output"
-            weight, bias = (_by_neighbour(part) for part in convolution.of_neighbours())
+            of_weight, of_bias = convolution.of_neighbours()
+            weight = _by_neighbour(of_weight)
+            bias = None if of_bias is None else _by_neighbour(of_bias)
         if source is not None:
             weight = weight.sum(dim=1, keepdim=True)
         layer = Layer(

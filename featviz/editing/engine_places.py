@@ -255,8 +255,8 @@ def widened(mask: Mask, cells: int) -> Mask:
     for _ in range(2):
         reached = 0
         while reached < cells:
-            # As far again, and the cell between, leaves no gap.
-            step = min(2 * reached + 1, cells - reached)
+            # A step farther would leave gaps at the edges, where nothing comes from beyond.
+            step = min(reached + 1, cells - reached)
             before, mask = mask, mask.copy()
             mask[step:] |= before[:-step]
             mask[:-step] |= before[step:]

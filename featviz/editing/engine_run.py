@@ -77,12 +77,13 @@ class Run:
         layers: Sequence[Layer],
         places: Places,
         area: Mask,
-        parts: Sequence[Box],
+        parts: list[Box],
         dtype: torch.dtype,
     ) -> None:
         self._base, self._layers, self._places = base, layers, places
         self._area, self._parts, self._dtype = area, parts, dtype
         self._levels = len(base.maps) - len(layers) + 1
+        self._is_whole = parts == [Box(0, area.shape[0], 0, area.shape[1])]
         self._patches: list[list[Patch]] = [[] for _ in base.maps]
         self._own: dict[int, list[Patch]] = {number: [] for number in base.own}
         self._rows: dict[int, Tensor] = {}
@@ -171,7 +172,7 @@ class Run:
         for region in self._in(number):
             cells = self._computed(layer, region.box, scale)
             if layer.added is not None:
-                cells = cells.add_(self._cells(layer.added, region.box))
+                cells = cells.add_(self._read(layer.added, region.box))
             self._keep(cells, region, self._base.maps[result])
             self._patches[result].append(Patch(region.box, cells))
 
@@ -234,6 +235,13 @@ class Run:
         """A copy of some cells of a map."""
         return self._laid(self._base.maps[number], self._over(number), box)
 
+    def _read(self, number: int, box: Box) -> Tensor:
+        """The same, but no copy where one patch holds them all."""
+        patches = self._over(number)
+        if len(patches) == 1 and patches[0].box == box:
+            return patches[0].cells
+        return self._cells(number, box)
+
     def _laid(self, maps: Tensor, patches: Sequence[Patch], box: Box) -> Tensor:
         """Cells of a base's map with patches over them, a copy."""
         cells = box.of(maps).to(self._dtype, copy=True)
@@ -249,11 +257,14 @@ class Run:
         window = layer.window(wide)
         height, width = self._base.maps[layer.source].shape[2:]
         inside = window.cut(height, width)
-        given = layer.padded(self._cells(layer.source, inside), window, inside)
-        cells = layer.convolved(given, biased=scale is None)
-        if wide != box:
-            cells = box.within(wide).of(cells)
-        cells = cells.contiguous(memory_format=torch.channels_last)
+        given = self._read(layer.source, inside)
+        if inside == (0, height, 0, width) and self._is_whole:
+            cells = layer.whole(given, biased=scale is None)
+        else:
+            cells = layer.convolved(layer.padded(given, window, inside), biased=scale is None)
+            if wide != box:
+                cells = box.within(wide).of(cells)
+            cells = cells.contiguous(memory_format=torch.channels_last)
         if scale is not None:
             rows = _rows(cells)
             torch.addcmul(scale.shift, rows, scale.factor, out=rows)

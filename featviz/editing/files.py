@@ -1,24 +1,31 @@
 """Edits that are files: faces as they are made free and kept, and what changed, in numbers."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from featviz.base.errors import FeatvizError
 from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.base.table import ColumnKind, Table
-from featviz.editing.engine import LocalEditor
-from featviz.editing.keeping import Keep, record_base
-from featviz.editing.local import StatisticsOf, edit_base
+from featviz.editing.engine import PreparedBase
+from featviz.editing.keeping import Base, Keep, record_base
+from featviz.editing.local import (
+    StatisticsOf,
+    edit_base,
+    engine_makes,
+    engine_of,
+    suited_statistics,
+)
 from featviz.generators.checkpoint import Checkpoint, makes_faces_alone
-from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
 from featviz.sketches.edits import MARGIN, Edit, Mask, absolute_change, edits_of, kept_eyes
 from featviz.sketches.sketch_set import SketchSet, read_sketch
 from featviz.sketches.tensors import input_channels
@@ -71,11 +78,12 @@ class MadeEdit:
 class EditTable(Table):
     """What edits changed, free and kept.
 
-    rows: way: free or kept. inside, outside, eyes: mean absolute change of the face against the
-    base's in grey levels of 255, in the edited area, outside of it, and at the eyes as far as they
-    lie outside (NaN where they were edited or the drawing names none). area: share of the picture
-    that counts as edited. reach: share that may change at all. equal: share that is equal to the
-    base's face to the last bit.
+    rows: way: free or kept. statistics: what the norms had, see `edit`; "own" where it is free.
+    inside, outside, eyes: mean absolute change of the face against the base's in grey levels of
+    255, in the edited area, outside of it, and at the eyes as far as they lie outside (NaN where
+    they were edited or the drawing names none). area: share of the picture that counts as edited.
+    reach: share that may change at all. equal: share that is equal to the base's face to the last
+    bit.
     """
 
     noun: ClassVar[str] = "table of edits"
@@ -85,6 +93,7 @@ class EditTable(Table):
         "sketch": "text",
         "base": "text",
         "way": "text",
+        "statistics": "text",
         "inside": "number",
         "outside": "number",
         "eyes": "number",
@@ -97,7 +106,7 @@ class EditTable(Table):
 
     def with_provenance(self) -> pd.DataFrame:
         """The rows, each with how it came about."""
-        told = ("digest", "keep", "statistics", "margin", "size", VERSION_KEY)
+        told = ("digest", "keep", "margin", "size", VERSION_KEY)
         return self.rows.assign(**{name: self.metadata[name] for name in told})
 
 
@@ -133,66 +142,66 @@ def make_edits(
     size: int,
     margin: float = MARGIN,
     keep: Keep = "layers",
-    statistics: StatisticsOf = "base",
+    statistics: StatisticsOf | Literal["auto"] = "auto",
 ) -> Iterator[MadeEdit]:
     """The faces of edits, one after the other; see `edit` for the options.
 
-    All files are read before the first face is made. Raises FeatvizError for unusable ones.
+    statistics: "auto" takes what suits each edit, see `suited_statistics`. All files are read
+    before the first face is made. Raises FeatvizError for unusable ones.
     """
-    paths = {path for file in files for path in (file.base, file.edited)}
-    for path in sorted(paths):
+    for path in sorted({path for file in files for path in (file.base, file.edited)}):
         checkpoint.read(path, size)
-    faces = _faces_by_engine if _suits_engine(checkpoint, keep, statistics) else _faces
-    for file, kept, base in faces(checkpoint, files, size, margin, keep, statistics):
-        with torch.inference_mode():
-            free: Tensor = checkpoint.generator(checkpoint.read(file.edited, size)[None])
-        rows = _rows(checkpoint.name, file, kept, base, free, size, margin)
-        yield MadeEdit(file, kept, base, free, rows)
-
-
-_Faces = Iterator[tuple[EditFile, Made, Tensor]]
-"""Each edit, what it makes, and its base's image."""
-
-
-def _suits_engine(checkpoint: Checkpoint, keep: Keep, statistics: StatisticsOf) -> bool:
-    """Whether the engine makes the same, faster."""
     alone = makes_faces_alone(checkpoint.metadata, input_channels(checkpoint.generator))
-    return alone and keep == "layers" and statistics != "composite"
-
-
-def _faces(
-    checkpoint: Checkpoint,
-    files: Sequence[EditFile],
-    size: int,
-    margin: float,
-    keep: Keep,
-    statistics: StatisticsOf,
-) -> _Faces:
-    network = checkpoint.generator
     for base, edits in groupby(files, key=lambda file: file.base):
-        start = record_base(network, checkpoint.read(base, size)[None], keep)
+        start = _Start(checkpoint, base, size, keep, alone)
         for file in edits:
+            drawn = Edit(read_sketch(base, size), read_sketch(file.edited, size), margin)
+            suited = suited_statistics(drawn) if statistics == "auto" else statistics
             given = checkpoint.read(file.edited, size)
-            kept = edit_base(network, start, given, margin, statistics=statistics)
-            yield file, kept, kept.base_image
+            kept, before = start.edit(drawn, given, suited)
+            with torch.inference_mode():
+                free: Tensor = checkpoint.generator(given[None])
+            eyes = replace(drawn, eyes=kept_eyes(file.base, file.edited, size)).around_eyes
+            named = (checkpoint.name, file.name, file.base_name)
+            images = ((FREE, "own", free), (KEPT, str(suited), kept.image))
+            rows = [
+                (*named, way, whose, *_measures(absolute_change(image, before), kept, eyes, way))
+                for way, whose, image in images
+            ]
+            yield MadeEdit(file, kept, before, free, rows)
 
 
-def _faces_by_engine(
-    checkpoint: Checkpoint,
-    files: Sequence[EditFile],
-    size: int,
-    margin: float,
-    _: Keep,
-    statistics: Any,
-) -> _Faces:
-    network = checkpoint.generator
-    assert isinstance(network, GlobalGenerator | LocalEnhancer)
-    editor = LocalEditor(network)
-    for base, edits in groupby(files, key=lambda file: file.base):
-        start = editor.prepare(read_sketch(base, size))
-        for file in edits:
-            kept = editor.edit(start, read_sketch(file.edited, size), margin, statistics)
-            yield file, kept, start.image
+class _Start:
+    """A base, which runs once for each of the two ways to make an edit of it.
+
+    alone: whether the network takes a sketch and nothing else.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, base: Path, size: int, keep: Keep, alone: bool
+    ) -> None:
+        self._checkpoint, self._base, self._size, self._keep = checkpoint, base, size, keep
+        self._editor = engine_of(checkpoint.generator) if alone else None
+
+    def edit(self, drawn: Edit, given: Tensor, statistics: StatisticsOf) -> tuple[Made, Tensor]:
+        """What an edit makes, and the base's image."""
+        if self._editor is not None and engine_makes(self._keep, statistics):
+            prepared = self._prepared
+            held: Any = statistics
+            return self._editor.edit(prepared, drawn.edited, drawn.margin, held), prepared.image
+        network, start = self._checkpoint.generator, self._recorded
+        kept = edit_base(network, start, given, drawn.margin, statistics=statistics)
+        return kept, kept.base_image
+
+    @cached_property
+    def _prepared(self) -> PreparedBase:
+        assert self._editor is not None
+        return self._editor.prepare(read_sketch(self._base, self._size))
+
+    @cached_property
+    def _recorded(self) -> Base:
+        given = self._checkpoint.read(self._base, self._size)[None]
+        return record_base(self._checkpoint.generator, given, self._keep)
 
 
 def edits_table(
@@ -201,35 +210,27 @@ def edits_table(
     size: int,
     margin: float,
     keep: Keep,
-    statistics: StatisticsOf,
 ) -> EditTable:
     """The rows of edits as a table, with how they came about."""
     metadata = {
         **checkpoint.provenance(),
         VERSION_KEY: VERSION,
         "keep": keep if isinstance(keep, str) else " ".join(keep),
-        "statistics": str(statistics),
         "margin": margin,
         "size": size,
     }
     return EditTable(pd.DataFrame(made, columns=list(EditTable.columns)), metadata)
 
 
-def _rows(
-    name: str, file: EditFile, kept: Made, base: Tensor, free: Tensor, size: int, margin: float
-) -> list[tuple[Any, ...]]:
-    nothing = np.zeros(kept.area.shape, np.uint8)
-    eyes = Edit(nothing, nothing, margin, kept_eyes(file.base, file.edited, size))
-    rows = []
-    for way, image in ((FREE, free), (KEPT, kept.image)):
-        change = absolute_change(image, base)
-        at_eyes = change[eyes.around_eyes & ~kept.area]
-        reach = kept.reach if way == KEPT else np.ones_like(kept.area)
-        means = (_mean(change[kept.area]), _mean(change[~kept.area]), _mean(at_eyes))
-        shares = (kept.area.mean(), reach.mean(), (change == 0).mean())
-        rows.append((name, file.name, file.base_name, way, *means, *map(float, shares)))
-    return rows
+def _measures(change: NDArray[np.float64], kept: Made, eyes: Mask, way: str) -> tuple[float, ...]:
+    """The last columns of a row."""
+    reach = kept.reach.mean() if way == KEPT else 1.0
+    inside, outside, at_eyes = (
+        change[where] for where in (kept.area, ~kept.area, eyes & ~kept.area)
+    )
+    means = (_mean(inside), _mean(outside), _mean(at_eyes))
+    return (*means, float(kept.area.mean()), float(reach), float((change == 0).mean()))
 
 
-def _mean(values: Any) -> float:
+def _mean(values: NDArray[np.float64]) -> float:
     return float(values.mean()) if values.size else float("nan")

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError, FeatvizWarning
+from featviz.editing.engine import LocalEditor
 from featviz.editing.keeping import Base, Keep, keep_outside, reach_of_edit, record_base
 from featviz.generators.checkpoint import Checkpoint, open_checkpoint
 from featviz.generators.checkpoint_files import LoadedGenerator
+from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
 from featviz.probing.statistics import Statistics, record_statistics
 from featviz.sketches.drawing import CANVAS
-from featviz.sketches.edits import MARGIN, Mask, near
+from featviz.sketches.edits import MARGIN, Edit, Mask, near
 from featviz.sketches.tensors import Image, decode_image, encode_image, input_channels
 
 StatisticsOf = Literal["base", "edit", "composite"] | float
@@ -95,6 +97,31 @@ def edit(
     if found.area.all():
         warnings.warn(FeatvizWarning("the edit", EVERYWHERE), stacklevel=2)
     return found
+
+
+_MUCH_INK = 0.2
+"""Share by which ink changes where the base's statistics no longer suit (docs/local-editing.md)."""
+
+
+def suited_statistics(drawn: Edit) -> StatisticsOf:
+    """Those of the base where ink changes by less than a fifth, else half the edit's.
+
+    Beyond that, as by hair and beards, an edited area under the base's statistics takes colours
+    that the network by itself does not give it.
+    """
+    return "base" if abs(drawn.more_ink) < _MUCH_INK else 0.5
+
+
+def engine_of(network: nn.Module) -> LocalEditor | None:
+    """The engine, for a network that it takes if that is given a sketch alone."""
+    if not isinstance(network, GlobalGenerator | LocalEnhancer):
+        return None
+    return LocalEditor(network) if next(network.parameters()).device.type == "cpu" else None
+
+
+def engine_makes(keep: Keep | None, statistics: StatisticsOf) -> bool:
+    """Whether the engine makes the same as `edit`, up to rounding and much sooner."""
+    return keep == "layers" and statistics != "composite"
 
 
 EVERYWHERE = "covers everything, so no map is kept"

@@ -50,6 +50,12 @@ class Edit:
         """The pixels that differ, (H, W) bool."""
         return np.asarray(self.edited != self.base)
 
+    @property
+    def more_ink(self) -> float:
+        """Ink that the edit added, relative to the base's: 0 for none, -0.5 if half is gone."""
+        before, after = (int((sketch == INK).sum()) for sketch in (self.base, self.edited))
+        return after / before - 1 if before else float(after > 0)
+
     @cached_property
     def area(self) -> Mask:
         """The edited area: the pixels that differ and all within the margin, (H, W) bool."""

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,6 @@ from PIL import Image
 from featviz.sketches.edits import Edit, Mask
 from featviz.studio.live_messages import Edited
 from featviz.studio.rasters import Points
-
-BRIGHTEST = 64.0
-"""The change in grey levels that is drawn in the brightest colour."""
 
 _TOLERANCE = 0.5
 """How far an outline may run beside the area's border, in pixels."""
@@ -94,21 +90,8 @@ def box_of(difference: NDArray[np.float32]) -> tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def heat(difference: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A difference (H, W) in colours (H, W, 3): black is none, the brightest BRIGHTEST or more."""
-    index = np.minimum(difference * (255 / BRIGHTEST), 255).astype(np.uint8)
-    return np.asarray(_colours().take(index, axis=0))
-
-
 def jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:
     """A JPEG of (H, W, 3), with colours at full resolution."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, format="JPEG", quality=quality, subsampling=0)
     return file.getvalue()
-
-
-@lru_cache(maxsize=1)
-def _colours() -> NDArray[np.uint8]:
-    from matplotlib import colormaps
-
-    return np.asarray((colormaps["magma"](np.arange(256))[:, :3] * 255).round(), dtype=np.uint8)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featviz.base.errors import FeatvizError
+from featviz.figures.change import heat
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import Edit, Mask, Pixels
 from featviz.studio.change import (
@@ -24,7 +25,6 @@ from featviz.studio.change import (
     box_of,
     describe,
     difference_of,
-    heat,
     jpeg,
     measure,
 )

@@ -85,6 +85,7 @@ FOLDERS = {
     ("extract", "baseline"): "--out",
     ("leakage", "baseline"): "--out",
     ("generate", "baseline", "sketch.svg"): "--out",
+    ("edit", "baseline", "base.svg", "edit.svg"): "--out",
     ("train",): "--out",
     ("faces", "sample", "--count", "2"): "--out",
     ("faces", "import", "photos"): "--out",

@@ -60,7 +60,8 @@ def test_faces_are_those_of_the_definition_and_numbers_are_theirs(
     assert kept["reach"] == pytest.approx(expected.reach.mean())
     assert kept["outside"] < rows.iloc[0]["outside"]
     assert printed[-3].startswith("2 edits")
-    assert {"digest", "keep", "statistics", "margin"} <= set(rows.columns)
+    assert {"digest", "keep", "margin"} <= set(rows.columns)
+    assert list(rows["statistics"]) == ["own", "base", "own", "base"]
 
 
 def test_every_edit_of_a_set_is_made_with_the_base_that_its_index_names(small, shipped, tmp_path):
@@ -71,6 +72,17 @@ def test_every_edit_of_a_set_is_made_with_the_base_that_its_index_names(small, s
     assert (tmp_path / f"{rows['base'].iloc[-1]}-small.png").exists()
     kept, free = (rows[rows["way"] == way] for way in ("kept", "free"))
     assert (kept["outside"].to_numpy() < free["outside"].to_numpy()).all()
+
+
+def test_where_much_ink_is_added_half_the_edits_statistics_are_taken(
+    small, shipped, make, tmp_path
+):
+    bald, haired = (shipped.folder / "G1" / f"{number}.svg" for number in ("001", "018"))
+    run(small, bald, haired, "--out", tmp_path)
+    base, edited = (read_sketch(path, 128) for path in (bald, haired))
+    expected = edit(make("modified"), base, edited, statistics=0.5)
+    assert equal_but_for_rounding(tmp_path / "018-small.png", expected.pixels)
+    assert pd.read_csv(tmp_path / "edits.csv")["statistics"].iloc[1] == "0.5"
 
 
 def test_options_reach_the_edit(small, drawings, make, tmp_path):

@@ -8,6 +8,8 @@ from torch import nn
 
 from featviz.base.errors import FeatvizError
 from featviz.editing.engine import LocalEditor
+from featviz.editing.keeping import record_base
+from featviz.editing.local import edit_base
 from featviz.generators.checkpoint import open_checkpoint
 from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture
 from featviz.probing.reach import cells_of
@@ -143,6 +145,22 @@ def test_norms_hold_the_statistics_that_are_asked_for(make, statistics, share):
     assert (found.image - expected).abs().max() < 1e-10
 
 
+@pytest.mark.parametrize("network", ["modified", "affine", "two enhancers"])
+@pytest.mark.parametrize("statistics", ["base", "edit", 0.5])
+def test_chains_and_reaches_are_those_of_the_definition(make, network, statistics):
+    model = make(**NETWORKS[network])
+    editor = LocalEditor(model, torch.float64)
+    model = model.double()
+    base, steps = editor.prepare(base_sketch()), record_base(model, image_of(model, base_sketch()))
+    for name in ("inside", "far apart", "corner", "everything"):
+        given = image_of(model, EDITS[name])[0]
+        expected = edit_base(model, steps, given, MARGIN, statistics=statistics)
+        found = editor.edit(base, EDITS[name], MARGIN, statistics)
+        assert (found.image - expected.image).abs().max() < 1e-10
+        assert np.array_equal(found.reach, expected.reach)
+        base, steps = editor.rebase(base, EDITS[name], MARGIN, statistics), expected.after
+
+
 def test_in_float32_a_shipped_generator_edits_as_defined(edit):
     model = open_checkpoint("baseline").generator
     base, changed = (decode_image(image[0])[:, :, 0] for image in edit)
@@ -243,6 +261,9 @@ def test_what_cannot_be_used_is_told_in_one_line(make):
             FeatvizError, match=r"statistics are .*; expected base, edit or a share"
         ):
             editor.edit(base, EDITS["inside"], MARGIN, statistics)
+    for margin in (-1, float("nan"), float("inf")):
+        with pytest.raises(FeatvizError, match="margin must be 0 px or more; got"):
+            editor.edit(base, EDITS["inside"], margin)
     with pytest.raises(FeatvizError, match="whole generator of pix2pixHD; got FrontEnd"):
         LocalEditor(FrontEnd(GeneratorArchitecture(width=1)))
     with pytest.raises(FeatvizError, match="takes 4 channels; expected 3"):

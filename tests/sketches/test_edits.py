@@ -24,6 +24,16 @@ def test_near_means_within_the_margin_of_a_marked_pixel(rng):
     assert not near(np.zeros((4, 4), bool), 9).any()
 
 
+def test_more_ink_is_relative_to_the_bases():
+    base, edited = np.full((2, 4, 5), 255, np.uint8)
+    assert Edit(base, edited).more_ink == 0
+    edited[0] = 0
+    assert Edit(base, edited).more_ink == 1  # of no ink, any is much
+    base[0, :4] = 0
+    assert Edit(base, edited).more_ink == pytest.approx(0.25)
+    assert Edit(edited, base).more_ink == pytest.approx(-0.2)
+
+
 def test_edits_are_all_sketches_that_have_another_as_base(shipped):
     index = shipped.index
     pairs = edits_of(shipped)

@@ -8,16 +8,15 @@ from matplotlib.path import Path as Outline
 from PIL import Image
 
 from featviz.analysis.evaluation.locality import measure_locality
+from featviz.figures.change import BRIGHTEST, heat
 from featviz.sketches.drawing import read_svg
 from featviz.sketches.edits import MARGIN, Edit, edits_of
 from featviz.sketches.sketch_set import read_sketches
 from featviz.sketches.tensors import encode_image
 from featviz.studio.change import (
-    BRIGHTEST,
     area_outlines,
     describe,
     difference_of,
-    heat,
     jpeg,
     measure,
 )

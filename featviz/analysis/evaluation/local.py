@@ -85,17 +85,17 @@ def measure_local(
     edits = track(read_edits(sketches, pairs, paint.size, margin), description, len(pairs))
     if lpips is not None:
         lpips = lpips.to(device=paint.device)
-    for faces in faces_of(paint, _measurable(edits, sketches, paint.size, skipped), ways):
-        each = faces.edit
+    for each, faces in faces_of(paint, _measurable(edits, sketches, paint.size, skipped), ways):
         name, group, base = sketches.index[["sketch", "group", "base"]].iloc[each.number]
         about = {"sketch": str(name), "group": str(group), "base": str(base)}
         drawings = _drawings(sketches, each, paint.size) if find else None
         if drawings is not None:
-            found = following(faces.base, *drawings)
+            found = following(next(iter(faces.values())).base, *drawings)
             rows.append((each.number, {**about, "way": UNEDITED, **found}, None))
-        free = across_border(faces.edited[FREE], each.area) if FREE in ways else np.nan
-        for way, image in faces.edited.items():
-            change = absolute_change(image, faces.base)
+        free = across_border(faces[FREE].image, each.area) if FREE in faces else np.nan
+        for way, face in faces.items():
+            image = face.image
+            change = absolute_change(image, face.base)
             at_eyes = change[each.around_eyes & ~each.area]
             measured: dict[str, Any] = {
                 "inside": float(change[each.area].mean()),
@@ -108,7 +108,7 @@ def measure_local(
             seen = None
             if lpips is not None:
                 measured["lpips_outside"] = distance_outside(
-                    lpips, image, faces.base, each.area, lpips_size
+                    lpips, image, face.base, each.area, lpips_size
                 )
                 seen = _described(lpips, image, lpips_size)
             if drawings is not None:

@@ -2,17 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from featviz.analysis.evaluation.images import Painter
 from featviz.editing import Base, record_base
-from featviz.editing.local import StatisticsOf, edit_base
-from featviz.probing.statistics import instance_norms
-from featviz.sketches.edits import Edit
+from featviz.editing.engine import LocalEditor
+from featviz.editing.local import StatisticsOf, edit_base, engine_makes, engine_of
+from featviz.probing.statistics import (
+    Statistics,
+    hold_statistics,
+    instance_norms,
+    record_statistics,
+)
+from featviz.sketches.edits import Edit, Pixels
 
 Kept = Literal["layers", "trunk"]
 
@@ -47,38 +53,68 @@ def ways_of(keep: Sequence[Kept], statistics: Sequence[StatisticsOf]) -> tuple[W
 
 
 @dataclass(frozen=True, eq=False)
-class Faces:
-    """The images of an edit, (1, 3, H, W) each: its base's, and its own by way."""
+class Face:
+    """An edit's image and that of its base, as this way computed it, (1, 3, H, W) each."""
 
-    edit: Edit
+    image: Tensor
     base: Tensor
-    edited: Mapping[Way, Tensor]
 
 
-def faces_of(paint: Painter, edits: Iterable[Edit], ways: Sequence[Way]) -> Iterator[Faces]:
+def faces_of(
+    paint: Painter, edits: Iterable[Edit], ways: Sequence[Way]
+) -> Iterator[tuple[Edit, Mapping[Way, Face]]]:
     """Make each edit in each way; those of one base should follow each other.
 
     A generator without instance norms has no statistics that could be held: what is kept then
     differs by `keep` alone, and the way `held`, which would be free, is left out.
     """
-    network, number, bases = paint.generator, None, dict[str, Base]()
-    has_norms = bool(instance_norms(network))
+    has_norms = bool(instance_norms(paint.generator))
     ways = [way for way in ways if way.keep or way == FREE or has_norms]
+    fast = any(engine_makes(way.keep, way.statistics or "base") for way in ways)
+    editor = engine_of(paint.generator) if fast else None
+    number, maker = None, None
     for each in edits:
-        if each.base_number != number:
-            number, bases = each.base_number, {}
-            sketch = paint.checkpoint.input(each.base)[None].to(paint.device)
-            for keep in dict.fromkeys(way.keep or "layers" for way in ways):
-                bases[keep] = record_base(network, sketch, keep)
-        given, edited = paint.checkpoint.input(each.edited)[None].to(paint.device), {}
-        for way in ways:
-            if way.statistics is None:
-                with torch.no_grad():
-                    edited[way] = network(given).float()
-                continue
-            area = each.area if way.keep else np.ones_like(each.area)
-            base = bases[way.keep or "layers"]
-            made = edit_base(network, base, given, area=area, statistics=way.statistics)
-            edited[way] = made.image.float()
-        # The free runs of all bases are one.
-        yield Faces(each, next(iter(bases.values())).image.float(), edited)
+        if maker is None or each.base_number != number:
+            number, maker = each.base_number, _Maker(paint, each.base, editor)
+        yield each, {way: maker.make(each, way) for way in ways}
+
+
+class _Maker:
+    """Makes the edits of one base, which runs once for each of the ways in which maps are kept."""
+
+    def __init__(self, paint: Painter, base: Pixels, editor: LocalEditor | None) -> None:
+        self._paint, self._base, self._editor = paint, base, editor
+        self._free = self._image(base)
+        self._prepared = editor and editor.prepare(base)
+        self._bases: dict[Kept, Base] = {}
+
+    def make(self, each: Edit, way: Way) -> Face:
+        """The face of an edit in one way."""
+        statistics = way.statistics
+        if statistics is None:
+            return Face(self._image(each.edited), self._free)
+        if self._editor and self._prepared and engine_makes(way.keep, statistics):
+            held: Any = statistics
+            made = self._editor.edit(self._prepared, each.edited, each.margin, held)
+            return Face(made.image.float(), self._prepared.image.float())
+        network, given = self._paint.generator, self._given(each.edited)
+        if way.keep is None:
+            with hold_statistics(network, self._statistics):
+                return Face(self._image(each.edited), self._free)
+        if way.keep not in self._bases:
+            self._bases[way.keep] = record_base(network, self._given(self._base), way.keep)
+        start = self._bases[way.keep]
+        kept = edit_base(network, start, given, area=each.area, statistics=statistics)
+        return Face(kept.image.float(), kept.base_image.float())
+
+    @cached_property
+    def _statistics(self) -> Mapping[str, Statistics]:
+        return record_statistics(self._paint.generator, self._given(self._base))
+
+    def _image(self, sketch: Pixels) -> Tensor:
+        with torch.no_grad():
+            image: Tensor = self._paint.generator(self._given(sketch)).float()
+        return image
+
+    def _given(self, sketch: Pixels) -> Tensor:
+        return self._paint.checkpoint.input(sketch)[None].to(self._paint.device)

@@ -77,7 +77,7 @@ def test_the_plot_command_names_its_figure_after_its_input(
         (["{one}", "--method", "tsne", "--seed", "-1"], "between 0 and 4294967295; got -1"),
         (["{one}", "--out", "map.gif"], "expected a name ending in .png, .pdf, .svg"),
         (["{one}", "--point", "1", "2"], "unknown point (1, 2); this table has (170, 250)"),
-        (["{one}", "{one}"], "'one', layer L0, is given more than once"),
+        (["{one}", "{one}"], "one.parquet is given more than once"),
         (["missing.parquet"], "no such feature table"),
         ([], "expected at least one feature table"),
     ],

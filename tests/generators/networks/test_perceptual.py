@@ -84,9 +84,10 @@ def test_other_files_are_refused(tmp_path):
     torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "x.pth")
     with pytest.raises(FeatvizError, match="expected VGG19 weights"):
         load_vgg19(tmp_path / "x.pth")
-    (tmp_path / "y.pth").write_bytes(b"")
-    with pytest.raises(FeatvizError, match="not a readable VGG19"):
-        load_vgg19(tmp_path / "y.pth")
+    for content, told in ((b"\x80\x02", "not a readable VGG19"), (b"", "y.pth is empty")):
+        (tmp_path / "y.pth").write_bytes(content)
+        with pytest.raises(FeatvizError, match=told):
+            load_vgg19(tmp_path / "y.pth")
     state = torchvision_state()
     del state["features.28.bias"]
     torch.save(state, tmp_path / "z.pth")
