@@ -1,5 +1,6 @@
 """`featviz edit`: faces of edited sketches in which everything else stays."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ class EditCommand:
         from featviz.generators.checkpoint import open_checkpoint
 
         require_folder(self.out)
-        files = self._files()
+        files, statistics = self._files(), self._statistics()
         use_threads(self.threads)
         if self.size is not None and self.size < 1:
             raise FeatvizError(f"expected a size of at least 1 px; got {self.size}")
@@ -66,7 +67,7 @@ class EditCommand:
         checkpoint.require_whole()
         size = self.size or checkpoint.size
         keep: Any = self.keep[0] if self.keep in (("layers",), ("trunk",)) else self.keep
-        made = make_edits(checkpoint, files, size, self.margin, keep, self._statistics())
+        made = make_edits(checkpoint, files, size, self.margin, keep, statistics)
         rows: list[tuple[Any, ...]] = []
         bases: set[str] = set()
         for each in track(made, f"editing with {checkpoint.name}", len(files)):
@@ -91,10 +92,15 @@ class EditCommand:
         return files_of_set(read_sketches(self.sketches), most_edits(self.edits))
 
     def _statistics(self) -> Any:
-        try:
-            return float(self.statistics)
-        except ValueError:
+        if self.statistics in ("auto", "base", "edit", "composite"):
             return self.statistics
+        with suppress(ValueError):
+            if 0 <= (share := float(self.statistics)) <= 1:
+                return share
+        raise FeatvizError(
+            f"cannot normalise with the statistics of '{self.statistics}'; expected auto, base, "
+            "edit, composite or a number from 0 to 1"
+        )
 
     def _write(self, made: "MadeEdit", checkpoint: str, bases: set[str]) -> None:
         from PIL import Image

@@ -117,6 +117,11 @@ def test_an_edit_that_is_none_and_one_of_everything_are_told(small, drawings, tm
         (["a.svg", "b.svg"], "a.svg: no such drawing"),
         (["a.svg", "x/a.svg", "x/a.svg"], "two of the sketches would be called 'x-a'"),
         (["a.svg", "b.svg", "--sketches", "."], "not both"),
+        (["a.svg", "b.svg", "--statistics", "half"], "expected auto, base, edit, composite or a"),
+        (
+            ["a.svg", "b.svg", "--statistics", "1.5"],
+            "cannot normalise with the statistics of '1.5'",
+        ),
     ],
 )
 def test_what_is_missing_is_said_in_one_line_and_nothing_is_written(
