@@ -1,5 +1,6 @@
 """Edits that are files: faces as they are made free and kept, and what changed, in numbers."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,7 +17,7 @@ from torch import Tensor
 from featviz.base.errors import FeatvizError
 from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.base.table import ColumnKind, Table
-from featviz.editing.engine import PreparedBase
+from featviz.editing.engine import LocalEditor, PreparedBase
 from featviz.editing.keeping import Base, Keep, record_base
 from featviz.editing.local import (
     StatisticsOf,
@@ -120,20 +121,28 @@ def files_of(drawings: Sequence[Path]) -> list[EditFile]:
     names = [path.stem for path in drawings]
     if len(set(names)) < len(names):
         names = [f"{path.resolve().parent.name}-{path.stem}" for path in drawings]
-    if again := [name for n, name in enumerate(names) if name in names[:n]]:
-        raise FeatvizError(f"two of the sketches would be called '{again[0]}'; do them apart")
+    _require_distinct(names)
     (base, *edited), (base_name, *called) = drawings, names
     named = zip(called, edited, strict=True)
     return [EditFile(name, base_name, base, path) for name, path in named]
 
 
 def files_of_set(sketches: SketchSet, most: int | None = None) -> list[EditFile]:
-    """The edits of a sketch set, those of one base one after the other; see `edits_of`."""
+    """The edits of a sketch set, those of one base one after the other; see `edits_of`.
+
+    Raises FeatvizError for two sketches whose files would have one name.
+    """
     names = [str(name).replace("/", "-") for name in sketches.index["sketch"]]
+    _require_distinct(names)
     return [
         EditFile(names[number], names[base], sketches.path(base), sketches.path(number))
         for number, base in edits_of(sketches, most)
     ]
+
+
+def _require_distinct(names: Sequence[str]) -> None:
+    if again := [name for name, count in Counter(names).items() if count > 1]:
+        raise FeatvizError(f"two of the sketches would be called '{again[0]}'; do them apart")
 
 
 def make_edits(
@@ -152,10 +161,12 @@ def make_edits(
     for path in sorted({path for file in files for path in (file.base, file.edited)}):
         checkpoint.read(path, size)
     alone = makes_faces_alone(checkpoint.metadata, input_channels(checkpoint.generator))
+    # A copy of the network, and what it traces of it, serve all bases.
+    editor = engine_of(checkpoint.generator) if alone and keep == "layers" else None
     for base, edits in groupby(files, key=lambda file: file.base):
-        start = _Start(checkpoint, base, size, keep, alone)
+        start, base_sketch = _Start(checkpoint, base, size, keep, editor), read_sketch(base, size)
         for file in edits:
-            drawn = Edit(read_sketch(base, size), read_sketch(file.edited, size), margin)
+            drawn = Edit(base_sketch, read_sketch(file.edited, size), margin)
             suited = suited_statistics(drawn) if statistics == "auto" else statistics
             given = checkpoint.read(file.edited, size)
             kept, before = start.edit(drawn, given, suited)
@@ -174,14 +185,19 @@ def make_edits(
 class _Start:
     """A base, which runs once for each of the two ways to make an edit of it.
 
-    alone: whether the network takes a sketch and nothing else.
+    editor: the engine, where that makes edits of this network.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, base: Path, size: int, keep: Keep, alone: bool
+        self,
+        checkpoint: Checkpoint,
+        base: Path,
+        size: int,
+        keep: Keep,
+        editor: LocalEditor | None,
     ) -> None:
         self._checkpoint, self._base, self._size, self._keep = checkpoint, base, size, keep
-        self._editor = engine_of(checkpoint.generator) if alone else None
+        self._editor = editor
 
     def edit(self, drawn: Edit, given: Tensor, statistics: StatisticsOf) -> tuple[Made, Tensor]:
         """What an edit makes, and the base's image."""

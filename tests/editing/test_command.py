@@ -74,6 +74,17 @@ def test_every_edit_of_a_set_is_made_with_the_base_that_its_index_names(small, s
     assert (kept["outside"].to_numpy() < free["outside"].to_numpy()).all()
 
 
+def test_two_sketches_whose_faces_would_be_one_file_are_refused(small, shipped, tmp_path, capsys):
+    rows = "a/b,g,1.svg,a/b\na-b,g,2.svg,a/b\n"
+    (tmp_path / "index.csv").write_text("sketch,group,file,base\n" + rows)
+    for name, number in (("1.svg", "001"), ("2.svg", "009")):
+        (tmp_path / name).write_bytes((shipped.folder / "G8" / f"{number}.svg").read_bytes())
+    with pytest.raises(SystemExit):
+        run(small, "--sketches", tmp_path, "--out", tmp_path / "out")
+    assert "two of the sketches would be called 'a-b'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_where_much_ink_is_added_half_the_edits_statistics_are_taken(
     small, shipped, make, tmp_path
 ):
