@@ -271,12 +271,8 @@ def _caption(table: EvaluationTable) -> str:
     digests = ", ".join(
         f"{name} ({fact['digest'][:8]})" for name, fact in facts["checkpoints"].items()
     )
-    return " ".join(
-        [
-            *sentences,
-            f"Arrows point to better; bars are one standard error. Checkpoints: {digests}.",
-        ]
-    )
+    told = "Arrows point to better; bars" if "quality" in table.parts else "Bars"
+    return " ".join([*sentences, f"{told} are one standard error. Checkpoints: {digests}."])
 
 
 def _tick_labels(groups: list[str]) -> list[str]:
