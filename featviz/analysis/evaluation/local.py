@@ -1,5 +1,6 @@
 """Edits that stay: what is won outside of the edited area and lost inside, way by way."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,8 +84,7 @@ def measure_local(
     skipped: list[str] = []
     pairs = edits_of(sketches, most)
     edits = track(read_edits(sketches, pairs, paint.size, margin), description, len(pairs))
-    if lpips is not None:
-        lpips = lpips.to(device=paint.device)
+    perception = None if lpips is None else Perception(lpips.to(device=paint.device), lpips_size)
     for each, faces in faces_of(paint, _measurable(edits, sketches, paint.size, skipped), ways):
         name, group, base = sketches.index[["sketch", "group", "base"]].iloc[each.number]
         about = {"sketch": str(name), "group": str(group), "base": str(base)}
@@ -106,11 +106,9 @@ def measure_local(
                 "across_free": free,
             }
             seen = None
-            if lpips is not None:
-                measured["lpips_outside"] = distance_outside(
-                    lpips, image, face.base, each.area, lpips_size
-                )
-                seen = _described(lpips, image, lpips_size)
+            if perception is not None:
+                measured["lpips_outside"] = perception.distance_outside(image, face.base, each.area)
+                seen = perception.described(image)
             if drawings is not None:
                 measured |= following(image, *drawings)
             rows.append((each.number, {**about, "way": way.name, **measured}, seen))
@@ -160,28 +158,45 @@ def across_border(image: Tensor, area: Mask) -> float:
     return float(np.abs(across).mean(axis=0)[near].mean())
 
 
-def distance_outside(lpips: Lpips, image: Tensor, base: Tensor, area: Mask, size: int) -> float:
-    """LPIPS of two images (1, 3, H, W) outside of an area, which may differ as it likes.
+class Perception:
+    """What LPIPS sees of faces, whose bases come again from one edit to the next."""
 
-    Inside the area the image is given the base's pixels, because the deeper layers see far; the
-    distances are averaged over the positions of each layer whose pixels all lie outside.
-    """
-    inside = torch.from_numpy(area).to(image.device)
-    images = [reduce_to(each, size) for each in (torch.where(inside, base, image), base)]
-    with torch.inference_mode():
-        first, second = (lpips.maps(each) for each in images)
-        outside = [_outside(inside, layer.shape[-2], layer.shape[-1]) for layer in first]
-        return float(lpips.distance(first, second, outside))
+    def __init__(self, lpips: Lpips, size: int) -> None:
+        self._lpips, self._size = lpips, size
+        # Ways compute the same base differently, to the last bits: a few of them.
+        self._bases: deque[tuple[Tensor, list[Tensor]]] = deque(maxlen=4)
+
+    def distance_outside(self, image: Tensor, base: Tensor, area: Mask) -> float:
+        """LPIPS of two images (1, 3, H, W) outside of an area, which may differ as it likes.
+
+        Inside the area the image is given the base's pixels, because the deeper layers see far;
+        the distances are averaged over the positions of each layer whose pixels all lie outside.
+        """
+        inside = torch.from_numpy(area).to(image.device)
+        with torch.inference_mode():
+            first, second = self._maps(torch.where(inside, base, image)), self._base_maps(base)
+            outside = [_outside(inside, layer.shape[-2], layer.shape[-1]) for layer in first]
+            return float(self._lpips.distance(first, second, outside))
+
+    def described(self, image: Tensor) -> NDArray[np.float32]:
+        """The descriptor of an image, (512,); see `lpips.descriptors`."""
+        with torch.inference_mode():
+            return np.asarray(descriptors(self._maps(image))[0].cpu().numpy())
+
+    def _maps(self, image: Tensor) -> list[Tensor]:
+        return self._lpips.maps(reduce_to(image, self._size))
+
+    def _base_maps(self, base: Tensor) -> list[Tensor]:
+        for known, maps in self._bases:
+            if torch.equal(known, base):
+                return maps
+        self._bases.append((base, self._maps(base)))
+        return self._bases[-1][1]
 
 
 def _outside(inside: Tensor, height: int, width: int) -> Tensor:
     """Which positions of a map stand for no pixel of an area, (H, W) bool -> (h, w) bool."""
     return F.adaptive_max_pool2d(inside[None].float(), (height, width))[0] == 0
-
-
-def _described(lpips: Lpips, image: Tensor, size: int) -> NDArray[np.float32]:
-    with torch.inference_mode():
-        return np.asarray(descriptors(lpips.maps(reduce_to(image, size)))[0].cpu().numpy())
 
 
 def _drawings(sketches: SketchSet, each: Edit, size: int) -> tuple[Drawing, Drawing] | None:

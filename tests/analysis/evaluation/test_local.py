@@ -7,8 +7,8 @@ from featviz.analysis.evaluation.distributions import kernel_distance
 from featviz.analysis.evaluation.images import load_whole_generator, painter
 from featviz.analysis.evaluation.local import (
     LocalChanges,
+    Perception,
     across_border,
-    distance_outside,
     following,
     local_rows,
     measure_local,
@@ -131,13 +131,15 @@ def test_lpips_outside_is_blind_to_the_inside_and_sees_the_outside(lpips, rng):
     inside, outside = base.clone(), base.clone()
     inside[:, :, :32] = 0
     outside[:, :, 32:] = 0
-    assert distance_outside(lpips, inside, base, area, 64) == 0
-    found = distance_outside(lpips, outside, base, area, 64)
+    assert Perception(lpips, 64).distance_outside(inside, base, area) == 0
+    found = Perception(lpips, 64).distance_outside(outside, base, area)
     assert found > 0.1
     # The same with nothing inside is the distance itself.
     nothing = np.zeros((64, 64), bool)
     whole = float(lpips(outside, base))
-    assert distance_outside(lpips, outside, base, nothing, 64) == pytest.approx(whole, rel=1e-5)
+    assert Perception(lpips, 64).distance_outside(outside, base, nothing) == pytest.approx(
+        whole, rel=1e-5
+    )
     # What is equal in the area is no part of the mean.
     assert found > whole
 
