@@ -19,9 +19,10 @@ report: $(VENV)/installed
 pictures: $(VENV)/installed
 	$(BIN)/python -m analyses.pictures --update
 
-# The numbers and heat maps of docs/structure.md, from the feature tables that `make report` leaves.
+# The numbers and figures of docs/structure.md, from the feature tables that `make report` leaves.
 structure: $(VENV)/installed
-	$(BIN)/featviz structure $(FEATURES) --permutations 9999 --out docs/structure-paper.md
+	$(BIN)/featviz structure $(FEATURES) --permutations 9999 --out docs/structure-paper.md \
+		--plot figures/made/structure.png
 	$(BIN)/featviz structure $(FEATURES) --permutations 9999 --merge G11=G8 G10=G9 \
 		--out docs/structure-paper-merged.md
 	$(BIN)/featviz similarity $(FEATURES) --measure cka --out figures/made/similarity-cka.png

@@ -27,8 +27,11 @@ class StructureCommand:
     out: Path | None = None
     """Write all numbers to this .csv or .parquet, or what is printed to this .md."""
 
+    plot: Path | None = None
+    """Draw the distances within and between groups into this .png, .pdf or .svg."""
+
     def run(self) -> None:
-        """Measure, print, write."""
+        """Measure, print, write, draw."""
         from featviz.analysis.separation.groups import parse_merge
         from featviz.analysis.separation.measure import measure_structure
         from featviz.analysis.separation.summary import structure_summary
@@ -36,10 +39,15 @@ class StructureCommand:
 
         if self.out is not None:
             StructureTable.check_ending(self.out)
+        if self.plot is not None:
+            from featviz.figures.style import figure_format
+
+            figure_format(self.plot)
+        tables, merge = read_tables(self.features, self.point), parse_merge(self.merge)
         table = measure_structure(
-            read_tables(self.features, self.point),
+            tables,
             self.layers or None,
-            merge=parse_merge(self.merge),
+            merge=merge,
             permutations=self.permutations,
             seed=self.seed,
         )
@@ -48,3 +56,11 @@ class StructureCommand:
         if self.out is not None:
             table.write(self.out, text)
             say(self.out)
+        if self.plot is not None:
+            from featviz.analysis.separation.plots import structure_figure
+            from featviz.figures.style import save_figure, style
+
+            with style():
+                figure = structure_figure(tables, self.layers or None, merge=merge)
+            save_figure(figure, self.plot)
+            say(self.plot)
