@@ -267,17 +267,7 @@ class Store:
                 ):
                     raise StudioError("exists", f"sketch {sketch_id} is another one already")
                 return there, False
-            count = session.scalar(
-                select(func.count())
-                .select_from(SketchRecord)
-                .where(SketchRecord.author_id == author_id)
-            )
-            if (count or 0) >= self.limits.sketches:
-                raise StudioError(
-                    "too-many",
-                    f"you have {count} sketches; at most {self.limits.sketches} are kept",
-                    retry_after=None,
-                )
+            self._require_room(session, author_id)
             contents = self._contents(session, author_id, drawing_id)
             if not 0 <= revision <= contents.drawing.revision:
                 raise StudioError(
@@ -321,6 +311,19 @@ class Store:
             return sketch, True
 
         return self.database.write(work)
+
+    def _require_room(self, session: Session, author_id: str) -> None:
+        count = session.scalar(
+            select(func.count())
+            .select_from(SketchRecord)
+            .where(SketchRecord.author_id == author_id)
+        )
+        if (count or 0) >= self.limits.sketches:
+            raise StudioError(
+                "too-many",
+                f"you have {count} sketches; at most {self.limits.sketches} are kept",
+                retry_after=None,
+            )
 
     def sketch(self, sketch_id: str) -> SketchRecord:
         """One saved sketch, also a deleted one: others may be edits of it."""

@@ -145,31 +145,10 @@ def evaluate(
             with exactly(paint.device):
                 if chosen is not None and lpips is not None:
                     rows += _pair_rows(paint, lpips, chosen, settings, name)
-                if "locality" in settings.parts and sketches is not None:
-                    locality = measure_locality(
-                        paint,
-                        sketches,
-                        paint.size,
-                        settings.margin,
-                        settings.edits,
-                        f"{name}: edits",
-                    )
-                    skipped += [line for line in locality.skipped if line not in skipped]
-                    rows += locality_rows(name, locality)
-                if "local" in settings.parts and sketches is not None:
-                    local = measure_local(
-                        paint,
-                        sketches,
-                        ways_of(settings.keep, settings.statistics),
-                        lpips,
-                        settings.lpips_size,
-                        find,
-                        settings.margin,
-                        settings.edits,
-                        f"{name}: local edits",
-                    )
-                    skipped += [line for line in local.skipped if line not in skipped]
-                    rows += local_rows(name, local)
+                if sketches is not None:
+                    of_edits, without = _edit_rows(paint, lpips, sketches, settings, find, name)
+                    rows += of_edits
+                    skipped += [line for line in without if line not in skipped]
         except FeatvizError as error:
             raise FeatvizError(f"{name}: {error}") from None
     metadata = _metadata(settings, chosen, sketches, facts, lpips is not None)
@@ -192,6 +171,32 @@ def _pair_rows(
     )
     rows = quality_rows(name, measures) if "quality" in settings.parts else []
     return rows + (robustness_rows(name, measures) if "robustness" in settings.parts else [])
+
+
+def _edit_rows(
+    paint: Painter,
+    lpips: Lpips | None,
+    sketches: SketchSet,
+    settings: EvaluationSettings,
+    find: bool,
+    name: str,
+) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """Rows of the parts that look at edits, and a line for each edit that could not be."""
+    rows: list[tuple[Any, ...]] = []
+    skipped: list[str] = []
+    how = (settings.margin, settings.edits)
+    if "locality" in settings.parts:
+        locality = measure_locality(paint, sketches, paint.size, *how, f"{name}: edits")
+        rows += locality_rows(name, locality)
+        skipped += locality.skipped
+    if "local" in settings.parts:
+        ways = ways_of(settings.keep, settings.statistics)
+        local = measure_local(
+            paint, sketches, ways, lpips, settings.lpips_size, find, *how, f"{name}: local edits"
+        )
+        rows += local_rows(name, local)
+        skipped += local.skipped
+    return rows, skipped
 
 
 def _check(checkpoints: Checkpoints, settings: EvaluationSettings) -> set[int]:

@@ -153,6 +153,6 @@ def structure_caption(names: Sequence[str], tables: Sequence[FeatureTable]) -> s
     return (
         f"Euclidean distances of the vectors of all pairs of {len(tables[0].rows)} sketches at "
         f"({x}, {y}), all channels, in units of their layer's root mean square distance to the "
-        "mean; each distribution as tall as the others, lines at its quartiles; a bar: all alike. Groups keep apart "
-        f"where blue ends before grey begins. Checkpoints: {digests}."
+        "mean; each distribution as tall as the others, lines at its quartiles; a bar: all alike. "
+        f"Groups keep apart where blue ends before grey begins. Checkpoints: {digests}."
     )
