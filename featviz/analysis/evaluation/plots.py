@@ -78,14 +78,9 @@ def draw_locality(table: EvaluationTable, ax: Axes, measure: str) -> Axes:
     of_part = table.values(part="locality", measure=measure)
     groups = [group for group in of_part["group"].drop_duplicates() if group != ALL_GROUPS]
     places = [*groups, ALL_GROUPS]
-    styles = looks(table)
-    for number, (name, look) in enumerate(styles.items()):
-        offset = 0.6 * ((number + 0.5) / len(styles) - 0.5)
-        for place, group in enumerate(places):
-            found = table.estimate(checkpoint=name, part="locality", measure=measure, group=group)
-            if np.isnan(found.value):
-                continue
-            _dot(ax, (place + offset, found.value), look, yerr=found.standard_error)
+    _side_by_side(
+        table, ax, [{"part": "locality", "measure": measure, "group": group} for group in places]
+    )
     missing = of_part.groupby("group")["value"].apply(lambda values: values.isna().all())
     for place, group in enumerate(places):
         if missing[group]:
@@ -93,11 +88,7 @@ def draw_locality(table: EvaluationTable, ax: Axes, measure: str) -> Axes:
                 "–", (place, 0), (0, 3), textcoords="offset points", ha="center", color=GREY
             )
     ax.axvline(len(groups) - 0.5, color="#BBBBBB", linewidth=0.6)
-    ax.set(
-        xlim=(-0.5, len(places) - 0.5), xticks=range(len(places)), xticklabels=_tick_labels(groups)
-    )
-    ax.set_ylim(0, ax.get_ylim()[1])
-    ax.grid(axis="y", color="#E6E6E6", linewidth=0.5)
+    ax.set_xticks(range(len(places)), _tick_labels(groups))
     return ax
 
 
@@ -126,22 +117,28 @@ def draw_local(table: EvaluationTable, ax: Axes, measure: str) -> Axes:
     """One measure of local editing by way, checkpoints side by side, +- standard error."""
     of_part = table.values(part="local", measure=measure, group=ALL_GROUPS)
     ways = list(of_part["way"].drop_duplicates())
-    styles = looks(table)
-    for number, (name, look) in enumerate(styles.items()):
-        offset = 0.6 * ((number + 0.5) / len(styles) - 0.5)
-        for place, way in enumerate(ways):
-            conditions = {"measure": measure, "group": ALL_GROUPS, "way": way}
-            found = table.estimate(checkpoint=name, part="local", **conditions)
-            if not np.isnan(found.value):
-                _dot(ax, (place + offset, found.value), look, yerr=found.standard_error)
+    of_all = {"part": "local", "measure": measure, "group": ALL_GROUPS}
+    _side_by_side(table, ax, [{**of_all, "way": way} for way in ways])
     size = STYLE["xtick.labelsize"]
     labels = [
         "\n".join(shortened(word, _WAYS / len(ways), size) for word in way.split()) for way in ways
     ]
-    ax.set(xlim=(-0.5, len(ways) - 0.5), xticks=range(len(ways)), xticklabels=labels)
+    ax.set_xticks(range(len(ways)), labels)
+    return ax
+
+
+def _side_by_side(table: EvaluationTable, ax: Axes, places: list[dict[str, str]]) -> None:
+    """At each place, given by what a row there has, the value of every checkpoint; from 0 up."""
+    styles = looks(table)
+    for number, (name, look) in enumerate(styles.items()):
+        offset = 0.6 * ((number + 0.5) / len(styles) - 0.5)
+        for place, conditions in enumerate(places):
+            found = table.estimate(checkpoint=name, **conditions)
+            if not np.isnan(found.value):
+                _dot(ax, (place + offset, found.value), look, yerr=found.standard_error)
+    ax.set(xlim=(-0.5, len(places) - 0.5))
     ax.set_ylim(0, ax.get_ylim()[1])
     ax.grid(axis="y", color="#E6E6E6", linewidth=0.5)
-    return ax
 
 
 @plain_text()
@@ -289,5 +286,7 @@ def _dot(ax: Axes, at: tuple[float, float], look: Look, **errors: float) -> None
         markersize=4,
         elinewidth=0.8,
         linestyle="",
+        # A value of 0 lies on the edge and is whole all the same.
+        clip_on=False,
         **shown,
     )
