@@ -99,8 +99,9 @@ class TrainCommand:
 
         from featviz.base.files import require_folder
         from featviz.faces.pairs import read_pairs
-        from featviz.training.loop import Schedule, train
+        from featviz.training.loop import train
         from featviz.training.presets import TrainingConfig, preset
+        from featviz.training.saving import Schedule
         from featviz.training.start import settings_of
 
         require_folder(self.out)

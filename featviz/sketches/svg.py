@@ -3,7 +3,6 @@
 Only what is known is read: every element, attribute and value is on a list here or refused by name.
 """
 
-import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +13,8 @@ from numpy.typing import NDArray
 
 from featviz.base.errors import FeatvizError
 from featviz.sketches import svg_shapes as shapes
-from featviz.sketches.strokes import STROKE_WIDTH, UNNAMED
+from featviz.sketches import svg_styles as styles
+from featviz.sketches.strokes import UNNAMED
 
 LARGEST_SVG = 2_000_000
 """Characters that a document may have; a face takes some 20 000."""
@@ -38,19 +38,6 @@ _INHERITED = {"stroke", "fill", "stroke-width", "stroke-linecap", "visibility", 
     "stroke-opacity", "fill-opacity"
 }  # fmt: skip
 _OWN = {"display", "opacity", "transform"}
-_ANY_VALUE = re.compile(
-    "stroke-(linejoin|miterlimit|dashoffset)|fill-rule|clip-rule|(shape|text|color|image)-rendering"
-    "|font.*|text-.*|(letter|word)-spacing|line-height|writing-mode|white-space"
-    "|direction|color-interpolation.*|pointer-events|cursor|enable-background|overflow|isolation"
-    "|stop-.*|flood-.*|lighting-color|-inkscape-.*|paint-order|solid-.*|baseline-shift"
-)
-"""Properties that change no line that can be drawn, whatever they are."""
-_ONE_VALUE = {
-    **dict.fromkeys(("stroke-dasharray", "marker", "marker-start", "marker-mid"), "none"),
-    **dict.fromkeys(("marker-end", "filter", "mask", "clip-path", "vector-effect"), "none"),
-    "mix-blend-mode": "normal",
-}
-_PAPER = {"none", "transparent", "white", "#fff", "#ffffff"}
 _FIXED = re.compile("id|class|style|data-.*|aria-.*|role|tabindex|lang")
 _OF_ELEMENT = {
     "line": {"x1", "y1", "x2", "y2"},
@@ -64,10 +51,6 @@ _OF_ELEMENT = {
     "svg": {"x", "y", "width", "height", "viewBox", "preserveAspectRatio", "version"}
     | {"baseProfile", "contentStyleType", "zoomAndPan"},
 }
-_WIDTH_ERROR = 0.02
-_MID_GREY = 128
-_COLOR = re.compile(r"[a-z]+|#[0-9a-f]{3,8}|(rgb|hsl)a?\([0-9., %]*\)")
-_SELECTOR = re.compile(r"(\*|[A-Za-z][\w-]*)?((?:[.#][A-Za-z_][\w-]*)*)")
 
 
 @dataclass(frozen=True)
@@ -95,7 +78,7 @@ def read(text: str) -> tuple[int, list[InkLine | White]]:
     style = reader.style(root, {})
     for name in sorted(_OWN & style.keys()):
         # Viewers do not agree on what these do to a whole document.
-        raise _not_drawn(f"<svg> with {name} {style[name][:40]!r}")
+        raise styles.not_drawn(f"<svg> with {name} {style[name][:40]!r}")
     painted = list(reader.children(root, _State(matrix, UNNAMED, style, 0)))
     if reader.hidden and not any(isinstance(each, InkLine) for each in painted):
         raise FeatvizError("all that it draws is hidden or white")
@@ -141,7 +124,7 @@ class _Reader:
         count = sum(sheet.count("}") + sheet.count(",") for sheet in sheets)
         if count > _MOST_RULES or count * len(elements) > _MOST_MATCHES:
             raise FeatvizError(f"{count} style rules for {len(elements)} elements are too many")
-        rules = [rule for sheet in sheets for rule in _rules(sheet)]
+        rules = [rule for sheet in sheets for rule in styles.rules(sheet)]
         self._rules = sorted(rules, key=lambda rule: rule.weight)
 
     def canvas(self, root: ElementTree.Element) -> tuple[int, shapes.Matrix]:
@@ -190,14 +173,14 @@ class _Reader:
         for rule in self._rules:
             if rule.matches(tag, element):
                 own |= rule.declared
-        own |= _declarations(given.get("style", ""))
+        own |= styles.declarations(given.get("style", ""))
         style = dict(around)
         for name, value in own.items():
             if name in _INHERITED | _OWN:
                 if value != "inherit" or name in _OWN:
                     style[name] = value
-            elif not _changes_nothing(tag, name, value):
-                raise _not_drawn(f"<{tag}> with {name[:40]} {value[:40]!r}")
+            elif not styles.changes_nothing(tag, name, value):
+                raise styles.not_drawn(f"<{tag}> with {name[:40]} {value[:40]!r}")
         return style
 
     def children(self, element: ElementTree.Element, state: _State) -> Iterator[InkLine | White]:
@@ -224,7 +207,7 @@ class _Reader:
         text = len(element.get("points", "")) + 8 * len(element.get("d", ""))
         self._spend(_WORK.get(tag, 200) + text)
         style = self.style(element, around.style)
-        if style.get("display") == "none" or _opacity(tag, style, "opacity") == 0:
+        if style.get("display") == "none" or styles.opacity(tag, style, "opacity") == 0:
             self.hidden += 1
             return
         matrix = around.matrix
@@ -284,14 +267,14 @@ class _Reader:
             raise FeatvizError(f"cannot read {what} in part '{state.part}': {why}") from None
         if not lines:
             return
-        stroke = _paint(tag, style, "stroke")
-        fill = _paint(tag, style, "fill")
+        stroke = styles.paint(tag, style, "stroke")
+        fill = styles.paint(tag, style, "fill")
         if is_bare:
             stroke, fill = "ink", "ink" if any(map(_has_area, lines)) else None
         if tag == "line":
             fill = None
         if fill == "ink":
-            raise _not_drawn(f"a filled <{tag}>", 'fill="none" stroke="black"')
+            raise styles.not_drawn(f"a filled <{tag}>", 'fill="none" stroke="black"')
         if fill is None and stroke is None:
             self.hidden += 1
             return
@@ -304,7 +287,7 @@ class _Reader:
         if stroke is None:
             return
         width = style.get("stroke-width")
-        if width is not None and not _is_width(tag, width, state.matrix):
+        if width is not None and not styles.is_width(tag, width, state.matrix):
             return
         if stroke == "white":
             self.hidden += 1
@@ -319,142 +302,11 @@ class _Reader:
             yield InkLine(state.part, points)
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """A rule of a style sheet. weight: the more it says of an element, the later it is applied."""
-
-    tag: str
-    names: tuple[str, ...]
-    ids: tuple[str, ...]
-    declared: Mapping[str, str]
-
-    @property
-    def weight(self) -> tuple[int, int, int]:
-        return len(self.ids), len(self.names), int(bool(self.tag))
-
-    def matches(self, tag: str, element: ElementTree.Element) -> bool:
-        if self.tag not in ("", tag) or any(one != element.get("id") for one in self.ids):
-            return False
-        return not self.names or set(self.names) <= set(element.get("class", "").split())
-
-
-def _rules(sheet: str) -> Iterator[_Rule]:
-    """The rules of a style sheet with selectors such as `path`, `.st0`, `#eye` and `g.thin`."""
-    *rules, rest = _without_comments(sheet).split("}")
-    if rest.strip():
-        raise _not_drawn(f"a style sheet with {rest.strip()[:40]!r}")
-    for rule in rules:
-        selectors, brace, body = rule.partition("{")
-        for selector in selectors.split(","):
-            match = _SELECTOR.fullmatch(selector.strip()[:200])
-            if match is None or not brace or not selector.strip():
-                raise _not_drawn(f"a style sheet with {selector.strip()[:40]!r}")
-            names = re.findall(r"([.#])([^.#]+)", match[2])
-            yield _Rule(
-                (match[1] or "").removeprefix("*"),
-                tuple(name for kind, name in names if kind == "."),
-                tuple(name for kind, name in names if kind == "#"),
-                _declarations(body),
-            )
-
-
-@functools.lru_cache(maxsize=1024)
-def _declarations(text: str) -> Mapping[str, str]:
-    """The properties of a `style`."""
-    declared = {}
-    for declaration in _without_comments(text).split(";"):
-        name, colon, value = (part.strip() for part in declaration.partition(":"))
-        if not name and not colon:
-            continue
-        is_odd = re.search(r"[!\\{}\"']", name + value) and "font" not in name
-        if not colon or not value or is_odd:
-            raise _not_drawn(f"the style {declaration.strip()[:40]!r}")
-        declared[name.lower()] = value
-    return declared
-
-
-def _without_comments(text: str) -> str:
-    first, *others = text.split("/*")
-    return " ".join([first, *(other.partition("*/")[2] for other in others)])
-
-
-def _changes_nothing(tag: str, name: str, value: str) -> bool:
-    if _ANY_VALUE.fullmatch(name):
-        return True
-    if name.startswith("background"):
-        return tag == "svg" and value.lower() in _PAPER
-    return _ONE_VALUE.get(name) == value
-
-
-def _paint(tag: str, style: Mapping[str, str], name: str) -> str | None:
-    """What a stroke or fill leaves on white paper: "ink", "white" or nothing, None."""
-    value = style.get(name, "none" if name == "stroke" else "black")
-    if value.lower() == "currentcolor":
-        value = style.get("color", "black")
-    try:
-        tone = _tone(value)
-    except ValueError:
-        raise _not_drawn(f"<{tag}> with {name} {value[:40]!r}") from None
-    if tone is None or _opacity(tag, style, f"{name}-opacity") == 0:
-        return None
-    return tone
-
-
-@functools.lru_cache(maxsize=1024)
-def _tone(color: str) -> str | None:
-    """What a colour is: "ink" if dark, "white", or None; raises ValueError for any other."""
-    from PIL.ImageColor import getrgb
-
-    color = color.strip().lower()
-    if color in ("none", "transparent"):
-        return None
-    if not _COLOR.fullmatch(color):
-        raise ValueError("no colour")
-    red, green, blue, *alpha = getrgb(color)
-    if alpha not in ([], [255]):
-        raise ValueError("half transparent")
-    if min(red, green, blue) >= 255:
-        return "white"
-    if 0.299 * red + 0.587 * green + 0.114 * blue >= _MID_GREY:
-        raise ValueError("pale")
-    return "ink"
-
-
-def _opacity(tag: str, style: Mapping[str, str], name: str) -> float:
-    text = style.get(name, "1")
-    if text == "1":
-        return 1
-    try:
-        (value,) = shapes.numbers(text.removesuffix("%"))
-    except ValueError:
-        value = 0.5
-    if value <= 0:
-        return 0
-    if value < (100 if text.endswith("%") else 1):
-        raise _not_drawn(f"<{tag}> with {name} {text[:40]!r}")
-    return 1
-
-
 def _transform(tag: str, element: ElementTree.Element, text: str) -> shapes.Matrix:
     try:
         return shapes.transform(text, is_css=element.get("transform") != text)
     except ValueError as error:
         raise FeatvizError(f"cannot read the transform {text[:40]!r} of <{tag}>: {error}") from None
-
-
-def _is_width(tag: str, text: str, matrix: shapes.Matrix) -> bool:
-    """Whether a stroke has a width at all; raises FeatvizError if it is not that of all lines."""
-    try:
-        width = shapes.length(text)
-    except ValueError:
-        raise _not_drawn(f"<{tag}> with stroke-width {text[:40]!r}") from None
-    if width == 0:
-        return False
-    least, most = (width * stretch for stretch in shapes.stretches(matrix))
-    if not (abs(least - STROKE_WIDTH) <= _WIDTH_ERROR and abs(most - STROKE_WIDTH) <= _WIDTH_ERROR):
-        there = f"{most:.3g} px" if most - least < _WIDTH_ERROR else f"{least:.3g} to {most:.3g} px"
-        raise _not_drawn(f"<{tag}> with stroke-width {text[:40]!r}, {there} on the canvas")
-    return True
 
 
 def _has_area(points: NDArray[np.float64]) -> bool:
@@ -465,9 +317,3 @@ def _has_area(points: NDArray[np.float64]) -> bool:
     far = away[np.argmax(np.hypot(*away.T))]
     beside = np.abs(away[:, 0] * far[1] - away[:, 1] * far[0])
     return bool((beside > 0.01 * np.hypot(*far)).any())
-
-
-def _not_drawn(
-    what: str, expected: str = f"lines of {STROKE_WIDTH:g} px, dark on white"
-) -> FeatvizError:
-    return FeatvizError(f"{what} cannot be drawn; expected {expected}")

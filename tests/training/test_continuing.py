@@ -13,8 +13,9 @@ from featviz.base.errors import FeatvizError
 from featviz.generators.checkpoint_files import load_generator
 from featviz.training import loop
 from featviz.training.data import PairTensors, training_batches
-from featviz.training.loop import Schedule, train
+from featviz.training.loop import train
 from featviz.training.run import start_run, train_step
+from featviz.training.saving import Schedule
 
 from .small import CPU, same, small_config, weights
 

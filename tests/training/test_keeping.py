@@ -14,8 +14,9 @@ from featviz.base.feature_table import read_features
 from featviz.cli import main
 from featviz.generators.checkpoint_files import load_generator
 from featviz.training import loop
-from featviz.training.loop import Schedule, keep_generator, train
+from featviz.training.loop import train
 from featviz.training.run import start_run
+from featviz.training.saving import Schedule, keep_generator
 
 from .small import CPU, same, small_config, weights
 

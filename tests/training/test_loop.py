@@ -16,10 +16,11 @@ from featviz.base.assets import asset_files
 from featviz.base.errors import FeatvizError
 from featviz.generators.checkpoint_files import load_generator
 from featviz.training import loop
-from featviz.training.loop import Schedule, save_run, train
+from featviz.training.loop import train
 from featviz.training.pair import Pair
 from featviz.training.presets import preset
 from featviz.training.run import learning_rate_factor, start_run, train_step
+from featviz.training.saving import Schedule, save_run
 
 from .small import CPU, same, small_config, weights
 
