@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from featviz.generators.checkpoint_files import save_network
 from featviz.generators.networks.generators import GeneratorArchitecture, build_generator
 from featviz.sketches.drawing import Drawing, Stroke
-from tests.forks import Forked
+from tests.forks import featviz_process
 
 CHROMIUM = Path(shutil.which("chromium") or "/usr/bin/chromium")
 ARGUMENTS = [
@@ -92,7 +92,7 @@ class Server:
         words = ["draw", "--no-browser", "--port", self.port, "--token", self.token]
         words += ["--checkpoints", *self.checkpoints]
         words += ["--database", self.database, "--sketches", self.sketches]
-        self.process = Forked(words, self.folder)
+        self.process = featviz_process(words, folder=self.folder)
         for line in self.process.stdout:
             if line.startswith("drawing page:"):
                 self.address = line.split()[-1]
