@@ -4,6 +4,7 @@ What is tested of a process (that it is killed, what it prints, how it ends) nee
 seconds in which Python imports PyTorch show nothing. `python -m featviz` is run in test_cli.py.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -76,8 +77,10 @@ class Forked:
         return self._process.exitcode
 
     def send_signal(self, number: signal.Signals) -> None:
-        if self.returncode is None:
-            os.kill(self.pid, number)
+        # It may end by itself at this very moment.
+        with contextlib.suppress(ProcessLookupError):
+            if self.returncode is None:
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)

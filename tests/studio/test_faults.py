@@ -26,7 +26,16 @@ from featviz.studio.server import serve
 from featviz.studio.steps import NewEvent, NewStroke
 from featviz.studio.store import Store
 from tests.forks import Forked, featviz_process
-from tests.studio.serving import Serving, append, draw, new_drawing, save, serving, stroke
+from tests.studio.serving import (
+    Serving,
+    append,
+    client_of,
+    draw,
+    new_drawing,
+    save,
+    serving,
+    stroke,
+)
 
 
 def write_until_killed(path: Path, author: str, drawing: str, start: int, pipe: int) -> None:
@@ -134,9 +143,7 @@ def test_a_server_killed_fifty_times_amid_requests_loses_nothing_it_acknowledged
     port = int(address.rpartition(":")[2])
     acknowledged: list[str] = []
     try:
-        with httpx.Client(
-            base_url=address, headers={"Origin": address}, timeout=300, verify=False
-        ) as client:
+        with client_of(address) as client:
             client.post("/api/session", json={"nickname": "Mei"})
             mine = new_drawing(client)
             for kill in range(50):
@@ -192,9 +199,7 @@ def test_the_command_killed_and_started_again_goes_on_where_it_was(
 
     process, address, token = start("0")
     try:
-        with httpx.Client(
-            base_url=address, headers={"Origin": address}, timeout=300, verify=False
-        ) as client:
+        with client_of(address) as client:
             # Nobody else of this machine gets in, unless they can read this user's files.
             assert client.post("/api/session", json={"nickname": "Eve"}).status_code == 401
             kept = tmp_path / "data" / "featviz" / "token"
