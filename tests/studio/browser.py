@@ -2,11 +2,8 @@
 
 import base64
 import contextlib
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from featviz.generators.checkpoint_files import save_network
 from featviz.generators.networks.generators import GeneratorArchitecture, build_generator
 from featviz.sketches.drawing import Drawing, Stroke
+from tests.forks import featviz_process
 
 CHROMIUM = Path(shutil.which("chromium") or "/usr/bin/chromium")
 ARGUMENTS = [
@@ -31,6 +29,13 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Without the hidden pages that a window of the whole browser loads beside its own: half of what
+    # opening a page takes. Only the last such word is heard, so Playwright's own are said again.
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,"
+    "AimEnabled,AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,"
+    "HttpsFirstBalancedModeAutoEnable,HttpsUpgrades,LensOverlay,MediaRouter,"
+    "NetworkTimeServiceQuerying,OptimizationHints,PaintHolding,PreconnectToSearch,"
+    "ThirdPartyStoragePartitioning",
 ]
 SKETCHES = Path(__file__).parent.parent.parent / "sketches"
 STARTS = ("G5/001", "G5/002", "G7/001", "G7/002", "G8/001", "G8/002", "G8/009", "G9/001")
@@ -81,19 +86,13 @@ class Server:
         self.checkpoints = list(checkpoints) or list(map(str, make_checkpoints(folder)))
         self.sketches = sketches or make_sketches(folder / "set")
         self.port = 0
-        self.process: subprocess.Popen[str] | None = None
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "featviz", "draw", "--no-browser"]
-        command += ["--checkpoints", *self.checkpoints, "--port", str(self.port)]
-        command += ["--database", str(self.database), "--sketches", str(self.sketches)]
-        command += ["--token", self.token]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env=environment, cwd=self.folder
-        )
-        assert self.process.stdout is not None
+        words = ["draw", "--no-browser", "--port", self.port, "--token", self.token]
+        words += ["--checkpoints", *self.checkpoints]
+        words += ["--database", self.database, "--sketches", self.sketches]
+        self.process = featviz_process(words, folder=self.folder)
         for line in self.process.stdout:
             if line.startswith("drawing page:"):
                 self.address = line.split()[-1]
@@ -103,17 +102,12 @@ class Server:
 
     def kill(self) -> None:
         """End it without a chance to tidy up."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
+        self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
-        assert self.process is not None
-        self.process.terminate()
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
 
 
 class Desk:

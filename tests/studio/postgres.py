@@ -37,7 +37,7 @@ def running_postgres(programs: Path) -> Iterator[str]:
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            timeout=60,
+            timeout=300,
         )
 
     run(

@@ -26,6 +26,12 @@ from featviz.studio.steps import Limits
 from featviz.studio.store import Store
 
 
+def client_of(address: str) -> httpx.Client:
+    """A client without a session, as a page of the server itself."""
+    # Nothing is encrypted here, and reading the system's certificates takes its time.
+    return httpx.Client(base_url=address, headers={"Origin": address}, timeout=300, verify=False)
+
+
 @dataclass
 class Serving:
     """A running server."""
@@ -40,11 +46,7 @@ class Serving:
 
     def anonymous(self) -> httpx.Client:
         """A client without a session."""
-        return httpx.Client(
-            base_url=self.address,
-            headers={"Origin": self.address},
-            timeout=300,
-        )
+        return client_of(self.address)
 
     @contextmanager
     def client(self, nickname: str = "Mei") -> Iterator[httpx.Client]:
@@ -102,7 +104,7 @@ def serving(
         yield Serving(port, studio, token)
     finally:
         server.should_exit = True
-        thread.join(120)
+        thread.join(300)
 
 
 def stroke(part: str = "mouth", *points: float, order: float = 0) -> dict[str, Any]:

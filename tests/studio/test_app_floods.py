@@ -54,9 +54,12 @@ def test_too_many_requests_have_to_wait(
 def test_fifty_people_who_save_at_once_lose_and_mix_nothing(
     start_server: Callable[..., Serving], database: Any
 ) -> None:
-    people, saves, batch = 50, 30, 10
+    people, saves, batch = 50, 12, 4
     server = start_server(
-        database=database.url.render_as_string(hide_password=False), limits=Limits()
+        database=database.url.render_as_string(hide_password=False),
+        limits=Limits(),
+        # Who waits for the others is not refused, however slow the machine is.
+        busy_seconds=300,
     )
     together = threading.Barrier(people)
 
@@ -70,11 +73,7 @@ def test_fifty_people_who_save_at_once_lose_and_mix_nothing(
                 for n in range(start, start + batch):
                     line = {"id": f"s{n}", "part": "mouth", "order": n, "points": [number, n]}
                     step = {"id": f"e{n}", "kind": "draw", "add": [line], "remove": []}
-                    # As the page does: what was refused for the moment is sent again.
-                    for _ in range(20):
-                        answer = append(client, mine, last, step)
-                        if answer.status_code not in (429, 503):
-                            break
+                    answer = append(client, mine, last, step)
                     assert answer.status_code == 200, answer.text
                     if n % 7 == 0:
                         assert append(client, mine, last, step).json()["stored"] == 0

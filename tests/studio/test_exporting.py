@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import update
 
 from featviz.base.errors import FeatvizError
+from featviz.cli import main
 from featviz.sketches.drawing import rasterize, read_svg
 from featviz.sketches.sketch_set import read_sketches
 from featviz.studio.database import Database
@@ -244,26 +245,29 @@ def test_a_file_path_out_of_a_database_stays_inside_the_folder(
 
 
 def test_the_commands_lead_from_a_database_to_feature_tables(
-    drawn: Store, checkpoints: tuple[Path, Path], tmp_path: Path
+    drawn: Store,
+    checkpoints: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     source = drawn.database.url.render_as_string(hide_password=False)
     drawn.database.close()
+    monkeypatch.chdir(tmp_path)
 
-    def featviz(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "featviz", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=600)
+    def featviz(*arguments: str | Path) -> str:
+        main(list(map(str, arguments)))
+        return capsys.readouterr().out
 
     exported = featviz("sketches", "export", source, "out")
-    assert exported.returncode == 0, exported.stderr
-    assert "6 sketches (2 only" in exported.stdout and "1 drawings never" in exported.stdout
-    taken = featviz("extract", checkpoints[0], "--sketches", "out", "--out", "features")
-    assert taken.returncode == 0, taken.stderr
-    assert "6 rows" in taken.stdout
-    imported = featviz("sketches", "import", "out", "new.db")
-    assert "6 sketches imported, 0 were there" in imported.stdout, imported.stderr
+    assert "6 sketches (2 only" in exported and "1 drawings never" in exported
+    assert "6 rows" in featviz("extract", checkpoints[0], "--sketches", "out", "--out", "features")
+    assert "6 sketches imported, 0 were there" in featviz("sketches", "import", "out", "new.db")
     for wrong in (("export", "none.db", "x"), ("import", "none", "x.db")):
-        failed = featviz("sketches", *wrong)
-        assert failed.returncode == 2 and failed.stderr.count("\n") == 1, failed.stderr
+        with pytest.raises(SystemExit) as ended:
+            featviz("sketches", *wrong)
+        assert ended.value.code == 2
+        assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "none.db").exists()
 
 

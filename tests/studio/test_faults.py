@@ -1,11 +1,13 @@
 """What goes wrong in the world: kills, locks, full disks. Nothing acknowledged is ever lost."""
 
 import contextlib
+import gc
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -20,9 +22,20 @@ from sqlalchemy import event
 
 from featviz.studio.database import Database
 from featviz.studio.problems import StudioError
+from featviz.studio.server import serve
 from featviz.studio.steps import NewEvent, NewStroke
 from featviz.studio.store import Store
-from tests.studio.serving import Serving, append, draw, new_drawing, save, stroke
+from tests.forks import Forked, featviz_process
+from tests.studio.serving import (
+    Serving,
+    append,
+    client_of,
+    draw,
+    new_drawing,
+    save,
+    serving,
+    stroke,
+)
 
 
 def write_until_killed(path: Path, author: str, drawing: str, start: int, pipe: int) -> None:
@@ -91,33 +104,35 @@ def test_a_store_killed_fifty_times_amid_writes_loses_nothing_it_acknowledged(
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-NURSERY = """
-import os, sys
-from pathlib import Path
-from featviz.studio.server import serve
+def serve_again_and_again(checkpoint: Path, database: Path, sketches: Path) -> None:
+    """Serve at each port that is asked for, as a fork of what has served already.
 
-checkpoint, database, sketches = sys.argv[1:]
-for port in sys.stdin:
-    child = os.fork()
-    if child == 0:
-        serve([checkpoint], "127.0.0.1", int(port), Path(database), "", Path(sketches), [],
-              lambda address, _: print(os.getpid(), address, flush=True))
-    os.waitpid(child, 0)
-"""
-"""Serves again and again: a fork of what is imported already starts at once."""
+    What is made once, at the first start and the first request of each kind, is made before.
+    """
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder) / "own.db", [checkpoint], sketches) as server,
+        server.client() as client,
+    ):
+        mine = new_drawing(client)
+        append(client, mine, None, draw(stroke()))
+        client.get(f"/api/drawings/{mine}")
+    # Or every fork would copy what its collector looks at.
+    gc.freeze()
+    for port in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            serve(
+                *([str(checkpoint)], "127.0.0.1", int(port), database, "", sketches, []),
+                lambda address, _: print(os.getpid(), address, flush=True),
+            )
+        os.waitpid(child, 0)
 
 
 def test_a_server_killed_fifty_times_amid_requests_loses_nothing_it_acknowledged(
     checkpoints: tuple[Path, Path], small_set: Path, tmp_path: Path
 ) -> None:
-    arguments = [str(checkpoints[0]), str(tmp_path / "own.db"), str(small_set)]
-    nursery = subprocess.Popen(
-        [sys.executable, "-c", NURSERY, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert nursery.stdin is not None and nursery.stdout is not None
+    nursery = Forked(serve_again_and_again, checkpoints[0], tmp_path / "own.db", small_set)
 
     def start(port: int) -> tuple[int, str]:
         print(port, file=nursery.stdin, flush=True)
@@ -128,7 +143,7 @@ def test_a_server_killed_fifty_times_amid_requests_loses_nothing_it_acknowledged
     port = int(address.rpartition(":")[2])
     acknowledged: list[str] = []
     try:
-        with httpx.Client(base_url=address, headers={"Origin": address}, timeout=300) as client:
+        with client_of(address) as client:
             client.post("/api/session", json={"nickname": "Mei"})
             mine = new_drawing(client)
             for kill in range(50):
@@ -162,7 +177,7 @@ def test_a_server_killed_fifty_times_amid_requests_loses_nothing_it_acknowledged
     finally:
         os.kill(pid, signal.SIGKILL)
         nursery.stdin.close()
-        nursery.wait(120)
+        nursery.wait()
     with sqlite3.connect(tmp_path / "own.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
@@ -170,17 +185,13 @@ def test_a_server_killed_fifty_times_amid_requests_loses_nothing_it_acknowledged
 def test_the_command_killed_and_started_again_goes_on_where_it_was(
     checkpoints: tuple[Path, Path], small_set: Path, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "featviz", "draw", "--checkpoints", str(checkpoints[0])]
-    command += ["--database", str(tmp_path / "own.db"), "--sketches", str(small_set)]
-    command += ["--no-browser", "--port"]
+    words = ["draw", "--checkpoints", checkpoints[0], "--database", tmp_path / "own.db"]
+    words += ["--sketches", small_set, "--no-browser", "--port"]
     environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path / "data")}
     environment.pop("FEATVIZ_TOKEN", None)
 
-    def start(port: str) -> tuple[subprocess.Popen[str], str, str]:
-        process = subprocess.Popen(
-            [*command, port], stdout=subprocess.PIPE, text=True, env=environment
-        )
-        assert process.stdout is not None
+    def start(port: str) -> tuple[Forked, str, str]:
+        process = featviz_process([*words, port], environment=environment)
         first = process.stdout.readline()
         assert first.startswith("drawing page: http://127.0.0.1:"), first
         address, _, token = first.split()[-1].partition("/#token=")
@@ -188,7 +199,7 @@ def test_the_command_killed_and_started_again_goes_on_where_it_was(
 
     process, address, token = start("0")
     try:
-        with httpx.Client(base_url=address, headers={"Origin": address}, timeout=300) as client:
+        with client_of(address) as client:
             # Nobody else of this machine gets in, unless they can read this user's files.
             assert client.post("/api/session", json={"nickname": "Eve"}).status_code == 401
             kept = tmp_path / "data" / "featviz" / "token"
@@ -207,7 +218,7 @@ def test_the_command_killed_and_started_again_goes_on_where_it_was(
             answer = append(client, mine, "start", first, second)
             assert answer.json() == {"revision": 3, "last": second["id"], "stored": 1}
         process.send_signal(signal.SIGINT)
-        assert process.wait(120) in (0, 130)
+        assert process.wait() in (0, 130)
     finally:
         process.kill()
         process.wait()
@@ -295,6 +306,7 @@ import resource, sys
 from uuid import uuid4
 from featviz.studio.database import Database
 from featviz.studio.problems import StudioError
+from featviz.studio.server import serve
 from featviz.studio.steps import NewEvent, NewStroke
 from featviz.studio.store import Store
 store = Store(Database(sys.argv[1]))

@@ -12,7 +12,7 @@ def test_turns_come_in_the_order_of_arrival_and_one_at_a_time() -> None:
 
     def work(number: int) -> None:
         nonlocal inside
-        assert line.acquire(20)
+        assert line.acquire(300)
         inside += 1
         assert inside == 1
         order.append(number)
@@ -28,7 +28,7 @@ def test_turns_come_in_the_order_of_arrival_and_one_at_a_time() -> None:
             time.sleep(0.001)
     line.release()
     for thread in threads:
-        thread.join(20)
+        thread.join(300)
     assert order == list(range(20))
     assert line.acquire(0)
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from featviz.sketches.drawing import rasterize, read_svg
 from featviz.sketches.sketch_set import read_sketches
 from featviz.studio.live_messages import FacesMessage, Outgoing
 from featviz.studio.messages import MESSAGE_BYTES
+from featviz.studio.probe import Extraction, Prober
 from tests.studio.conftest import small_checkpoint
 from tests.studio.serving import Serving, append, draw, faces, new_drawing, save, stroke
 
@@ -434,17 +436,31 @@ def test_a_probe_shows_receptive_fields_the_groups_and_the_drawing_among_them(
     assert shown["distinct"] == len(np.unique(vectors, axis=0))
 
 
-def test_other_settings_do_not_begin_a_probe_anew(start_server: Callable[..., Serving]) -> None:
+def test_other_settings_do_not_begin_a_probe_anew(
+    start_server: Callable[..., Serving], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going_on, require_wanted = threading.Event(), Prober._require_wanted
+
+    def held(prober: Prober, key: Any, extraction: Extraction) -> None:
+        # The vectors are not all there before the other settings are.
+        if extraction.done == 3:
+            going_on.wait(300)
+        require_wanted(prober, key, extraction)
+
+    monkeypatch.setattr(Prober, "_require_wanted", held)
     probe = {"point": [170, 250], "layer": "L2", "checkpoint": "small"}
-    server = start_server(sketches=REPOSITORY)
+    server = start_server()
     with server.client() as client, server.live(client) as socket:
         socket.send(settings(probe=probe))
-        assert told(socket, "probe_progress")["done"] < 200
+        assert told(socket, "probe_progress")["done"] <= 3
         socket.send(settings(probe=probe, raster=True))
+        socket.send('{"type": "ping", "t": "both are heard"}')
         kinds, done = [], 0
         while "probe_map" not in kinds:
             message = json.loads(socket.recv(timeout=300))
             kinds.append(message["type"])
+            if message["type"] == "pong":
+                going_on.set()
             if message["type"] == "probe_progress":
                 assert message["done"] >= done
                 done = message["done"]

@@ -4,9 +4,6 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
@@ -21,6 +18,7 @@ from featviz.training.pair import Pair
 from featviz.training.presets import preset
 from featviz.training.run import learning_rate_factor, start_run, train_step
 from featviz.training.saving import Schedule, save_run
+from tests.forks import featviz_process
 
 from .small import CPU, same, small_config, weights
 
@@ -69,14 +67,10 @@ def test_a_run_that_was_stopped_ends_with_the_weights_of_one_that_was_not(
 def test_a_run_that_was_killed_resumes_from_its_last_save(tmp_path, small_pairs):
     folder = tmp_path / "run"
     options = "--size 32 --width 2 --residual-blocks 1 --discriminator-width 2 --steps 3000"
-    command = [sys.executable, "-m", "featviz", "train", "--out", str(folder), "--save-every", "5"]
-    command += ["--data", str(small_pairs.folder), "--threads", "1", *options.split()]
-    process = subprocess.Popen(command)
-    deadline = time.monotonic() + 120
-    while not (folder / "training_state.pt").exists():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    words = ["train", "--out", folder, "--save-every", "5", "--data", small_pairs.folder]
+    words += ["--threads", "1", *options.split()]
+    process = featviz_process(words)
+    process.wait_until((folder / "training_state.pt").exists)
     process.kill()
     process.wait()
     state = torch.load(folder / "training_state.pt", weights_only=True)
@@ -85,17 +79,15 @@ def test_a_run_that_was_killed_resumes_from_its_last_save(tmp_path, small_pairs)
     run = start_run(small_config(steps=3000), CPU)
     run.load_state(state)
     assert run.step == step
-    deadline = time.monotonic() + 120
-    again = subprocess.Popen([*command, "--resume"], stderr=subprocess.PIPE, text=True)
-    while torch.load(folder / "training_state.pt", weights_only=True)["step"] == step:
-        assert again.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    again.terminate()
-    _, said = again.communicate()
-    assert again.returncode == 2
-    after = torch.load(folder / "training_state.pt", weights_only=True)["step"]
-    assert f"stopped and saved at step {after} of 3000" in said
+
+    def saved_step():
+        return torch.load(folder / "training_state.pt", weights_only=True)["step"]
+
+    again = featviz_process([*words, "--resume"])
+    again.wait_until(lambda: saved_step() > step)
+    again.send_signal(signal.SIGTERM)
+    assert again.wait() == 2
+    assert f"stopped and saved at step {saved_step()} of 3000" in again.stderr.read()
     leftovers = [p for p in folder.iterdir() if ".tmp" in p.name]
     # A kill may leave one temporary file; it never has the name of a real one.
     assert all(p.name.startswith(".") for p in leftovers)
