@@ -10,6 +10,12 @@ from featviz.sketches.sketch_set import read_sketches
 from featviz.sketches.tensors import encode_image
 
 SAMPLES = Path(__file__).parent.parent / "analyses" / "samples"
+LONG = ("test_analyses.py", "test_app_floods.py", "test_faults.py", "test_scale_out.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: begun last, it would be waited for by workers without work."""
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(scope="session", autouse=True)

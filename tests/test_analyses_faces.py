@@ -69,7 +69,7 @@ def test_a_gallery_has_an_axes_for_every_cell_and_one_scale_for_all_maps() -> No
 
 def test_figure_4_2_compares_moved_contours_with_the_one_in_place() -> None:
     with style():
-        text = caption(figure_4_2.draw(Sources()))
+        figure = figure_4_2.draw(Sources())
     means = {}
     pairs = read_pairs(Sources().landmarks).split("test")
     index = int(np.linspace(0, len(pairs) - 1, 5)[figure_4_2.CHOSEN])
@@ -83,18 +83,13 @@ def test_figure_4_2_compares_moved_contours_with_the_one_in_place() -> None:
         ]
         images = [generate(generator, rasterize(drawing)).astype(int) for drawing in sketches]
         means[name] = [np.abs(image - images[0]).mean() for image in images[1:]]
-    labels = figure_4_2_labels()
-    for name, numbers in means.items():
-        assert labels[name][:3] == [f"{number:.1f}" for number in numbers]
-    assert re.search(r"Mean of the five moves: [\d.]+ without, [\d.]+ with augmentation\.", text)
-
-
-def figure_4_2_labels() -> dict[str, list[str]]:
-    with style():
-        labels = [ax.get_xlabel() for ax in figure_4_2.draw(Sources()).axes]
-    numbers = [label for label in labels if re.fullmatch(r"[\d.]+", label)]
-    assert len(numbers) == 10
-    return {"modified": numbers[:5], "augmented": numbers[5:]}
+    labels = [ax.get_xlabel() for ax in figure.axes]
+    labels = [label for label in labels if re.fullmatch(r"[\d.]+", label)]
+    assert len(labels) == 10
+    for name, first in (("modified", 0), ("augmented", 5)):
+        assert labels[first : first + 3] == [f"{number:.1f}" for number in means[name]]
+    told = r"Mean of the five moves: [\d.]+ without, [\d.]+ with augmentation\."
+    assert re.search(told, caption(figure))
 
 
 def test_a_channel_counts_as_dead_only_if_it_is_zero_for_every_sketch() -> None:
