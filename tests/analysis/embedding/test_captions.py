@@ -21,7 +21,7 @@ def test_the_caption_tells_what_the_seeds_came_to(seeds: EmbeddingTable) -> None
         f"one L0: KL {min(divergence):.3f} to {max(divergence):.3f}",
         f"trustworthiness {np.mean(facts['trustworthiness']):.3f}",
         f"continuity {np.mean(facts['continuity']):.3f}",
-        f"spread {facts['spread']:.3f}",
+        f"spread {facts['spread']:.3f} (unrelated {facts['spread_unrelated']:.3f})",
     ):
         assert fact in text
 
