@@ -52,8 +52,8 @@ def _method(table: EmbeddingTable) -> str:
         settings.append(f"{parameters['neighbours']} neighbours")
     if "min_dist" in parameters:
         settings.append(f"min-dist {parameters['min_dist']:g}")
-    if name == "sne" or (name == "tsne" and all(p["repulsion"] == "exact" for p in panels)):
-        settings.append("exact")
+    if all(panel.get("neighbours") == "all" for panel in panels):
+        settings.append("all pairs")
     if "start" in parameters:
         settings.append(_STARTS[parameters["start"]])
     seeded = "seed" in method.options and (name != "mds" or parameters["start"] == "random")
@@ -105,7 +105,7 @@ def _facts(panel: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]
         facts.append(f"{panel['effective_neighbours']} neighbours")
     if panel.get("repulsion", "exact") != "exact":
         facts.append("repulsion interpolated")
-    if panel.get("neighbours", "exact") != "exact":
+    if panel.get("neighbours", "exact") not in ("exact", "all"):
         facts.append(f"neighbours {panel['neighbours']}")
     if panel.get("pieces", 1) > 1:
         facts.append(f"{panel['pieces']} pieces")

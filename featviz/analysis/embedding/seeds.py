@@ -124,7 +124,7 @@ def spread_all(
 
 
 def spread_table(table: EmbeddingTable) -> pd.DataFrame:
-    """One row per panel of `seed_spread`: range of KL, mean trustworthiness, continuity, spreads."""
+    """One row per panel of `seed_spread`: range of KL, other numbers' means, and the spread."""
     rows = []
     for panel in table.panels:
         if "seeds" not in panel:
