@@ -25,7 +25,7 @@ MINIMUM_PERPLEXITY = 2.0
 """t-SNE lowers a perplexity down to this because of ties, not further."""
 _LARGEST_PERPLEXITY = 1e6
 """Far beyond any use; it keeps infinity and slips of the hand out."""
-EXACT_LIMIT = 3000
+EXACT_LIMIT = 2000
 """The most distinct vectors of which all pairs are compared; the time grows with N**2."""
 ALL_PAIRS = {"repulsion": "exact", "neighbours": "all"}
 """What the metadata of a map says whose divergence is over all pairs."""
