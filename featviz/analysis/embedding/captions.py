@@ -52,8 +52,8 @@ def _method(table: EmbeddingTable) -> str:
         settings.append(f"{parameters['neighbours']} neighbours")
     if "min_dist" in parameters:
         settings.append(f"min-dist {parameters['min_dist']:g}")
-    if name == "sne" or (name == "tsne" and all(p["repulsion"] == "exact" for p in panels)):
-        settings.append("exact")
+    if all(panel.get("neighbours") == "all" for panel in panels):
+        settings.append("all pairs")
     if "start" in parameters:
         settings.append(_STARTS[parameters["start"]])
     seeded = "seed" in method.options and (name != "mds" or parameters["start"] == "random")
@@ -90,8 +90,9 @@ def _panels(table: EmbeddingTable) -> list[str]:
         differ = "" if parameters["start"] == "random" else ", which differ in the start's jitter"
         sentences.append(
             f"Seeds {_range(table.metadata['seed'])}{differ}: the map with the median KL is shown, "
-            "thin lines lead to where the others put a vector (Procrustes). Spread: root mean "
-            "square distance of a vector's places to their mean, in radii of the map."
+            "thin lines lead to where the others put a vector, turned and mirrored onto it at its "
+            "size. Spread: root mean square distance of a vector's places to their mean, in radii "
+            "of the map; unrelated: that of the same maps with their points shuffled."
         )
     return sentences
 
@@ -104,7 +105,7 @@ def _facts(panel: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]
         facts.append(f"{panel['effective_neighbours']} neighbours")
     if panel.get("repulsion", "exact") != "exact":
         facts.append("repulsion interpolated")
-    if panel.get("neighbours", "exact") != "exact":
+    if panel.get("neighbours", "exact") not in ("exact", "all"):
         facts.append(f"neighbours {panel['neighbours']}")
     if panel.get("pieces", 1) > 1:
         facts.append(f"{panel['pieces']} pieces")
@@ -121,7 +122,9 @@ def _facts(panel: Mapping[str, Any], parameters: Mapping[str, Any]) -> list[str]
         if value is not None:
             facts.append(f"{quality} {value:.3f}")
     if seeds is not None:
-        facts.append(f"spread {seeds['spread']:.3f}")
+        unrelated = seeds.get("spread_unrelated")
+        against = "" if unrelated is None else f" (unrelated {unrelated:.3f})"
+        facts.append(f"spread {seeds['spread']:.3f}{against}")
     return facts
 
 

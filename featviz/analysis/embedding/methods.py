@@ -4,7 +4,7 @@ from featviz.analysis.embedding.graphs import isomap, lle, umap
 from featviz.analysis.embedding.multidimensional_scaling import mds
 from featviz.analysis.embedding.projection import pca
 from featviz.analysis.embedding.settings import Map, Method, MethodSettings, Places
-from featviz.analysis.embedding.t_sne import sne, tsne
+from featviz.analysis.embedding.t_sne import EXACT_LIMIT, sne, tsne
 from featviz.analysis.embedding.ties import Ties
 from featviz.base.errors import FeatvizError
 
@@ -14,7 +14,7 @@ METHODS: dict[str, Method] = {
     "mds": Method("MDS", mds, ("start", "seed"), has_unit=True, most=5000),
     "isomap": Method("Isomap", isomap, ("neighbours",), has_unit=True, least=4, most=5000),
     "lle": Method("LLE", lle, ("neighbours",), least=4, most=5000),
-    "sne": Method("SNE", sne, ("perplexity", "start", "seed"), most=2000),
+    "sne": Method("SNE", sne, ("perplexity", "start", "seed"), most=EXACT_LIMIT),
     "umap": Method("UMAP", umap, ("neighbours", "min_dist", "start", "seed"), least=4),
 }
 

@@ -25,6 +25,9 @@ from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
 from featviz.base.progress import track
 
+_DEALS = 20
+"""How often points are dealt out anew for the spread of unrelated maps."""
+
 
 def seed_spread(
     table: FeatureTable,
@@ -39,13 +42,14 @@ def seed_spread(
     """`embed` with every seed, and how far the maps agree.
 
     method: "tsne" or "sne". With the start "pca" seeds differ in the jitter alone, with "random"
-    in the whole start. The maps of a layer are moved, turned, mirrored and scaled onto the one
-    whose divergence is the median (Procrustes, distinct vectors counted once). That map is the
+    in the whole start. The maps of a layer are brought to the size of the one whose divergence is
+    the median, moved, turned and mirrored onto it (distinct vectors counted once). That map is the
     embedding; its column `seed_places` holds x, y of each seed in turn for every sketch, and its
     panels hold `seeds`: seeds, median_seed, kl_divergence, trustworthiness and continuity by seed,
-    and `spread`: the root mean square distance of a vector's places to their mean, as a share of
-    the root mean square distance of the map's points to its centre. 0: every seed draws the same
-    map; about 1: the maps have nothing in common. `spread_table` makes a table of it.
+    `spread`: the root mean square distance of a vector's places to their mean, as a share of the
+    root mean square distance of the map's points to its centre, and `spread_unrelated`: what it
+    is where maps have nothing in common (`unrelated_spread`). 0: every seed draws the same map.
+    `spread_table` makes a table of it.
 
     Raises FeatvizError as `embed` does, for other methods, and for fewer than 2 different seeds.
     """
@@ -86,6 +90,7 @@ def seed_spread(
                 for key in ("kl_divergence", "trustworthiness", "continuity")
             },
             "spread": spread(aligned, reference.coordinates),
+            "spread_unrelated": unrelated_spread(aligned, median),
         }
         frames.append(frame)
         panels.append(panel)
@@ -119,7 +124,7 @@ def spread_all(
 
 
 def spread_table(table: EmbeddingTable) -> pd.DataFrame:
-    """One row per panel of `seed_spread`: range of KL, mean trustworthiness, continuity, spread."""
+    """One row per panel of `seed_spread`: range of KL, other numbers' means, and the spread."""
     rows = []
     for panel in table.panels:
         if "seeds" not in panel:
@@ -135,27 +140,51 @@ def spread_table(table: EmbeddingTable) -> pd.DataFrame:
                 "trustworthiness": mean_known(facts["trustworthiness"]),
                 "continuity": mean_known(facts["continuity"]),
                 "spread": facts["spread"],
+                "spread_unrelated": facts.get("spread_unrelated"),
             }
         )
     return pd.DataFrame(rows)
 
 
 def align_maps(places: Places, reference: Places) -> Places:
-    """Move, turn, mirror and scale a map (D, 2) so that it lies on another as well as it can."""
+    """Move, turn and mirror a map (D, 2), at another's size, to lie on it as well as it can.
+
+    The size is the root mean square distance to the centre. Were it free, a map that has nothing
+    to do with the reference would fit best as a dot in its middle, and come out as near.
+    """
     from scipy.linalg import orthogonal_procrustes
 
-    centred = places - places.mean(axis=0)
-    target = reference - reference.mean(axis=0)
-    rotation, overlap = orthogonal_procrustes(centred, target)
-    aligned = centred @ rotation * (overlap / (centred**2).sum())
+    centred, target = places - places.mean(axis=0), reference - reference.mean(axis=0)
+    rotation, _ = orthogonal_procrustes(centred, target)
+    aligned = centred @ rotation * (_radius(target) / _radius(centred))
     return np.asarray(aligned + reference.mean(axis=0))
 
 
 def spread(aligned: NDArray[np.float64], reference: Places) -> float:
     """Root mean square distance of places (S, D, 2) to their means, in radii of the reference."""
-    radius = np.sqrt(((reference - reference.mean(axis=0)) ** 2).sum(axis=1).mean())
     away = np.sqrt(((aligned - aligned.mean(axis=0)) ** 2).sum(axis=2).mean())
-    return float(away / radius)
+    return float(away / _radius(reference))
+
+
+def unrelated_spread(maps: NDArray[np.float64], reference: int) -> float:
+    """The spread of maps (S, D, 2) of these shapes that have nothing in common.
+
+    The points of every map but the reference, an index, are dealt out anew among the vectors, and
+    the map is aligned again; the mean over _DEALS such deals. Just under 1 for many maps of many
+    points; 0.7 for two, each as far from their mean as the other.
+    """
+    rng, fixed = np.random.default_rng(0), maps[reference]
+
+    def dealt() -> NDArray[np.float64]:
+        others = (rng.permutation(one) for one in np.delete(maps, reference, axis=0))
+        return np.stack([fixed, *(align_maps(one, fixed) for one in others)])
+
+    return float(np.mean([spread(dealt(), fixed) for _ in range(_DEALS)]))
+
+
+def _radius(places: Places) -> float:
+    """Root mean square distance of a map's points to their centre."""
+    return float(np.sqrt(((places - places.mean(axis=0)) ** 2).sum(axis=1).mean()))
 
 
 def mean_known(values: Sequence[float | None]) -> float | None:

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featviz.analysis.embedding.objective import exact_objective, gaussian, student
+from featviz.analysis.embedding.objective import (
+    Kernel,
+    all_pairs,
+    exact_objective,
+    gaussian,
+    student,
+)
 from featviz.analysis.embedding.settings import Map, MethodSettings, Places
 from featviz.analysis.embedding.starts import starting_places
 from featviz.analysis.embedding.ties import Ties
@@ -19,8 +25,10 @@ MINIMUM_PERPLEXITY = 2.0
 """t-SNE lowers a perplexity down to this because of ties, not further."""
 _LARGEST_PERPLEXITY = 1e6
 """Far beyond any use; it keeps infinity and slips of the hand out."""
-EXACT_LIMIT = 1000
-"""The most distinct vectors of which t-SNE compares all pairs; the time grows with N**2."""
+EXACT_LIMIT = 2000
+"""The most distinct vectors of which all pairs are compared; the time grows with N**2."""
+ALL_PAIRS = {"repulsion": "exact", "neighbours": "all"}
+"""What the metadata of a map says whose divergence is over all pairs."""
 
 _STEPS = (250, 500)
 """With exaggerated attraction, and without."""
@@ -30,9 +38,10 @@ _SHOWN_EVERY = 10
 def tsne(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
     """t-SNE (van der Maaten and Hinton 2008) of the distinct vectors, by openTSNE.
 
-    Up to EXACT_LIMIT vectors, neighbours and repulsion are exact. Beyond, neighbours are found by
-    Annoy, in all channels, and repulsion is interpolated on a grid (FIt-SNE, Linderman et al.
-    2019), on several threads; the metadata says so. The map ignores the scale of the vectors. A
+    Up to EXACT_LIMIT vectors, all pairs attract and repel, and the divergence is that of all pairs.
+    Beyond, 3 p neighbours attract, found by Annoy in all channels, the divergence is of those, and
+    repulsion is interpolated on a grid (FIt-SNE, Linderman et al. 2019), on several threads; the
+    metadata says so. The map ignores the scale of the vectors. A
     Gaussian neighbourhood of perplexity p reaches over about 3 p vectors, so 3 p <= D - 1 must
     hold: if only ties make D too small, p is lowered and the effective value is in the metadata; if
     the sketches themselves are too few, that is an error.
@@ -41,17 +50,16 @@ def tsne(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
     start = starting_places(ties, settings, shared)
     vectors = _unit(ties.vectors)
     if len(vectors) <= EXACT_LIMIT:
-        objective = exact_objective(student)
-        places, divergence = _descend(vectors, start, perplexity, settings.seed, objective)
-        facts = {"repulsion": "exact", "neighbours": "exact"}
+        places, divergence = _descend(vectors, start, perplexity, settings.seed, student)
+        facts = ALL_PAIRS
     else:
-        places, divergence = _descend_many(vectors, start, perplexity, settings.seed)
-        facts = {"repulsion": "interpolated", "neighbours": "approximate (Annoy)"}
+        places, divergence, kept = _descend_many(vectors, start, perplexity, settings.seed)
+        facts = {"repulsion": "interpolated", "neighbours": f"{kept}, approximate (Annoy)"}
     return Map(places, {"effective_perplexity": perplexity, "kl_divergence": divergence, **facts})
 
 
 def sne(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
-    """Symmetric SNE (Hinton and Roweis 2002, made symmetric by Cook et al. 2007), exact.
+    """Symmetric SNE (Hinton and Roweis 2002, made symmetric by Cook et al. 2007), over all pairs.
 
     t-SNE's probabilities and openTSNE's optimiser, and a Gaussian instead of Student's t on the
     map: what separates the two maps is the kernel alone. Perplexity as for `tsne`.
@@ -62,33 +70,31 @@ def sne(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
         starting_places(ties, settings, shared),
         perplexity,
         settings.seed,
-        exact_objective(gaussian),
+        gaussian,
     )
-    return Map(places, {"effective_perplexity": perplexity, "kl_divergence": divergence})
+    facts = {"effective_perplexity": perplexity, "kl_divergence": divergence}
+    return Map(places, {**facts, **ALL_PAIRS})
 
 
 def _descend(
-    vectors: NDArray[np.float64], start: Places, perplexity: float, seed: int, objective: Any
+    vectors: NDArray[np.float64], start: Places, perplexity: float, seed: int, kernel: Kernel
 ) -> tuple[Places, float]:
     import openTSNE
-    from openTSNE.affinity import PerplexityBasedNN
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     with threadpool_limits(1):
+        affinities = all_pairs(vectors, perplexity)
+        objective = exact_objective(kernel, affinities.P.toarray())
         result = openTSNE.TSNE(
             negative_gradient_method=objective, n_jobs=1, random_state=seed, **_steps()
-        ).fit(
-            affinities=PerplexityBasedNN(
-                vectors, perplexity, method="exact", n_jobs=1, random_state=seed
-            ),
-            initialization=_small(start, seed),
-        )
+        ).fit(affinities=affinities, initialization=_small(start, seed))
     return np.asarray(result, dtype=np.float64), float(result.kl_divergence)
 
 
 def _descend_many(
     vectors: NDArray[np.float64], start: Places, perplexity: float, seed: int
-) -> tuple[Places, float]:
+) -> tuple[Places, float, int]:
+    """Places, divergence, and how many neighbours of a vector attract it."""
     import openTSNE
     from openTSNE.affinity import PerplexityBasedNN
     from threadpoolctl import threadpool_limits
@@ -106,7 +112,8 @@ def _descend_many(
             callbacks=callbacks,
             callbacks_every_iters=_SHOWN_EVERY,
         ).fit(affinities=affinities, initialization=_small(start, seed))
-    return np.asarray(result, dtype=np.float64), float(result.kl_divergence)
+    kept = int(affinities.knn_index.k)
+    return np.asarray(result, dtype=np.float64), float(result.kl_divergence), kept
 
 
 def _steps() -> dict[str, int]:

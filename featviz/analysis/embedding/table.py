@@ -37,8 +37,9 @@ class EmbeddingTable(Table):
     PCA, MDS and Isomap too; of distances_sampled sketches where there are too many),
     trustworthiness, continuity, quality_neighbours (see `neighbourhood_quality`) and what the
     method adds: explained_variance_ratio; effective_perplexity, kl_divergence, repulsion ("exact"
-    or "interpolated"), neighbours ("exact" or how they were found); stress; effective_neighbours,
-    pieces; seeds (see `seed_spread`).
+    or "interpolated"), neighbours ("all", or how many and how they were found; "exact" in older
+    files: the nearest 3 x perplexity); stress; effective_neighbours, pieces; seeds (see
+    `seed_spread`).
     """
 
     noun: ClassVar[str] = "embedding"

@@ -21,7 +21,7 @@ def test_the_caption_tells_what_the_seeds_came_to(seeds: EmbeddingTable) -> None
         f"one L0: KL {min(divergence):.3f} to {max(divergence):.3f}",
         f"trustworthiness {np.mean(facts['trustworthiness']):.3f}",
         f"continuity {np.mean(facts['continuity']):.3f}",
-        f"spread {facts['spread']:.3f}",
+        f"spread {facts['spread']:.3f} (unrelated {facts['spread_unrelated']:.3f})",
     ):
         assert fact in text
 
@@ -32,7 +32,7 @@ def test_the_caption_tells_what_the_seeds_came_to(seeds: EmbeddingTable) -> None
         ("mds", ["Metric MDS (SMACOF) of the distinct vectors, PCA start. One unit", "stress 0."]),
         ("isomap", ["15 neighbours. One unit is", "same scale"]),
         ("lle", ["LLE of the distinct vectors, 15 neighbours; distances", "no unit"]),
-        ("sne", ["Gaussian kernel", "perplexity 15, exact, PCA start, seed 0;", "L0: KL "]),
+        ("sne", ["Gaussian kernel", "perplexity 15, all pairs, PCA start, seed 0;", "L0: KL "]),
     ],
 )
 def test_the_caption_tells_method_and_settings(method: str, facts: list[str]) -> None:
@@ -61,11 +61,14 @@ def test_the_caption_tells_how_the_map_was_made(tsne: EmbeddingTable) -> None:
 
 
 def test_the_caption_tells_interpolated_repulsion(tsne: EmbeddingTable) -> None:
-    panels = [{**tsne.panels[0], "repulsion": "interpolated"}, tsne.panels[1]]
+    found = {"repulsion": "interpolated", "neighbours": "45, approximate (Annoy)"}
+    panels = [{**tsne.panels[0], **found}, tsne.panels[1]]
     text = embedding_caption(replace(tsne, metadata={**tsne.metadata, "panels": panels}))
-    assert f"L0: repulsion interpolated, KL {panels[0]['kl_divergence']:.3f}" in text
-    assert "exact" not in text
-    assert "perplexity 15, exact" in embedding_caption(tsne)
+    divergence = panels[0]["kl_divergence"]
+    assert "L0: repulsion interpolated, neighbours 45, approximate (Annoy)" in text
+    assert f"KL {divergence:.3f}" in text
+    assert "all pairs" not in text
+    assert "perplexity 15, all pairs" in embedding_caption(tsne)
 
 
 def test_the_caption_tells_a_lowered_perplexity() -> None:

@@ -7,7 +7,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from numpy.typing import NDArray
 from scipy.spatial.distance import cdist, pdist
 
 from featviz.analysis.embedding import (
@@ -102,38 +101,6 @@ def test_the_map_does_not_depend_on_the_order_of_the_sketches(
 def test_zero_and_minus_zero_are_one_vector() -> None:
     ties = merge_ties(np.array([[0.0, 1.0], [-0.0, 1.0], [2.0, 1.0]]))
     assert sorted(ties.multiplicity) == [1, 2]
-
-
-def conditional_probabilities(
-    distances: NDArray[np.float64], perplexity: float
-) -> NDArray[np.float64]:
-    """Gaussian neighbourhoods over the 3 x perplexity nearest, by bisection on the bandwidth."""
-    result = np.zeros_like(distances)
-    for row, squares in enumerate(distances**2):
-        near = [i for i in np.argsort(squares, kind="stable") if i != row][: int(3 * perplexity)]
-        low, high = 0.0, 1e6
-        for _ in range(200):
-            beta = (low + high) / 2
-            weights = np.exp(-beta * (squares[near] - squares[near].min()))
-            weights /= weights.sum()
-            entropy = -(weights * np.log(weights + 1e-300)).sum()
-            low, high = (beta, high) if entropy > np.log(perplexity) else (low, beta)
-        result[row, near] = weights
-    return result
-
-
-def test_the_kl_divergence_is_that_of_the_map_it_comes_with(iris: FeatureTable) -> None:
-    table = embed(iris, "tsne", perplexity=12)
-    distinct = np.unique(iris.vectors["L0"].astype(np.float64), axis=0, return_index=True)
-    conditional = conditional_probabilities(cdist(distinct[0], distinct[0]), 12)
-    p = (conditional + conditional.T) / conditional.sum() / 2
-    closeness = 1 / (1 + cdist(places(table)[distinct[1]], places(table)[distinct[1]]) ** 2)
-    np.fill_diagonal(closeness, 0)
-    q = closeness / closeness.sum()
-    there = p > 0
-    divergence = float((p[there] * np.log(p[there] / q[there])).sum())
-    assert table.panels[0]["kl_divergence"] == pytest.approx(divergence, abs=1e-4)
-    assert table.panels[0]["effective_perplexity"] == 12
 
 
 def test_tsne_keeps_neighbours(iris: FeatureTable) -> None:
@@ -236,11 +203,11 @@ def test_more_vectors_than_the_limit_are_mapped_by_interpolation_and_it_says_so(
     monkeypatch.setattr(t_sne, "EXACT_LIMIT", 148)
     quick = embed(iris, "tsne")
     assert [exact.panels[0]["repulsion"], quick.panels[0]["repulsion"]] == ["exact", "interpolated"]
-    assert exact.panels[0]["neighbours"] == "exact"
-    assert quick.panels[0]["neighbours"] == "approximate (Annoy)"
-    # Both minimise the same divergence.
-    assert quick.panels[0]["kl_divergence"] == pytest.approx(
-        exact.panels[0]["kl_divergence"], abs=0.03
+    assert exact.panels[0]["neighbours"] == "all"
+    assert quick.panels[0]["neighbours"] == "45, approximate (Annoy)"
+    # Both find the same neighbours.
+    assert quick.panels[0]["trustworthiness"] == pytest.approx(
+        exact.panels[0]["trustworthiness"], abs=0.01
     )
     again = embed(iris, "tsne")
     np.testing.assert_array_equal(places(quick), places(again))

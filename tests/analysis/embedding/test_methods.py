@@ -1,17 +1,20 @@
 import sys
 
 import numpy as np
+import openTSNE
 import pytest
 from numpy.typing import NDArray
 from openTSNE.affinity import PerplexityBasedNN
 from openTSNE.tsne import kl_divergence_bh
-from scipy.optimize import approx_fprime
-from scipy.spatial.distance import cdist, pdist
-from scipy.stats import spearmanr
+from scipy.optimize import approx_fprime, brentq
+from scipy.spatial.distance import cdist, pdist, squareform
+from scipy.special import rel_entr
+from scipy.stats import entropy, spearmanr
 from sklearn.datasets import make_swiss_roll
+from sklearn.manifold._t_sne import _joint_probabilities, _kl_divergence
 
 from featviz.analysis.embedding import embed
-from featviz.analysis.embedding.objective import exact_objective, gaussian, student
+from featviz.analysis.embedding.objective import all_pairs, exact_objective, gaussian, student
 from featviz.analysis.embedding.quality import neighbourhood_quality
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
@@ -120,7 +123,7 @@ def test_the_gradient_is_a_quarter_of_the_derivative_of_the_divergence(
 ) -> None:
     vectors, points = rng.normal(size=(20, 5)), rng.normal(size=(20, 2))
     probabilities = PerplexityBasedNN(vectors, 5, method="exact").P
-    objective = exact_objective(kernel)
+    objective = exact_objective(kernel, probabilities.toarray())
 
     def divergence(flat: NDArray[np.float64]) -> float:
         return objective(flat.reshape(-1, 2), probabilities, should_eval_error=True)[0]
@@ -136,17 +139,83 @@ def test_the_exact_objective_is_that_of_a_tree_that_merges_nothing(
     vectors, _ = distinct(iris)
     points = rng.normal(size=(len(vectors), 2))
     probabilities = PerplexityBasedNN(vectors, 15, method="exact").P
-    given = exact_objective(student)(points, probabilities, should_eval_error=True)
+    objective = exact_objective(student, probabilities.toarray())
+    given = objective(points, probabilities, should_eval_error=True)
     expected = kl_divergence_bh(points, probabilities, 1, {"theta": 0}, should_eval_error=True)
     assert given[0] == pytest.approx(expected[0], rel=1e-6)
     np.testing.assert_allclose(given[1], expected[1], rtol=1e-6, atol=1e-12)
+    # The optimiser's exaggeration is in both alike.
+    given = objective(points, 12 * probabilities, should_eval_error=True)
+    expected = kl_divergence_bh(points, 12 * probabilities, 1, {"theta": 0}, should_eval_error=True)
+    assert given[0] == pytest.approx(expected[0], rel=1e-6)
+    np.testing.assert_allclose(given[1], expected[1], rtol=1e-6, atol=1e-12)
+
+
+def joint_probabilities(vectors: NDArray[np.float64], perplexity: float) -> NDArray[np.float64]:
+    """Of all pairs, as van der Maaten and Hinton (2008) define them in section 2 and eq. 3."""
+    squares = cdist(vectors, vectors, "sqeuclidean")
+
+    def conditional(i: int, log_precision: float) -> NDArray[np.float64]:
+        others = np.delete(squares[i], i)
+        weights = np.exp(-np.exp(log_precision) * (others - others.min()))
+        return np.insert(weights / weights.sum(), i, 0)
+
+    rows = []
+    for i in range(len(vectors)):
+        found = brentq(
+            lambda b, i=i: entropy(conditional(i, b)) - np.log(perplexity), -20, 40, xtol=1e-12
+        )
+        rows.append(conditional(i, found))
+    p = np.array(rows)
+    return (p + p.T) / (2 * len(p))
+
+
+@pytest.mark.parametrize("method", ["tsne", "sne"])
+def test_the_divergence_told_is_of_all_pairs(iris: FeatureTable, method: str) -> None:
+    vectors, first = distinct(iris)
+    table = embed(iris, method, perplexity=8)
+    squares = cdist(places(table)[first], places(table)[first], "sqeuclidean")
+    closeness = {"tsne": 1 / (1 + squares), "sne": np.exp(-squares)}[method]
+    np.fill_diagonal(closeness, 0)
+    q = closeness / closeness.sum()
+    p = joint_probabilities((vectors - vectors.mean(axis=0)) / np.sqrt(vectors.var(0).sum()), 8)
+    expected = rel_entr(p, np.maximum(q, 1e-300)).sum()
+    assert table.panels[0]["kl_divergence"] == pytest.approx(expected, abs=1e-6)
+    assert table.panels[0]["neighbours"] == "all"
+    assert table.panels[0]["effective_perplexity"] == 8
+
+
+def test_probabilities_and_divergence_are_those_of_scikit_learns_exact_method(
+    iris: FeatureTable,
+) -> None:
+    vectors, first = distinct(iris)
+    vectors = (vectors - vectors.mean(axis=0)) / np.sqrt(vectors.var(axis=0).sum())
+    expected = _joint_probabilities(cdist(vectors, vectors, "sqeuclidean"), 15, verbose=0)
+    found = squareform(all_pairs(vectors, 15).P.toarray(), checks=False)
+    # scikit-learn searches each Gaussian's width in single precision.
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-12)
+    table = embed(iris, "tsne")
+    points = places(table)[first]
+    divergence, _ = _kl_divergence(points.ravel(), expected, 1, len(points), 2)
+    assert table.panels[0]["kl_divergence"] == pytest.approx(divergence, abs=1e-4)
+
+
+def test_a_map_of_all_pairs_descends_further_than_one_of_a_few_neighbours(
+    iris: FeatureTable,
+) -> None:
+    vectors, _ = distinct(iris)
+    p = all_pairs(vectors, 15).P
+    few = openTSNE.TSNE(
+        perplexity=15, neighbors="exact", negative_gradient_method="bh", theta=0, random_state=0
+    ).fit(vectors)
+    of_few, _ = exact_objective(student, p.toarray())(few, p, should_eval_error=True)
+    assert embed(iris, "tsne").panels[0]["kl_divergence"] < of_few
 
 
 def test_sne_descends_its_own_divergence(iris: FeatureTable) -> None:
     vectors, first = distinct(iris)
     unit = (vectors - vectors.mean(axis=0)) / np.sqrt(vectors.var(axis=0).sum())
-    probabilities = PerplexityBasedNN(unit, 15, method="exact").P
-    p = probabilities.toarray()
+    p = all_pairs(unit, 15).P.toarray()
 
     def divergence(points: NDArray[np.float64]) -> float:
         closeness = np.exp(-(cdist(points, points) ** 2))

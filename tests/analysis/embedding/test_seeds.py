@@ -15,15 +15,17 @@ from featviz.analysis.embedding import (
     seed_spread,
     spread_all,
     spread_table,
+    t_sne,
     write_embedding,
 )
-from featviz.analysis.embedding.seeds import align_maps, spread
+from featviz.analysis.embedding.seeds import align_maps, spread, unrelated_spread
 from featviz.analysis.embedding.starts import shared_starts
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
 from tests.analysis.embedding.tables import iris_table, places, reordered, with_vectors
 
 SEEDS = (3, 1, 4, 5)
+STARTS = ("pca", "random")
 
 
 @pytest.fixture(scope="module")
@@ -62,30 +64,75 @@ def test_aligning_undoes_every_movement_and_scaling(rng: np.random.Generator) ->
         np.testing.assert_allclose(align_maps(moved, reference), reference, atol=1e-12)
 
 
-def test_aligned_maps_are_as_near_as_scipy_brings_them(rng: np.random.Generator) -> None:
-    one, other = rng.normal(size=(2, 30, 2))
-    left = ((align_maps(one, other) - other) ** 2).sum() / ((other - other.mean(axis=0)) ** 2).sum()
-    assert left == pytest.approx(procrustes(other, one)[2])
+def test_aligned_maps_are_as_near_as_scipy_turns_them_and_keep_their_size(
+    rng: np.random.Generator,
+) -> None:
+    one, other = rng.normal(size=(2, 30, 2)) + 3
+    aligned = align_maps(one, other)
+    assert radius(aligned) == pytest.approx(radius(other))
+    # SciPy's disparity is of free scale, 1 - s^2 with s the overlap of maps of size 1; of equal
+    # sizes it is 2 - 2 s.
+    disparity = procrustes(other, one)[2]
+    left = ((aligned - other) ** 2).sum() / ((other - other.mean(axis=0)) ** 2).sum()
+    assert left == pytest.approx(2 - 2 * np.sqrt(1 - disparity))
 
 
-def test_spread_is_0_for_equal_maps_and_near_1_for_unrelated_ones(
+def radius(map_: NDArray[np.float64]) -> float:
+    return float(np.sqrt(((map_ - map_.mean(axis=0)) ** 2).sum(axis=1).mean()))
+
+
+def related(agreement: float, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Maps of one arrangement, each in a size and turn of its own, aligned to the first."""
+    common = rng.normal(size=(200, 2))
+    maps = [
+        (agreement * common + np.sqrt(1 - agreement**2) * rng.normal(size=common.shape))
+        @ np.linalg.qr(rng.normal(size=(2, 2)))[0]
+        * np.exp(rng.normal())
+        for _ in range(count)
+    ]
+    return np.stack([align_maps(one, maps[0]) for one in maps])
+
+
+def test_the_spread_falls_as_agreement_grows_from_unrelated_to_equal_maps(
+    rng: np.random.Generator,
+) -> None:
+    maps = [related(agreement, 10, rng) for agreement in (0, 0.3, 0.6, 0.9, 0.99, 1)]
+    spreads = [spread(aligned, aligned[0]) for aligned in maps]
+    assert spreads == sorted(spreads, reverse=True)
+    # Independent maps of one size: the mean of S of them has 1 / S of the variance.
+    assert spreads[0] == pytest.approx(np.sqrt(0.9), rel=0.03)
+    assert spreads[-1] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("count", [2, 3, 10])
+def test_the_spread_of_unrelated_maps_does_not_hang_on_how_related_the_given_ones_are(
+    count: int, rng: np.random.Generator
+) -> None:
+    drawn = [related(0, count, rng) for _ in range(20)]
+    expected = np.mean([spread(aligned, aligned[0]) for aligned in drawn])
+    for agreement in (0, 0.9, 1):
+        found = unrelated_spread(related(agreement, count, rng), 0)
+        assert found == pytest.approx(expected, rel=0.03)
+
+
+def test_a_shift_of_every_second_map_by_a_radius_is_a_spread_of_a_half(
     rng: np.random.Generator,
 ) -> None:
     reference = rng.normal(size=(300, 2))
-    assert spread(np.stack([reference] * 4), reference) == 0
-    # Independent maps of the same size: the mean of S of them has 1 / S of the variance.
-    unrelated = rng.normal(size=(10, 300, 2))
-    assert spread(unrelated, reference) == pytest.approx(np.sqrt(0.9), rel=0.05)
-    # A shift of every second map by the radius: half a radius to either side of the mean.
-    radius = np.sqrt(((reference - reference.mean(axis=0)) ** 2).sum(axis=1).mean())
-    shifted = np.stack([reference, reference + np.array([radius, 0])])
+    shifted = np.stack([reference, reference + np.array([radius(reference), 0])])
     assert spread(shifted, reference) == pytest.approx(0.5)
 
 
-def test_random_starts_agree_less_than_jittered_ones(spreaded: EmbeddingTable) -> None:
-    random = seed_spread(iris_table(), seeds=SEEDS, start="random")
-    assert random.panels[0]["seeds"]["spread"] > spreaded.panels[0]["seeds"]["spread"] > 0
-    assert random.metadata["parameters"]["start"] == "random"
+def test_random_starts_are_unrelated_and_jittered_ones_nearly_one_map(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Hardly moved, maps are their starts; where they end is the vectors' doing.
+    monkeypatch.setattr(t_sne, "_STEPS", (1, 1))
+    tables = {start: seed_spread(iris_table(), seeds=SEEDS, start=start) for start in STARTS}
+    facts = {start: table.panels[0]["seeds"] for start, table in tables.items()}
+    assert 0 < facts["pca"]["spread"] < 0.1 * facts["pca"]["spread_unrelated"]
+    assert facts["random"]["spread"] > 0.9 * facts["random"]["spread_unrelated"]
+    assert tables["random"].metadata["parameters"]["start"] == "random"
 
 
 def test_the_spread_does_not_depend_on_the_order_of_the_sketches() -> None:
@@ -101,6 +148,7 @@ def test_the_table_has_a_row_a_panel(spreaded: EmbeddingTable) -> None:
         min(facts["kl_divergence"]),
         max(facts["kl_divergence"]),
     )
+    assert (row["spread"], row["spread_unrelated"]) == (facts["spread"], facts["spread_unrelated"])
     assert row["continuity"] == pytest.approx(np.mean(facts["continuity"]))
     with pytest.raises(FeatvizError, match="made with one seed"):
         spread_table(embed(iris_table(), "pca"))

@@ -159,17 +159,28 @@ def test_permdisp_of_small_and_unequal_groups_finds_no_more_than_chance(sizes, c
 
 
 @pytest.mark.parametrize("apart", [0.0, 5.0])
-@pytest.mark.parametrize(("channels", "threshold"), [(2, 1.2), (4, 1.2), (8, 1.6)])
+@pytest.mark.parametrize(
+    ("channels", "threshold", "sizes"),
+    [
+        (2, 1.2, (12, 12, 12)),
+        (4, 1.2, (12, 12, 12)),
+        (8, 1.6, (12, 12, 12)),
+        (4, 1.2, (6, 6, 6)),
+        (4, 1.2, (20, 20, 20)),
+        (4, 1.2, (6, 12, 20)),
+    ],
+)
 def test_permdisp_of_features_behind_a_relu_finds_no_more_than_chance(
-    channels, threshold, apart
+    channels, threshold, sizes, apart
 ) -> None:
     # Most features are 0, and so are three to four of five vectors, in groups drawn alike, at one
     # place or not. Exchanging differences from means rejects at 0.05 in 17 % of those of 2 channels
     # and in 12 % of those of 4. A test of level 0.05 stays within 13 of 120 in 99.6 % of tries.
-    groups = np.repeat(np.arange(3), 12)
+    groups = np.repeat(np.arange(3), sizes)
     p_values = []
     for seed in range(120):
-        vectors = np.maximum(np.random.default_rng(seed).normal(size=(36, channels)) - threshold, 0)
+        normal = np.random.default_rng(seed).normal(size=(len(groups), channels))
+        vectors = np.maximum(normal - threshold, 0)
         places = np.concatenate([vectors, apart * np.eye(3)[groups]], axis=1)
         test = permdisp(distance_matrix(places), groups, permutations=59, seed=seed)
         p_values.append(test.p_value)

@@ -1,0 +1,417 @@
+"""Measures of one name, as featviz and as other packages compute them, on the same input.
+
+python -m benchmarks.measures [--packages FOLDER]
+
+Prints the table of docs/measures.md. Packages that this environment lacks are installed, without
+what they depend on, into a folder of their own; nothing is added to the environment.
+"""
+
+import contextlib
+import io
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+
+from featviz.base.progress import track
+
+PINNED = (
+    "ckatorch==1.0.3",
+    "image-similarity-measures==0.3.6",
+    "lightning-utilities==0.15.3",
+    "pyDRMetrics==0.0.8",
+    "torchdr==0.5",
+    "torchmetrics==1.9.0",
+    "torchscan==0.2.0",
+    "zadu==0.5.4",
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Compare measures of one name."""
+
+    packages: Path | None = None
+    """Folder of the other packages, filled where it is empty; unless given, one for this run."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a measure gives for one input, here and elsewhere, and why the two differ."""
+
+    measure: str
+    given: str
+    package: str
+    values: Callable[[], tuple[float, float]]
+    reason: str
+
+
+def _noise(*shape: int, seed: int = 0) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def _images(row: int, column: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A grey image (64, 64, 3) and the same with one pixel changed."""
+    one = np.full((64, 64, 3), 128, np.uint8)
+    other = one.copy()
+    other[row, column] = 0
+    return one, other
+
+
+def _drawing() -> NDArray[np.uint8]:
+    image = np.full((64, 64, 3), 255, np.uint8)
+    image[32, 8:56] = image[8:56, 32] = 0
+    return image
+
+
+def _tensor(image: NDArray[Any]) -> Any:
+    import torch
+
+    return torch.from_numpy(np.moveaxis(image, 2, 0)[None].astype(np.float32))
+
+
+def _ssim(row: int, column: int) -> tuple[float, float]:
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    from featviz.analysis.evaluation.pixels import ssim
+
+    one, other = _images(row, column)
+    theirs = structural_similarity_index_measure(_tensor(one), _tensor(other), data_range=255.0)
+    return 1 - ssim(one, other), 1 - float(theirs)
+
+
+def _itself(name: str) -> tuple[float, float]:
+    from torchmetrics.functional import image as measures
+
+    from featviz.analysis.evaluation.pixels import ssim
+
+    drawing = _drawing()
+    theirs = getattr(measures, name)(_tensor(drawing), _tensor(drawing))
+    return ssim(drawing, drawing), float(theirs)
+
+
+def _kernel_distance() -> tuple[float, float]:
+    import torch
+    from torchmetrics.image.kid import poly_mmd
+
+    from featviz.analysis.evaluation.distributions import kernel_distance
+
+    first = _noise(50, 64)
+    second = first + 0.1 * _noise(50, 64, seed=1)
+    theirs = poly_mmd(torch.from_numpy(first), torch.from_numpy(second))
+    return kernel_distance(first, second).value, float(theirs)
+
+
+def _cka(method: str) -> tuple[float, float]:
+    import torch
+    from ckatorch.core import cka_base
+
+    from featviz.analysis.similarity import linear_cka
+
+    first, second = _noise(40, 500), _noise(40, 500, seed=1)
+    theirs = cka_base(
+        torch.from_numpy(first), torch.from_numpy(second), unbiased=True, method=method
+    )
+    return linear_cka(first, second), float(theirs)
+
+
+def _silhouette() -> tuple[float, float]:
+    from torchdr.eval.silhouette import silhouette_samples
+
+    from featviz.analysis.separation.distances import distance_matrix
+    from featviz.analysis.separation.silhouettes import silhouettes
+
+    vectors, groups = _noise(9, 3), np.array([0] * 4 + [1] * 4 + [2])
+    theirs = silhouette_samples(vectors, groups)
+    return float(silhouettes(distance_matrix(vectors), groups)[-1]), float(theirs[-1])
+
+
+def _trustworthiness(package: str, neighbours: int) -> tuple[float, float]:
+    from scipy.spatial.distance import cdist
+    from sklearn.manifold import trustworthiness
+
+    vectors, places = _noise(60, 10), _noise(60, 2, seed=1)
+    ours = float(trustworthiness(vectors, places, n_neighbors=neighbours))
+    if package == "zadu":
+        from zadu.measures.trustworthiness_continuity import measure
+
+        return ours, float(measure(vectors, places, k=neighbours)["trustworthiness"])
+    from pyDRMetrics.coranking_matrix import (
+        coranking_matrix,
+        coranking_matrix_metrics,
+        ranking_matrix,
+    )
+
+    ranks = [ranking_matrix(cdist(x, x)) for x in (vectors, places)]
+    found = coranking_matrix_metrics(coranking_matrix(*ranks))
+    return ours, float(found[0][neighbours - 1])
+
+
+def _procrustes() -> tuple[float, float]:
+    """How much the measure grows where the map does by ten."""
+    from zadu.measures.procrustes import measure
+
+    from featviz.analysis.embedding.seeds import align_maps, spread
+
+    one, other = _noise(60, 2), _noise(60, 2, seed=1)
+    ours = [spread(np.stack([one, align_maps(scale * other, one)]), one) for scale in (1.0, 10.0)]
+    theirs = [measure(one, scale * other)["procrustes"] for scale in (1.0, 10.0)]
+    return ours[1] / ours[0], theirs[1] / theirs[0]
+
+
+def _divergence(package: str) -> tuple[float, float]:
+    """The divergence of one and the same map, of 100 random places."""
+    from featviz.analysis.embedding.objective import all_pairs, exact_objective, student
+
+    vectors, places = _noise(100, 20), _noise(100, 2, seed=1)
+    p = all_pairs(vectors, 15).P
+    ours, _ = exact_objective(student, p.toarray())(places, p, should_eval_error=True)
+    if package == "scikit-learn":
+        from scipy.spatial.distance import cdist
+        from sklearn.manifold._t_sne import _joint_probabilities, _kl_divergence
+
+        found = _joint_probabilities(cdist(vectors, vectors, "sqeuclidean"), 15, 0)
+        return ours, float(_kl_divergence(places.ravel(), found, 1, 100, 2)[0])
+    from openTSNE.affinity import PerplexityBasedNN
+    from openTSNE.tsne import kl_divergence_bh
+
+    few = PerplexityBasedNN(vectors, 15, method="exact").P
+    theirs = kl_divergence_bh(places, few, 1, {"theta": 0}, should_eval_error=True)
+    return ours, float(theirs[0])
+
+
+def _permdisp() -> tuple[float, float]:
+    """Shares of 50 draws of ten alike pairs that are told apart at 0.05."""
+    from skbio import DistanceMatrix
+    from skbio.stats.distance import permdisp as theirs
+
+    from featviz.analysis.separation import permdisp
+    from featviz.analysis.separation.distances import distance_matrix
+
+    groups, found = np.repeat(np.arange(10), 2), []
+    for seed in range(50):
+        distances = distance_matrix(_noise(20, 5, seed=seed))
+        other = theirs(
+            DistanceMatrix(distances), groups, permutations=59, number_of_dimensions=19, seed=seed
+        )
+        ours = permdisp(distances, groups, permutations=59, seed=seed)
+        found.append((ours.p_value <= 0.05, other["p-value"] <= 0.05))
+    ours, other = np.mean(found, axis=0)
+    return float(ours), float(other)
+
+
+def _similarity(name: str) -> tuple[float, float]:
+    from skimage.metrics import peak_signal_noise_ratio
+
+    with _without_opencv():
+        from image_similarity_measures.quality_metrics import psnr, sam
+
+    one = np.random.default_rng(0).integers(1, 256, (64, 64, 3), dtype=np.uint8)
+    other = np.random.default_rng(1).integers(1, 256, (64, 64, 3), dtype=np.uint8)
+    if name == "psnr":
+        return float(peak_signal_noise_ratio(one, other, data_range=255)), float(psnr(one, other))
+    return 0.0, float(sam(one, one))
+
+
+@contextlib.contextmanager
+def _without_opencv() -> Iterator[None]:
+    """Two imports that what is measured here does not use."""
+    from types import ModuleType
+
+    stand_ins = {name: ModuleType(name) for name in ("cv2", "phasepack", "phasepack.phasecong")}
+    stand_ins["phasepack"].phasecong = stand_ins["phasepack.phasecong"]  # type: ignore[attr-defined]
+    added = [name for name in stand_ins if name not in sys.modules]
+    sys.modules.update({name: stand_ins[name] for name in added})
+    try:
+        yield
+    finally:
+        for name in added:
+            del sys.modules[name]
+
+
+def _border() -> tuple[float, float]:
+    """The corner of a white image after smoothing: edges mirrored here, as in SSIM."""
+    import torch
+    from monai.networks.layers import GaussianFilter
+    from scipy.ndimage import gaussian_filter
+
+    white = np.ones((32, 32))
+    theirs = GaussianFilter(2, 1.5)(torch.from_numpy(white).float()[None, None])
+    return float(gaussian_filter(white, 1.5)[0, 0]), float(theirs[0, 0, 0, 0])
+
+
+COMPARISONS = (
+    Comparison(
+        "1 - SSIM",
+        "grey image, corner pixel changed",
+        "torchmetrics",
+        lambda: _ssim(0, 0),
+        "averages over borders too, where it mirrors: a corner pixel counts several times",
+    ),
+    Comparison(
+        "1 - SSIM",
+        "grey image, middle pixel changed",
+        "torchmetrics",
+        lambda: _ssim(32, 32),
+        "the mean is over more pixels, borders included",
+    ),
+    Comparison(
+        "1 for equal images",
+        "line drawing and itself: SSIM here, UQI there",
+        "torchmetrics",
+        lambda: _itself("universal_image_quality_index"),
+        "no constants: where a window is all paper it is 0 / 0, taken for 0",
+    ),
+    Comparison(
+        "1 for equal images",
+        "line drawing and itself: SSIM here, SCC there",
+        "torchmetrics",
+        lambda: _itself("spatial_correlation_coefficient"),
+        "a window without variance counts as uncorrelated with itself",
+    ),
+    Comparison(
+        "kernel distance",
+        "50 descriptors and the same plus noise",
+        "torchmetrics",
+        _kernel_distance,
+        "keeps k(x_i, y_i), which for pairs is not of two independent draws; ours leaves it out",
+    ),
+    Comparison(
+        "CKA, unbiased",
+        "independent vectors, 40 x 500",
+        "ckatorch",
+        lambda: _cka("hsic"),
+        "`unbiased` is ignored with `hsic`",
+    ),
+    Comparison(
+        "CKA, unbiased",
+        "independent vectors, 40 x 500",
+        "ckatorch",
+        lambda: _cka("fro_norm"),
+        "none: with the Frobenius norm `unbiased` is heeded",
+    ),
+    Comparison(
+        "silhouette",
+        "the only member of a group",
+        "torchdr",
+        _silhouette,
+        "Rousseeuw defines 0; there the mean distance to no others is taken as 0",
+    ),
+    Comparison(
+        "trustworthiness",
+        "random map, 1 neighbour",
+        "pyDRMetrics",
+        lambda: _trustworthiness("pyDRMetrics", 1),
+        "index off by one, and another norm than Venna and Kaski's",
+    ),
+    Comparison(
+        "trustworthiness",
+        "random map, 15 neighbours",
+        "pyDRMetrics",
+        lambda: _trustworthiness("pyDRMetrics", 15),
+        "another norm than Venna and Kaski's: a random map comes out better",
+    ),
+    Comparison(
+        "trustworthiness",
+        "random map, 15 neighbours",
+        "zadu",
+        lambda: _trustworthiness("zadu", 15),
+        "none (ours is scikit-learn's)",
+    ),
+    Comparison(
+        "Procrustes, factor",
+        "the map ten times as large",
+        "zadu",
+        _procrustes,
+        "the map's scale is part of the score; ours compares at one size",
+    ),
+    Comparison(
+        "KL of t-SNE",
+        "random map of 100 vectors",
+        "scikit-learn",
+        lambda: _divergence("scikit-learn"),
+        "none: all pairs; widths are searched in single precision",
+    ),
+    Comparison(
+        "KL of t-SNE",
+        "random map of 100 vectors",
+        "openTSNE",
+        lambda: _divergence("openTSNE"),
+        "of the 45 nearest neighbours, also where they are found exactly",
+    ),
+    Comparison(
+        "PERMDISP, false findings",
+        "ten pairs drawn alike, at 0.05",
+        "scikit-bio",
+        _permdisp,
+        "exchanges other quantities than ours; of pairs both members are equally far from the mean",
+    ),
+    Comparison(
+        "PSNR, dB",
+        "two images of noise",
+        "image-similarity-measures",
+        lambda: _similarity("psnr"),
+        "takes 4095 as the peak unless told",
+    ),
+    Comparison(
+        "angle, degrees",
+        "an image and itself",
+        "image-similarity-measures",
+        lambda: _similarity("sam"),
+        "multiplies in uint8, which overflows",
+    ),
+    Comparison(
+        "Gaussian blur",
+        "corner of a white image",
+        "monai",
+        _border,
+        "pads with zeros: borders grow dark",
+    ),
+)
+
+
+def install(folder: Path) -> None:
+    """Put the pinned packages there, and nothing that they depend on."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
+    subprocess.run([*command, str(folder), *PINNED], check=True)
+
+
+def table(comparisons: tuple[Comparison, ...] = COMPARISONS) -> str:
+    """Markdown: a row a comparison."""
+    lines = [
+        "| measure | input | package | here | there | why |",
+        "|---|---|---|--:|--:|---|",
+    ]
+    for each in track(comparisons, "comparing"):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            here, there = each.values()
+        lines.append(
+            f"| {each.measure} | {each.given} | {each.package} {version(each.package)} "
+            f"| {here:.3g} | {there:.3g} | {each.reason} |"
+        )
+    return "\n".join(lines)
+
+
+def main(settings: Settings) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = settings.packages or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(folder.iterdir()):
+            install(folder)
+        # Last: what this environment has comes first.
+        sys.path.append(str(folder))
+        print(table())
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Settings, description=__doc__))
