@@ -23,7 +23,9 @@ class Definition:
     claim, part: its name, such as C4 and "relative". says: in words. statistic: the number that
     is compared with `threshold`, `bound` says on which side it has to lie. reason: why there.
     test: the p-value's test, "" if none makes sense. decides: whether the claim's verdict hangs on
-    this part, or it is told beside it.
+    this part, or it is told beside it. sample: what was sampled, "" for a statement about these
+    vectors alone, of which nothing is uncertain. scope: what a verdict does not go beyond, "" for
+    what the sample stands for.
     """
 
     claim: str
@@ -35,6 +37,8 @@ class Definition:
     reason: str
     test: str = ""
     decides: bool = True
+    sample: str = ""
+    scope: str = ""
 
     def met_by(self, value: float) -> bool:
         """Whether a statistic lies on the asked side of the threshold, or on it."""
