@@ -30,9 +30,9 @@ TREND = (
     "which keeps the sketches over one base together"
 )
 JACKKNIFE = (
-    "Student's t, one-sided, of the statistic itself over its jackknife error; every sketch is "
-    "left out once, within its group, so that it speaks for further edits of these faces; p where "
-    "the networks change places face by face is told beside it"
+    "Student's t, one-sided, of the difference that the statistic is a share of over its jackknife "
+    "error, the largest p of the layers, for all have to differ; every sketch is left out once, "
+    "within its group, so that it speaks for further edits of these faces"
 )
 EDITS = (
     "permutation test, one-sided, of the statistic itself; the networks change places edit by "

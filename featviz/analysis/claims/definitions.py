@@ -1,29 +1,29 @@
 """The claims C1 to C18, and how each is judged: statistics, tests, thresholds and their reasons.
 
-Fixed in advance: what stands here, in `vector_definitions` and in `image_definitions` was committed
-before it was run on any features or images, and a threshold is not moved afterwards. Where a
-definition was changed later, docs/claims.md tells the old one, the new one and why; it was committed
-before its statistic was seen, too. What was known at first: docs/evaluation.md tells LPIPS, locality
-and robustness of the shipped generators, figure 4.3 their dead channels, and the captions of
-figures 3.3 to 3.8 distances within and between groups; so thresholds follow conventions (Cohen's, a
-tenth, one per cent of the range), not those numbers.
+Fixed in advance: what stands here, in `vector_definitions` and in `image_definitions` was
+committed before it was run on any features or images, and a threshold is not moved afterwards.
+Where a definition was changed later, docs/claims.md tells the old one, the new one and why; it was
+committed before its statistic was seen, too. What was known at first: docs/evaluation.md tells
+LPIPS, locality and robustness of the shipped generators, figure 4.3 their dead channels, and the
+captions of figures 3.3 to 3.8 distances within and between groups; so thresholds follow
+conventions (Cohen's, a tenth, one per cent of the range), not those numbers.
 
 Words. *Group*, *unit* (groups that stay together count as one), *unchanged*, *changed*, *shallow*
-and *deep* layers, *mouth* and *nose*: see `Study`. *Scale* of a layer: root mean square distance of
-the vectors of all sketches of unchanged groups (160 of the study's 200) to their mean, for all claims
-alike; distances of different layers or networks compare only in units of it. *Within*: the mean
-distance of two sketches of a group, its mean over the groups of a unit, and the mean of that over
-units. *Relative difference* of a and b: (a - b) / max(a, b), from -1 to 1 and 0 for 0 and 0.
+and *deep* layers, *mouth* and *nose*: see `Study`. *Scale* of a layer: root mean square distance
+of the vectors of all sketches of unchanged groups (160 of the study's 200) to their mean, for all
+claims alike; distances of different layers or networks compare only in units of it. *Within*: the
+mean distance of two sketches of a group, its mean over the groups of a unit, and the mean of that
+over units. *Relative difference* of a and b: (a - b) / max(a, b), from -1 to 1 and 0 for 0 and 0.
 *Edit*: a sketch and the base it was made from; where no base is known, the first of its group.
 
-A part holds if its statistic meets the threshold and, where there is a test, the p-value is at most
-ALPHA. A claim is a conjunction, so its p is the largest of its deciding parts, corrected by Holm over
-all claims of vectors that have a test, or all of images, those that could not be judged among them
-(as p = 1): asking for images changes no verdict on vectors. If the statistic meets the threshold and the test does not tell it from chance,
-the part cannot be judged. If the statistic misses the threshold, the part does not hold where the
-bound of its confidence interval (CONFIDENCE, one-sided, jackknife) misses it too, or where nothing is
-sampled; else it cannot be judged either. A claim holds if all its deciding parts do, and does not if
-one of them does not.
+A part holds if its statistic meets the threshold and, where there is a test, the p-value is at
+most ALPHA. A claim is a conjunction, so its p is the largest of its deciding parts, corrected by
+Holm over all claims of vectors that have a test, or all of images, those that could not be judged
+among them (as p = 1): asking for images changes no verdict on vectors. If the statistic meets the
+threshold and the test does not tell it from chance, the part cannot be judged. If the statistic
+misses the threshold, the part does not hold where the bound of its confidence interval
+(CONFIDENCE, one-sided, jackknife) misses it too, or where nothing is sampled; else it cannot be
+judged either. A claim holds if all its deciding parts do, and does not if one of them does not.
 """
 
 from featviz.analysis.claims.claim import Definition
@@ -52,11 +52,11 @@ SAYS = {
     "C13": "an edit of mouth or nose changes the face there and nowhere else in modified; in "
     "baseline it is weak and the eyes change too",
     "C14": "modified follows a badly drawn sketch, at the price of realism; baseline corrects it",
-    "C15": "modified: edits of the eyes themselves act ever more weakly from the first deep layer to "
-    "the last",
+    "C15": "modified: edits of the eyes themselves act ever more weakly from the first deep layer "
+    "to the last",
     "C16": "no-norm: gradients vanish on their way back to the first layer",
-    "C17": "taking the norm from more than the first two layers (three, four, all five) makes faces "
-    "worse",
+    "C17": "taking the norm from more than the first two layers (three, four, all five) makes "
+    "faces worse",
     "C18": "baseline: an edited mouth hardly changes in the face",
 }
 """The claims in our words."""
