@@ -13,7 +13,8 @@ and *deep* layers, *mouth* and *nose*: see `Study`. *Scale* of a layer: root mea
 of the vectors of all sketches in the table (the study's 200, those of changed groups among them)
 to their mean, for all claims alike; distances of different layers or networks compare only in
 units of it. *Within*: the mean distance of two sketches of a group, its mean over the groups of a
-unit, and the mean of that over units. *Relative difference* of a and b: (a - b) / max(a, b), from -1 to 1 and 0 for 0 and 0.
+unit, and the mean of that over units. *Relative difference* of a and b: (a - b) / max(a, b), from
+-1 to 1 and 0 for 0 and 0.
 *Edit*: a sketch and the base it was made from; where no base is known, the first of its group.
 
 A part holds if its statistic meets the threshold and, where there is a test, the p-value is at
