@@ -24,7 +24,7 @@ class Plain:
         self.names = self.table.rows["sketch"].tolist()
 
     def of(self, layer, groups, but=None):
-        chosen = self.table.rows["group"].isin(groups).to_numpy()
+        chosen = self.table.rows["group"].isin(groups).to_numpy(copy=True)
         chosen &= self.table.rows["sketch"].to_numpy() != but
         return list(self.table.vectors[layer][chosen])
 
