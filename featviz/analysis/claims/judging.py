@@ -122,7 +122,7 @@ def assign_roles(
         role = table.metadata.get("variant")
         if role not in TABLE_ROLES:
             raise FeatvizError(
-                f"the feature table of {name} is of variant {role!r}; C1 to C9 are about "
+                f"the feature table of {name} is of variant {role!r}; C1 to C9 and C15 are about "
                 f"{' and '.join(TABLE_ROLES)}: say which it is with --baseline FILE or "
                 "--modified FILE"
             )
