@@ -37,7 +37,7 @@ def same_eyes(tables: Tables) -> Finding:
     )
 
     def without(kept: NDArray[np.bool_]) -> float:
-        same, other = _mean_distances(apart[np.ix_(kept, range(eyes), kept)], in_place[kept])
+        same, other = _mean_distances(apart[kept][:, :, kept], in_place[kept])
         return float(np.mean((same < other) + (same == other) / 2))
 
     low, high = jackknife(without, np.zeros(faces)).bounds()

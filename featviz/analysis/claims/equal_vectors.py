@@ -90,7 +90,7 @@ def spread_in_plane(tables: Tables) -> Finding:
         planes[layer] = distance_matrix(plane[rows]) / activation_scale(plane)
 
     def spread(kept: NDArray[np.bool_]) -> dict[str, float]:
-        found = {}
+        found: dict[str, float] = {}
         for layer, distances in planes.items():
             names, means = mean_distances(distances[np.ix_(kept, kept)], strata[kept])
             found |= {f"{name} {layer}": float(means[k, k]) for k, name in enumerate(names)}
