@@ -251,7 +251,7 @@ def test_few_open_mouths_do_not_speak_for_teeth():
     found = measures()
     closed = found.pairs["pair"] >= 10
     found.pairs.loc[closed, "teeth"] = np.nan
-    part = judged(found, "C12")["C12"].part("teeth")
+    part = judged(found)["C12"].part("teeth")
     assert part.verdict == "cannot be judged" and part.why.startswith("7 of the pairs")
 
 
