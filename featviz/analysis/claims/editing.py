@@ -1,6 +1,6 @@
 """C13, C18: what an edit changes where it was drawn, elsewhere, and at the eyes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,13 +122,8 @@ def _compared(
         rows = {name: rows[np.isin(rows, everyone[kept])] for name, rows in kinds.items()}
         return float(np.min([relative(some, np.zeros(len(some), bool)) for some in rows.values()]))
 
-    def largest_p(blocks: Callable[[NDArray[np.int64]], NDArray[np.generic]]) -> float:
-        return max(
-            swap_test(
-                lambda c, rows=rows: relative(rows, c), blocks(rows), images.randomness
-            ).p_value
-            for rows in kinds.values()
-        )
+    def p_value(rows: NDArray[np.int64], blocks: NDArray[np.generic]) -> float:
+        return swap_test(lambda changed: relative(rows, changed), blocks, images.randomness).p_value
 
     everyone = np.sort(np.concatenate(list(kinds.values())))
     found = jackknife(least, images.groups()[everyone])
@@ -143,11 +138,11 @@ def _compared(
         float(found.values[0]),
         float((ratios[first] > ratios[second]).mean()),
         "share of edits",
-        largest_p(lambda rows: rows),
+        max(p_value(rows, rows) for rows in kinds.values()),
         {
             **details,
             "edits": len(everyone),
-            OVER_BASES: largest_p(lambda rows: images.bases()[rows]),
+            OVER_BASES: max(p_value(rows, images.bases()[rows]) for rows in kinds.values()),
         },
         low=low,
         high=high,
