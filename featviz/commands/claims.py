@@ -21,28 +21,33 @@ _ROLES = ("baseline", "modified", "no-norm", "augmented")
 
 @dataclass(frozen=True)
 class ClaimsCommand:
-    """Judge the source study's claims C1 to C14, by thresholds fixed in advance."""
+    """Judge the source study's claims C1 to C18, by thresholds fixed in advance."""
 
     features: Positional[tuple[Path, ...]] = ()
     """Feature tables of a baseline and a modified network, in any order; `featviz extract` writes
-    them. C1 to C9 are judged on these."""
+    them. C1 to C9 and C15 are judged on these."""
     baseline: Path | None = None
     """The baseline's feature table, where its metadata does not tell that it is one."""
     modified: Path | None = None
     """The modified network's feature table, likewise."""
+    crossed: Path | None = None
+    """For C9: the modified network's feature table of every pair of eyes on every face, sketches
+    FACE/EYES, as `featviz extract MODIFIED --sketches sketches/crossed` writes it."""
     point: tuple[int, int] | None = None
     """Which point of the tables, if they hold more than one."""
     images: bool = False
-    """Also generate images and judge C10 to C14 on them: about three minutes on two cores."""
+    """Also generate images and judge C10 to C14 and C16 to C18 on them: about four minutes on two
+    cores."""
     generators: tuple[tuple[str, str], ...] = tuple(zip(_ROLES, _ROLES, strict=True))
     """Roles and checkpoints by turns: baseline runs/a modified runs/b. Whole generators; what
     needs one that is not given cannot be judged."""
     data: Path = _DATA
-    """Folder of pairs whose test split is used for C10, C11, C12 and C14."""
+    """Folder of pairs whose test split is used for C10, C11, C12, C14, C16 and C17."""
     count: int = 40
     """Pairs."""
     sketches: Path = SKETCHES
-    """Folder of the sketch set: tells which sketch is whose base; its edits are painted for C13."""
+    """Folder of the sketch set: tells which sketch is whose base; its edits are painted for C13 and
+    C18."""
     edits: Edits = 10
     """At most so many edits of a group are painted, evenly spaced, or all."""
     local: bool = False
@@ -72,11 +77,12 @@ class ClaimsCommand:
         from featviz.analysis.claims.claim import write_claims
         from featviz.analysis.claims.judging import judge
         from featviz.analysis.claims.table import markdown_table, print_claims
+        from featviz.base.feature_table import read_features
         from featviz.base.files import atomic_write, require_ending
 
         for path in self.out:
             require_ending(path, "claims", (".json", ".md"))
-        if not (self.features or self.baseline or self.modified or self.images):
+        if not (self.features or self.baseline or self.modified or self.crossed or self.images):
             raise FeatvizError(
                 "claims takes feature tables, --images, or both; given neither "
                 "(`featviz extract paper-baseline paper-modified` writes tables)"
@@ -95,6 +101,7 @@ class ClaimsCommand:
             tables,
             study,
             bases=self._bases(tables),
+            crossed=self._at_point(read_features(self.crossed)) if self.crossed else None,
             images=findings,
             images_metadata=metadata,
             permutations=self.permutations,
@@ -199,4 +206,5 @@ class ClaimsCommand:
         measures = measure_images(generators, settings, pairs, sketches, study)
         for kind, reason in measures.missing.items():
             remark(f"no images of {kind}: {reason}")
-        return image_findings(measures, self.permutations, self.seed), measures.metadata
+        findings = image_findings(measures, self.permutations, self.seed, study)
+        return findings, measures.metadata

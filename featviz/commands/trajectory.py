@@ -23,8 +23,8 @@ class TrajectoryCommand:
     sketches: Path = SKETCHES
     """The sketch set that the tables were made from, which tells the edits that may leak."""
     claims: bool = False
-    """Also judge C1 to C9 at every step that a baseline and a modified run have both; seconds a
-    step."""
+    """Also judge C1 to C9 and C15 at every step that a baseline and a modified run have both;
+    seconds a step."""
     save_claims: Path | None = None
     """Write the verdicts, and why, to this .csv or .parquet; judges the claims too."""
     out: Path | None = None

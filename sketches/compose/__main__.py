@@ -1,4 +1,5 @@
-"""Compose the 11 groups of sketches: `python -m sketches.compose`, from the repository's root.
+"""Compose the 11 groups of sketches and the crossed set: `python -m sketches.compose`, from the
+repository's root.
 
 The drawings are always the same. With `--check` nothing is written: it fails if the files in
 sketches/ differ from what would be written.
@@ -6,7 +7,7 @@ sketches/ differ from what would be written.
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from featviz.sketches.strokes import STROKE_WIDTH
 from sketches.compose.attributes import draw_attributes
 from sketches.compose.base import Face, draw_face, read_faces
 from sketches.compose.brows import draw_brows
+from sketches.compose.crossed import FOLDER as CROSSED
+from sketches.compose.crossed import compose_crossed
 from sketches.compose.doodles import draw_doodle
 from sketches.compose.eyes import draw_eye_shape, draw_eye_size
 from sketches.compose.hair import draw_hair
@@ -96,8 +99,14 @@ def _on_canvas(name: str, drawing: Drawing) -> Drawing:
 
 def files() -> dict[str, str]:
     """The text of every file by its path in sketches/."""
+    crossed = {f"{CROSSED}/{path}": text for path, text in _set(compose_crossed()).items()}
+    return _set(compose()) | crossed
+
+
+def _set(sketches: Iterable[tuple[str, Drawing, str, tuple[str, ...]]]) -> dict[str, str]:
+    """The files of a sketch set by their path in it: drawings and index."""
     texts, rows = {}, [COLUMNS]
-    for name, drawing, base, edited in compose():
+    for name, drawing, base, edited in sketches:
         texts[f"{name}.svg"] = to_svg(drawing)
         rows.append(f"{name},{name.split('/')[0]},{name}.svg,{base},{' '.join(edited)}")
     texts["index.csv"] = "\n".join([*rows, ""])
@@ -110,7 +119,8 @@ def main() -> None:
     stale = [path for path, text in texts.items() if not _same(_read(FOLDER / path), text)]
     extra = [
         path
-        for path in sorted(str(file.relative_to(FOLDER)) for file in FOLDER.glob("G*/*"))
+        for pattern in ("G*/*", f"{CROSSED}/F*/*")
+        for path in sorted(str(file.relative_to(FOLDER)) for file in FOLDER.glob(pattern))
         if path not in texts
     ]
     if "--check" in sys.argv[1:]:
@@ -122,9 +132,8 @@ def main() -> None:
             temporary.write_text(texts[path], encoding="utf-8", newline="\n")
     for path in extra:
         (FOLDER / path).unlink()
-    print(
-        f"{FOLDER}: {len(texts) - 1} sketches in {len(GROUPS)} groups, {len(stale)} files written"
-    )
+    drawings = sum(path.endswith(".svg") for path in texts)
+    print(f"{FOLDER}: {drawings} sketches, {len(stale)} files written")
 
 
 def _same(before: str | None, text: str) -> bool:

@@ -23,7 +23,9 @@ class Definition:
     claim, part: its name, such as C4 and "relative". says: in words. statistic: the number that
     is compared with `threshold`, `bound` says on which side it has to lie. reason: why there.
     test: the p-value's test, "" if none makes sense. decides: whether the claim's verdict hangs on
-    this part, or it is told beside it.
+    this part, or it is told beside it. sample: what was sampled, "" for a statement about these
+    vectors alone, of which nothing is uncertain. scope: what a verdict does not go beyond, "" for
+    what the sample stands for.
     """
 
     claim: str
@@ -35,6 +37,8 @@ class Definition:
     reason: str
     test: str = ""
     decides: bool = True
+    sample: str = ""
+    scope: str = ""
 
     def met_by(self, value: float) -> bool:
         """Whether a statistic lies on the asked side of the threshold, or on it."""
@@ -49,7 +53,8 @@ class Finding:
 
     value: the statistic, None if it could not be measured, with the reason in `missing`.
     effect: a size of effect beside it, `effect_name` says which. p_value: one-sided, before
-    correction; None without a test. details: further numbers by name, fit for JSON.
+    correction; None without a test. details: further numbers by name, fit for JSON. low, high:
+    bounds of the statistic, each with its own confidence, see `jackknife`; None without any.
     """
 
     value: float | None = None
@@ -58,11 +63,17 @@ class Finding:
     p_value: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
     missing: str = ""
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
 class ClaimPart:
-    """A definition with what was found, the p-value after correction, and the verdict on it."""
+    """A definition with what was found, and the verdict on it.
+
+    p_adjusted: what the claim's p would be after correction if it hung on this part alone; the
+    claim's own is the largest. None without a test and for parts that do not decide.
+    """
 
     definition: Definition
     finding: Finding
@@ -73,13 +84,19 @@ class ClaimPart:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and its parts. The deciding parts have to hold all for the claim to hold."""
+    """A claim and its parts, a conjunction: the deciding ones have to hold all for it to hold."""
 
     name: str
     says: str
     parts: tuple[ClaimPart, ...]
     verdict: Verdict
     why: str
+
+    @property
+    def scope(self) -> str:
+        """What the verdict does not go beyond, "" if no deciding part is so limited."""
+        deciding = (part.definition for part in self.parts if part.definition.decides)
+        return next((one.scope for one in deciding if one.scope), "")
 
     def part(self, name: str) -> ClaimPart:
         """The part of this name; raises FeatvizError if there is none."""

@@ -1,14 +1,16 @@
 """C1, C2, C3, C6: which sketches have one and the same vector, and how far the others spread."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from featviz.analysis.claims.claim import Finding
 from featviz.analysis.claims.feature_evidence import (
     Evidence,
     NotJudgeableError,
     Tables,
-    mean_within,
 )
+from featviz.analysis.claims.jackknife import jackknife
+from featviz.analysis.claims.within import within_of_units
 from featviz.analysis.embedding import fit_projection
 from featviz.analysis.separation import activation_scale, distance_matrix, mean_distances
 
@@ -75,32 +77,48 @@ def shared_points(tables: Tables) -> Finding:
 
 
 def spread_in_plane(tables: Tables) -> Finding:
-    """C3: how spread the changed groups are in PCA's plane, in units of its scale."""
+    """C3: how spread the changed groups are in PCA's plane, in units of its own scale."""
     network, study = tables.modified, tables.study
     if not study.changed:
         raise NotJudgeableError("no changed groups")
-    spread = {}
+    rows = network.rows(study.changed)
+    strata, planes = network.groups[rows], {}
     for layer in study.shallow:
         vectors = network.layer(layer).vectors
-        network.scale(layer)
+        network.scale(layer)  # cannot be judged if there is none
         plane = fit_projection(vectors, network.groups)(vectors)
-        for group in study.changed:
-            rows = network.rows([group])
-            _, means = mean_distances(distance_matrix(plane[rows]), network.groups[rows])
-            spread[f"{group} {layer}"] = float(means[0, 0]) / activation_scale(plane)
-    return Finding(min(spread.values()), details=spread)
+        planes[layer] = distance_matrix(plane[rows]) / activation_scale(plane)
+
+    def spread(kept: NDArray[np.bool_]) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for layer, distances in planes.items():
+            names, means = mean_distances(distances[np.ix_(kept, kept)], strata[kept])
+            found |= {f"{name} {layer}": float(means[k, k]) for k, name in enumerate(names)}
+        return found
+
+    low, high = jackknife(lambda kept: np.min(list(spread(kept).values())), strata).bounds()
+    everyone = spread(np.ones(len(rows), dtype=bool))
+    return Finding(min(everyone.values()), details=everyone, low=low, high=high)
 
 
 def scattering(tables: Tables) -> Finding:
     """C6: how far baseline's unchanged groups spread, in units of the scale."""
     network, study = tables.baseline, tables.study
-    within = {
-        layer: mean_within(network, layer, study.unchanged, relative=True)
-        for layer in study.shallow
-    }
+    of_units = np.array(
+        [within_of_units(network, layer, study, relative=True) for layer in study.shallow]
+    )
+    low, high = jackknife(
+        lambda kept: of_units[:, kept].mean(axis=1).min(), np.zeros(len(study.units))
+    ).bounds()
+    within = dict(zip(study.shallow, of_units.mean(axis=1).tolist(), strict=True))
     _, each = _relative_within(network, study.shallow, study.unchanged)
     return Finding(
-        min(within.values()), min(each.values()), "smallest group's within / scale", details=within
+        min(within.values()),
+        min(each.values()),
+        "smallest group's within / scale",
+        details=within,
+        low=low,
+        high=high,
     )
 
 

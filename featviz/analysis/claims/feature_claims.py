@@ -1,9 +1,10 @@
-"""C1 to C9: what the activation vectors of two networks say, part by part."""
+"""C1 to C9 and C15: what the activation vectors of two networks say, part by part."""
 
 from collections.abc import Callable
 
 from featviz.analysis.claims.claim import Finding
-from featviz.analysis.claims.depth import blurring, growth, nearing
+from featviz.analysis.claims.crossed import same_eyes
+from featviz.analysis.claims.depth import blurring, growth, nearing, weakening
 from featviz.analysis.claims.equal_vectors import (
     differing_pairs,
     fewest_vectors,
@@ -47,13 +48,15 @@ FEATURE_FINDERS: dict[tuple[str, str], Callable[[Tables], Finding]] = {
     ("C8", "tight"): least_silhouette,
     ("C8", "loose"): largest_silhouette,
     ("C8", "tighter"): tightness,
+    ("C9", "crossed"): same_eyes,
     ("C9", "together"): partners,
+    ("C15", "weaker"): weakening,
 }
 """What measures each part."""
 
 
 def feature_findings(tables: Tables) -> dict[tuple[str, str], Finding]:
-    """The findings of C1 to C9, by claim and part; those without evidence say what is missing."""
+    """The findings of the parts about vectors; those without evidence say what is missing."""
     findings = {}
     for name, find in FEATURE_FINDERS.items():
         try:

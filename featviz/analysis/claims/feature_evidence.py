@@ -80,17 +80,9 @@ class Evidence:
         names, means = mean_distances(distances, self.groups[rows])
         return {name: float(means[i, i]) for i, name in enumerate(names)}
 
-    def edits(self, groups: Sequence[str]) -> NDArray[np.int64]:
-        """The rows of these groups that are edits of a base; NotJudgeableError without any."""
-        rows = self.rows(groups)
-        edits: NDArray[np.int64] = rows[self.bases[rows] != _NO_BASE]
-        if len(edits) == 0:
-            raise NotJudgeableError(f"no sketch of {', '.join(groups)} has a base in the table")
-        return edits
-
-    def from_base(self, layer: str, edits: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(E,) how far each edit's vector lies from that of its base."""
-        return np.asarray(self.layer(layer).distances[edits, self.bases[edits]])
+    def are_edits(self, group: str) -> bool:
+        """Whether a group's sketches were made from a base, as unrelated drawings were not."""
+        return bool((self.bases[self.rows([group])] != _NO_BASE).any())
 
 
 def gather_evidence(
@@ -166,12 +158,16 @@ def _require_alike(first: Evidence, second: Evidence) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """What C1 to C9 are judged on: the two networks' evidence, None where there is no table."""
+    """What C1 to C9 and C15 are judged on: the networks' evidence, None where there is no table.
+
+    crossed: modified's vectors of a crossed set of sketches, every pair of eyes on every face.
+    """
 
     study: Study
     randomness: Randomness
     baseline_or_none: Evidence | None
     modified_or_none: Evidence | None
+    crossed: Evidence | None = None
 
     def __post_init__(self) -> None:
         if self.baseline_or_none is not None and self.modified_or_none is not None:
@@ -197,14 +193,6 @@ class Tables:
         return self.baseline, self.modified
 
 
-def mean_within(network: Evidence, layer: str, groups: tuple[str, ...], relative: bool) -> float:
-    """The mean over groups of the mean distance of two sketches, in units of the scale or not."""
-    if not groups:
-        raise NotJudgeableError("no unchanged groups")
-    mean = float(np.mean(list(network.within(layer, groups).values())))
-    return mean / network.scale(layer) if relative else mean
-
-
 def mean_between(network: Evidence, layer: str, study: Study) -> float:
     """The mean over pairs of units of the mean distance of a sketch of one to one of the other."""
     rows = network.rows(study.unchanged)
@@ -219,12 +207,10 @@ def mean_between(network: Evidence, layer: str, study: Study) -> float:
 
 
 def silhouettes_of_units(
-    network: Evidence, layer: str, study: Study
+    network: Evidence, layer: str, study: Study, units: Sequence[Sequence[str]]
 ) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-    """(n,) the silhouettes of the sketches of units, and (n,) their units."""
-    if len(study.units) < 2:
-        raise NotJudgeableError("fewer than two units of unchanged groups")
-    rows = network.rows(study.unchanged)
-    units = np.array([study.unit_of(group) for group in network.groups[rows]])
+    """(n,) the silhouettes of the sketches of some units, and (n,) their units."""
+    rows = network.rows([group for unit in units for group in unit])
+    names = np.array([study.unit_of(group) for group in network.groups[rows]])
     distances = network.layer(layer).distances[np.ix_(rows, rows)]
-    return silhouettes(distances, units), units
+    return silhouettes(distances, names), names

@@ -1,23 +1,32 @@
-"""C10 to C14: what generated images say, part by part."""
+"""C10 to C14 and C16 to C18: what generated images say, part by part."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from featviz.analysis.claims.claim import Finding
-from featviz.analysis.claims.editing import change_elsewhere, edit_strength, eyes, locality
+from featviz.analysis.claims.editing import (
+    edit_strength,
+    eyes,
+    eyes_kept,
+    locality,
+    mouth,
+    spread_elsewhere,
+)
 from featviz.analysis.claims.feature_evidence import NotJudgeableError
 from featviz.analysis.claims.image_evidence import Images
 from featviz.analysis.claims.paired_tests import Randomness
 from featviz.analysis.claims.quality import (
-    dead_channels,
+    dead_features,
+    fewer_norms,
     forehead_detail,
     highest,
     lowest,
     moved_loss,
     moved_quality,
     teeth,
+    vanishing,
 )
-from featviz.analysis.claims.study import MODIFIED, NO_NORM
+from featviz.analysis.claims.study import MODIFIED, NO_NORM, STUDY, Study
 from featviz.analysis.claims.trade_off import following, realism, trade_off
 
 if TYPE_CHECKING:
@@ -31,24 +40,30 @@ IMAGE_FINDERS: dict[tuple[str, str], Callable[[Images], Finding]] = {
     ("C11", "best"): lambda images: lowest(images, "lpips", MODIFIED),
     ("C11", "light"): lambda images: lowest(images, "light", MODIFIED),
     ("C11", "patches"): lambda images: highest(images, "patches", NO_NORM),
-    ("C11", "dead"): dead_channels,
+    ("C11", "dead"): dead_features,
     ("C11", "convergence"): lambda images: highest(images, "lpips", NO_NORM),
     ("C12", "teeth"): teeth,
     ("C12", "forehead"): forehead_detail,
     ("C13", "stronger"): edit_strength,
-    ("C13", "nowhere else"): change_elsewhere,
+    ("C13", "eyes stay"): eyes_kept,
+    ("C13", "nowhere else"): spread_elsewhere,
     ("C13", "more local"): locality,
     ("C13", "eyes"): eyes,
     ("C14", "follows"): following,
     ("C14", "realism drops"): realism,
     ("C14", "trade-off"): trade_off,
+    ("C16", "vanish"): vanishing,
+    ("C17", "worse"): fewer_norms,
+    ("C18", "mouth"): mouth,
 }
 """What measures each part."""
 
 
-def image_findings(measures: "ImageMeasures", permutations: int = 9999, seed: int = 0) -> Findings:
-    """The findings of C10 to C14, by claim and part; those without images say what is missing."""
-    images = Images(measures, Randomness(permutations, seed))
+def image_findings(
+    measures: "ImageMeasures", permutations: int = 9999, seed: int = 0, study: Study = STUDY
+) -> Findings:
+    """The findings of all parts about images; those without images say what is missing."""
+    images = Images(measures, Randomness(permutations, seed), study)
     findings = {}
     for name, find in IMAGE_FINDERS.items():
         try:

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from featviz.analysis.claims.claim import Finding
 from featviz.analysis.claims.feature_evidence import NotJudgeableError
+from featviz.analysis.claims.jackknife import jackknife
 from featviz.analysis.claims.paired_tests import (
-    OVER_BASES,
     Randomness,
     paired_test,
     relative_difference,
     standardized_difference,
 )
+from featviz.analysis.claims.study import STUDY, Study
 
 if TYPE_CHECKING:
     from featviz.analysis.claims.image_measures import ImageMeasures
@@ -27,10 +28,11 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """What C10 to C14 are judged on."""
+    """What C10 to C14 and C16 to C18 are judged on."""
 
     measures: "ImageMeasures"
     randomness: Randomness
+    study: Study = STUDY
 
     def values(self, role: str, measure: str, condition: str = REST) -> Values:
         """(pairs,) a measure of a network's images; NotJudgeableError if it painted none."""
@@ -46,8 +48,21 @@ class Images:
 
     def bases(self) -> NDArray[np.str_]:
         """(edits,) the base of each edit, the same for all networks."""
+        return self._of_edits("base")
+
+    def groups(self) -> NDArray[np.str_]:
+        """(edits,) the group of each edit."""
+        return self._of_edits("group")
+
+    def kinds(self) -> dict[str, NDArray[np.bool_]]:
+        """(edits,) which edits are of a mouth and which of a nose; kinds without any left out."""
+        groups = self.groups()
+        kinds = {name: np.isin(groups, names) for name, names in self.study.kinds.items()}
+        return {name: which for name, which in kinds.items() if which.any()}
+
+    def _of_edits(self, column: str) -> NDArray[np.str_]:
         first = next(iter(self.measures.edits.values()))
-        return first["base"].to_numpy(dtype=np.str_)
+        return first[column].to_numpy(dtype=np.str_)
 
     def descriptors(self, role: str, condition: str) -> NDArray[np.float32]:
         """(pairs, 512) what VGG16 sees in a network's images."""
@@ -73,45 +88,40 @@ def compared(
     images: Images, pairs: Sequence[tuple[Values, Values]], of: dict[str, Values]
 ) -> Finding:
     """Whether the first of each is larger: the smallest d_av and the largest p."""
-    sizes = [standardized_difference(larger, smaller) for larger, smaller in pairs]
+
+    def smallest(kept: NDArray[np.bool_]) -> float:
+        return float(np.min([standardized_difference(a[kept], b[kept]) for a, b in pairs]))
+
+    found = jackknife(smallest, np.zeros(len(pairs[0][0])))
+    low, high = found.bounds()
     tests = [paired_test(larger - smaller, images.randomness) for larger, smaller in pairs]
     shares = [float((larger > smaller).mean()) for larger, smaller in pairs]
     details = {role: float(values.mean()) for role, values in of.items()}
     return Finding(
-        min(sizes),
+        float(found.values[0]),
         min(shares),
         "share of pairs",
         max(test.p_value for test in tests),
         {**details, "pairs": len(pairs[0][0])},
+        low=low,
+        high=high,
     )
 
 
-def related(
-    images: Images,
-    larger: Values,
-    smaller: Values,
-    of: dict[str, Values],
-    unit: str = "edits",
-    bases: NDArray[np.str_] | None = None,
-) -> Finding:
-    """Whether paired values of one kind are larger, by the relative difference of their means.
-
-    bases: of each value, if several share one; see `p_over_bases`.
-    """
+def related(images: Images, larger: Values, smaller: Values, of: dict[str, Values]) -> Finding:
+    """Whether paired values of one kind are larger, by the relative difference of their means."""
     test = paired_test(larger - smaller, images.randomness)
-    return Finding(
-        relative_difference(float(larger.mean()), float(smaller.mean())),
-        float((larger > smaller).mean()),
-        f"share of {unit}",
-        test.p_value,
-        {
-            **{role: float(values.mean()) for role, values in of.items()},
-            unit: len(larger),
-            **({} if bases is None else p_over_bases(images, larger - smaller, bases)),
-        },
+    found = jackknife(
+        lambda kept: relative_difference(float(larger[kept].mean()), float(smaller[kept].mean())),
+        np.zeros(len(larger)),
     )
-
-
-def p_over_bases(images: Images, differences: Values, bases: NDArray[np.str_]) -> dict[str, float]:
-    """Told beside a test of edits: its p where those of one base change sign together."""
-    return {OVER_BASES: paired_test(differences, images.randomness, bases.tolist()).p_value}
+    low, high = found.bounds()
+    return Finding(
+        float(found.values[0]),
+        float((larger > smaller).mean()),
+        "share of pairs",
+        test.p_value,
+        {**{role: float(values.mean()) for role, values in of.items()}, "pairs": len(larger)},
+        low=low,
+        high=high,
+    )

@@ -1,4 +1,4 @@
-"""The images that C10 to C14 are about: made by the generators, and measured."""
+"""The images that C10 to C14 and C16 to C18 are about: made by the generators, and measured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,12 +11,15 @@ import torch
 from numpy.typing import NDArray
 
 from featviz.analysis.claims.deformation import deform
+from featviz.analysis.claims.gradients import reaching_first_layer
 from featviz.analysis.claims.pictures import detail, forehead, light_error, open_mouth, patches
 from featviz.analysis.claims.study import (
     AUGMENTED,
     BASELINE,
     MODIFIED,
     NO_NORM,
+    NO_NORM_3,
+    NO_NORM_4,
     ROLES,
     STUDY,
     Study,
@@ -46,11 +49,13 @@ CONDITIONS = {
     MODIFIED: (_REST, _SHIFTED, _TURNED, _DEFORMED),
     NO_NORM: (_REST,),
     AUGMENTED: (_REST, _SHIFTED, _TURNED),
+    NO_NORM_3: (_REST,),
+    NO_NORM_4: (_REST,),
 }
 """How the contours are drawn that each network is asked to paint."""
 
 _WHO_IS_EDITED = (BASELINE, MODIFIED)
-_WHO_MAY_BE_DEAD = (BASELINE, MODIFIED, NO_NORM)
+_WHO_IS_WATCHED = (BASELINE, MODIFIED, NO_NORM)
 
 
 @dataclass(frozen=True)
@@ -82,20 +87,20 @@ class ImageSettings:
 
 @dataclass(frozen=True, eq=False)
 class ImageMeasures:
-    """What C10 to C14 are judged on.
+    """What C10 to C14 and C16 to C18 are judged on.
 
     pairs: one row a network, pair and condition, columns role, pair, condition, lpips, light,
     patches, teeth (NaN in closed mouths), forehead, followed (change where the contour was
-    deformed, NaN elsewhere). descriptors: by role and condition (pairs, 512). of_photos:
-    (pairs, 512). edits: by role, see `Locality`. dead: by role, always-zero channels and all.
-    missing: why there are no "pairs", "edits", or images of a role.
+    deformed, NaN elsewhere), zeros (the share of the entries of the last deep layer's map that are
+    0) and reaches (see `reaching_first_layer`), both of contours at rest and NaN elsewhere.
+    descriptors: by role and condition (pairs, 512). of_photos: (pairs, 512). edits: by role, see
+    `Locality`. missing: why there are no "pairs", "edits", or images of a role.
     """
 
     pairs: pd.DataFrame
     descriptors: dict[tuple[str, str], NDArray[np.float32]]
     of_photos: NDArray[np.float32]
     edits: dict[str, pd.DataFrame]
-    dead: dict[str, tuple[int, int]]
     missing: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -170,7 +175,6 @@ def measure_images(
         {key: np.stack(values) for key, values in seen.descriptors.items()},
         np.stack(seen.of_photos) if seen.of_photos else np.zeros((0, 0), np.float32),
         seen.edits,
-        {role: (int((~alive).sum()), len(alive)) for role, alive in seen.alive.items()},
         missing,
         metadata,
     )
@@ -202,6 +206,8 @@ _COLUMNS = (
     "teeth",
     "forehead",
     "followed",
+    "zeros",
+    "reaches",
 )
 
 
@@ -214,7 +220,6 @@ class _Seen:
     of_photos: list[NDArray[np.float32]] = field(default_factory=list)
     edits: dict[str, pd.DataFrame] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
-    alive: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
 
 def _paint_pairs(
@@ -247,8 +252,11 @@ def _paint_pairs(
         rest = rasterize(pairs.contour(index, size))
         for condition in CONDITIONS[role]:
             sketch = rasterize(pairs.contour(index, size, contours[condition]))
-            if condition == _REST and role in _WHO_MAY_BE_DEAD:
-                painted = _paint_and_watch(seen, role, paint, sketch, study)
+            zeros = reaches = np.nan
+            if condition == _REST and role in _WHO_IS_WATCHED:
+                painted, zeros = _paint_and_watch(paint, sketch, study.deep[-1])
+                ends = study.shallow[0], study.deep[-1]
+                reaches = reaching_first_layer(paint, sketch, photo, *ends)
             else:
                 painted = paint(sketch)
             if condition == _REST:
@@ -274,6 +282,8 @@ def _paint_pairs(
                     np.nan if mouth is None else detail(image, mouth),
                     detail(image, above),
                     followed,
+                    zeros,
+                    reaches,
                 )
             )
 
@@ -292,12 +302,9 @@ def _drawn(pairs: PairSet, index: int, seed: int) -> dict[str, NDArray[np.float3
 
 
 def _paint_and_watch(
-    seen: _Seen, role: str, paint: Painter, sketch: NDArray[np.uint8], study: Study
-) -> torch.Tensor:
-    """Paint, and note which channels of the front end leave zero anywhere."""
-    with record_activations(paint.generator, study.layers) as maps:
+    paint: Painter, sketch: NDArray[np.uint8], layer: str
+) -> tuple[torch.Tensor, float]:
+    """The image, and the share of the entries of a layer's map that are 0."""
+    with record_activations(paint.generator, [layer]) as maps:
         painted = paint(sketch)
-    lit = torch.cat([(maps[layer] != 0).flatten(2).any(dim=2)[0] for layer in study.layers])
-    alive = lit.cpu().numpy()
-    seen.alive[role] = seen.alive[role] | alive if role in seen.alive else alive
-    return painted
+    return painted, float((maps[layer] == 0).double().mean())

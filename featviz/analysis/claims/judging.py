@@ -15,8 +15,9 @@ from featviz.analysis.claims.claim import (
     Verdict,
     finite,
 )
-from featviz.analysis.claims.definitions import ALPHA, DEFINITIONS, SAYS
-from featviz.analysis.claims.feature_claims import feature_findings
+from featviz.analysis.claims.conventions import ALPHA, CONFIDENCE
+from featviz.analysis.claims.definitions import DEFINITIONS, SAYS
+from featviz.analysis.claims.feature_claims import FEATURE_FINDERS, feature_findings
 from featviz.analysis.claims.feature_evidence import Evidence, Tables, bases_from, gather_evidence
 from featviz.analysis.claims.paired_tests import Randomness
 from featviz.analysis.claims.study import BASELINE, MODIFIED, STUDY, Study
@@ -38,6 +39,7 @@ def judge(
     study: Study = STUDY,
     *,
     bases: Mapping[str, str] | None = None,
+    crossed: FeatureTable | None = None,
     images: _Findings | None = None,
     images_metadata: Mapping[str, Any] | None = None,
     permutations: int = 9999,
@@ -47,10 +49,11 @@ def judge(
 
     tables: by role, {"baseline": ..., "modified": ...}, or in any order if their metadata tells
     the variant; either may be missing, and what needs it cannot be judged. Each holds one point.
-    bases: see `gather_evidence`; the metadata tells where they came from. images: the findings of
-    C10 to C14, see `image_findings`, with what to keep of their provenance. Tests draw at most
-    `permutations` permutations from `seed`, and are corrected for their number, those of images
-    included. Raises FeatvizError for tables that do not belong together.
+    bases: see `gather_evidence`; the metadata tells where they came from. crossed: the modified
+    network's vectors of every pair of eyes on every face, for C9, in sketches named FACE/EYES.
+    images: the findings of C10 to C14 and C16 to C18, see `image_findings`, with what to keep of
+    their provenance. Tests draw at most `permutations` permutations from `seed`. Raises
+    FeatvizError for tables that do not belong together.
     """
     randomness = Randomness(permutations, seed)
     roles = assign_roles(tables)
@@ -60,21 +63,43 @@ def judge(
     }
     if len(roles) == 2:
         require_same_place(roles[BASELINE], roles[MODIFIED], BASELINE, MODIFIED)
-    findings = feature_findings(Tables(study, randomness, laid[BASELINE], laid[MODIFIED]))
+    eyes = None
+    if crossed is not None:
+        _require_same_network(crossed, roles.get(MODIFIED))
+        eyes = gather_evidence("crossed", crossed, study.layers, {})
+    findings = feature_findings(Tables(study, randomness, laid[BASELINE], laid[MODIFIED], eyes))
     if images is not None:
         findings |= images
     metadata: dict[str, Any] = {
         VERSION_KEY: VERSION,
         "alpha": ALPHA,
+        "confidence": CONFIDENCE,
         "correction": "Holm",
         "permutations": permutations,
         "seed": seed,
         "study": {name: _lists(value) for name, value in asdict(study).items()},
-        "tables": {role: _provenance(table) for role, table in roles.items()},
+        "tables": {
+            role: _provenance(table)
+            for role, table in (roles | ({} if crossed is None else {"crossed": crossed})).items()
+        },
         "bases": bases_from(roles.values(), bases) if roles else None,
         "images": dict(images_metadata) if images_metadata is not None else None,
     }
     return draw_verdicts(findings, metadata)
+
+
+def _require_same_network(crossed: FeatureTable, modified: FeatureTable | None) -> None:
+    """Refuse a crossed table of another network, point or stage than the modified network's."""
+    if modified is None:
+        return
+    require_same_place(crossed, modified, "crossed", MODIFIED)
+    digests = [table.metadata.get("digest") for table in (crossed, modified)]
+    if None not in digests and digests[0] != digests[1]:
+        names = [table.metadata.get("checkpoint") or "a model" for table in (crossed, modified)]
+        raise FeatvizError(
+            f"the crossed table is of other weights ({names[0]}) than that of {MODIFIED} "
+            f"({names[1]}); extract both from one checkpoint"
+        )
 
 
 def assign_roles(
@@ -97,7 +122,7 @@ def assign_roles(
         role = table.metadata.get("variant")
         if role not in TABLE_ROLES:
             raise FeatvizError(
-                f"the feature table of {name} is of variant {role!r}; C1 to C9 are about "
+                f"the feature table of {name} is of variant {role!r}; C1 to C9 and C15 are about "
                 f"{' and '.join(TABLE_ROLES)}: say which it is with --baseline FILE or "
                 "--modified FILE"
             )
@@ -112,40 +137,91 @@ def assign_roles(
 
 
 def draw_verdicts(findings: _Findings, metadata: Mapping[str, Any]) -> Claims:
-    """Correct the p-values for their number and compare every finding with its threshold.
+    """Correct the claims' p for their number and compare every finding with its threshold.
 
     A part without a finding cannot be judged, for images were not asked for.
     """
-    found = [findings.get((one.claim, one.part), Finding(missing=NO_IMAGES)) for one in DEFINITIONS]
-    given = [np.nan if one.p_value is None else one.p_value for one in found]
-    adjusted = [finite(p) for p in holm(given)]
+    found = {
+        one: findings.get((one.claim, one.part), Finding(missing=NO_IMAGES)) for one in DEFINITIONS
+    }
+    adjusted = _corrected(found)
     parts = [
-        _part(definition, _plain(finding), p)
-        for definition, finding, p in zip(DEFINITIONS, found, adjusted, strict=True)
+        _part(one, _plain(finding), finding, adjusted.get(one)) for one, finding in found.items()
     ]
     claims = tuple(
         _claim(name, [part for part in parts if part.definition.claim == name]) for name in SAYS
     )
-    tests = sum(p is not None for p in adjusted)
+    tests = {kind: len(family) for kind, family in _FAMILIES.items()}
     return Claims(claims, {**metadata, "tests": tests})
 
 
-def _part(definition: Definition, finding: Finding, p_adjusted: float | None) -> ClaimPart:
+def _families() -> dict[str, tuple[str, ...]]:
+    """The claims that have a test, of vectors and of images."""
+    tested = [one for one in DEFINITIONS if one.decides and one.test]
+    of_vectors = {claim for claim, _ in FEATURE_FINDERS}
+    return {
+        kind: tuple(
+            dict.fromkeys(one.claim for one in tested if (one.claim in of_vectors) is is_vectors)
+        )
+        for kind, is_vectors in (("vectors", True), ("images", False))
+    }
+
+
+_FAMILIES = _families()
+
+
+def _corrected(found: Mapping[Definition, Finding]) -> dict[Definition, float]:
+    """What the p of each deciding part's claim would be, if the claim hung on this part alone.
+
+    A claim's p is the largest of its parts. A family always has the same claims, those without a
+    p as 1, so that what else was asked for changes nothing.
+    """
+    given = {
+        one: 1.0 if finding.p_value is None else finding.p_value
+        for one, finding in found.items()
+        if one.decides and one.test
+    }
+    corrected = {}
+    for family in _FAMILIES.values():
+        of_claims = [max(p for one, p in given.items() if one.claim == name) for name in family]
+        for one, p in given.items():
+            if one.claim in family and found[one].p_value is not None:
+                number = family.index(one.claim)
+                if_alone = [*of_claims[:number], p, *of_claims[number + 1 :]]
+                corrected[one] = float(holm(if_alone)[number])
+    return corrected
+
+
+def _part(
+    definition: Definition, finding: Finding, measured: Finding, p_adjusted: float | None
+) -> ClaimPart:
+    """The verdict on one part. measured: the finding as it was, whose bounds may be infinite."""
+
     def verdict(given: Verdict, why: str) -> ClaimPart:
         return ClaimPart(definition, finding, p_adjusted, given, why)
 
     if finding.value is None:
         return verdict("cannot be judged", finding.missing)
     sides = f"{definition.bound} {definition.threshold:g}"
+    value = claim_number(finding.value)
     if not definition.met_by(finding.value):
-        return verdict("does not hold", f"{claim_number(finding.value)} is not {sides}")
-    if p_adjusted is not None and p_adjusted > ALPHA:
+        upwards = definition.bound == "at least"
+        bound = measured.high if upwards else measured.low
+        if definition.sample and (bound is None or definition.met_by(bound)):
+            reach = "unknown" if bound is None or not np.isfinite(bound) else claim_number(bound)
+            return verdict(
+                "cannot be judged",
+                f"{value} is not {sides}, but {'up' if upwards else 'down'} to {reach} may be true",
+            )
+        return verdict("does not hold", f"{value} is not {sides}")
+    p = p_adjusted if definition.decides else finding.p_value
+    if p is not None and p > ALPHA:
+        corrected = " after correction" if definition.decides else ""
         return verdict(
             "cannot be judged",
-            f"{claim_number(finding.value)} is {sides}, but not told from chance "
-            f"(p = {p_adjusted:.2g} after correction)",
+            f"{value} is {sides}, but not told from chance (p = {p:.2g}{corrected})",
         )
-    return verdict("holds", f"{claim_number(finding.value)} is {sides}")
+    return verdict("holds", f"{value} is {sides}")
 
 
 def _claim(name: str, parts: Sequence[ClaimPart]) -> Claim:
@@ -198,6 +274,8 @@ def _plain(finding: Finding) -> Finding:
         finite(finding.p_value),
         details,
         missing,
+        finite(finding.low),
+        finite(finding.high),
     )
 
 

@@ -1,8 +1,9 @@
 """The few statistics and tests that the claims share."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,13 +24,12 @@ class Randomness:
 
 def relative_difference(larger: float, smaller: float) -> float:
     """(a - b) / max(a, b) of two numbers that are not negative: -1 to 1, and 0 for 0 and 0."""
-    top = max(larger, smaller)
-    return (larger - smaller) / top if top > 0 else 0.0
+    return 0.0 if larger == smaller == 0 else (larger - smaller) / max(larger, smaller)
 
 
-def steps(values: Sequence[float]) -> list[float]:
+def steps(values: Sequence[float] | NDArray[np.float64]) -> list[float]:
     """Relative difference of each value against the one before it."""
-    return [relative_difference(b, a) for a, b in itertools.pairwise(values)]
+    return [relative_difference(float(b), float(a)) for a, b in itertools.pairwise(values)]
 
 
 def standardized_difference(larger: ArrayLike, smaller: ArrayLike) -> float:
@@ -55,8 +55,41 @@ def paired_test(
     )
 
 
-def trend_test(values: NDArray[np.float64], randomness: Randomness) -> PermutationTest:
-    """Do values (units, layers) rise from the first layer to the last, by the mean over units?
+def swap_test(
+    statistic: Callable[[NDArray[np.bool_]], float],
+    blocks: Sequence[Any] | NDArray[Any],
+    randomness: Randomness,
+    alternative: Literal["greater", "less"] = "greater",
+) -> PermutationTest:
+    """Is a statistic of two networks (or conditions) larger than if they changed places at random?
+
+    statistic: of who has changed places, (n,) bool. blocks: (n,) names; those of one block change
+    places together.
+    """
+    _, block = np.unique(np.asarray(blocks), return_inverse=True)
+    block = block.reshape(-1)
+    count = int(block.max()) + 1
+
+    def of_labels(labels: NDArray[np.int64]) -> float:
+        # Of the two labels of a block, 0 and 1, the first is 1 where its members change places.
+        return statistic((labels.reshape(count, 2)[:, 0] == 1)[block])
+
+    return permutation_test(
+        of_labels,
+        np.tile([0, 1], count),
+        np.repeat(np.arange(count), 2),
+        permutations=randomness.permutations,
+        seed=randomness.seed,
+        alternative=alternative,
+    )
+
+
+def trend_test(
+    values: NDArray[np.float64],
+    statistic: Callable[[NDArray[np.float64]], float],
+    randomness: Randomness,
+) -> PermutationTest:
+    """Is a statistic of values (units, layers) larger than if the layers came in any order?
 
     Layers change places within a unit, all others with them: a unit is the smallest thing that is
     exchanged.
@@ -64,14 +97,13 @@ def trend_test(values: NDArray[np.float64], randomness: Randomness) -> Permutati
     units, count = values.shape
     rows = np.arange(units)[:, None]
 
-    def rise(labels: NDArray[np.int64]) -> float:
+    def arranged(labels: NDArray[np.int64]) -> float:
         # labels say which layer each value is taken to be of.
         order = np.argsort(labels.reshape(units, count), axis=1)
-        arranged = values[rows, order]
-        return float((arranged[:, -1] - arranged[:, 0]).mean())
+        return statistic(values[rows, order])
 
     return permutation_test(
-        rise,
+        arranged,
         np.tile(np.arange(count), units),
         np.repeat(np.arange(units), count),
         permutations=randomness.permutations,

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from featviz.base.errors import FeatvizError
 
 BASELINE, MODIFIED, NO_NORM, AUGMENTED = "baseline", "modified", "no-norm", "augmented"
+NO_NORM_3, NO_NORM_4 = "no-norm-first-3", "no-norm-first-4"
 
-ROLES = (BASELINE, MODIFIED, NO_NORM, AUGMENTED)
+ROLES = (BASELINE, MODIFIED, NO_NORM, AUGMENTED, NO_NORM_3, NO_NORM_4)
 """The parts networks play. baseline: normalised everywhere. modified: not in the shallow layers,
 and expected to keep edits where they are. no-norm: nowhere in the front end. augmented: as
-modified, trained on moved sketches. Feature tables have the first two."""
+modified, trained on moved sketches. no-norm-first-3, -4: not in the first three, four layers.
+Feature tables have the first two."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Study:
     unchanged: groups whose sketches are all the same around the point that is read (the eyes).
     changed: groups whose sketches differ there. together: sets of unchanged groups that are the
     same around the point among each other too, and count as one. edited: the groups whose edits
-    are measured in images (mouths and noses). shallow, deep: layers, in order, before and behind
+    are measured in images (mouths and noses). mouths: those of them that edit mouths; the others
+    edit noses. shallow, deep: layers, in order, before and behind
     the first normalisation of the modified network.
     """
 
@@ -30,6 +33,7 @@ class Study:
     edited: tuple[str, ...] = ("G8", "G9", "G10", "G11")
     shallow: tuple[str, ...] = ("L0", "L1")
     deep: tuple[str, ...] = ("L2", "L3", "L4")
+    mouths: tuple[str, ...] = ("G8", "G10")
 
     def __post_init__(self) -> None:
         for name in ("unchanged", "shallow", "deep"):
@@ -51,6 +55,14 @@ class Study:
     def layers(self) -> tuple[str, ...]:
         """Shallow and deep layers in order."""
         return self.shallow + self.deep
+
+    @property
+    def kinds(self) -> dict[str, tuple[str, ...]]:
+        """The edited groups by what they edit, "mouth" and "nose"."""
+        return {
+            kind: tuple(group for group in self.edited if (group in self.mouths) is is_mouth)
+            for kind, is_mouth in (("mouth", True), ("nose", False))
+        }
 
     @property
     def units(self) -> tuple[tuple[str, ...], ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from featviz.analysis.claims.claim import ClaimPart, Claims
+from featviz.analysis.claims.claim import Claim, ClaimPart, Claims
 from featviz.analysis.claims.judging import claim_number
 from featviz.analysis.claims.paired_tests import OVER_BASES
 from featviz.base.errors import printable
@@ -11,10 +11,10 @@ from featviz.base.errors import printable
 if TYPE_CHECKING:
     from rich.padding import Padding
 
-_COLUMNS = ("claim", "part", "statistic", "threshold", "effect", "p", "verdict")
+_COLUMNS = ("claim", "part", "statistic", "bounds", "threshold", "effect", "p", "verdict")
 
 _NUMBERS = {"statistic", "threshold", "p"}
-_WIDTHS = {"part": 20, "statistic": 9, "threshold": 9, "p": 7, "verdict": 15}
+_WIDTHS = {"part": 20, "statistic": 9, "bounds": 15, "threshold": 9, "p": 7, "verdict": 15}
 _INDENT = 2
 _GAPS = _INDENT + 2 * (len(_COLUMNS) - 2)
 _COLORS = {"holds": "green", "does not hold": "red", "cannot be judged": "yellow"}
@@ -38,7 +38,7 @@ def print_claims(claims: Claims) -> None:
     console.print(_grid([list(_COLUMNS[1:])], effect_width, style="dim"))
     for claim in claims.claims:
         verdict = f"[bold {_COLORS[claim.verdict]}]{claim.verdict}[/]"
-        say(f"[bold]{claim.name}[/] {verdict}: {escape(claim.says)}")
+        say(f"[bold]{claim.name}[/] {verdict}{escape(_scope(claim))}: {escape(claim.says)}")
         reasons = {part.finding.missing for part in claim.parts}
         if len(reasons) == 1 and (reason := reasons.pop()):
             say(f"  [dim]{escape(reason)}[/]")
@@ -50,6 +50,12 @@ def print_claims(claims: Claims) -> None:
     console.print()
     for line in _remarks(claims):
         say(escape(line))
+
+
+def _scope(claim: Claim) -> str:
+    """What a verdict does not go beyond, in brackets; where there is none, nothing."""
+    judged = claim.verdict != "cannot be judged"
+    return f" ({claim.scope})" if judged and claim.scope else ""
 
 
 def _grid(rows: list[list[str]], effect_width: int, style: str = "") -> "Padding":
@@ -76,10 +82,11 @@ def markdown_table(claims: Claims) -> str:
     """The claims as a Markdown table, a row a part, and what they were judged on."""
     lines = [
         f"| {' | '.join(_COLUMNS)} |",
-        "|---|---|--:|--:|---|--:|---|",
+        "|---|---|--:|---|--:|---|--:|---|",
     ]
     for claim in claims.claims:
-        lines.append(f"| **{claim.name}** | *{claim.says}* | | | | | **{claim.verdict}** |")
+        verdict = f"**{claim.verdict}**{_scope(claim)}"
+        lines.append(f"| **{claim.name}** | *{claim.says}* | | | | | | {verdict} |")
         for part in claim.parts:
             missing = f": {part.finding.missing}" if part.finding.missing else ""
             lines.append(f"| | {' | '.join(_cells(part))}{missing} |")
@@ -91,20 +98,32 @@ def _cells(part: ClaimPart) -> list[str]:
     name = definition.part if definition.decides else f"({definition.part})"
     asked = f"{'>=' if definition.bound == 'at least' else '<='} {definition.threshold:g}"
     if finding.value is None:
-        return [name, "-", asked, "-", "-", part.verdict]
+        return [name, "-", "-", asked, "-", "-", part.verdict]
     effect = "-"
     if finding.effect is not None:
         effect = f"{claim_number(finding.effect)} {finding.effect_name}"
-    p = "-" if part.p_adjusted is None else f"{part.p_adjusted:.2g}"
-    return [name, claim_number(finding.value), asked, effect, p, part.verdict]
+    p = part.p_adjusted if definition.decides else finding.p_value
+    bounds = "-"
+    if finding.low is not None and finding.high is not None:
+        bounds = f"{claim_number(finding.low)} to {claim_number(finding.high)}"
+    number = "-" if p is None else f"{p:.2g}"
+    return [name, claim_number(finding.value), bounds, asked, effect, number, part.verdict]
 
 
 def _remarks(claims: Claims) -> Iterator[str]:
     metadata = claims.metadata
+    counts = " and ".join(f"{count} claims of {kind}" for kind, count in metadata["tests"].items())
     yield (
-        f"p: after {metadata['correction']}'s correction over {metadata['tests']} tests, of at "
-        f"most {metadata['permutations']} permutations each (seed {metadata['seed']}); a part "
-        f"with a test holds at p <= {metadata['alpha']:g} only. Parts in brackets do not decide."
+        f"p: after {metadata['correction']}'s correction over {counts} that have a test, those "
+        f"not judged among them; a claim's p is the largest of its parts, of at most "
+        f"{metadata['permutations']} permutations each (seed {metadata['seed']}), and a claim "
+        f"holds at p <= {metadata['alpha']:g} only. Parts in brackets do not decide; their p is "
+        "not corrected."
+    )
+    yield (
+        f"bounds: jackknife, {metadata['confidence']:.0%} each; a part whose statistic misses the "
+        "threshold does not hold if the bound on that side misses it too, and else cannot be "
+        "judged. Without bounds nothing is sampled."
     )
     over_bases = [
         f"{claim.name} {part.definition.part} {p:.2g}"
@@ -114,8 +133,9 @@ def _remarks(claims: Claims) -> Iterator[str]:
     ]
     if over_bases:
         yield (
-            "These parts flip every edit by itself. Flipping the edits of a base together, as "
-            f"evidence for other bases must, gives p, not corrected: {', '.join(over_bases)}"
+            "These parts are about further edits of these faces only. Where the networks change "
+            "places face by face, as evidence for other faces must, p is, not corrected: "
+            f"{', '.join(over_bases)}"
         )
     if bases := metadata.get("bases"):
         yield f"bases of edits: {bases}"

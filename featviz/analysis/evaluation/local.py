@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from featviz.analysis.evaluation.distributions import kernel_distance
 from featviz.analysis.evaluation.estimates import Estimate, mean_estimate, mean_of, ratio_estimate
 from featviz.analysis.evaluation.images import Painter
-from featviz.analysis.evaluation.locality import UNITS, summarize_changes
+from featviz.analysis.evaluation.locality import SEEN, UNITS, summarize_changes
 from featviz.analysis.evaluation.lpips import Lpips, descriptors, reduce_to
 from featviz.analysis.evaluation.table import ALL_GROUPS, row
 from featviz.analysis.evaluation.ways import FREE, Way, faces_of
@@ -102,6 +102,7 @@ def measure_local(
                 "outside": float(change[~each.area].mean()),
                 "eyes": float(at_eyes.mean()) if at_eyes.size else np.nan,
                 "area": float(each.area.mean()),
+                "beyond": float((change[~each.area] > SEEN).mean()),
                 "across": across_border(image, each.area),
                 "across_free": free,
             }
@@ -122,7 +123,7 @@ def measure_local(
 
 
 _COLUMNS = (
-    *("sketch", "group", "base", "way", "inside", "outside", "eyes", "area"),
+    *("sketch", "group", "base", "way", "inside", "outside", "eyes", "area", "beyond"),
     *("lpips_outside", "across", "across_free", "edited", "elsewhere", "found"),
 )
 

@@ -24,7 +24,10 @@ UNITS = {
     EYES_MEASURE: "grey levels",
 }
 
-_CHANGE_COLUMNS = ("sketch", "group", "base", "inside", "outside", "eyes", "area")
+SEEN = 2.55
+"""Grey levels, one per cent of the range: about the smallest change that is seen."""
+
+_CHANGE_COLUMNS = ("sketch", "group", "base", "inside", "outside", "eyes", "area", "beyond")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +37,9 @@ class Locality:
     changes: one row an edit, columns sketch, group, base, inside, outside, eyes: mean absolute
     change of the image in grey levels of 255, in the edited area, outside of it, and at the eyes as
     far as they lie outside of it (NaN where the eyes themselves were edited, the area covers them
-    or the drawing names none); area: the edited area's share of the picture. skipped: one line for
-    every edit that could not be measured.
+    or the drawing names none); area: the edited area's share of the picture; beyond: the share of
+    the pixels outside of it that change by more than SEEN. skipped: one line for every edit that
+    could not be measured.
     """
 
     changes: pd.DataFrame
@@ -54,7 +58,7 @@ def measure_locality(
 
     paint: sketch (size, size) -> image (1, 3, size, size) in [-1, 1]. margin: pixels at 512.
     """
-    rows: dict[int, tuple[str, str, str, float, float, float, float]] = {}
+    rows: dict[int, tuple[str, str, str, float, float, float, float, float]] = {}
     skipped, painted = [], -1
     pairs = edits_of(sketches, most)
     edits = read_edits(sketches, pairs, size, margin)
@@ -76,6 +80,7 @@ def measure_locality(
             float(change[~edit.area].mean()),
             float(at_eyes.mean()) if at_eyes.size else np.nan,
             float(edit.area.mean()),
+            float((change[~edit.area] > SEEN).mean()),
         )
     in_order = [rows[number] for number in sorted(rows)]
     return Locality(pd.DataFrame(in_order, columns=list(_CHANGE_COLUMNS)), tuple(skipped))

@@ -24,7 +24,7 @@ def judge_steps(
     permutations: int = 999,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Verdicts on the claims of vectors, C1 to C9, at every step that both networks have.
+    """Verdicts on the claims of vectors, C1 to C9 and C15, at every step that both networks have.
 
     tables: their metadata tells variant and step; those of other variants, and of steps that one
     of the two lacks, are left out. Columns _VERDICT_COLUMNS, step by step. p-values are corrected

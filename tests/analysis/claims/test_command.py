@@ -11,7 +11,7 @@ from featviz.analysis.claims import read_claims
 from featviz.base.feature_table import write_features
 from featviz.extraction import extract_checkpoints
 from featviz.sketches.sketch_set import read_sketches
-from tests.analysis.claims.worlds import BASELINE, MODIFIED
+from tests.analysis.claims.worlds import BASELINE, MODIFIED, crossed_table
 
 MEMBERS = 3
 
@@ -114,6 +114,14 @@ def test_own_groups_and_layers_are_told_on_the_command_line(capsys, here):
     assert found.metadata["study"]["together"] == [["G9", "G10"]]
 
 
+def test_a_crossed_table_lets_c9_be_judged(capsys, here):
+    write_features(crossed_table(1.0, 0.3), Path("crossed.parquet"))
+    for options in (["m.parquet"], []):
+        code, out, _ = run(capsys, *options, "--crossed", "crossed.parquet", "--permutations", 999)
+        assert code == 0 and "C9 holds (these faces only): " in out
+        assert "crossed: modified, 30 vectors a layer" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -131,6 +139,7 @@ def test_own_groups_and_layers_are_told_on_the_command_line(capsys, here):
         (["--images", "--generators", "M1", "baseline"], "unknown role 'M1'"),
         (["--images", "--generators", "baseline", "nothing"], "no checkpoint 'nothing'"),
         (["--images", "--data", "nowhere"], "nowhere has no landmarks.parquet"),
+        (["m.parquet", "--crossed", "b.parquet"], "C9, crossed: a crossed set has sketches FACE/"),
         (["m.parquet", "--local"], "--local asks C13 of other images; give it with --images"),
         (["--images", "--count", "0"], "count must be a whole number, 3 or more; got 0"),
     ],

@@ -5,15 +5,18 @@ import pytest
 
 from featviz.analysis.claims import feature_claims as features
 from featviz.analysis.claims import image_claims as images
+from featviz.analysis.claims.conventions import ALPHA, CONFIDENCE, ONE_PERCENT, THESE_FACES
 from featviz.analysis.claims.definitions import DEFINITIONS, SAYS, definitions_of
 from featviz.analysis.claims.study import STUDY, Study
+from featviz.analysis.evaluation.locality import SEEN
 from featviz.base.errors import FeatvizError
 
 
-def test_all_fourteen_claims_are_defined_and_every_part_is_measured():
-    assert list(SAYS) == [f"C{number}" for number in range(1, 15)]
+def test_all_eighteen_claims_are_defined_and_every_part_is_measured():
+    assert list(SAYS) == [f"C{number}" for number in range(1, 19)]
     parts = [(one.claim, one.part) for one in DEFINITIONS]
-    assert parts == list(features.FEATURE_FINDERS) + list(images.IMAGE_FINDERS)
+    finders = [*features.FEATURE_FINDERS, *images.IMAGE_FINDERS]
+    assert parts == sorted(finders, key=lambda part: list(SAYS).index(part[0]))
     for name in SAYS:
         assert any(one.decides for one in definitions_of(name))
 
@@ -23,6 +26,22 @@ def test_every_part_has_its_words_and_every_threshold_its_reason():
         assert one.says and one.statistic and one.reason, one
         if not one.decides:
             assert "Does not decide" in one.reason
+
+
+def test_a_wrongly_failed_claim_is_as_rare_as_a_wrong_one_that_holds():
+    most = max(sum(one.decides for one in definitions_of(name)) for name in SAYS)
+    assert most * (1 - CONFIDENCE) <= ALPHA + 1e-9
+
+
+def test_what_has_a_test_is_a_sample_and_what_exchanges_edits_is_about_these_faces():
+    for one in DEFINITIONS:
+        assert one.sample or not one.test, one
+        assert (one.scope == THESE_FACES) or "edit by edit" not in one.test, one
+
+
+def test_nothing_is_one_per_cent_of_the_range_wherever_it_is_asked():
+    assert ONE_PERCENT == SEEN == 255 / 100
+    assert STUDY.kinds == {"mouth": ("G8", "G10"), "nose": ("G9", "G11")}
 
 
 def test_the_studys_groups_are_those_of_the_sketches(request):

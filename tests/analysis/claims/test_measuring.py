@@ -8,7 +8,9 @@ import torch
 
 from featviz.analysis.claims import image_findings, judge
 from featviz.analysis.claims.deformation import deform
+from featviz.analysis.claims.gradients import reaching_first_layer
 from featviz.analysis.claims.image_measures import CONDITIONS, ImageSettings, measure_images
+from featviz.analysis.evaluation.images import load_whole_generator, painter
 from featviz.base.errors import FeatvizError
 from featviz.editing import edit
 from featviz.generators.checkpoint_files import load_generator, save_network
@@ -37,16 +39,12 @@ def generators(tmp_path_factory):
             "modified": "modified",
             "no-norm": "no-norm",
             "augmented": "modified",
+            "no-norm-first-3": "no-norm-first-3",
+            "no-norm-first-4": "no-norm-first-4",
         }.items()
     ):
         torch.manual_seed(seed)
         generator = build_generator(GeneratorArchitecture(variant, width=2, residual_blocks=1))
-        if role == "no-norm":
-            # Its first three channels can never rise above 0.
-            first = next(m for m in generator.modules() if isinstance(m, torch.nn.Conv2d))
-            with torch.no_grad():
-                first.weight[:1] = 0
-                first.bias[:1] = -1
         made[role] = folder / f"{role}.safetensors"
         details = {"sketch_size": SIZE}
         save_network(generator, made[role], "generator", details, torch.float32)
@@ -76,11 +74,74 @@ def test_every_network_paints_every_pair_under_its_conditions(measured):
         }  # fmt: skip
 
 
-def test_dead_channels_are_those_that_no_contour_wakes(measured, generators):
-    dead, channels = measured.dead["no-norm"]
-    assert channels == 2 * (1 + 2 + 4 + 8 + 16)
-    assert dead >= 1
-    assert measured.dead["baseline"][0] == 0
+def at_rest(measured, role, pair):
+    return measured.pairs.query("role == @role and condition == 'rest' and pair == @pair")
+
+
+def test_zeros_are_counted_place_by_place_and_channel_by_channel(measured, generators, held_out):
+    from featviz.analysis.evaluation.pairs import choose_pairs
+
+    chosen, _ = choose_pairs(held_out, 6, 0)
+    for role in ("baseline", "no-norm"):
+        generator = load_generator(generators[role]).generator
+        with torch.inference_mode():
+            features = generator.front_end(
+                encode_image(rasterize(chosen.contour(1, SIZE)), 3)[None]
+            )
+        zero = [entry == 0 for entry in features.flatten().tolist()]
+        assert len(zero) == 32 * (SIZE // 16) ** 2
+        assert at_rest(measured, role, 1)["zeros"].item() == pytest.approx(sum(zero) / len(zero))
+    others = measured.pairs.query("role == 'augmented' or condition != 'rest'")
+    assert others[["zeros", "reaches"]].isna().all().all()
+
+
+def test_what_reaches_the_first_layer_is_how_a_relative_change_of_its_weights_moves_the_error(
+    generators, held_out
+):
+    """Against finite differences, weight by weight."""
+    sketch, photo = rasterize(held_out.contour(0, SIZE)), held_out.photo(0, SIZE)
+    generator = load_generator(generators["modified"]).generator.double()
+    given, wanted = encode_image(sketch, 3)[None].double(), encode_image(photo)[None].double()
+
+    def size(layer):
+        module = generator.front_end.get_submodule(layer)
+        weight = next(values for values in module.parameters() if values.ndim == 4)
+        with torch.no_grad():
+            kept, slopes = weight.clone(), torch.zeros_like(weight)
+            for place in range(weight.numel()):
+                errors = []
+                for step in (1e-6, -1e-6):
+                    weight.view(-1)[place] += step
+                    errors.append((generator(given) - wanted).abs().mean())
+                    weight.copy_(kept)
+                slopes.view(-1)[place] = (errors[0] - errors[1]) / 2e-6
+        return float(slopes.norm() * kept.norm())
+
+    expected = size("L0") / size("L1")
+    paint = painter(load_whole_generator(generators["modified"]), SIZE)
+    found = reaching_first_layer(paint, sketch, photo, "L0", "L1")
+    assert found == pytest.approx(expected, rel=1e-2)
+
+
+def test_gradients_are_taken_from_the_first_layer_to_the_last_of_the_front_end(
+    measured, generators, held_out
+):
+    from featviz.analysis.evaluation.pairs import choose_pairs
+
+    chosen, _ = choose_pairs(held_out, 6, 0)
+    paint = painter(load_whole_generator(generators["no-norm"]), SIZE)
+    contour, photo = rasterize(chosen.contour(4, SIZE)), chosen.photo(4, SIZE)
+    expected = reaching_first_layer(paint, contour, photo, "L0", "L4")
+    assert at_rest(measured, "no-norm", 4)["reaches"].item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_weights_ask_for_no_gradient_after_one_was_taken(generators, held_out):
+    paint = painter(load_whole_generator(generators["baseline"]), SIZE)
+    before = [weight.requires_grad for weight in paint.generator.parameters()]
+    sketch = rasterize(held_out.contour(0, SIZE))
+    found = reaching_first_layer(paint, sketch, held_out.photo(0, SIZE), "L0", "L4")
+    assert np.isfinite(found) and found > 0
+    assert [weight.requires_grad for weight in paint.generator.parameters()] == before
 
 
 def test_followed_is_the_mean_change_where_the_contour_was_deformed(measured, generators, held_out):
@@ -106,7 +167,7 @@ def test_measured_images_are_judged_and_their_provenance_kept(measured):
         permutations=49,
     )
     assert claims["C1"].why == "no feature table of modified"
-    for name in ("C11", "C13", "C14"):
+    for name in ("C11", "C13", "C14", "C16", "C17", "C18"):
         assert all(part.finding.value is not None for part in claims[name].parts)
     facts = claims.metadata["images"]
     assert facts["pairs"] == 6 and set(facts["generators"]) == set(CONDITIONS)
@@ -126,6 +187,7 @@ def test_kept_edits_are_those_of_local_editing_and_the_rest_stays(generators, sk
     change = absolute_change(made.image, made.base_image)
     assert row["outside"] == pytest.approx(change[~made.area].mean(), rel=1e-3)
     assert row["outside"] < before["outside"] / 5
+    assert row["beyond"] == pytest.approx((change[~made.area] > 2.55).mean())
 
 
 def test_reasons_for_what_is_not_there_are_kept(generators, sketches):
@@ -134,6 +196,8 @@ def test_reasons_for_what_is_not_there_are_kept(generators, sketches):
     assert found.missing == {
         "no-norm": "no generator for no-norm",
         "augmented": "no generator for augmented",
+        "no-norm-first-3": "no generator for no-norm-first-3",
+        "no-norm-first-4": "no generator for no-norm-first-4",
         "pairs": "no pairs",
     }
     assert len(found.pairs) == 0 and len(found.edits["baseline"]) == 8

@@ -1,12 +1,13 @@
 """The numbers behind C2 to C9, against plain loops over pairs of sketches."""
 
-from itertools import combinations, product
+from itertools import combinations, pairwise, permutations, product
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from featviz.analysis.claims import STUDY, judge
-from tests.analysis.claims.worlds import BASELINE, MODIFIED
+from featviz.analysis.claims import STUDY, Study, judge
+from tests.analysis.claims.worlds import BASELINE, MODIFIED, crossed_table
 
 UNITS = [["G1"], ["G2"], ["G3"], ["G4"], ["G8", "G11"], ["G9", "G10"]]
 
@@ -22,20 +23,22 @@ class Plain:
         self.table = world.table()
         self.names = self.table.rows["sketch"].tolist()
 
-    def of(self, layer, groups):
-        chosen = self.table.rows["group"].isin(groups).to_numpy()
+    def of(self, layer, groups, but=None):
+        chosen = self.table.rows["group"].isin(groups).to_numpy(copy=True)
+        chosen &= self.table.rows["sketch"].to_numpy() != but
         return list(self.table.vectors[layer][chosen])
 
     def scale(self, layer):
         vectors = self.table.vectors[layer].astype(float)
         return np.sqrt(np.mean([((v - vectors.mean(axis=0)) ** 2).sum() for v in vectors]))
 
-    def within(self, layer, groups=STUDY.unchanged):
-        each = []
-        for group in groups:
-            pairs = combinations(self.of(layer, [group]), 2)
-            each.append(np.mean([apart(a, b) for a, b in pairs]))
-        return np.mean(each)
+    def within(self, layer, units=UNITS, but=None):
+        """Of each group, its mean over the groups of a unit, and the mean of that over units."""
+        of_units = []
+        for unit in units:
+            pairs = [combinations(self.of(layer, [group], but), 2) for group in unit]
+            of_units.append(np.mean([np.mean([apart(a, b) for a, b in some]) for some in pairs]))
+        return np.mean(of_units)
 
     def between_units(self, layer):
         each = []
@@ -60,7 +63,15 @@ class Plain:
                     if m != i
                 ]
                 found.append((min(others) - own) / max(min(others), own))
-        return np.mean(found)
+        return np.array(found)
+
+    def mean_silhouette(self, layer):
+        return np.mean(self.silhouette(layer))
+
+    def silhouette_of_units(self, layer):
+        sizes = [len(self.of(layer, unit)) for unit in UNITS]
+        ends = np.cumsum(sizes)[:-1]
+        return np.mean([part.mean() for part in np.split(self.silhouette(layer), ends)])
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +106,7 @@ def test_growth_and_nearing_are_the_least_steps_from_layer_to_layer(networks):
 
 
 def test_blurring_is_the_least_fall_of_the_silhouette(networks):
-    first, second, third = (networks[2].silhouette(layer) for layer in ("L2", "L3", "L4"))
+    first, second, third = (networks[2].silhouette_of_units(k) for k in ("L2", "L3", "L4"))
     expected = min(first - second, second - third)
     assert value(networks, "C5", "borders blur") == pytest.approx(expected)
 
@@ -122,8 +133,8 @@ def test_tightness_compares_within_in_units_of_the_distance_between_units(networ
         ratios = [one.within(layer) / one.between_units(layer) for one in (baseline, modified)]
         least.append(-change(*ratios))
     assert value(networks, "C8", "tighter") == pytest.approx(min(least))
-    tight = min(modified.silhouette(layer) for layer in ("L0", "L1"))
-    loose = max(baseline.silhouette(layer) for layer in ("L0", "L1"))
+    tight = min(modified.mean_silhouette(layer) for layer in ("L0", "L1"))
+    loose = max(baseline.mean_silhouette(layer) for layer in ("L0", "L1"))
     assert value(networks, "C8", "tight") == pytest.approx(tight)
     assert value(networks, "C8", "loose") == pytest.approx(loose)
 
@@ -160,3 +171,93 @@ def test_differing_pairs_count_pairs_not_sketches():
     claims = judge([baseline.table()], permutations=19)
     assert claims["C2"].part("differ").finding.value == pytest.approx(9 / 10)
     assert list(claims["C2"].part("differ").finding.details) == ["G4 L2"]
+
+
+def test_weakening_is_the_least_step_down_of_the_eye_edits(networks):
+    modified = networks[2]
+    within = [modified.within(k, [["G5"], ["G6"]]) / modified.scale(k) for k in ("L2", "L3", "L4")]
+    expected = min(-change(a, b) for a, b in pairwise(within))
+    assert value(networks, "C15", "weaker") == pytest.approx(expected)
+
+
+def test_bounds_and_p_of_c7_are_those_of_leaving_out_one_sketch_at_a_time(networks):
+    """Of within-group distances, not of distances to the base: what the threshold is about."""
+    _, baseline, modified = networks
+    layers, unchanged = ("L2", "L3", "L4"), set(STUDY.unchanged)
+    scales = {(n, k): n.scale(k) for n in (baseline, modified) for k in layers}
+
+    def statistics(but=None):
+        pairs = [
+            [n.within(k, but=but) / scales[n, k] for n in (baseline, modified)] for k in layers
+        ]
+        return np.array([min(-change(*pair) for pair in pairs), *(a - b for a, b in pairs)])
+
+    variance, freedom = np.zeros(4), 0
+    for group in unchanged:
+        names = [name for name in modified.names if name.split("/")[0] == group]
+        without = np.array([statistics(name) for name in names])
+        n = len(names)
+        variance += (n - 1) / n * ((without - without.mean(axis=0)) ** 2).sum(axis=0)
+        freedom += n - 1
+    error, given = np.sqrt(variance), statistics()
+    found = networks[0]["C7"].part("relative").finding
+    reach = stats.t.ppf(0.99, freedom) * error[0]
+    assert (found.low, found.high) == pytest.approx((given[0] - reach, given[0] + reach))
+    assert found.p_value == pytest.approx(stats.t.sf(given[1:] / error[1:], freedom).max())
+
+
+def test_a_trend_is_tested_by_the_statistic_that_meets_the_threshold():
+    study = Study(("G1", "G2", "G3"), ("G5",), (), ("G1",), ("L0",), ("L2", "L3", "L4"))
+    world = MODIFIED.but(unevenness=0.5, members=4)
+    part = judge([world.table()], study, permutations=999)["C4"].part("relative")
+    plain = Plain(world)
+    within = np.array(
+        [
+            [plain.within(k, [[group]]) / plain.scale(k) for k in study.deep]
+            for group in study.unchanged
+        ]
+    )
+
+    def least_step(values):
+        return min(change(a, b) for a, b in pairwise(values.mean(axis=0)))
+
+    orders = [list(order) for order in permutations(range(3))]
+    arranged = [
+        least_step(np.array([row[order] for row, order in zip(within, chosen, strict=True)]))
+        for chosen in product(orders, repeat=3)
+    ]
+    assert part.finding.value == pytest.approx(least_step(within))
+    assert part.finding.p_value == np.mean(np.array(arranged) >= least_step(within) - 1e-9)
+
+
+@pytest.mark.parametrize(("eyes", "faces"), [(1.0, 1.0), (0.9, 1.1), (1.0, 0.2)])
+def test_crossed_is_the_share_of_sketches_nearer_to_their_eyes_than_to_their_face(eyes, faces):
+    table = crossed_table(eyes, faces)
+    names = [tuple(name.split("/")) for name in table.rows["sketch"]]
+    vectors = dict(zip(names, table.vectors["L4"], strict=True))
+    nearer = []
+    for face, pair in names:
+        same_eyes = [
+            apart(vectors[face, pair], vectors[f, e]) for f, e in names if e == pair and f != face
+        ]
+        same_face = [
+            apart(vectors[face, pair], vectors[f, e]) for f, e in names if f == face and e != pair
+        ]
+        nearer.append(np.mean(same_eyes) < np.mean(same_face))
+    # Whatever order the table is in.
+    order = np.random.default_rng(0).permutation(len(names))
+    shuffled = type(table)(
+        table.rows.iloc[order].reset_index(drop=True), {"L4": table.vectors["L4"][order]}, {}
+    )
+    found = judge({}, crossed=shuffled, permutations=99)["C9"].part("crossed").finding
+    assert found.value == pytest.approx(np.mean(nearer))
+
+
+def test_eyes_that_say_nothing_of_a_vector_are_told_from_chance_as_often_as_chance_has_it():
+    p = [
+        judge({}, crossed=crossed_table(0.0, 1.0, 0.5, seed), permutations=99)["C9"]
+        .part("crossed")
+        .finding.p_value
+        for seed in range(40)
+    ]
+    assert np.mean(np.array(p) <= 0.05) <= 0.15

@@ -16,15 +16,16 @@ CHANNELS = 24
 
 @dataclass(frozen=True)
 class World:
-    """How far edits move a vector (`within`, `changed` where they touch the eyes) and faces lie
-    apart (`between`), layer by layer. unevenness: by how much that differs from base to base.
-    unit: of all numbers.
+    """How far edits move a vector (`within`, `eyes` where they touch the eyes, as `changed` unless
+    given) and faces lie apart (`between`), layer by layer; `changed` is what doodles do.
+    unevenness: by how much that differs from base to base. unit: of all numbers.
     """
 
     variant: str
     within: tuple[float, ...]
     between: tuple[float, ...]
     changed: tuple[float, ...] = (2.0, 2.0, 2.0, 2.0, 2.0)
+    eyes: tuple[float, ...] | None = None
     unevenness: float = 0.0
     unit: float = 1.0
     members: int = 7
@@ -47,7 +48,9 @@ class World:
             for i, (name, group, base) in enumerate(zip(names, groups, bases, strict=True)):
                 face = faces[base.split("/")[0] or group]
                 found[i, face] = self.between[k] / np.sqrt(2)
-                size = self.changed[k] if group in STUDY.changed else self.within[k]
+                size = self.within[k]
+                if group in STUDY.changed:
+                    size = (self.changed if group == "G7" else self.eyes or self.changed)[k]
                 size *= uneven[face]
                 if name != base:
                     step = rng.normal(size=CHANNELS)
@@ -64,5 +67,23 @@ class World:
         return replace(self, **changes)
 
 
-MODIFIED = World("modified", (0.0, 0.0, 0.1, 0.17, 0.25), (1.0, 1.0, 1.0, 0.75, 0.45))
+def crossed_table(eyes: float, faces: float, noise: float = 0.02, seed: int = 5) -> FeatureTable:
+    """Every one of 6 pairs of eyes on every one of 5 faces; how far each moves a vector."""
+    rng = np.random.default_rng(seed)
+    of_eyes, of_faces = (rng.normal(size=(count, CHANNELS)) for count in (6, 5))
+    names = [(f, e) for f in range(5) for e in range(6)]
+    rows = pd.DataFrame({"sketch": [f"F{f}/E{e}" for f, e in names]})
+    rows = rows.assign(group=[f"F{f}" for f, _ in names], point_x=170, point_y=250)
+    vectors = np.stack([eyes * of_eyes[e] + faces * of_faces[f] for f, e in names])
+    vectors += noise * rng.normal(size=vectors.shape)
+    metadata = {"variant": "modified", "checkpoint": "modified"}
+    return FeatureTable(rows, {"L4": vectors.astype(np.float32)}, metadata)
+
+
+MODIFIED = World(
+    "modified",
+    (0.0, 0.0, 0.1, 0.17, 0.25),
+    (1.0, 1.0, 1.0, 0.75, 0.45),
+    eyes=(2.0, 2.0, 1.6, 1.1, 0.7),
+)
 BASELINE = World("baseline", (0.6, 0.6, 0.8, 0.8, 0.8), (1.0, 1.0, 1.0, 0.75, 0.45), seed=1)

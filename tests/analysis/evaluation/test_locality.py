@@ -57,6 +57,24 @@ def test_change_that_is_everywhere_has_a_ratio_of_nearly_one(shipped):
     assert everywhere[RATIO_MEASURE].value == pytest.approx(1)
 
 
+@pytest.mark.parametrize(("levels", "seen"), [(2.5, 0.0), (2.6, 100 * 512)])
+def test_beyond_is_the_share_of_pixels_outside_that_change_by_more_than_is_seen(
+    shipped, levels, seen
+):
+    group = shipped.of_groups("G8")
+    base = group.image(0)
+
+    def darkens_a_band(sketch):
+        # All above row 100, far from every mouth, in every sketch but the base.
+        image = copies(sketch).clone()
+        image[:, :, :100] -= levels / 127.5 * float((sketch != base).any())
+        return image
+
+    changes = measure_locality(darkens_a_band, group, 512, margin=0, most=2).changes
+    outside = (1 - changes["area"]) * 512**2
+    assert (changes["beyond"] * outside).tolist() == pytest.approx([seen, seen])
+
+
 def test_the_change_at_the_eyes_is_that_of_their_surroundings_where_they_are_not_edited(shipped):
     def marks_the_eye(sketch):
         image = copies(sketch).clone()
