@@ -44,7 +44,7 @@ def test_there_is_a_row_for_every_edit_layer_and_mode_in_order(measured, some):
         for layer in LAYERS
     ]
     assert list(table.rows[["sketch", "mode", "layer"]].itertuples(index=False)) == expected
-    assert len(table.modes) == 10
+    assert len(table.modes) == 3 + 2 * 8
     assert set(table.rows.loc[table.rows["group"] == "G10", "base"]) == {"G9/001"}
 
 
@@ -192,11 +192,11 @@ def test_any_torch_module_is_measured(some):
         blur, some.of_groups("G8"), ["0", "image"], point=POINT, size=SIZE, most=1
     )
     table = found.table
-    assert table.modes == ("free", "all")
+    assert table.modes == ("free", "all", "statistics")
     first = table.values(layer="0")
     assert (first["outside_reach"] == 0).all()
     image = table.values(layer="image").set_index("mode")
-    assert (image["zero_share_outside"] == [0, 1]).all()
+    assert (image["zero_share_outside"] == [0, 1, 0]).all()
     assert (image["reach_share"] == first["reach_share"].iloc[0]).all()
 
 
