@@ -7,6 +7,7 @@ apart by holding the statistics at the values that they have for the base sketch
 
 from featviz.analysis.leakage.change import relative_change
 from featviz.analysis.leakage.corners import Corners, Shares
+from featviz.analysis.leakage.decomposition import four_corners
 from featviz.analysis.leakage.maps import LeakageMaps, read_maps, write_maps
 from featviz.analysis.leakage.measure import Leakage, measure_leakage
 from featviz.analysis.leakage.modes import default_modes
@@ -27,6 +28,7 @@ __all__ = [
     "edit_changes",
     "edit_corners",
     "edit_reach",
+    "four_corners",
     "hold_statistics",
     "join_leakage",
     "leakage_summary",
