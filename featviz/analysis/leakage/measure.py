@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from featviz.analysis.leakage.corners import Corners
 from featviz.analysis.leakage.edits import Cells, PlacedEdit, ReadInput, place_edits, reader
 from featviz.analysis.leakage.maps import LeakageMaps, shrink
 from featviz.analysis.leakage.modes import default_modes, held_norms
-from featviz.analysis.leakage.single import held_statistics, not_held, placed, running, trace
+from featviz.analysis.leakage.runs import Runs, runs_of
+from featviz.analysis.leakage.single import held_statistics, not_held, placed, trace
 from featviz.analysis.leakage.table import ALL, FREE, LEAKAGE_COLUMNS, STATISTICS, LeakageTable
 from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT, Point, check_point
@@ -25,7 +26,6 @@ from featviz.base.progress import track
 from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
 from featviz.probing.reach import cells_of
 from featviz.probing.receptive_field import Geometry
-from featviz.probing.statistics import record_statistics
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import MARGIN, Mask, edits_of
 from featviz.sketches.sketch_set import SketchSet
@@ -59,6 +59,7 @@ def measure_leakage(
     read: ReadInput | None = None,
     details: Mapping[str, Any] | None = None,
     keep: Collection[str] = (),
+    runs: Callable[[nn.Module, Sequence[str]], Runs] = runs_of,
 ) -> Leakage:
     """Measure what every edit of a sketch set changes, in each layer and mode.
 
@@ -68,7 +69,8 @@ def measure_leakage(
     pixels at 512 around an edit that belong to its area. most: at most so many edits a group,
     evenly spaced. read: how a sketch becomes the model's input; as a sketch alone if not given.
     name, details: what the metadata tell of the checkpoint. keep: sketches whose own maps are kept
-    beside the means of their groups.
+    beside the means of their groups. runs: how the model is run, the fastest way that there is for
+    it unless given.
 
     Raises FeatvizError for layers whose geometry is not known, modes that hold nothing, a point
     outside, a set without edits, and NaN or infinity in a layer.
@@ -91,23 +93,26 @@ def measure_leakage(
         )
     )
     base, total = None, sum(map(len, rows_of_base.values()))
+    run = runs(model, layers)
     for edit in track(edits, f"{name}: leakage", total):
         if edit.base_image is not base:
+            if base is not None:
+                run.forget(base)
             base = edit.base_image
-            statistics = record_statistics(model, base)
-            with running(model, layers) as run:
-                before, _ = run(base, {})
+            statistics = run.statistics(base)
+            before, _ = run(base, {}, keep=True)
             scales = {layer: scale_of(layer, before[layer]) for layer in layers}
         of_edit = _OfEdit(edit, before, scales)
-        with running(model, layers) as run:
-            for mode in sorted(modes, key=_order):
-                if mode == FREE:
-                    after, own = run(edit.image, {})
-                elif mode == STATISTICS:
-                    after, _ = run(base, own)
-                else:
-                    after, _ = run(edit.image, held_statistics(model, statistics, mode))
-                found.add(mode, of_edit, after)
+        for mode in sorted(modes, key=_order):
+            if mode == FREE:
+                after, own = run(edit.image, {}, keep=True)
+            elif mode == STATISTICS:
+                after, _ = run(base, own)
+            else:
+                held = held_statistics(model, statistics, mode)
+                after, _ = run(edit.image, held, keep=mode == ALL)
+            found.add(mode, of_edit, after)
+        run.forget(edit.image)
     if not found.rows:
         raise FeatvizError(f"all edits of {sketches.folder} equal their base at {size} px")
     checkpoint = {
@@ -179,6 +184,18 @@ class _OfEdit:
     ) -> None:
         self.edit, self.before, self.scales = edit, before, scales
         self.corners: dict[str, Mapping[str, Tensor]] = {}
+        self._changes: dict[tuple[str, str], tuple[Change, tuple[float, ...]]] = {}
+
+    def change(self, layer: str, after: Tensor, point: Mask) -> tuple[Change, tuple[float, ...]]:
+        """The map of changes, and its numbers; what two modes share is computed once."""
+        same = [mode for mode, maps in self.corners.items() if maps[layer] is after]
+        if same and (same[0], layer) in self._changes:
+            return self._changes[same[0], layer]
+        change = change_of(layer, after, self.before[layer], self.scales[layer])
+        found = change, _numbers(change, self.edit.cells[layer], point)
+        if same:
+            self._changes[same[0], layer] = found
+        return found
 
     def eyes(self, layer: str, after: Tensor, mode: str) -> float:
         """The change of the eyes between some maps and those of a mode before; NaN without it."""
@@ -240,12 +257,12 @@ class _Found:
         if mode in _CORNERS:
             of_edit.corners[mode] = after
         known = mode == STATISTICS and len(of_edit.corners) == len(_CORNERS)
-        for layer, before in of_edit.before.items():
+        for layer in of_edit.before:
             cells, point = edit.cells[layer], self._points[layer]
-            change = change_of(layer, after[layer], before, of_edit.scales[layer])
+            change, numbers = of_edit.change(layer, after[layer], point)
             row = (
                 *(self._name, edit.sketch, edit.group, edit.base, layer, mode),
-                *_numbers(change, cells, point),
+                *numbers,
                 of_edit.eyes(layer, after[layer], FREE),
                 math.nan if mode == STATISTICS else of_edit.eyes(layer, after[layer], ALL),
                 *(of_edit.shares(layer) if known else (math.nan,) * 4),
