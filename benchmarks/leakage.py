@@ -4,9 +4,9 @@ python -m benchmarks.leakage --before DIR [--checkpoints baseline modified] [--e
 
 DIR is a checkout of an older commit (git worktree add DIR a4f39b3 makes that of the last one whose
 every mode was a forward of its own). Both measure the same edits in the same modes, in turns, each
-in a process of its own with one thread; the processor's time counts, user and system, because others
-that load the machine do not change it as much. Then the call as it is documented, with all that it
-measures today.
+in a process of its own with one thread; the processor's time counts, user and system, because
+others that load the machine do not change it as much. Then the call as it is documented, with all
+that it measures today.
 """
 
 import os

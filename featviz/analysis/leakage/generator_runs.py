@@ -38,9 +38,10 @@ class _Step:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """Of each step what normalised (none: its own statistics), what its norm was given, its map."""
+    """Of each step what was held, what else normalised, what its norm was given, its map."""
 
     held: list[Statistics | None] = field(default_factory=list)
+    own: list[Statistics | None] = field(default_factory=list)
     convolved: list[Tensor] = field(default_factory=list)
     maps: list[Tensor] = field(default_factory=list)
 
@@ -68,11 +69,11 @@ class GeneratorRuns:
         if not isinstance(model, GlobalGenerator | FrontEnd):
             return False
         kinds = {(each.device.type, each.dtype) for each in model.parameters()}
-        norms = [each for each in model.modules() if isinstance(each, nn.InstanceNorm2d)]
+        norms = [each for name, each in model.named_modules() if name.endswith("norm")]
         places = set(_places(model, layers).values())
         return (
             kinds == {("cpu", torch.float32)}
-            and all(isinstance(norm, InstanceNorm) for norm in norms)
+            and all(isinstance(norm, InstanceNorm | nn.Identity) for norm in norms)
             and places <= {block for block, _ in _blocks(model)}
         )
 
@@ -97,9 +98,9 @@ class GeneratorRuns:
     def _run(
         self, image: Tensor, held: Mapping[str, Statistics], keep: bool
     ) -> tuple[dict[str, Tensor], dict[str, Statistics]]:
-        run, statistics = self._begun(image, held), dict[str, Statistics]()
+        run = self._begun(image, held)
         for number in range(len(run.maps), self._count):
-            step = self._steps[number]
+            step, own = self._steps[number], None
             if number == len(run.convolved):
                 given = run.maps[number - 1] if number else _channels_last(image)
                 run.convolved.append(_channels_last(step.convolution(given)))
@@ -108,18 +109,15 @@ class GeneratorRuns:
                 # Not the map that is kept, for activations work in place.
                 cells = cells.clone() if step.activation is not None else cells
             else:
-                if step.name in held:
-                    mean, variance = held[step.name].mean, held[step.name].variance
-                else:
-                    mean, variance = (each.float() for each in step.norm.statistics(cells))
-                    statistics[step.name] = Statistics(mean, variance)
-                norm = step.norm
-                cells = F.batch_norm(cells, mean, variance, norm.weight, norm.bias, eps=norm.eps)
+                if step.name not in held:
+                    own = Statistics(*(each.float() for each in step.norm.statistics(cells)))
+                cells = _normalized(cells, own or held[step.name], step.norm)
             if step.activation is not None:
                 cells = step.activation(cells)
             if step.adds:
                 cells = cells + run.maps[number - step.adds]
             run.held.append(held.get(step.name))
+            run.own.append(own)
             run.maps.append(cells)
         if keep:
             self._kept.setdefault(id(image), (image, []))[1].append(run)
@@ -127,7 +125,8 @@ class GeneratorRuns:
         for layer, maps in found.items():
             if not torch.isfinite(maps.sum()):
                 raise FeatvizError(f"layer '{layer}' gives NaN or infinity")
-        return found, statistics
+        steps = zip(self._steps, run.own, strict=False)
+        return found, {step.name: own for step, own in steps if own is not None}
 
     def _begun(self, image: Tensor, held: Mapping[str, Statistics]) -> _Run:
         """A run as far as one of those kept of the image is the same."""
@@ -137,12 +136,17 @@ class GeneratorRuns:
             while same < self._count and kept.held[same] is held.get(self._steps[same].name):
                 same += 1
             if same >= len(best.maps):
-                best = _Run(kept.held[:same], kept.convolved[: same + 1], kept.maps[:same])
+                convolved = kept.convolved[: same + 1]
+                best = _Run(kept.held[:same], kept.own[:same], convolved, kept.maps[:same])
         return best
 
 
 def _channels_last(maps: Tensor) -> Tensor:
     return maps.contiguous(memory_format=torch.channels_last)
+
+
+def _normalized(cells: Tensor, by: Statistics, norm: InstanceNorm) -> Tensor:
+    return F.batch_norm(cells, by.mean, by.variance, norm.weight, norm.bias, eps=norm.eps)
 
 
 def _places(model: nn.Module, layers: Sequence[str]) -> dict[str, str]:

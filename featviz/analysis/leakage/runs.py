@@ -19,7 +19,7 @@ class Runs(Protocol):
         """The maps (1, C, H, W) of the layers, and the statistics of norms that are not held.
 
         image: (1, C, H, W). held: by name. keep: whether later runs of the same image may build on
-        it; statistics are given of such runs alone.
+        it, until it is forgotten.
         """
 
     def statistics(self, image: Tensor) -> Mapping[str, Statistics]:
