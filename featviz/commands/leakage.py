@@ -36,7 +36,8 @@ class LeakageCommand:
     is given."""
     hold: tuple[str, ...] = ()
     """Whose statistics to hold at those of the base sketch, a run for each: all, front-end,
-    residual, back-end, or a layer; each that makes a difference if none is given."""
+    residual, back-end, or a layer; all-but- before one of these (all-but-L0) leaves it alone free;
+    statistics gives the base those of the edit. Each that makes a difference if none is given."""
     edits: Edits = 3
     """At most so many edits of a group, evenly spaced, or all."""
     margin: float = 16.0

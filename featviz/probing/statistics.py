@@ -7,7 +7,6 @@ it from one position to another.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -75,10 +74,29 @@ def record_statistics(model: nn.Module, image: Tensor) -> dict[str, Statistics]:
         raise FeatvizError(
             f"statistics are those of one image (1, C, H, W); got {tuple(image.shape)}"
         )
-    found: dict[str, Statistics] = {}
+    sample = next((tensor for tensor in model.parameters() if tensor.is_floating_point()), image)
+    with recording_statistics(model) as found, evaluating(model), torch.no_grad():
+        model(image.to(sample.device, sample.dtype))
+    return found
 
-    def listen(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Any], None]:
-        def hook(_: nn.Module, inputs: tuple[Tensor, ...], __: Any) -> None:
+
+@contextmanager
+def recording_statistics(
+    model: nn.Module, held: Mapping[str, Statistics] | None = None
+) -> Iterator[dict[str, Statistics]]:
+    """Inside the `with`, instance norms normalise with their own statistics, which are recorded.
+
+    held: by name, what some norms normalise with instead. Yields a mapping to which a forward of
+    one image adds what each of the others used. All do it in the arithmetic of held statistics: if
+    what was recorded is held, the same image gives the same maps, to the last bit. Raises
+    FeatvizError as `record_statistics`.
+    """
+    held, found = held or {}, dict[str, Statistics]()
+
+    def listen(name: str) -> Callable[[nn.InstanceNorm2d, tuple[Tensor, ...], Tensor], Tensor]:
+        def hook(norm: nn.InstanceNorm2d, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            if name in held:
+                return _fixed(held[name])(norm, inputs, output)
             if name in found:
                 raise FeatvizError(
                     f"norm '{name}' runs more than once in a forward, so it has no single "
@@ -94,15 +112,15 @@ def record_statistics(model: nn.Module, image: Tensor) -> dict[str, Statistics]:
             variance, mean = torch.var_mean(maps.double(), dim=(0, -2, -1), correction=0)
             dtype = torch.promote_types(maps.dtype, torch.float32)
             found[name] = Statistics(mean.to(dtype), variance.to(dtype))
+            return _fixed(found[name])(norm, inputs, output)
 
         return hook
 
-    sample = next((tensor for tensor in model.parameters() if tensor.is_floating_point()), image)
-    with ExitStack() as hooks, evaluating(model), torch.no_grad():
+    with ExitStack() as hooks:
         for name, norm in instance_norms(model).items():
-            hooks.callback(norm.register_forward_hook(listen(name)).remove)
-        model(image.to(sample.device, sample.dtype))
-    return found
+            # First in line, so that whoever records the norm sees what it gives now.
+            hooks.callback(norm.register_forward_hook(listen(name), prepend=True).remove)
+        yield found
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def change_of(layer: str, activation: Tensor, base: Tensor, scale: float) -> Cha
     if layer == IMAGE:
         return absolute_change(activation, base) / (127.5 * scale)
     # In double precision: squares of tiny differences would vanish in single.
-    length = torch.linalg.vector_norm(difference(activation, base), dim=1, dtype=torch.float64)[0]
+    length = difference(activation, base)[0].double().square_().sum(dim=0).sqrt_()
     changes = np.asarray(length.cpu().numpy())
     return np.asarray(changes / scale) if scale else np.where(changes == 0, 0.0, np.inf)
 

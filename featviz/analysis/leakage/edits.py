@@ -27,11 +27,15 @@ class Cells:
 
 @dataclass(frozen=True, eq=False)
 class PlacedEdit:
-    """An edited sketch as the network takes it, (1, C, H, W), and its cells by layer."""
+    """An edited sketch and its base as the network takes them, (1, C, H, W), and cells by layer.
+
+    All edits of a base hold the same base_image.
+    """
 
     sketch: str
     group: str
     base: str
+    base_image: Tensor
     image: Tensor
     cells: Mapping[str, Cells]
 
@@ -63,7 +67,7 @@ def place_edits(
                 reach(geometry, changed), area, cells_of(geometry, edit.around_eyes) & ~area
             )
         name, group, base_name = sketches.index[["sketch", "group", "base"]].iloc[edit.number]
-        yield PlacedEdit(str(name), str(group), str(base_name), image, cells)
+        yield PlacedEdit(str(name), str(group), str(base_name), base, image, cells)
 
 
 def reader(model: nn.Module) -> ReadInput:

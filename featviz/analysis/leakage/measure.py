@@ -1,7 +1,8 @@
 """Edits x layers x modes -> how much changed where."""
 
+import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,24 +13,27 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from featviz.analysis.leakage.change import Change, change_of, scale_of
-from featviz.analysis.leakage.edits import PlacedEdit, ReadInput, place_edits, reader
+from featviz.analysis.leakage.corners import Corners
+from featviz.analysis.leakage.edits import Cells, PlacedEdit, ReadInput, place_edits, reader
 from featviz.analysis.leakage.maps import LeakageMaps, shrink
 from featviz.analysis.leakage.modes import default_modes, held_norms
-from featviz.analysis.leakage.single import holding, not_held, placed, reading, trace
-from featviz.analysis.leakage.table import ALL, FREE, LEAKAGE_COLUMNS, LeakageTable
+from featviz.analysis.leakage.runs import Runs, runs_of
+from featviz.analysis.leakage.single import held_statistics, not_held, placed, trace
+from featviz.analysis.leakage.table import ALL, FREE, LEAKAGE_COLUMNS, STATISTICS, LeakageTable
 from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT, Point, check_point
 from featviz.base.progress import track
 from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
 from featviz.probing.reach import cells_of
 from featviz.probing.receptive_field import Geometry
-from featviz.probing.statistics import record_statistics
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import MARGIN, Mask, edits_of
 from featviz.sketches.sketch_set import SketchSet
 
 _MAP_MODES = (FREE, ALL)
-"""The modes whose maps are kept."""
+"""The modes whose mean maps are kept."""
+_CORNERS = (FREE, ALL, STATISTICS)
+"""The modes that differ from the base in content, in statistics or in both."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +59,7 @@ def measure_leakage(
     read: ReadInput | None = None,
     details: Mapping[str, Any] | None = None,
     keep: Collection[str] = (),
+    runs: Callable[[nn.Module, Sequence[str]], Runs] = runs_of,
 ) -> Leakage:
     """Measure what every edit of a sketch set changes, in each layer and mode.
 
@@ -64,7 +69,8 @@ def measure_leakage(
     pixels at 512 around an edit that belong to its area. most: at most so many edits a group,
     evenly spaced. read: how a sketch becomes the model's input; as a sketch alone if not given.
     name, details: what the metadata tell of the checkpoint. keep: sketches whose own maps are kept
-    beside the means of their groups.
+    beside the means of their groups. runs: how the model is run, the fastest way that there is for
+    it unless given.
 
     Raises FeatvizError for layers whose geometry is not known, modes that hold nothing, a point
     outside, a set without edits, and NaN or infinity in a layer.
@@ -79,27 +85,40 @@ def measure_leakage(
     rows_of_base = _by_base(edits_of(sketches, most))
     geometries = placed(trace(model, layers, read(sketches, next(iter(rows_of_base)), size)))
     found = _Found(name, _point_cells(geometries, point), keep)
-    loaded = None
-    steps = [(base, mode) for base in rows_of_base for mode in modes]
-    for base_number, mode in track(steps, f"{name}: leakage"):
-        if loaded != base_number:
-            loaded, base = base_number, read(sketches, base_number, size)
-            pairs = [(number, base_number) for number in rows_of_base[base_number]]
-            edits = list(place_edits(sketches, pairs, geometries, read, size, margin))
-            statistics = record_statistics(model, base)
-            found.free_eyes.clear()
-        with reading(model, layers) as activations, holding(model, statistics, mode):
-            # The base in every mode, so that a held network is compared with itself.
-            before = activations(base)
+    edits = (
+        edit
+        for base_number, numbers in rows_of_base.items()
+        for edit in place_edits(
+            sketches, [(each, base_number) for each in numbers], geometries, read, size, margin
+        )
+    )
+    base, total = None, sum(map(len, rows_of_base.values()))
+    run = runs(model, layers)
+    for edit in track(edits, f"{name}: leakage", total):
+        if edit.base_image is not base:
+            if base is not None:
+                run.forget(base)
+            base = edit.base_image
+            statistics = run.statistics(base)
+            before, _ = run(base, {}, keep=True)
             scales = {layer: scale_of(layer, before[layer]) for layer in layers}
-            for edit in edits:
-                found.add(mode, edit, before, activations(edit.image), scales)
+        of_edit = _OfEdit(edit, before, scales)
+        for mode in sorted(modes, key=_order):
+            if mode == FREE:
+                after, own = run(edit.image, {}, keep=True)
+            elif mode == STATISTICS:
+                after, _ = run(base, own)
+            else:
+                held = held_statistics(model, statistics, mode)
+                after, _ = run(edit.image, held, keep=mode == ALL)
+            found.add(mode, of_edit, after)
+        run.forget(edit.image)
     if not found.rows:
         raise FeatvizError(f"all edits of {sketches.folder} equal their base at {size} px")
     checkpoint = {
         "layers": list(layers),
         "modes": list(modes),
-        "not_held": list(not_held(model, layers, base, statistics)),
+        "not_held": list(not_held(model, layers, edit.base_image, statistics)),
         **_geometry_facts(geometries),
         **(details or {}),
     }
@@ -149,16 +168,59 @@ def _point_cells(geometries: Mapping[str, Geometry], point: Point) -> dict[str, 
     return cells
 
 
+def _order(mode: str) -> int:
+    """Where a mode comes in turn: the corners first, which the others are compared with."""
+    return _CORNERS.index(mode) if mode in _CORNERS else len(_CORNERS)
+
+
+class _OfEdit:
+    """The maps of an edit and of its base, by layer, (1, C, H, W), and what they are compared by.
+
+    before: the base's. scales: see `scale_of`.
+    """
+
+    def __init__(
+        self, edit: PlacedEdit, before: Mapping[str, Tensor], scales: Mapping[str, float]
+    ) -> None:
+        self.edit, self.before, self.scales = edit, before, scales
+        self.corners: dict[str, Mapping[str, Tensor]] = {}
+        self._changes: dict[tuple[str, str], tuple[Change, tuple[float, ...]]] = {}
+
+    def change(self, layer: str, after: Tensor, point: Mask) -> tuple[Change, tuple[float, ...]]:
+        """The map of changes, and its numbers; what two modes share is computed once."""
+        same = [mode for mode, maps in self.corners.items() if maps[layer] is after]
+        if same and (same[0], layer) in self._changes:
+            return self._changes[same[0], layer]
+        change = change_of(layer, after, self.before[layer], self.scales[layer])
+        found = change, _numbers(change, self.edit.cells[layer], point)
+        if same:
+            self._changes[same[0], layer] = found
+        return found
+
+    def eyes(self, layer: str, after: Tensor, mode: str) -> float:
+        """The change of the eyes between some maps and those of a mode before; NaN without it."""
+        if mode not in self.corners:
+            return math.nan
+        cells = self.edit.cells[layer].eyes
+        one, other = (_at(cells, maps) for maps in (self.corners[mode][layer], after))
+        return _mean(change_of(layer, one, other, self.scales[layer]))
+
+    def shares(self, layer: str) -> tuple[float, ...]:
+        """The statistics' part at the eyes, first and last, and out of the edited area."""
+        content, statistics, edit = (self.corners[mode][layer] for mode in (ALL, STATISTICS, FREE))
+        corners = Corners(self.before[layer], content, statistics, edit)
+        cells = self.edit.cells[layer]
+        regions = [corners.shares(each) for each in (cells.eyes, ~cells.area)]
+        return tuple(part for each in regions for part in (each.first, each.last))
+
+
 def _at(cells: Mask, activation: Tensor) -> Tensor:
     """The vectors of some cells in a row, (1, C, H, W) -> (1, C, 1, n), as a map of their own."""
     return activation[:, :, torch.from_numpy(cells).to(activation.device)][:, :, None]
 
 
-def _numbers(
-    change: Change, edit: PlacedEdit, layer: str, point: Mask, by_statistics: float
-) -> tuple[Any, ...]:
-    """The numbers of one row, in the order of LEAKAGE_COLUMNS."""
-    cells = edit.cells[layer]
+def _numbers(change: Change, cells: Cells, point: Mask) -> tuple[float, ...]:
+    """The numbers of one row that are those of its map of changes, in the order of NUMBERS."""
     outside = change[~cells.reach]
     return (
         float(change[point][0]),
@@ -170,8 +232,6 @@ def _numbers(
         _mean(change[~cells.area]),
         _mean(change[cells.eyes]),
         _mean(cells.reach[cells.eyes]),
-        by_statistics,
-        bool(cells.reach[point][0]),
     )
 
 
@@ -184,7 +244,6 @@ class _Found:
 
     def __init__(self, name: str, points: Mapping[str, Mask], keep: Collection[str]) -> None:
         self.rows: dict[tuple[str, str], list[tuple[Any, ...]]] = {}
-        self.free_eyes: dict[tuple[str, str], Tensor] = {}
         self._name, self._points, self._keep = name, points, keep
         self._sums: dict[tuple[str, str, str], Change] = {}
         self._reach: dict[tuple[str, str], Mask] = {}
@@ -192,36 +251,40 @@ class _Found:
         self._own: dict[tuple[str, str, str], NDArray[np.float32]] = {}
         self._own_reach: dict[tuple[str, str], Mask] = {}
 
-    def add(
-        self,
-        mode: str,
-        edit: PlacedEdit,
-        before: Mapping[str, Tensor],
-        after: Mapping[str, Tensor],
-        scales: Mapping[str, float],
-    ) -> None:
-        """Take the maps (1, C, H, W) of one edit and of its base, by layer, in one mode."""
-        for layer, scale in scales.items():
-            change = change_of(layer, after[layer], before[layer], scale)
-            eyes = _at(edit.cells[layer].eyes, after[layer])
-            # "free" is the first mode; the others are compared with it.
-            free_eyes = self.free_eyes.setdefault((edit.sketch, layer), eyes)
-            by_statistics = _mean(change_of(layer, free_eyes, eyes, scale))
-            row = (self._name, edit.sketch, edit.group, edit.base, layer, mode)
-            row += _numbers(change, edit, layer, self._points[layer], by_statistics)
+    def add(self, mode: str, of_edit: _OfEdit, after: Mapping[str, Tensor]) -> None:
+        """Take the maps (1, C, H, W) of one edit in one mode, by layer."""
+        edit = of_edit.edit
+        if mode in _CORNERS:
+            of_edit.corners[mode] = after
+        known = mode == STATISTICS and len(of_edit.corners) == len(_CORNERS)
+        for layer in of_edit.before:
+            cells, point = edit.cells[layer], self._points[layer]
+            change, numbers = of_edit.change(layer, after[layer], point)
+            row = (
+                *(self._name, edit.sketch, edit.group, edit.base, layer, mode),
+                *numbers,
+                of_edit.eyes(layer, after[layer], FREE),
+                math.nan if mode == STATISTICS else of_edit.eyes(layer, after[layer], ALL),
+                *(of_edit.shares(layer) if known else (math.nan,) * 4),
+                bool(cells.reach[point][0]),
+            )
             self.rows.setdefault((edit.sketch, mode), []).append(row)
-            if mode in _MAP_MODES:
-                self._add_map(mode, edit, layer, shrink(change))
+            self._add_map(mode, edit, layer, change)
 
     def _add_map(self, mode: str, edit: PlacedEdit, layer: str, change: Change) -> None:
+        is_kept = edit.sketch in self._keep and mode in _CORNERS
+        if mode not in _MAP_MODES and not is_kept:
+            return
         key, place = (mode, edit.group, layer), (edit.group, layer)
-        reached = shrink(edit.cells[layer].reach)
+        change, reached = shrink(change), shrink(edit.cells[layer].reach)
+        if is_kept:
+            self._own[mode, edit.sketch, layer] = change.astype(np.float32)
+            self._own_reach[edit.sketch, layer] = reached
+        if mode not in _MAP_MODES:
+            return
         self._sums[key] = self._sums.get(key, 0) + change
         self._reach[place] = self._reach.get(place, np.zeros_like(reached)) | reached
         self._counts[key] += 1
-        if edit.sketch in self._keep:
-            self._own[mode, edit.sketch, layer] = change.astype(np.float32)
-            self._own_reach[edit.sketch, layer] = reached
 
     def frame(self, sketches: SketchSet, modes: Sequence[str]) -> pd.DataFrame:
         """The rows, sketch by sketch in the order of the set, mode by mode."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from featviz.analysis.leakage.table import ALL, FREE, IMAGE
+from featviz.analysis.leakage.table import ALL, ALL_BUT, FREE, IMAGE, STATISTICS
 from featviz.base.errors import FeatvizError
 from featviz.probing.statistics import instance_norms
 
@@ -15,28 +15,40 @@ _PARTS = {"front-end": "front_end", "residual": "residual", "back-end": "back_en
 def held_norms(model: nn.Module, mode: str) -> tuple[str, ...]:
     """The names of the norms that a mode holds; none in "free".
 
-    mode: "free", "all", "front-end", "residual", "back-end", or any layer of the model. Raises
-    FeatvizError for a layer that is not there or has no instance norm, and for a model without.
+    mode: "free", "all", "statistics", "front-end", "residual", "back-end", any layer of the model,
+    or one of these three or a layer after "all-but-". Raises FeatvizError for a layer that is not
+    there or has no instance norm, and for a mode that holds none.
     """
     if mode == FREE:
         return ()
-    norms = tuple(instance_norms(model, None if mode == ALL else [_PARTS.get(mode, mode)]))
+    if mode.startswith(ALL_BUT):
+        free = held_norms(model, mode.removeprefix(ALL_BUT))
+        norms = tuple(norm for norm in instance_norms(model) if norm not in free)
+        if not norms:
+            raise FeatvizError(f"mode '{mode}' holds nothing: there is no other instance norm")
+        return norms
+    whole = mode in (ALL, STATISTICS)
+    norms = tuple(instance_norms(model, None if whole else [_PARTS.get(mode, mode)]))
     if not norms:
         raise FeatvizError(f"mode '{mode}' holds nothing: this model has no instance norm")
     return norms
 
 
 def default_modes(model: nn.Module, layers: Sequence[str]) -> tuple[str, ...]:
-    """The modes that differ: free, all, front-end, each layer by itself, residual, back-end.
+    """The modes that differ: free, all, statistics, and both orders of the parts.
 
-    A part that the model lacks or that has no norms is left out, and one that would hold the same
-    norms as a mode before it.
+    The parts are the front end, each layer by itself, the residual blocks and the back end: each
+    held, then each free alone. One that the model lacks or that has no norms is left out, and one
+    that has the same norms as a part before it or all there are.
     """
-    modes: dict[tuple[str, ...], str] = {}
+    if not instance_norms(model):
+        return (FREE,)
+    parts: dict[tuple[str, ...], str] = {held_norms(model, ALL): ALL}
     of_layers = [layer for layer in layers if layer != IMAGE]
-    for mode in (FREE, ALL, "front-end", *of_layers, "residual", "back-end"):
+    for part in ("front-end", *of_layers, "residual", "back-end"):
         try:
-            modes.setdefault(held_norms(model, mode), mode)
+            parts.setdefault(held_norms(model, part), part)
         except FeatvizError:
             continue
-    return tuple(modes.values())
+    _, *names = parts.values()
+    return (FREE, ALL, STATISTICS, *names, *(f"{ALL_BUT}{name}" for name in names))

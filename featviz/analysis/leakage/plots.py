@@ -15,9 +15,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
+from featviz.analysis.leakage.decomposition import both_orders
 from featviz.analysis.leakage.maps import shrink
 from featviz.analysis.leakage.summary import change_number
-from featviz.analysis.leakage.table import ALL, FREE, IMAGE
+from featviz.analysis.leakage.table import ALL, FREE, IMAGE, STATISTICS
 from featviz.base.table import ALL_GROUPS
 from featviz.figures.labels import shortened
 from featviz.figures.style import (
@@ -45,21 +46,23 @@ _LOOKS: dict[str, dict[str, Any]] = {
 }
 _LOOKS[ALL]["label"] = "left with statistics held"
 
-_PARTS_COLUMNS = {"eyes": "#D55E00", "eyes_by_statistics": "#0072B2"}
-"""Colours of what is left of a change when statistics are held, and of what they contributed."""
+_ORDERS = {"gone if held alone": "#0072B2", "made if free alone": "#E69F00"}
+"""Colours of what some norms' statistics make, last and first of all."""
 
 
 @dataclass(frozen=True, eq=False)
 class MapRow:
     """One row of maps: the changes and the reach of an edit by layer, and what to call it.
 
-    outside: by layer, the mean change out of reach; NaN where all is in reach.
+    outside: by layer, the mean change out of reach; NaN where all is in reach. edit: the sketch and
+    its base, drawn in front; none if they are those of the row above.
     """
 
     title: str
     changes: Mapping[str, NDArray[np.floating[Any]]]
     reach: Mapping[str, Mask]
     outside: Mapping[str, float]
+    edit: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
 
 
 def draw_leakage(change: NDArray[np.floating[Any]], reach: Mask, ax: Axes) -> Axes:
@@ -87,13 +90,8 @@ def draw_leakage(change: NDArray[np.floating[Any]], reach: Mask, ax: Axes) -> Ax
 
 
 @plain_text()
-def maps_figure(
-    rows: Sequence[MapRow],
-    sketch: NDArray[np.uint8],
-    base: NDArray[np.uint8],
-    text: str,
-) -> Figure:
-    """Leakage maps of one edit: a row a network or mode, a column a layer, the sketch in front.
+def maps_figure(rows: Sequence[MapRow], text: str) -> Figure:
+    """Leakage maps of edits: a row an edit and mode, a column a layer, the sketch in front.
 
     Below each map is its mean change out of reach, "0" only if that is exact.
     """
@@ -110,11 +108,13 @@ def maps_figure(
         bottom = height - _EDGE - 0.18 - row * tall - _SIDE
         return left / width, bottom / height, _SIDE / width, _SIDE / height
 
-    draw_edit(sketch, base, figure.add_axes(box(0, 0))).set_title("edit", fontsize=8, pad=3)
     for number_of_row, row in enumerate(rows):
         _, bottom, _, side = box(number_of_row, 0)
         place = (_EDGE / width, bottom + side / 2)
         figure.text(*place, row.title, va="center", size=8, linespacing=1.3)
+        if row.edit is not None:
+            ax = draw_edit(*row.edit, figure.add_axes(box(number_of_row, 0)))
+            ax.set_title("" if number_of_row else "edit", fontsize=8, pad=3)
         for column, layer in enumerate(layers, start=1):
             ax = figure.add_axes(box(number_of_row, column))
             draw_leakage(row.changes[layer], row.reach[layer], ax)
@@ -161,7 +161,7 @@ def _draw_scale(figure: Figure, corner: tuple[float, float]) -> None:
 
 @plain_text()
 def paths_figure(summary: pd.DataFrame, checkpoints: Sequence[str], text: str) -> Figure:
-    """Change at the eyes, layer by layer as it is and with all held, and by mode at the image.
+    """Change at the eyes, layer by layer as it is and with all held, and by part at the image.
 
     summary: what `summarize` gives; its rows of group "all" are drawn.
     """
@@ -173,8 +173,11 @@ def paths_figure(summary: pd.DataFrame, checkpoints: Sequence[str], text: str) -
     figure = Figure(figsize=(width, height))
     floor = _floor(found["eyes"])
     top = float(found["eyes"].max()) * 2
-    last = found[found["layer"] == found["layer"].iloc[-1]][list(_PARTS_COLUMNS)]
-    most = 255 * 1.08 * float(last.max().max())
+    last = found[found["layer"] == found["layer"].iloc[-1]]
+    made = ["eyes_by_statistics", "eyes_by_free_statistics"]
+    free = last[last["mode"] == FREE]["eyes"]
+    parts = last[~last["mode"].isin([STATISTICS])][made]
+    most = 255 * 1.08 * max(float(free.max()), float(parts.max(axis=None)))
     for column, name in enumerate(checkpoints):
         left, wide = (0.95 + 1.9 * column) / width, 1.68 / width
         rows = found[found["checkpoint"] == name]
@@ -188,11 +191,11 @@ def paths_figure(summary: pd.DataFrame, checkpoints: Sequence[str], text: str) -
             below.set(yticklabels=[])
     handles = [
         *(Line2D([], [], linewidth=1, **_LOOKS[mode]) for mode in (FREE, ALL)),
-        Patch(facecolor=_PARTS_COLUMNS["eyes_by_statistics"], label="by the held statistics"),
         Patch(facecolor=ZERO, label="exactly 0"),
+        *(Patch(facecolor=color, label=label) for label, color in _ORDERS.items()),
     ]
     figure.legend(
-        handles=handles, loc="upper center", ncols=4, frameon=False, bbox_to_anchor=(0.5, 1.0)
+        handles=handles, loc="upper center", ncols=5, frameon=False, bbox_to_anchor=(0.5, 1.0)
     )
     draw_caption(figure, lines)
     return figure
@@ -228,24 +231,23 @@ def draw_layers(rows: pd.DataFrame, ax: Axes, floor: float, top: float) -> Axes:
 
 
 def draw_modes(rows: pd.DataFrame, ax: Axes, most: float) -> Axes:
-    """The two parts of the change at the eyes of the last layer, by whose statistics are held.
+    """What the statistics of each part make at the eyes of the last layer, in both orders.
 
-    rows: of one checkpoint and group. What is left of the change, and what the held statistics had
-    contributed, in grey levels; a line stands at the change as it is.
+    rows: of one checkpoint and group. In grey levels; a line stands at the change as it is.
     """
     last: Any = rows[rows["layer"] == rows["layer"].iloc[-1]].set_index("mode")
+    of_mode = {str(mode): row for mode, row in last.iterrows()}
     names = ["all", "front-end", "L0", "L1", "L2", "L3", "L4", "residual", "back-end"]
     for line, mode in enumerate(names):
-        if mode not in last.index:
+        if mode not in of_mode:
             ax.text(most * 0.02, line, "no norm", va="center", fontsize=6.5, color=GREY)
             continue
-        for shift, part in zip((-0.2, 0.2), _PARTS_COLUMNS, strict=True):
-            value = 255 * float(last.loc[mode, part])
-            ax.barh(line + shift, value, height=0.4, color=_PARTS_COLUMNS[part])
+        orders = zip((-0.2, 0.2), both_orders(of_mode, mode), _ORDERS.values(), strict=True)
+        for shift, value, color in orders:
+            ax.barh(line + shift, 255 * value, height=0.4, color=color)
     ax.axvline(255 * float(last.loc[FREE, "eyes"]), color="#000000", linewidth=1)
-    labels = [f"{name} held" for name in names]
     ax.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, most), xlabel="eyes of the image, grey levels")
-    ax.set_yticks(range(len(names)), labels=labels)
+    ax.set_yticks(range(len(names)), labels=names)
     ax.tick_params(axis="y", length=0)
     return ax
 

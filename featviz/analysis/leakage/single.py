@@ -8,20 +8,26 @@ import torch
 from torch import Tensor, nn
 
 from featviz.analysis.leakage.change import Change, relative_change
+from featviz.analysis.leakage.corners import Corners
 from featviz.analysis.leakage.free import free_parts
 from featviz.analysis.leakage.modes import held_norms
-from featviz.analysis.leakage.table import FREE, IMAGE
+from featviz.analysis.leakage.table import FREE, IMAGE, STATISTICS
 from featviz.base.errors import FeatvizError
 from featviz.probing.activations import evaluating, truncated_forward
 from featviz.probing.reach import reach
 from featviz.probing.receptive_field import Geometry, trace_geometry
 from featviz.probing.statistics import (
     Statistics,
-    hold_statistics,
     instance_norms,
     record_statistics,
+    recording_statistics,
 )
 from featviz.sketches.edits import Mask
+
+Run = Callable[
+    [Tensor, Mapping[str, Statistics]], tuple[Mapping[str, Tensor], Mapping[str, Statistics]]
+]
+"""(image, held by name) -> the maps of layers, and the statistics of the norms not held."""
 
 
 class Changes(dict[str, Change]):
@@ -44,19 +50,44 @@ def edit_changes(
 
     base, edited: images as the model takes them, (1, C, H, W). layers: as in
     `record_activations`; "image" is the model's output. mode: whose statistics are held at those
-    of the base, see `held_norms`; `not_held` of what is returned names what stays free all the
-    same. What a change is: see `change_of`. The model runs in evaluation mode. Raises FeatvizError
-    for a layer that gives no maps (1, C, H, W), or of which that is not known.
+    of the base, see `held_norms`; in "statistics" the base is given those of the edit. `not_held`
+    of what is returned names what stays free all the same. What a change is: see `change_of`. The
+    model runs in evaluation mode. Raises FeatvizError for a layer that gives no maps
+    (1, C, H, W), or of which that is not known.
     """
     changed_pixels(base, edited)
     trace(model, layers, base)
-    statistics = {} if mode == FREE else record_statistics(model, base)
-    with reading(model, layers) as activations, holding(model, statistics, mode):
-        # The base too, so that a network whose statistics are held is compared with itself.
-        before = activations(base)
-        after = activations(edited)
+    # Of the whole forward, of which `run` goes as far as the layers.
+    statistics = record_statistics(model, base)
+    with running(model, layers) as run:
+        before, _ = run(base, {})
+        if mode == STATISTICS:
+            held_norms(model, mode)
+            after, _ = run(base, run(edited, {})[1])
+        else:
+            after, _ = run(edited, held_statistics(model, statistics, mode))
     changes = {layer: relative_change(layer, after[layer], before[layer]) for layer in layers}
     return Changes(changes, () if mode == FREE else not_held(model, layers, base, statistics))
+
+
+def edit_corners(
+    model: nn.Module, base: Tensor, edited: Tensor, layers: Sequence[str]
+) -> dict[str, Corners]:
+    """What each layer makes of content and statistics from base or edit: layer -> `Corners`.
+
+    Arguments as of `edit_changes`. Of a model without instance norms the statistics change nothing.
+    """
+    changed_pixels(base, edited)
+    trace(model, layers, base)
+    with running(model, layers) as run:
+        before, of_base = run(base, {})
+        after, of_edit = run(edited, {})
+        content, _ = run(edited, of_base)
+        statistics, _ = run(base, of_edit)
+    return {
+        layer: Corners(before[layer], content[layer], statistics[layer], after[layer])
+        for layer in layers
+    }
 
 
 def edit_reach(
@@ -152,22 +183,37 @@ def reading(
 
 
 @contextmanager
-def holding(model: nn.Module, statistics: Mapping[str, Statistics], mode: str) -> Iterator[None]:
-    """Inside the `with`, the statistics that the mode names are held; none in "free".
+def running(model: nn.Module, layers: Sequence[str]) -> Iterator[Run]:
+    """Yield a function from an image (1, C, H, W) and what is held to maps and statistics.
+
+    The maps are those of the layers, "image" among them; the statistics those of the norms that are
+    not held. An image whose own statistics are held gives the same maps to the last bit.
+    """
+    with reading(model, layers) as activations:
+
+        def run(
+            image: Tensor, held: Mapping[str, Statistics]
+        ) -> tuple[dict[str, Tensor], dict[str, Statistics]]:
+            with recording_statistics(model, held) as statistics:
+                return activations(image), statistics
+
+        yield run
+
+
+def held_statistics(
+    model: nn.Module, statistics: Mapping[str, Statistics], mode: str
+) -> dict[str, Statistics]:
+    """Of some statistics those of the norms that the mode holds; none in "free".
 
     Norms without statistics, which take no part in the forward, are left out; raises FeatvizError
     if no other is left.
     """
-    if mode == FREE:
-        yield
-        return
-    norms = [name for name in held_norms(model, mode) if name in statistics]
-    if not norms:
+    held = {name: statistics[name] for name in held_norms(model, mode) if name in statistics}
+    if mode != FREE and not held:
         raise FeatvizError(
             f"mode '{mode}' holds nothing: its norms take no part in the forward of this model"
         )
-    with hold_statistics(model, statistics, norms):
-        yield
+    return held
 
 
 def _whole(model: nn.Module) -> nn.Module:

@@ -1,11 +1,20 @@
-"""Leakage in few numbers: means over edits and groups, and what came through statistics."""
+"""Leakage in few numbers: means over edits and groups, and whose the change is."""
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
 from featviz.analysis.evaluation.summary import aligned
-from featviz.analysis.leakage.table import ALL, FREE, NUMBERS, LeakageTable
+from featviz.analysis.leakage.decomposition import both_orders, four_corners
+from featviz.analysis.leakage.table import (
+    ALL,
+    ALL_BUT,
+    FREE,
+    NUMBERS,
+    STATISTICS,
+    LeakageTable,
+)
 from featviz.base.table import ALL_GROUPS
 
 _KEYS = ["checkpoint", "group", "layer", "mode"]
@@ -37,26 +46,27 @@ def summarize(table: LeakageTable) -> pd.DataFrame:
 
 
 def through_statistics(held: float, free: float) -> float:
-    """The share of a change that is gone when statistics are held: 1 - held / free.
+    """How much shorter a change is when statistics are held: 1 - held / free.
 
-    What is left came through convolutions. The two parts of a change add up as vectors: where they
-    cancel each other holding the statistics makes the change larger, and the share is negative. So
-    look at `eyes_by_statistics` too, the length of the part that is gone. NaN if there is no change
-    to begin with.
+    Of tables that were written before there were four corners nothing better is known. It is one
+    order alone, and of lengths, which do not add up: where both parts of a change cancel each other
+    it is negative. See `four_corners` for shares that add up. NaN if there is no change to begin
+    with.
     """
     return math.nan if free == 0 or math.isnan(free) else 1 - held / free
 
 
 def leakage_summary(table: LeakageTable) -> str:
-    """Two small tables for every checkpoint: layer by layer, and mode by mode at the last layer."""
-    found = summarize(table)
+    """Small tables for every checkpoint: by layer, by mode and by group at the last layer."""
+    found, corners = summarize(table), four_corners(table)
     edits = table.metadata["edits_a_group"]
     chosen = "all edits" if edits == "all" else f"at most {edits} edits a group, evenly spaced"
     blocks = [
         f"Relative change by edits of {table.metadata['sketches']} ({chosen}); means over groups. "
-        "1 is a typical vector of the layer, at the image from black to white. With statistics "
-        "held, eyes is what is left and came through convolutions, by statistics the part that is "
-        "gone (they add up as vectors), through statistics 1 - held / free."
+        "1 is a typical vector of the layer, at the image from black to white. All held: with the "
+        "base's statistics, so by content alone; by statistics: what these had made of it. The "
+        "statistics' share is signed, Shapley's mean of both orders (first: before the content "
+        "changes), and the convolutions' is the rest to 1."
     ]
     if found["eyes"].isna().all():
         blocks[0] += (
@@ -64,14 +74,20 @@ def leakage_summary(table: LeakageTable) -> str:
         )
     for name in table.checkpoints:
         overall = found[(found["checkpoint"] == name) & (found["group"] == ALL_GROUPS)]
-        blocks += [_by_layer(name, overall), _by_mode(overall)]
+        of_name = corners[corners["checkpoint"] == name]
+        blocks += [_by_layer(name, overall, of_name), _by_mode(overall)]
+        if len(of_name):
+            blocks.append(_by_kind(of_name))
     return "\n\n".join(blocks)
 
 
-def _by_layer(name: str, found: pd.DataFrame) -> str:
+def _by_layer(name: str, found: pd.DataFrame, corners: pd.DataFrame) -> str:
     head = ["in reach", "out of reach", "exactly 0 there", "point", "eyes"]
     held = {row["layer"]: row for _, row in found[found["mode"] == ALL].iterrows()}
-    of_held_head = ["all held: eyes", "by statistics", "through statistics"]
+    of_all = corners[(corners["kind"] == ALL_GROUPS) & (corners["region"] == "eyes")]
+    shares = dict(zip(of_all["layer"], of_all["share"], strict=True))
+    last = "statistics' share" if shares else "1 - held / free"
+    of_held_head = ["all held: eyes", "by statistics", last]
     lines = [[name, *head] + (of_held_head if held else [])]
     for _, row in found[found["mode"] == FREE].iterrows():
         cells = [
@@ -87,7 +103,7 @@ def _by_layer(name: str, found: pd.DataFrame) -> str:
             cells += [
                 change_number(of_held["eyes"]),
                 change_number(of_held["eyes_by_statistics"]),
-                percent(of_held["through_statistics"]),
+                percent(shares[row["layer"]] if shares else of_held["through_statistics"]),
             ]
         lines.append(cells)
     return aligned(lines)
@@ -95,18 +111,47 @@ def _by_layer(name: str, found: pd.DataFrame) -> str:
 
 def _by_mode(found: pd.DataFrame) -> str:
     layer = found["layer"].iloc[-1]
-    columns = {
-        "inside area": "inside_area",
-        "outside area": "outside_area",
-        "eyes": "eyes",
-        "by statistics": "eyes_by_statistics",
-    }
-    lines = [[f"held, at {layer}", *columns, "through statistics"]]
-    for _, row in found[found["layer"] == layer].iterrows():
+    of_mode = {row["mode"]: row for _, row in found[found["layer"] == layer].iterrows()}
+    columns = {"inside area": "inside_area", "outside area": "outside_area", "eyes": "eyes"}
+    lines = [[f"held, at {layer}", *columns, "had made", "makes alone"]]
+    for mode, row in of_mode.items():
+        if mode.startswith(ALL_BUT) or mode == STATISTICS:
+            continue
         cells = [change_number(row[column]) for column in columns.values()]
-        share = "-" if row["mode"] == FREE else percent(row["through_statistics"])
-        lines.append(["nothing" if row["mode"] == FREE else row["mode"], *cells, share])
+        parts = ["-", "-"]
+        if mode != FREE:
+            parts = [change_number(part) for part in both_orders(of_mode, mode)]
+        lines.append(["nothing" if mode == FREE else mode, *cells, *parts])
+    told = (
+        "Had made: what is gone at the eyes when these statistics alone are held. Makes alone: "
+        "what they do there when all others are held. Where the second is the larger they are "
+        "redundant: each later norm sends the edit again."
+    )
+    return f"{aligned(lines)}\n{told}" if len(lines) > 2 else aligned(lines)
+
+
+def _by_kind(corners: pd.DataFrame) -> str:
+    of_last = corners[corners["layer"] == corners["layer"].iloc[-1]]
+    head = [f"at {of_last['layer'].iloc[0]}", "edits", "edit", "content alone"]
+    lines = [[*head, "statistics alone", "first", "last", "statistics' share"]]
+    for _, row in of_last.iterrows():
+        if not row["edits"]:
+            continue
+        lines.append(
+            [
+                f"{row['kind']}, {row['region']}",
+                str(row["edits"]),
+                *(change_number(row[corner]) for corner in ("edit", "content", "statistics")),
+                *share_cells(row),
+            ]
+        )
     return aligned(lines)
+
+
+def share_cells(row: pd.Series) -> Sequence[str]:
+    """Of a row of `four_corners` first, last and the share with its error, for a table."""
+    error = "" if math.isnan(row["standard_error"]) else f" ± {row['standard_error']:.2f}"
+    return f"{row['first']:.2f}", f"{row['last']:.2f}", f"{row['share']:.2f}{error}"
 
 
 def change_number(value: float) -> str:

@@ -1,5 +1,6 @@
 """Leakage tables: one row for every edit, layer and mode, in memory and as parquet."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,8 +11,21 @@ FREE = "free"
 """The mode in which every norm takes its own statistics: the network as it is."""
 ALL = "all"
 """The mode in which all norms are held at the statistics of the base sketch."""
+STATISTICS = "statistics"
+"""The mode in which the base sketch goes through with the edit's statistics."""
+ALL_BUT = "all-but-"
+"""Modes that hold all norms but those of a layer begin with this: "all-but-L0"."""
 IMAGE = "image"
 """The layer that is the output of the whole model."""
+
+_ADDED = (
+    "eyes_by_free_statistics",
+    "eyes_statistics_first",
+    "eyes_statistics_last",
+    "outside_statistics_first",
+    "outside_statistics_last",
+)
+"""Columns that tables of older versions lack."""
 
 NUMBERS = (
     "at_point",
@@ -24,6 +38,7 @@ NUMBERS = (
     "eyes",
     "eyes_in_reach",
     "eyes_by_statistics",
+    *_ADDED,
 )
 """The columns that hold numbers."""
 
@@ -40,7 +55,9 @@ class LeakageTable(Table):
     checkpoint, sketch, group, base (str): the edit `sketch` of the sketch `base`.
     layer (str): "L0", ... or "image", the output of the model.
     mode (str): whose statistics are held at those of the base: "free" nobody's, "all" every
-    norm's, "front-end", "residual", "back-end" or "L0" those of the norms in it.
+    norm's, "front-end", "residual", "back-end" or "L0" those of the norms in it, "all-but-L0"
+    those of all others. "statistics" is the other way round: the base sketch, all norms held at
+    the statistics of the edit.
     Changes (float64) are relative, see `leakage.change`: 1 is a change as large as a typical
     vector of the layer, at the image from black to white.
     at_point: at the cell that stands for the point. inside_reach, outside_reach: means over the
@@ -49,8 +66,13 @@ class LeakageTable(Table):
     `margin` px around). eyes: over the cells that stand for eyes, in which the edit drew nothing
     and which its area does not cover; NaN if the edit is one of the eyes or the sketch names none.
     eyes_by_statistics: the change at the eyes that the held statistics had made, that is of the
-    edit as it is against the edit with statistics held; 0 in "free". It and `eyes` are the two
-    parts of the free change; they add up as vectors, not as lengths.
+    edit as it is against the mode; 0 in "free". It and `eyes` are the two parts of the free
+    change; they add up as vectors, not as lengths. In "statistics" it is what content makes.
+    eyes_by_free_statistics: the change at the eyes that the statistics which are not held make by
+    themselves, that is of the mode against "all"; NaN if that was not measured.
+    eyes_statistics_first, eyes_statistics_last: the statistics' part in the free change at the
+    eyes, see `Shares`; outside_statistics_first and _last, in the cells out of the edited area.
+    In rows of the mode "statistics", and only if "all" was measured too; else NaN.
     Shares, 0 to 1 (float64): zero_share_outside, of the cells out of reach, those that are equal to
     the last bit; reach_share, of all cells, those in reach; eyes_in_reach, of the eyes' cells (as
     for `eyes`), those in reach. point_in_reach (bool): whether the point's cell is.
@@ -72,6 +94,7 @@ class LeakageTable(Table):
         **dict.fromkeys(NUMBERS, "number"),
         "point_in_reach": "flag",
     }
+    added: ClassVar[Mapping[str, Any]] = dict.fromkeys(_ADDED, math.nan)
     key: ClassVar[tuple[str, ...]] = ("checkpoint", "sketch", "layer", "mode")
     endings: ClassVar[tuple[str, ...]] = ()
     description: ClassVar[type] = _Metadata

@@ -56,6 +56,12 @@ class InstanceNorm(nn.InstanceNorm2d):
         normalized, _, mean, variance = _normalize(image, self.eps, keep=False)
         return self._scaled(normalized, image.dtype), usual + mean, variance.double()
 
+    def statistics(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and biased variance of a map (1, C, H, W) in float32 or float64, (C,) in float64."""
+        image = image.contiguous(memory_format=_order(image))
+        _, mean, variance = _moments(image)
+        return _usual(image).double() + mean, variance.double()
+
     def _normalized(self, image: Tensor) -> Tensor:
         # Few digits leave room in float32 for sums of many cells.
         if image.dtype == torch.float16:
@@ -113,8 +119,24 @@ def _normalize(image: Tensor, eps: float, keep: bool) -> tuple[Tensor, Tensor, T
     The second is the image, or in float32 and float64 the image less what most cells hold. It may
     be overwritten unless it is to be kept.
     """
+    image, mean, variance = _moments(image)
     cells, columns = _by_column(image)
-    if shifts := image.dtype in (torch.float32, torch.float64):
+    # Not a view of another tensor, or no activation could work on it in place.
+    is_new = image.dtype in (torch.float32, torch.float64)
+    normalized = image if is_new and not keep else torch.empty_like(image)
+    # Equal cells are 0 also where x s - m s would leave the rounding of m s.
+    told_apart = torch.threshold(variance, 0.0, torch.inf)
+    torch.native_batch_norm(
+        cells, None, None, _spread(mean, columns), _spread(told_apart, columns), False, 0.0, eps,
+        out=(_by_column(normalized)[0], mean.new_empty(0), mean.new_empty(0)),
+    )  # fmt: skip
+    return normalized, image, mean, variance
+
+
+def _moments(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What is normalised, see `_normalize`, and its mean and variance (C,), not spread."""
+    cells, columns = _by_column(image)
+    if image.dtype in (torch.float32, torch.float64):
         usual = _spread(_usual(image), columns)[:, None, None]
         image = torch.empty_like(image)
         cells = torch.sub(cells, usual, out=_by_column(image)[0])
@@ -126,15 +148,7 @@ def _normalize(image: Tensor, eps: float, keep: bool) -> tuple[Tensor, Tensor, T
         means = mean.view(columns, -1)
         mean = means.mean(dim=0)
         variance = (variance.view(columns, -1) + (means - mean).square()).mean(dim=0)
-    # Not a view of another tensor, or no activation could work on it in place.
-    normalized = image if shifts and not keep else torch.empty_like(image)
-    # Equal cells are 0 also where x s - m s would leave the rounding of m s.
-    told_apart = torch.threshold(variance, 0.0, torch.inf)
-    torch.native_batch_norm(
-        cells, None, None, _spread(mean, columns), _spread(told_apart, columns), False, 0.0, eps,
-        out=(_by_column(normalized)[0], buffer[:0], buffer[:0].clone()),
-    )  # fmt: skip
-    return normalized, image, mean, variance
+    return image, mean, variance
 
 
 class _Normalization(torch.autograd.Function):

@@ -49,8 +49,10 @@ def test_the_command_writes_table_and_maps_and_prints_a_summary(few, small, tmp_
     assert "at most 1 edits a group" in printed
     table, maps = read_leakage(out / "small.parquet"), read_maps(out / "small-maps.npz")
     assert table.layers == ("L0", "L1", "L2", "L3", "L4", "image")
-    assert table.modes == (*("free", "all", "front-end", "L2", "L3", "L4", "residual", "back-end"),)
-    assert len(table.rows) == 2 * 6 * 8
+    parts = ("front-end", "L2", "L3", "L4", "residual", "back-end")
+    others = tuple(f"all-but-{part}" for part in parts)
+    assert table.modes == ("free", "all", "statistics", *parts, *others)
+    assert len(table.rows) == 2 * 6 * 15
     assert maps.metadata["checkpoint"] == "small"
     assert maps.metadata["variant"] == table.metadata["checkpoints"]["small"]["variant"]
     assert sorted(path.name for path in out.iterdir()) == ["small-maps.npz", "small.parquet"]

@@ -1,3 +1,5 @@
+from collections import OrderedDict
+
 import pytest
 from torch import nn
 
@@ -8,19 +10,27 @@ from featviz.generators.networks.generators import FrontEnd, GeneratorArchitectu
 LAYERS = ("L0", "L1", "L2", "L3", "L4", "image")
 
 
+CORNERS = ("free", "all", "statistics")
+
+
+def both_orders(*parts):
+    return (*CORNERS, *parts, *(f"all-but-{part}" for part in parts))
+
+
 def test_the_default_modes_are_those_that_make_a_difference(make):
-    assert default_modes(make(), LAYERS) == (
-        *("free", "all", "front-end"),
-        *("L0", "L1", "L2", "L3", "L4", "residual", "back-end"),
+    front_end = ("L0", "L1", "L2", "L3", "L4")
+    assert default_modes(make(), LAYERS) == both_orders(
+        "front-end", *front_end, "residual", "back-end"
     )
-    assert default_modes(make("modified"), LAYERS) == (
-        *("free", "all", "front-end", "L2", "L3", "L4", "residual", "back-end"),
+    assert default_modes(make("modified"), LAYERS) == both_orders(
+        "front-end", "L2", "L3", "L4", "residual", "back-end"
     )
-    assert default_modes(make("no-norm"), LAYERS) == ("free", "all", "residual", "back-end")
+    assert default_modes(make("no-norm"), LAYERS) == both_orders("residual", "back-end")
     one_left = make("no-norm-first-4")
     assert "L4" not in default_modes(one_left, LAYERS)
     front_end = FrontEnd(GeneratorArchitecture("modified", width=2))
-    assert default_modes(front_end, LAYERS[:-1]) == ("free", "all", "L2", "L3", "L4")
+    assert default_modes(front_end, LAYERS[:-1]) == both_orders("L2", "L3", "L4")
+    assert default_modes(nn.InstanceNorm2d(1), ("image",)) == CORNERS
     assert default_modes(nn.Conv2d(1, 1, 1), ()) == ("free",)
 
 
@@ -31,6 +41,10 @@ def test_the_parts_hold_all_norms_and_none_twice(make):
     layers = [held_norms(model, layer) for layer in LAYERS[:-1]]
     assert sum(layers, ()) == held_norms(model, "front-end")
     assert held_norms(model, "free") == ()
+    assert held_norms(model, "statistics") == held_norms(model, "all")
+    for part in ("front-end", "L2", "residual"):
+        both = held_norms(model, part) + held_norms(model, f"all-but-{part}")
+        assert sorted(both) == sorted(held_norms(model, "all"))
 
 
 def test_a_mode_that_holds_nothing_is_refused(make):
@@ -38,5 +52,9 @@ def test_a_mode_that_holds_nothing_is_refused(make):
         held_norms(make("no-norm"), "front-end")
     with pytest.raises(FeatvizError, match="unknown layer 'encoder'"):
         held_norms(make(), "encoder")
+    with pytest.raises(FeatvizError, match="'all-but-norm' holds nothing: there is no other"):
+        held_norms(nn.Sequential(OrderedDict(norm=nn.InstanceNorm2d(1))), "all-but-norm")
+    with pytest.raises(FeatvizError, match="unknown layer 'encoder'"):
+        held_norms(make(), "all-but-encoder")
     with pytest.raises(FeatvizError, match="this model has no instance norm"):
         held_norms(nn.Conv2d(1, 1, 1), "all")

@@ -15,6 +15,7 @@ from featviz.analysis.leakage.plots import (
     paths_figure,
 )
 from featviz.figures.style import ADDED, REMOVED, save_figure
+from tests.analysis.leakage.test_decomposition import with_corners
 from tests.analysis.leakage.test_table import METADATA, rows
 
 
@@ -84,12 +85,15 @@ def test_lines_show_values_and_put_0_below_all_others(ax):
     assert [label.get_text() for label in ax.get_xticklabels()] == ["L0", "image"]
 
 
-def test_bars_show_both_parts_in_grey_levels(ax):
-    found = summarized()
+def test_bars_show_what_each_part_makes_in_both_orders_in_grey_levels(ax):
+    found = summarize(LeakageTable(with_corners(), METADATA))
     draw_modes(found[found["group"] == "all"], ax, 100)
-    assert sorted(bar.get_width() for bar in ax.patches) == pytest.approx([25.5, 51])
+    assert [label.get_text() for label in ax.get_yticklabels()][2] == "L0"
+    widths = {round(bar.get_y() + 0.2, 1): bar.get_width() for bar in ax.patches}
+    # L0 in line 2: held alone and free alone.
+    assert (widths[1.8], widths[2.2]) == pytest.approx((255 / 32, 255 / 8))
     assert ax.lines[0].get_xdata()[0] == pytest.approx(0.25 * 255)
-    assert [text.get_text() for text in ax.texts] == ["no norm"] * 8
+    assert [text.get_text() for text in ax.texts] == ["no norm"] * 7
 
 
 def test_whole_figures_are_drawn_and_written(rng, tmp_path):
@@ -99,7 +103,11 @@ def test_whole_figures_are_drawn_and_written(rng, tmp_path):
     reach["L0"] = rng.random((32, 32)) < 0.2
     sketch = np.full((64, 64), 255, dtype=np.uint8)
     outside = {"L0": change["L0"][~reach["L0"]].mean(), "L4": np.nan, "image": np.nan}
-    figure = maps_figure([MapRow("one", change, reach, outside)] * 2, sketch, sketch, "Words.")
+    rows = [MapRow("one", change, reach, outside, edit) for edit in ((sketch, sketch), None)]
+    figure = maps_figure(rows, "Words.")
+    assert [ax.get_title() for ax in figure.axes].count("edit") == 1
+    # A sketch, two rows of maps, the scale and its 0.
+    assert len(figure.axes) == 1 + 2 * 3 + 2
     told = [ax.get_xlabel() for ax in figure.axes]
     assert told.count("all in reach") == 4
     assert told.count(f"out: {change['L0'][~reach['L0']].mean():.4f}") == 2

@@ -3,8 +3,13 @@ import math
 import pandas as pd
 import pytest
 
-from featviz.analysis.leakage import LeakageTable, leakage_summary, summarize
-from featviz.analysis.leakage.summary import change_number, percent, through_statistics
+from featviz.analysis.leakage import LeakageTable, four_corners, leakage_summary, summarize
+from featviz.analysis.leakage.summary import (
+    change_number,
+    percent,
+    through_statistics,
+)
+from tests.analysis.leakage.test_decomposition import with_corners
 from tests.analysis.leakage.test_table import METADATA, rows
 
 
@@ -38,14 +43,23 @@ def test_the_share_through_statistics_is_what_is_gone_when_they_are_held():
     assert math.isnan(through_statistics(0, 0))
 
 
-def test_a_summary_shows_each_checkpoint_by_layer_and_by_mode():
-    text = leakage_summary(LeakageTable(rows(), METADATA))
+def test_tables_without_corners_have_no_shares_and_tell_of_the_older_number():
+    assert len(four_corners(LeakageTable(rows(), METADATA))) == 0
+    assert "1 - held / free" in leakage_summary(LeakageTable(rows(), METADATA))
+    assert "1 - held / free" not in leakage_summary(LeakageTable(with_corners(), METADATA))
+
+
+def test_a_summary_shows_each_checkpoint_by_layer_mode_and_group():
+    text = leakage_summary(LeakageTable(with_corners(), METADATA))
     lines = [line.split() for line in text.splitlines()]
     assert "at most 3 edits a group" in text
     half, quarter = "0.5000", "0.2500"
-    assert ["L0", half, half, "50", "%", half, quarter, quarter, half, "0", "%"] in lines
-    assert ["nothing", half, half, quarter, half, "-"] in lines
-    assert ["all", half, half, quarter, half, "0", "%"] in lines
+    assert ["L0", half, half, "50", "%", half, quarter, quarter, half, "25", "%"] in lines
+    assert ["nothing", half, half, quarter, "-", "-"] in lines
+    assert ["L0", half, half, quarter, "0.0312", "0.1250"] in lines
+    corners = [quarter, quarter, quarter]
+    assert ["G8,", "eyes", "2", *corners, "0.45", "0.75", "0.60", "±", "0.10"] in lines
+    assert ["G9,", "outside", "2", half, half, half, "0.00", "-0.20", "-0.10", "±", "0.10"] in lines
 
 
 def test_a_summary_says_when_nothing_is_known_of_eyes():

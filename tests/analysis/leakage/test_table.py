@@ -6,6 +6,7 @@ import pytest
 from featviz.analysis.leakage import LeakageTable, join_leakage, read_leakage, write_leakage
 from featviz.analysis.leakage.table import LEAKAGE_COLUMNS, NUMBERS
 from featviz.base.errors import FeatvizError
+from featviz.base.table import write_parquet
 
 METADATA = {
     "point": [170, 250], "margin": 16.0, "size": 512, "edits_a_group": 3, "sketches": "sketches",
@@ -39,6 +40,16 @@ def test_a_table_comes_back_from_a_file(tmp_path):
     assert (found.groups, found.layers) == (("G8", "G9"), ("L0", "image"))
     assert found.modes == ("free", "all")
     assert len(found.values(group="G8", layer="L0", mode="all")) == 2
+
+
+def test_tables_of_older_versions_are_read_without_what_they_lack(tmp_path):
+    new = [column for column in LEAKAGE_COLUMNS if "_statistics_" in column or "_free_" in column]
+    assert len(new) == 5
+    older = pa.Table.from_pandas(rows().drop(columns=new), preserve_index=False)
+    write_parquet(older, table().metadata, tmp_path / "a.parquet")
+    found = read_leakage(tmp_path / "a.parquet")
+    assert found.rows[new].isna().all(axis=None)
+    assert (found.rows["eyes"] == 0.25).all()
 
 
 def test_tables_of_several_checkpoints_join_if_measured_alike():

@@ -1,0 +1,125 @@
+"""What `featviz leakage` costs beside a checkout of before, and how far the numbers are apart.
+
+python -m benchmarks.leakage --before DIR [--checkpoints baseline modified] [--edits 3]
+
+DIR is a checkout of an older commit (git worktree add DIR a4f39b3 makes that of the last one whose
+every mode was a forward of its own). Both measure the same edits in the same modes, in turns, each
+in a process of its own with one thread; the processor's time counts, user and system, because
+others that load the machine do not change it as much. Then the call as it is documented, with all
+that it measures today.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import tyro
+
+from benchmarks.machine import describe_machine
+from featviz.analysis.leakage import LeakageTable, read_leakage
+from featviz.analysis.leakage.table import FREE, NUMBERS
+
+FASTER, APART = 5.0, 1e-6
+"""Targets: before / now, and the difference of numbers, of a column's largest."""
+
+HERE = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class LeakageCost:
+    """Measure leakage here and in a checkout of before, in turns."""
+
+    before: Path
+    """Checkout of the older commit."""
+    checkpoints: tuple[str, ...] = ("baseline", "modified")
+    """Shipped checkpoints or runs."""
+    edits: str = "3"
+    """At most so many edits of a group, or all."""
+    sketches: Path = HERE / "sketches"
+    """Folder of the sketch set."""
+
+
+def main(settings: LeakageCost) -> None:
+    print(describe_machine(("torch",)))
+    total = {"before": 0.0, "now": 0.0, "documented": 0.0}
+    with TemporaryDirectory() as folder:
+        for name in settings.checkpoints:
+            common = ["--edits", settings.edits, "--sketches", str(settings.sketches.resolve())]
+            outs = {side: Path(folder) / side for side in total}
+            cost = {"before": measured(settings.before, name, common, outs["before"])}
+            modes = [mode for mode in table_of(outs["before"], name).modes if mode != FREE]
+            cost["now"] = measured(HERE, name, [*common, "--hold", *modes], outs["now"])
+            cost["documented"] = measured(HERE, name, common, outs["documented"])
+            total = {side: total[side] + cost[side] for side in total}
+            tell(name, cost, len(modes) + 1, len(table_of(outs["documented"], name).modes))
+            for side in ("now", "documented"):
+                tell_difference(side, *(table_of(outs[each], name) for each in ("before", side)))
+    ratio = total["before"] / total["documented"]
+    print(
+        f"\nall: {total['before']:.1f} s before, {total['now']:.1f} s now in the same modes "
+        f"({total['before'] / total['now']:.1f} times less), {total['documented']:.1f} s the "
+        f"documented call: {ratio:.1f} times less; target {FASTER:.0f}: "
+        f"{'met' if ratio >= FASTER else 'missed'}"
+    )
+
+
+def measured(checkout: Path, name: str, options: list[str], out: Path) -> float:
+    """Seconds of the processor's time of one call in a checkout."""
+    command = [sys.executable, "-m", "featviz", "leakage", name, "--threads", "1", *options]
+    environment = os.environ | {"PYTHONPATH": str(checkout.resolve()), "OMP_NUM_THREADS": "1"}
+    begun = processor()
+    subprocess.run(
+        [*command, "--out", str(out)],
+        cwd=checkout,
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return processor() - begun
+
+
+def processor() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def table_of(folder: Path, name: str) -> LeakageTable:
+    return read_leakage(folder / f"{name}.parquet")
+
+
+def tell(name: str, cost: dict[str, float], modes: int, modes_now: int) -> None:
+    print(
+        f"\n{name}\n  before      {cost['before']:8.1f} s, {modes} modes\n"
+        f"  now         {cost['now']:8.1f} s, the same modes: "
+        f"{cost['before'] / cost['now']:.1f} times less\n"
+        f"  documented  {cost['documented']:8.1f} s, {modes_now} modes: "
+        f"{cost['before'] / cost['documented']:.1f} times less"
+    )
+
+
+def tell_difference(side: str, before: LeakageTable, now: LeakageTable) -> None:
+    """The largest difference of any number of the older table, relative to its column's largest."""
+    key = ["sketch", "layer", "mode"]
+    both = before.rows.merge(now.rows, on=key, suffixes=("", "_now"), validate="one_to_one")
+    assert len(both) == len(before.rows)
+    worst, column = 0.0, ""
+    for number in NUMBERS:
+        old, new = (both[each].to_numpy() for each in (number, f"{number}_now"))
+        if np.isnan(old).all():
+            continue
+        assert (np.isnan(old) == np.isnan(new)).all(), number
+        apart = float(np.nanmax(np.abs(old - new)) / (np.nanmax(np.abs(old)) or 1.0))
+        worst, column = max((worst, column), (apart, number))
+    print(
+        f"  {side}: numbers apart by {worst:.1e} of the column's largest ({column}); target "
+        f"{APART:.0e}: {'met' if worst <= APART else 'missed'}"
+    )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(LeakageCost, description=__doc__))
