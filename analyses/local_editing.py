@@ -36,7 +36,7 @@ ROWS = (
     Row("nose", "G9/013"),
     Row("brows", "G4/002"),
     # Much more ink than the base's: under the base's statistics hair takes the colour of skin.
-    Row("hair", "G1/018", 0.5),
+    Row("hair", "G1/018", "edit"),
 )
 SHARP = 256
 """Pixels of a shown face's side: this picture stands on a page's top."""
@@ -76,11 +76,11 @@ def cells(loaded: LoadedGenerator, sketches: SketchSet, row: Row) -> list[Cell]:
 
 def draw(loaded: LoadedGenerator, sketches: SketchSet) -> Figure:
     """Four edits, a row each: sketch, base, free and kept face, and what changed in these."""
-    halved = " and ".join(row.title for row in ROWS if row.statistics == 0.5)
+    other = " and ".join(row.title for row in ROWS if row.statistics == "edit")
     text = (
         f"Edits of one part, and what {loaded.name} makes of them. Free: as the generator is. "
         "Kept: outside of the edited area every layer keeps what it computed of the base, whose "
-        f"statistics its norms use too (in the row {halved}: halfway to the edit's). Maps: "
+        f"statistics its norms use too (in the row {other}: the edit's). Maps: "
         f"change against the base's face; outlined is the edited area, {MARGIN:.0f} px around "
         "every pixel of the sketch that differs, and below it the mean change in and out of it."
     )

@@ -40,7 +40,7 @@ class EditCommand:
     layers."""
     statistics: str = "auto"
     """What instance norms normalise with: base, edit, composite (those of the map as kept), or a
-    number from 0 (base) to 1 (edit). auto: base where ink changes by less than a fifth, else 0.5,
+    number from 0 (base) to 1 (edit). auto: base where ink changes by less than a fifth, else edit,
     as for hair and beards."""
     size: int | None = None
     """Side of the faces, and of sketches of pixels, while drawings fit any; that of the

@@ -104,12 +104,12 @@ _MUCH_INK = 0.2
 
 
 def suited_statistics(drawn: Edit) -> StatisticsOf:
-    """Those of the base where ink changes by less than a fifth, else half the edit's.
+    """Those of the base where ink changes by less than a fifth, else the edit's.
 
     Beyond that, as by hair and beards, an edited area under the base's statistics takes colours
     that the network by itself does not give it.
     """
-    return "base" if abs(drawn.more_ink) < _MUCH_INK else 0.5
+    return "base" if abs(drawn.more_ink) < _MUCH_INK else "edit"
 
 
 def engine_of(network: nn.Module) -> LocalEditor | None:

@@ -85,15 +85,13 @@ def test_two_sketches_whose_faces_would_be_one_file_are_refused(small, shipped, 
     assert not (tmp_path / "out").exists()
 
 
-def test_where_much_ink_is_added_half_the_edits_statistics_are_taken(
-    small, shipped, make, tmp_path
-):
+def test_where_much_ink_is_added_the_edits_statistics_are_taken(small, shipped, make, tmp_path):
     bald, haired = (shipped.folder / "G1" / f"{number}.svg" for number in ("001", "018"))
     run(small, bald, haired, "--out", tmp_path)
     base, edited = (read_sketch(path, 128) for path in (bald, haired))
-    expected = edit(make("modified"), base, edited, statistics=0.5)
+    expected = edit(make("modified"), base, edited, statistics="edit")
     assert equal_but_for_rounding(tmp_path / "018-small.png", expected.pixels)
-    assert pd.read_csv(tmp_path / "edits.csv")["statistics"].iloc[1] == "0.5"
+    assert pd.read_csv(tmp_path / "edits.csv")["statistics"].iloc[1] == "edit"
 
 
 def test_options_reach_the_edit(small, drawings, make, tmp_path):
