@@ -4,8 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -29,6 +27,7 @@ from tests.extraction.small import (
     write_checkpoints,
     write_sketches,
 )
+from tests.forks import featviz_process
 
 ray = pytest.importorskip("ray", reason="Ray is not installed; pip install 'featviz[ray]'")
 
@@ -209,21 +208,14 @@ def test_the_command_leaves_no_process_behind_not_even_if_it_is_killed(
 ):
     out = tmp_path / "out"
     words = [*arguments(checkpoints[:1], sketches.folder, out), "--workers", "2", "--ray"]
-    call = subprocess.Popen(
-        [sys.executable, "-m", "featviz", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    call = featviz_process(words)
     if is_killed:
-        deadline = time.monotonic() + 300
-        while not of_cluster(call.pid)[0] and time.monotonic() < deadline:
-            time.sleep(0.05)
+        call.wait_until(lambda: of_cluster(call.pid)[0])
         call.kill()
-    said, errors = call.communicate(timeout=300)
-    if not is_killed:
-        assert call.returncode == 0, errors
+        call.wait()
+    else:
+        assert call.wait() == 0, call.stderr.read()
+        said, errors = call.stdout.read(), call.stderr.read()
         assert said.splitlines() == [
             f"{out}/n0.parquet: {SKETCHES} rows ({SKETCHES} sketches, 1 point), L0, L1, L2, L3, L4"
         ]

@@ -150,16 +150,21 @@ class Desk:
 
     def screen(self, point: Point) -> Point:
         """Where a point of the sketch lies on the screen."""
-        x, y = self.inside(
+        return self.screens([point])[0]
+
+    def screens(self, points: Sequence[Point]) -> list[Point]:
+        found: list[Point] = self.inside(
             "const box = page.board.canvas.getBoundingClientRect();"
-            "const [x, y] = page.board.view.toScreen(a); return [box.left + x, box.top + y];",
-            list(point),
+            "return a.map((point) => {"
+            "  const [x, y] = page.board.view.toScreen(point); return [box.left + x, box.top + y];"
+            "});",
+            [list(point) for point in points],
         )
-        return x, y
+        return found
 
     def drag(self, points: Sequence[Point], button: Any = "left") -> None:
         mouse = self.page.mouse
-        places = [self.screen(point) for point in points]
+        places = self.screens(points)
         mouse.move(*places[0])
         mouse.down(button=button)
         for place in places[1:]:
