@@ -90,6 +90,8 @@ def both_orders(of_mode: Mapping[str, pd.Series], part: str) -> tuple[float, flo
     of_mode: the rows of one checkpoint, group and layer, by mode. part: a mode that holds them.
     NaN for what was not measured.
     """
-    alone = of_mode.get(FREE if part == ALL else f"{ALL_BUT}{part}")
     last = float(of_mode[part]["eyes_by_statistics"])
+    if part == ALL:
+        return last, last
+    alone = of_mode.get(f"{ALL_BUT}{part}")
     return last, math.nan if alone is None else float(alone["eyes_by_free_statistics"])

@@ -111,6 +111,11 @@ def measure_leakage(
             else:
                 held = held_statistics(model, statistics, mode)
                 after, _ = run(edit.image, held, keep=mode == ALL)
+            if mode in _CORNERS:
+                of_edit.corners[mode] = after
+            else:
+                found.add(mode, of_edit, after)
+        for mode, after in of_edit.corners.items():
             found.add(mode, of_edit, after)
         run.forget(edit.image)
     if not found.rows:
@@ -254,8 +259,6 @@ class _Found:
     def add(self, mode: str, of_edit: _OfEdit, after: Mapping[str, Tensor]) -> None:
         """Take the maps (1, C, H, W) of one edit in one mode, by layer."""
         edit = of_edit.edit
-        if mode in _CORNERS:
-            of_edit.corners[mode] = after
         known = mode == STATISTICS and len(of_edit.corners) == len(_CORNERS)
         for layer in of_edit.before:
             cells, point = edit.cells[layer], self._points[layer]

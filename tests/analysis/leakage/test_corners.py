@@ -158,6 +158,7 @@ def test_what_each_layers_statistics_make_is_measured_in_both_orders(make, shipp
     assert of["eyes"]["all-but-front-end"] == of["eyes"]["free"]
     assert of["eyes_by_free_statistics"]["all-but-front-end"] == of["eyes_by_statistics"]["all"]
     assert of["eyes_by_free_statistics"]["all"] == of["eyes_by_statistics"]["free"] == 0
+    assert of["eyes_by_free_statistics"]["free"] == of["eyes_by_statistics"]["all"] > 0
     # Nothing but statistics comes to the eyes of L2, first or last.
     at_l2 = found.values(layer="L2").set_index("mode")
     assert at_l2["eyes"]["all-but-L2"] == at_l2["eyes_by_free_statistics"]["all-but-L2"] > 0

@@ -52,8 +52,6 @@ def test_groups_of_one_kind_are_taken_together_and_others_left_out():
 
 def test_a_part_makes_one_thing_before_all_others_and_another_behind_them():
     of_mode = {mode: rows.iloc[0] for mode, rows in with_corners().groupby("mode")}
-    of_mode["free"] = of_mode["free"].copy()
-    of_mode["free"]["eyes_by_free_statistics"] = 0.5
     assert both_orders(of_mode, "L0") == (0.03125, 0.125)
     assert both_orders(of_mode, "all") == (0.5, 0.5)
     del of_mode["all-but-L0"]
