@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from featviz.base.errors import FeatvizError
-from featviz.editing.engine_layers import Box, Layer, layers_of
+from featviz.editing.engine_layers import Box, Layer, Scale, layers_of
 from featviz.editing.engine_places import Places, boxes, cost, places_of
 from featviz.editing.engine_run import (
     Patch,
     PreparedBase,
     Run,
-    Scale,
     check_finite,
     encoded,
     patched,
@@ -167,7 +166,7 @@ class LocalEditor:
             maps.append(cells if layer.added is None else cells + maps[layer.added])
         return maps, own, tuple(statistics)
 
-    def _held(self, base: PreparedBase, edited: Pixels, share: float) -> tuple[Scale | None, ...]:
+    def _held(self, base: PreparedBase, edited: Pixels, share: float) -> tuple[Scale, ...]:
         """What the norms do under the base's statistics, or with a share of the edit's."""
         if share == 0:
             return base.scales
@@ -193,8 +192,9 @@ class LocalEditor:
         if not parts:
             return EditedFace(base.face, area, np.zeros_like(area), False, base, ()), run
         run.put_sketch(edited)
-        run.compute(self._held(base, edited, share), by_row=not whole)
-        image, reach = run.image()
+        scales = self._held(base, edited, share)
+        run.compute(scales)
+        image, reach = run.image(scales[-1])
         face = base.face.copy()
         for box, cells in image:
             face[box.top : box.bottom, box.left : box.right] = pixels_of(cells)
@@ -213,22 +213,22 @@ class LocalEditor:
             maps.append(halve(maps[-1]))
         return maps
 
-    def _scales(self, statistics: Sequence[Statistics | None]) -> tuple[Scale | None, ...]:
+    def _scales(self, statistics: Sequence[Statistics | None]) -> tuple[Scale, ...]:
         return tuple(map(self._scale, self._layers, statistics))
 
-    def _scale(self, layer: Layer, statistics: Statistics | None) -> Scale | None:
+    def _scale(self, layer: Layer, statistics: Statistics | None) -> Scale:
         """What a norm of some statistics does to cells without the convolution's bias."""
+        bias = layer.weight.new_zeros(layer.channels) if layer.bias is None else layer.bias
         if layer.norm is None or statistics is None:
-            return None
+            return Scale(None, bias.repeat(layer.steps))
         factor = (statistics.variance + layer.norm.eps).rsqrt()
         if layer.norm.affine:
             factor = factor * layer.norm.weight
-        shift = -statistics.mean * factor
-        if layer.bias is not None:
-            shift = shift + layer.bias * factor
+        shift = (bias - statistics.mean) * factor
         if layer.norm.affine:
             shift = shift + layer.norm.bias
-        return Scale(factor.to(self._dtype), shift.to(self._dtype))
+        factor, shift = (part.to(self._dtype).repeat(layer.steps) for part in (factor, shift))
+        return Scale(factor, shift)
 
     def _check(self, sketch: Pixels) -> None:
         if sketch.ndim != 2 or sketch.dtype != np.uint8:

@@ -80,6 +80,27 @@ class Box(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
+class Scale:
+    """A norm with fixed statistics, its convolution's bias included: a number for each column of
+    a layer's matrices.
+
+    factor: None without a norm.
+    """
+
+    factor: Tensor | None
+    shift: Tensor
+
+    def product(self, rows: Tensor, matrix: Tensor, out: Tensor | None = None) -> Tensor:
+        """Rows (n, K) times a matrix (K, columns), scaled and shifted."""
+        if self.factor is None:
+            return torch.addmm(self.shift, rows, matrix, out=out)
+        # Whichever there is less of.
+        if len(rows) > len(matrix):
+            return torch.addmm(self.shift, rows, matrix * self.factor, out=out)
+        return torch.addcmul(self.shift, rows @ matrix, self.factor, out=out)
+
+
+@dataclass(frozen=True, eq=False)
 class Layer:
     """A convolution, its norm and activation, and a map that is added in the end.
 
@@ -106,10 +127,44 @@ class Layer:
         """Whether it is one of a residual block: 3x3, on a map that is mirrored at its edges."""
         return self.kind == "convolution" and self.stride == 1 and self.kernel == 3
 
+    @property
+    def channels(self) -> int:
+        """How many the convolution gives."""
+        return self.weight.shape[1 if self.kind == "transposed" else 0]
+
+    @property
+    def steps(self) -> int:
+        """How many neighbours of a row one product gives: enough to be worth its while."""
+        if self.kind == "output":
+            return 1
+        return 2 if self.kind == "transposed" else 8 if self.weight.shape[1] == 1 else 1
+
     @cached_property
-    def matrix(self) -> Tensor:
-        """The weight by which the cells of a window, one after the other, are multiplied."""
-        return self.weight.permute(0, 2, 3, 1).flatten(1)
+    def matrices(self) -> tuple[Tensor, ...]:
+        """By what a window's cells are multiplied, row by row: (K, steps C).
+
+        A transposed convolution has two: one for its even rows, which draw on a row of two cells
+        and give two, and one for the odd, which draw on two rows.
+        """
+        if self.kind == "transposed":
+            inputs, outputs = self.weight.shape[:2]
+            taps = self.weight.new_zeros(2, 2, 2, inputs, 2, outputs)
+            # Of a cell's own row and column the tap in the middle falls on even ones, the last on
+            # odd ones; of the next ones the first, on odd ones.
+            places = ((0, 0, 1), (1, 0, 2), (1, 1, 0))
+            for odd, below, y in places:
+                for right, beside, x in places:
+                    taps[odd, below, beside, :, right] = self.weight[:, :, y, x]
+            even, odd_rows = taps.view(2, 4 * inputs, 2 * outputs)
+            return even[: 2 * inputs].clone(), odd_rows
+        if self.steps == 1:
+            return (self.weight.permute(0, 2, 3, 1).flatten(1).t(),)
+        rows = self.weight[:, 0].permute(1, 2, 0)
+        shape = (self.kernel, self.kernel + self.steps - 1, self.steps, rows.shape[2])
+        matrix = rows.new_zeros(shape)
+        for step in range(self.steps):
+            matrix[:, step : step + self.kernel, step] = rows
+        return (matrix.view(-1, self.steps * rows.shape[2]),)
 
     def aligned(self, box: Box) -> Box:
         """The box of its cells that it computes for some of them."""
@@ -140,43 +195,68 @@ class Layer:
         reflects = self.kind != "transposed" and self.stride == 1
         return F.pad(cells, sides, mode="reflect" if reflects else "constant")
 
-    def convolved(self, window: Tensor, biased: bool) -> Tensor:
-        """The convolution's cells of a window, without its bias unless that is asked for."""
-        bias = self.bias if biased else None
+    def cells(self, window: Tensor, scale: Scale) -> Tensor:
+        """Its cells of a window (1, C, H, W), scaled and rectified, in channels_last."""
         if self.kind == "output":
-            return _shuffled(F.conv2d(window, self.weight, bias, stride=2))
-        if self.kind == "transposed":
-            height, width = (2 * (length - 1) for length in window.shape[2:])
-            cells = F.conv_transpose2d(window, self.weight, bias, stride=2, padding=1)
-            return cells[:, :, :height, :width]
-        if window.shape[1] == 1:
-            # The strides by which torch sees that the result is to lie in channels_last.
-            height, width = window.shape[2:]
-            window = window.contiguous().as_strided(window.shape, (height * width, 1, width, 1))
-        return F.conv2d(window, self.weight, bias, stride=self.stride)
+            return _shuffled(F.conv2d(window, self.weight, scale.shift, stride=2))
+        twice = self.kind == "transposed"
+        kernel, stride, steps = (2, 1, 1) if twice else (self.kernel, self.stride, self.steps)
+        height, width = ((side - kernel) // stride + 1 for side in window.shape[2:])
+        groups = -(-width // steps)
+        if beyond := groups * steps - width:
+            window = F.pad(window, (0, beyond))
+        maps = window.permute(0, 2, 3, 1).contiguous()
+        _, _, length, channels = maps.shape
+        drawn = maps.as_strided(
+            (height, groups, kernel, (kernel + steps - 1) * channels),
+            (stride * length * channels, steps * stride * channels, length * channels, 1),
+        ).reshape(height * groups, -1)
+        found = [
+            scale.product(drawn[:, : len(matrix)], matrix).view(height, -1)
+            for matrix in self.matrices
+        ]
+        rows = torch.stack(found, dim=1) if twice else found[0]
+        if self.rectified:
+            rows.relu_()
+        if twice:
+            height, width = 2 * height, 2 * width
+        return rows.view(1, height, -1, self.channels)[:, :, :width].permute(0, 3, 1, 2)
 
-    def whole(self, maps: Tensor, biased: bool) -> Tensor:
+    def whole(self, maps: Tensor, bias: Tensor | None) -> Tensor:
         """The convolution's cells of a whole map, in channels_last."""
-        bias = self.bias if biased else None
         if self.kind == "transposed":
             cells = F.conv_transpose2d(
                 maps, self.weight, bias, stride=2, padding=1, output_padding=1
             )
-        elif self.kind == "convolution" and self.stride == 2:
+        elif self.stride == 2 and self.kind == "convolution":
             cells = F.conv2d(maps, self.weight, bias, stride=2, padding=self.padding)
         else:
-            height, width = maps.shape[2:]
-            inside = Box(0, height, 0, width)
-            cells = self.convolved(self.padded(maps, self.window(inside), inside), biased)
+            maps = F.pad(maps, 4 * (self.padding,), mode="reflect")
+            if self.kind == "output":
+                return _shuffled(F.conv2d(maps, self.weight, bias, stride=2))
+            if maps.shape[1] == 1:
+                # The strides by which torch sees that the result is to lie in channels_last.
+                height, width = maps.shape[2:]
+                maps = maps.contiguous().as_strided(maps.shape, (height * width, 1, width, 1))
+            cells = F.conv2d(maps, self.weight, bias)
         return cells.contiguous(memory_format=torch.channels_last)
 
     def free(self, maps: Tensor) -> tuple[Tensor, Statistics | None]:
         """Its whole map before anything is added, and what its norm normalised it with."""
-        cells, statistics = self.whole(maps, biased=True), None
+        cells, statistics = self.whole(maps, self.bias), None
         if self.norm is not None:
             cells, mean, variance = self.norm.with_statistics(cells)
             statistics = Statistics(mean, variance)
         return (cells.relu_() if self.rectified else cells), statistics
+
+    def scaled(self, maps: Tensor, scale: Scale) -> Tensor:
+        """Its whole map before anything is added, scaled and rectified."""
+        shift = scale.shift[: self.channels]
+        cells = self.whole(maps, shift if scale.factor is None else None)
+        if scale.factor is not None:
+            rows = cells.permute(0, 2, 3, 1)
+            torch.addcmul(shift, rows, scale.factor[: self.channels], out=rows)
+        return cells.relu_() if self.rectified else cells
 
 
 def layers_of(generator: Generator) -> tuple[Layer, ...]:

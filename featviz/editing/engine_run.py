@@ -10,21 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from featviz.base.errors import FeatvizError
-from featviz.editing.engine_layers import Box, Layer, whole_cells
+from featviz.editing.engine_layers import Box, Layer, Scale
 from featviz.editing.engine_places import Lattice, Neighbours, Places, Region, regions, widened
 from featviz.generators.networks.generators import halve
 from featviz.probing.statistics import Statistics
 from featviz.sketches.edits import Mask, Pixels
-
-
-class Scale(NamedTuple):
-    """A norm with fixed statistics, its convolution's bias included: (C,) each."""
-
-    factor: Tensor
-    shift: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +35,7 @@ class PreparedBase:
     maps: tuple[Tensor, ...]
     own: dict[int, Tensor]
     statistics: tuple[Statistics | None, ...]
-    scales: tuple[Scale | None, ...]
+    scales: tuple[Scale, ...]
     stacks: dict[int, Tensor]
 
     @cached_property
@@ -88,11 +80,14 @@ class Run:
         self._own: dict[int, list[Patch]] = {number: [] for number in base.own}
         self._rows: dict[int, Tensor] = {}
         self._regions: dict[Lattice, list[Region]] = {}
+        # Convolutions take less long where the cells are most of the map.
+        chains = () if self._is_whole else places.chains
+        self._chains = {chain.start: chain for chain in chains}
 
     def put_sketch(self, edited: Pixels) -> None:
-        """Take the edit's sketch (H, W)."""
+        """Take the edit's sketch (H, W), which differs in the edited area alone."""
         self._patches[0] = [
-            Patch(box, encoded(box.of_mask(edited), self._dtype)) for box in self._parts
+            Patch(box, encoded(box.of_mask(edited), self._dtype)) for box in self._readings(0)
         ]
         for level in range(1, self._levels):
             height, width = self._base.maps[level].shape[2:]
@@ -111,18 +106,13 @@ class Run:
                 cells = cells[:, :, box.top - top :, box.left - left :]
                 self._patches[level].append(Patch(box, cells))
 
-    def compute(self, scales: Sequence[Scale | None], by_row: bool) -> None:
-        """Compute the layers' maps but for the last.
-
-        by_row: whether the cells of residual blocks are multiplied one by one, which takes less
-        long than convolutions unless they are most of the map.
-        """
-        chains = {chain.start: chain for chain in self._places.chains} if by_row else {}
+    def compute(self, scales: Sequence[Scale]) -> None:
+        """Compute the layers' maps but for the last."""
         number = 0
         while number < len(self._layers) - 1:
-            if number in chains:
-                self._put_chain(chains[number], scales)
-                number = chains[number].stop
+            if number in self._chains:
+                self._put_chain(self._chains[number], scales)
+                number = self._chains[number].stop
                 continue
             if number in self._places.apart:
                 self._put_apart(number, scales[number])
@@ -130,7 +120,7 @@ class Run:
                 self._put(number, scales[number])
             number += 1
 
-    def image(self) -> tuple[list[Patch], Mask]:
+    def image(self, scale: Scale) -> tuple[list[Patch], Mask]:
         """What the last layer makes of the pixels that the edit reaches, and which those are.
 
         Raises FeatvizError for NaN or infinity.
@@ -140,15 +130,13 @@ class Run:
         changed, reach = (np.zeros((height, width), dtype=bool) for _ in range(2))
         for region in self._in(len(self._layers) - 2):
             region.box.of_mask(changed)[...] |= region.mask
-        for part in self._parts:
-            box = part.grown(layer.padding, height, width)
+        for box in self._computed_boxes(len(self._layers) - 1):
             around = box.grown(layer.padding, height, width)
             mask = box.within(around).of_mask(widened(around.of_mask(changed), layer.padding))
             box.of_mask(reach)[...] |= mask
-            cells = self._computed(layer, box, None).tanh_()
+            cells = self._computed(layer, box, scale).tanh_()
             check_finite(cells)
-            self._keep(cells, Region(box, mask, width), self._base.image)
-            found.append(Patch(box, cells))
+            found.append(Patch(box, Region(box, mask, width).kept(cells, self._base.image)))
         return found, reach
 
     def rebased(self, sketch: Pixels, image: Tensor) -> PreparedBase:
@@ -166,29 +154,59 @@ class Run:
             self._regions[lattice] = regions(lattice, self._area, self._parts)
         return self._regions[lattice]
 
-    def _put(self, number: int, scale: Scale | None) -> None:
+    def _computed_boxes(self, number: int) -> list[Box]:
+        """The boxes in which a layer computes cells."""
+        if number < len(self._layers) - 1:
+            return [region.box for region in self._in(number)]
+        padding, (height, width) = self._layers[number].padding, self._area.shape
+        return [part.grown(padding, height, width) for part in self._parts]
+
+    def _readings(self, number: int) -> list[Box]:
+        """The boxes of a map's cells that the next layer reads; its own, if that only adds it."""
+        reader = self._places.readers.get(number)
+        if reader is None:
+            return self._computed_boxes(number - self._levels)
+        boxes, layer = self._computed_boxes(reader), self._layers[reader]
+        if reader in self._chains:
+            return boxes
+        height, width = self._base.maps[number].shape[2:]
+        return [layer.window(layer.aligned(box)).cut(height, width) for box in boxes]
+
+    def _put(self, number: int, scale: Scale) -> None:
         """The map of a layer to which none is added, or one that changes in the same cells."""
-        layer, result = self._layers[number], self._levels + number
+        layer, found = self._layers[number], []
         for region in self._in(number):
             cells = self._computed(layer, region.box, scale)
             if layer.added is not None:
                 cells = cells.add_(self._read(layer.added, region.box))
-            self._keep(cells, region, self._base.maps[result])
-            self._patches[result].append(Patch(region.box, cells))
+            found.append((region, cells))
+        self._lay(self._levels + number, found)
 
-    def _put_apart(self, number: int, scale: Scale | None) -> None:
+    def _lay(self, number: int, found: Sequence[tuple[Region, Tensor]]) -> None:
+        """Lay the computed cells of regions over a map, as it will be read."""
+        maps = self._base.maps[number]
+        for box in self._readings(number):
+            if [box] == [region.box for region, _ in found]:
+                ((region, cells),) = found
+                cells = region.kept(cells, maps)
+            else:
+                cells = box.of(maps).to(self._dtype, copy=True)
+                for region, each in found:
+                    region.put(each, cells, box)
+            self._patches[number].append(Patch(box, cells))
+
+    def _put_apart(self, number: int, scale: Scale) -> None:
         """The map of a layer to which one is added that changes in other cells."""
         layer, own, patches = self._layers[number], self._base.own[number], self._own[number]
         assert layer.added is not None
         for region in self._in(number):
             cells = self._computed(layer, region.box, scale)
-            self._keep(cells, region, own)
-            patches.append(Patch(region.box, cells))
+            patches.append(Patch(region.box, region.kept(cells, own)))
         for box, _ in (*patches, *self._over(layer.added)):
             cells = self._laid(own, patches, box).add_(self._cells(layer.added, box))
             self._patches[self._levels + number].append(Patch(box, cells))
 
-    def _put_chain(self, chain: range, scales: Sequence[Scale | None]) -> None:
+    def _put_chain(self, chain: range, scales: Sequence[Scale]) -> None:
         """The maps of layers that read and give the same cells, as rows."""
         number, source = chain.start, self._layers[chain.start].source
         near = Neighbours(self._in(number), self._places.lattices[number])
@@ -208,27 +226,31 @@ class Run:
             layer, scale = self._layers[number], scales[number]
             torch.index_select(maps[layer.source], 0, near.table, out=drawn)
             cells = maps[self._levels + number][:count]
-            if scale is None:
-                cells.copy_(F.linear(windows, layer.matrix, layer.bias))
-            else:
-                product = F.linear(windows, layer.matrix)
-                torch.addcmul(scale.shift, product, scale.factor, out=cells)
+            scale.product(windows, layer.matrices[0], out=cells)
             if layer.rectified:
                 cells.relu_()
             if layer.added is not None:
                 cells.add_(maps[layer.added][:count])
             self._rows[self._levels + number] = cells
+        self._lay(self._levels + number, self._spread(number))
+
+    def _spread(self, number: int) -> list[tuple[Region, Tensor]]:
+        """The rows of a layer as cells of its regions."""
+        found, begin = [], 0
+        for region in self._in(number):
+            end = begin + len(region.inside)
+            rows = self._rows[self._levels + number][begin:end]
+            found.append((region, region.spread(rows)))
+            begin = end
+        return found
 
     def _over(self, number: int) -> list[Patch]:
         """What lies over a map of the base."""
         if number in self._rows and not self._patches[number]:
-            layer, begin = number - self._levels, 0
-            for region in self._in(layer):
-                cells = region.box.of(self._base.maps[number]).to(self._dtype, copy=True)
-                end = begin + len(region.inside)
-                _rows(cells).index_copy_(0, region.inside, self._rows[number][begin:end])
-                self._patches[number].append(Patch(region.box, cells))
-                begin = end
+            self._patches[number] = [
+                Patch(region.box, region.kept(cells, self._base.maps[number]))
+                for region, cells in self._spread(number - self._levels)
+            ]
         return self._patches[number]
 
     def _cells(self, number: int, box: Box) -> Tensor:
@@ -236,10 +258,10 @@ class Run:
         return self._laid(self._base.maps[number], self._over(number), box)
 
     def _read(self, number: int, box: Box) -> Tensor:
-        """The same, but no copy where one patch holds them all."""
-        patches = self._over(number)
-        if len(patches) == 1 and patches[0].box == box:
-            return patches[0].cells
+        """The same, but no copy where a patch holds just them."""
+        for place, cells in self._over(number):
+            if place == box:
+                return cells
         return self._cells(number, box)
 
     def _laid(self, maps: Tensor, patches: Sequence[Patch], box: Box) -> Tensor:
@@ -251,31 +273,17 @@ class Run:
                 shared.of(cells).copy_(box.within(place).of(patch))
         return cells
 
-    def _computed(self, layer: Layer, box: Box, scale: Scale | None) -> Tensor:
+    def _computed(self, layer: Layer, box: Box, scale: Scale) -> Tensor:
         """What a layer computes for some cells of its map, before anything is added."""
         wide = layer.aligned(box)
         window = layer.window(wide)
         height, width = self._base.maps[layer.source].shape[2:]
         inside = window.cut(height, width)
         given = self._read(layer.source, inside)
-        if inside == (0, height, 0, width) and self._is_whole:
-            cells = layer.whole(given, biased=scale is None)
-        else:
-            cells = layer.convolved(layer.padded(given, window, inside), biased=scale is None)
-            if wide != box:
-                cells = box.within(wide).of(cells)
-            cells = cells.contiguous(memory_format=torch.channels_last)
-        if scale is not None:
-            rows = _rows(cells)
-            torch.addcmul(scale.shift, rows, scale.factor, out=rows)
-        return cells.relu_() if layer.rectified else cells
-
-    def _keep(self, cells: Tensor, region: Region, maps: Tensor) -> None:
-        """Take the base's cells where those of a region's box do not stand for the area."""
-        if region.outside is not None:
-            kept = region.box.of(maps).to(self._dtype)
-            after, before = (whole_cells(each[0].permute(1, 2, 0)) for each in (cells, kept))
-            np.copyto(after, before, where=region.outside)
+        if self._is_whole and inside == (0, height, 0, width):
+            return layer.scaled(given, scale)
+        cells = layer.cells(layer.padded(given, window, inside), scale)
+        return cells if wide == box else box.within(wide).of(cells)
 
 
 def patched(maps: Tensor, patches: Sequence[Patch]) -> Tensor:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -17,15 +16,8 @@ from torch import Tensor
 from featviz.base.errors import FeatvizError
 from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.base.table import ColumnKind, Table
-from featviz.editing.engine import LocalEditor, PreparedBase
-from featviz.editing.keeping import Base, Keep, record_base
-from featviz.editing.local import (
-    StatisticsOf,
-    edit_base,
-    engine_makes,
-    engine_of,
-    suited_statistics,
-)
+from featviz.editing.keeping import Keep
+from featviz.editing.local import EditsOfBase, StatisticsOf, engine_of, suited_statistics
 from featviz.generators.checkpoint import Checkpoint, makes_faces_alone
 from featviz.sketches.edits import MARGIN, Edit, Mask, absolute_change, edits_of, kept_eyes
 from featviz.sketches.sketch_set import SketchSet, read_sketch
@@ -164,7 +156,8 @@ def make_edits(
     # A copy of the network, and what it traces of it, serve all bases.
     editor = engine_of(checkpoint.generator) if alone and keep == "layers" else None
     for base, edits in groupby(files, key=lambda file: file.base):
-        start, base_sketch = _Start(checkpoint, base, size, keep, editor), read_sketch(base, size)
+        base_sketch, base_given = read_sketch(base, size), checkpoint.read(base, size)[None]
+        start = EditsOfBase(checkpoint.generator, editor, base_sketch, base_given, keep)
         for file in edits:
             drawn = Edit(base_sketch, read_sketch(file.edited, size), margin)
             suited = suited_statistics(drawn) if statistics == "auto" else statistics
@@ -180,44 +173,6 @@ def make_edits(
                 for way, whose, image in images
             ]
             yield MadeEdit(file, kept, before, free, rows)
-
-
-class _Start:
-    """A base, which runs once for each of the two ways to make an edit of it.
-
-    editor: the engine, where that makes edits of this network.
-    """
-
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        base: Path,
-        size: int,
-        keep: Keep,
-        editor: LocalEditor | None,
-    ) -> None:
-        self._checkpoint, self._base, self._size, self._keep = checkpoint, base, size, keep
-        self._editor = editor
-
-    def edit(self, drawn: Edit, given: Tensor, statistics: StatisticsOf) -> tuple[Made, Tensor]:
-        """What an edit makes, and the base's image."""
-        if self._editor is not None and engine_makes(self._keep, statistics):
-            prepared = self._prepared
-            held: Any = statistics
-            return self._editor.edit(prepared, drawn.edited, drawn.margin, held), prepared.image
-        network, start = self._checkpoint.generator, self._recorded
-        kept = edit_base(network, start, given, drawn.margin, statistics=statistics)
-        return kept, kept.base_image
-
-    @cached_property
-    def _prepared(self) -> PreparedBase:
-        assert self._editor is not None
-        return self._editor.prepare(read_sketch(self._base, self._size))
-
-    @cached_property
-    def _recorded(self) -> Base:
-        given = self._checkpoint.read(self._base, self._size)[None]
-        return record_base(self._checkpoint.generator, given, self._keep)
 
 
 def edits_table(

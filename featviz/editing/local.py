@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError, FeatvizWarning
-from featviz.editing.engine import LocalEditor
+from featviz.editing.engine import EditedFace, LocalEditor, PreparedBase
 from featviz.editing.keeping import Base, Keep, keep_outside, reach_of_edit, record_base
 from featviz.generators.checkpoint import Checkpoint, open_checkpoint
 from featviz.generators.checkpoint_files import LoadedGenerator
 from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
 from featviz.probing.statistics import Statistics, record_statistics
 from featviz.sketches.drawing import CANVAS
-from featviz.sketches.edits import MARGIN, Edit, Mask, near
+from featviz.sketches.edits import MARGIN, Edit, Mask, Pixels, near
 from featviz.sketches.tensors import Image, decode_image, encode_image, input_channels
 
 StatisticsOf = Literal["base", "edit", "composite"] | float
@@ -122,6 +122,46 @@ def engine_of(network: nn.Module) -> LocalEditor | None:
 def engine_makes(keep: Keep | None, statistics: StatisticsOf) -> bool:
     """Whether the engine makes the same as `edit`, up to rounding and much sooner."""
     return keep == "layers" and statistics != "composite"
+
+
+class EditsOfBase:
+    """Makes edits of one base, which runs once for each of the two ways to make them.
+
+    editor: the engine, where that makes edits of this network. sketch: the base, (H, W) uint8, and
+    given, the network's input of it, (1, C, H, W).
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        editor: LocalEditor | None,
+        sketch: Pixels,
+        given: Tensor,
+        keep: Keep,
+    ) -> None:
+        self._network, self._editor = network, editor
+        self._sketch, self._given, self._keep = sketch, given, keep
+
+    def edit(
+        self, drawn: Edit, given: Tensor, statistics: StatisticsOf
+    ) -> tuple[LocalEdit | EditedFace, Tensor]:
+        """What an edit makes, whose input is given, and the base's image as computed that way."""
+        if self._editor is not None and engine_makes(self._keep, statistics):
+            held: Any = statistics
+            prepared = self._prepared
+            return self._editor.edit(prepared, drawn.edited, drawn.margin, held), prepared.image
+        start = self._recorded
+        kept = edit_base(self._network, start, given, drawn.margin, statistics=statistics)
+        return kept, kept.base_image
+
+    @cached_property
+    def _prepared(self) -> PreparedBase:
+        assert self._editor is not None
+        return self._editor.prepare(self._sketch)
+
+    @cached_property
+    def _recorded(self) -> Base:
+        return record_base(self._network, self._given, self._keep)
 
 
 EVERYWHERE = "covers everything, so no map is kept"

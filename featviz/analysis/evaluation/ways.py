@@ -3,15 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from featviz.analysis.evaluation.images import Painter
-from featviz.editing import Base, record_base
 from featviz.editing.engine import LocalEditor
-from featviz.editing.local import StatisticsOf, edit_base, engine_makes, engine_of
+from featviz.editing.local import EditsOfBase, StatisticsOf, engine_makes, engine_of
 from featviz.probing.statistics import (
     Statistics,
     hold_statistics,
@@ -85,27 +84,22 @@ class _Maker:
     def __init__(self, paint: Painter, base: Pixels, editor: LocalEditor | None) -> None:
         self._paint, self._base, self._editor = paint, base, editor
         self._free = self._image(base)
-        self._prepared = editor and editor.prepare(base)
-        self._bases: dict[Kept, Base] = {}
+        self._edits: dict[Kept, EditsOfBase] = {}
 
     def make(self, each: Edit, way: Way) -> Face:
         """The face of an edit in one way."""
         statistics = way.statistics
         if statistics is None:
             return Face(self._image(each.edited), self._free)
-        if self._editor and self._prepared and engine_makes(way.keep, statistics):
-            held: Any = statistics
-            made = self._editor.edit(self._prepared, each.edited, each.margin, held)
-            return Face(made.image.float(), self._prepared.image.float())
-        network, given = self._paint.generator, self._given(each.edited)
+        network = self._paint.generator
         if way.keep is None:
             with hold_statistics(network, self._statistics):
                 return Face(self._image(each.edited), self._free)
-        if way.keep not in self._bases:
-            self._bases[way.keep] = record_base(network, self._given(self._base), way.keep)
-        start = self._bases[way.keep]
-        kept = edit_base(network, start, given, area=each.area, statistics=statistics)
-        return Face(kept.image.float(), kept.base_image.float())
+        if way.keep not in self._edits:
+            given = self._given(self._base)
+            self._edits[way.keep] = EditsOfBase(network, self._editor, self._base, given, way.keep)
+        kept, base = self._edits[way.keep].edit(each, self._given(each.edited), statistics)
+        return Face(kept.image.float(), base.float())
 
     @cached_property
     def _statistics(self) -> Mapping[str, Statistics]:
