@@ -93,8 +93,13 @@ def _require_same_network(crossed: FeatureTable, modified: FeatureTable | None) 
     if modified is None:
         return
     require_same_place(crossed, modified, "crossed", MODIFIED)
-    digests = [table.metadata.get("digest") for table in (crossed, modified)]
-    if None not in digests and digests[0] != digests[1]:
+    differ = [
+        key
+        for key in ("digest", "variant")
+        if None not in (given := [table.metadata.get(key) for table in (crossed, modified)])
+        and given[0] != given[1]
+    ]
+    if differ:
         names = [table.metadata.get("checkpoint") or "a model" for table in (crossed, modified)]
         raise FeatvizError(
             f"the crossed table is of other weights ({names[0]}) than that of {MODIFIED} "

@@ -139,7 +139,10 @@ def test_a_crossed_table_lets_c9_be_judged(capsys, here):
         (["--images", "--generators", "M1", "baseline"], "unknown role 'M1'"),
         (["--images", "--generators", "baseline", "nothing"], "no checkpoint 'nothing'"),
         (["--images", "--data", "nowhere"], "nowhere has no landmarks.parquet"),
-        (["m.parquet", "--crossed", "b.parquet"], "C9, crossed: a crossed set has sketches FACE/"),
+        (
+            ["m.parquet", "--crossed", "b.parquet"],
+            "the crossed table is of other weights (baseline)",
+        ),
         (["m.parquet", "--local"], "--local asks C13 of other images; give it with --images"),
         (["--images", "--count", "0"], "count must be a whole number, 3 or more; got 0"),
     ],
