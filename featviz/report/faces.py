@@ -13,6 +13,7 @@ from featviz.generators.checkpoint import Checkpoint, open_checkpoint
 from featviz.generators.checkpoint_files import PRETRAINED, shipped_checkpoints
 from featviz.generators.fast import FastGenerator
 from featviz.generators.generation import generate
+from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
 from featviz.generators.weights import read_metadata
 from featviz.report.contents import ReportedGenerator
 from featviz.report.pictures import face_picture
@@ -72,7 +73,7 @@ def paint_sketches(
 def _painter(checkpoint: Checkpoint) -> Callable[[Path], NDArray[np.uint8]]:
     """From a sketch file to the face (H, W, 3) that `generate` makes of it, or within a level."""
     size, generator = checkpoint.size, checkpoint.generator
-    if checkpoint.conditions.any:
+    if checkpoint.conditions.any or not isinstance(generator, GlobalGenerator | LocalEnhancer):
         return lambda path: generate(generator, checkpoint.read(path, size))
     # Only the order of sums differs; bfloat16 would be faster on some processors, and show others.
     fast = FastGenerator(generator, torch.float32)
