@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from featviz.analysis.leakage.table import IMAGE
 from featviz.base.errors import FeatvizError
@@ -47,12 +46,12 @@ class _Run:
 
 
 class GeneratorRuns:
-    """Runs of a generator or front end, in float32 with maps in channels_last; see `Runs`."""
+    """Runs of a generator or front end, in float32; see `Runs`."""
 
     def __init__(self, model: GlobalGenerator | FrontEnd, layers: Sequence[str]) -> None:
         self._model, self._kept = model, dict[int, tuple[Tensor, list[_Run]]]()
         network = copy.deepcopy(model).eval().requires_grad_(False)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         blocks = dict(_blocks(network))
         self._steps = [step for steps in blocks.values() for step in steps]
         ends, number = {}, -1
@@ -102,15 +101,15 @@ class GeneratorRuns:
         for number in range(len(run.maps), self._count):
             step, own = self._steps[number], None
             if number == len(run.convolved):
-                given = run.maps[number - 1] if number else _channels_last(image)
-                run.convolved.append(_channels_last(step.convolution(given)))
+                given = run.maps[number - 1] if number else image.contiguous()
+                run.convolved.append(step.convolution(given))
             cells = run.convolved[number]
             if step.norm is None:
                 # Not the map that is kept, for activations work in place.
                 cells = cells.clone() if step.activation is not None else cells
             else:
                 if step.name not in held:
-                    own = Statistics(*(each.float() for each in step.norm.statistics(cells)))
+                    own = Statistics(*step.norm.statistics(cells))
                 cells = _normalized(cells, own or held[step.name], step.norm)
             if step.activation is not None:
                 cells = step.activation(cells)
@@ -141,12 +140,20 @@ class GeneratorRuns:
         return best
 
 
-def _channels_last(maps: Tensor) -> Tensor:
-    return maps.contiguous(memory_format=torch.channels_last)
-
-
 def _normalized(cells: Tensor, by: Statistics, norm: InstanceNorm) -> Tensor:
-    return F.batch_norm(cells, by.mean, by.variance, norm.weight, norm.bias, eps=norm.eps)
+    """Cells by some statistics, exact where nearly all of them are the mean and differ by little.
+
+    Batch norm would multiply first and lose what a cell has beyond the mean; the difference to a
+    number near it is exact.
+    """
+    mean, scale = by.mean.float(), (by.variance.double() + norm.eps).rsqrt()
+    if norm.weight is not None:
+        scale = scale * norm.weight
+    shift = (mean - by.mean.double()) * scale
+    if norm.bias is not None:
+        shift = shift + norm.bias
+    mean, scale, shift = (each.float()[:, None, None] for each in (mean, scale, shift))
+    return torch.sub(cells, mean).mul_(scale).add_(shift)
 
 
 def _places(model: nn.Module, layers: Sequence[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from featviz.analysis.leakage import (
     record_statistics,
 )
 from featviz.analysis.leakage.maps import shrink
+from featviz.analysis.leakage.runs import PlainRuns
 from featviz.base.errors import FeatvizError
 from featviz.probing.activations import record_activations
 from featviz.probing.receptive_field import trace_geometry
@@ -155,9 +156,8 @@ def test_maps_are_means_over_the_edits_of_a_group(measured):
 
 def test_the_maps_of_a_kept_edit_are_those_of_the_edit_by_itself(make, some):
     model, names = make(), list(some.index["sketch"])
-    found = measure_leakage(
-        model, some, LAYERS, ["all"], point=POINT, size=SIZE, most=2, keep=["G9/002"]
-    )
+    how = {"point": POINT, "size": SIZE, "most": 2, "keep": ["G9/002"], "runs": PlainRuns}
+    found = measure_leakage(model, some, LAYERS, ["all"], **how)
     inputs = [
         encode_image(some.at(SIZE).image(names.index(name)))[None] for name in ("G9/001", "G9/002")
     ]
