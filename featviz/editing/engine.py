@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from featviz.base.errors import FeatvizError
-from featviz.editing.engine_layers import Box, Layer, Scale, layers_of
-from featviz.editing.engine_places import Places, boxes, cost, places_of
+from featviz.editing.engine_layers import Layer, Rectangle, Scale, layers_of
+from featviz.editing.engine_places import LayerPlaces, cost, places_of, rectangles
 from featviz.editing.engine_run import (
+    EditRun,
     Patch,
     PreparedBase,
-    Run,
     check_finite,
     encoded,
     patched,
@@ -38,7 +38,7 @@ from featviz.sketches.edits import MARGIN, Edit, Mask, Pixels
 __all__ = ["EditedFace", "HeldStatistics", "LocalEditor", "PreparedBase"]
 
 _WHOLE = 0.8
-"""Of the canvas: of boxes that are more to compute than this, one whole box takes no longer."""
+"""Of the canvas: where rectangles are more to compute than this, one whole box takes no longer."""
 
 
 HeldStatistics = Literal["base", "edit"] | float
@@ -92,7 +92,7 @@ class LocalEditor:
         self._generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._layers = layers_of(self._generator)
         self._levels = self._generator.architecture.enhancers + 1
-        self._found_places: dict[tuple[int, ...], Places] = {}
+        self._found_places: dict[tuple[int, ...], LayerPlaces] = {}
 
     @torch.inference_mode()
     def prepare(self, sketch: Pixels) -> PreparedBase:
@@ -175,7 +175,7 @@ class LocalEditor:
 
     def _edited(
         self, base: PreparedBase, edited: Pixels, margin: float, statistics: HeldStatistics
-    ) -> tuple[EditedFace, Run]:
+    ) -> tuple[EditedFace, EditRun]:
         self._check(edited)
         if edited.shape != base.sketch.shape:
             given, expected = (f"{s.shape[1]}x{s.shape[0]}" for s in (edited, base.sketch))
@@ -184,11 +184,11 @@ class LocalEditor:
             raise FeatvizError(f"the margin must be 0 px or more; got {margin}")
         share = _share(statistics)
         area = Edit(base.sketch, edited, margin).area
-        parts = boxes(area)
-        canvas = Box(0, area.shape[0], 0, area.shape[1])
+        parts = rectangles(area)
+        canvas = Rectangle(0, area.shape[0], 0, area.shape[1])
         whole = cost(parts) > _WHOLE * cost([canvas])
         parts = [canvas] if whole else parts
-        run = Run(base, self._layers, self._places(edited), area, parts, self._dtype)
+        run = EditRun(base, self._layers, self._places(edited), area, parts, self._dtype)
         if not parts:
             return EditedFace(base.face, area, np.zeros_like(area), False, base, ()), run
         run.put_sketch(edited)
@@ -200,7 +200,7 @@ class LocalEditor:
             face[box.top : box.bottom, box.left : box.right] = pixels_of(cells)
         return EditedFace(face, area, reach, whole, base, tuple(image)), run
 
-    def _places(self, sketch: Pixels) -> Places:
+    def _places(self, sketch: Pixels) -> LayerPlaces:
         """Where maps lie over sketches of the size of one."""
         if sketch.shape not in self._found_places:
             found = places_of(self._generator, self._layers, *sketch.shape)

@@ -23,7 +23,7 @@ from featviz.probing.statistics import Statistics
 Kind = Literal["convolution", "transposed", "output"]
 
 
-class Box(NamedTuple):
+class Rectangle(NamedTuple):
     """Cells of a map, those at `bottom` and `right` not included."""
 
     top: int
@@ -41,32 +41,34 @@ class Box(NamedTuple):
         """Whether it holds any."""
         return self.top < self.bottom and self.left < self.right
 
-    def within(self, other: "Box") -> "Box":
+    def within(self, other: "Rectangle") -> "Rectangle":
         """What both share, as cells of the other; empty or reversed if they share nothing."""
-        return Box(
+        return Rectangle(
             max(self.top, other.top) - other.top,
             min(self.bottom, other.bottom) - other.top,
             max(self.left, other.left) - other.left,
             min(self.right, other.right) - other.left,
         )
 
-    def joined(self, other: "Box") -> "Box":
+    def joined(self, other: "Rectangle") -> "Rectangle":
         """The smallest box around both."""
-        return Box(
+        return Rectangle(
             min(self.top, other.top),
             max(self.bottom, other.bottom),
             min(self.left, other.left),
             max(self.right, other.right),
         )
 
-    def grown(self, cells: int, height: int, width: int) -> "Box":
+    def grown(self, cells: int, height: int, width: int) -> "Rectangle":
         """The box with so many cells more on all sides, as far as a map has them."""
         top, bottom, left, right = self
-        return Box(top - cells, bottom + cells, left - cells, right + cells).cut(height, width)
+        return Rectangle(top - cells, bottom + cells, left - cells, right + cells).cut(
+            height, width
+        )
 
-    def cut(self, height: int, width: int) -> "Box":
+    def cut(self, height: int, width: int) -> "Rectangle":
         """What of it is on a map of a size."""
-        return Box(
+        return Rectangle(
             max(0, self.top), min(height, self.bottom), max(0, self.left), min(width, self.right)
         )
 
@@ -166,23 +168,23 @@ class Layer:
             matrix[:, step : step + self.kernel, step] = rows
         return (matrix.view(-1, self.steps * rows.shape[2]),)
 
-    def aligned(self, box: Box) -> Box:
+    def aligned(self, box: Rectangle) -> Rectangle:
         """The box of its cells that it computes for some of them."""
         if self.kind == "convolution":
             return box
         top, bottom, left, right = box
-        return Box(top // 2 * 2, (bottom + 1) // 2 * 2, left // 2 * 2, (right + 1) // 2 * 2)
+        return Rectangle(top // 2 * 2, (bottom + 1) // 2 * 2, left // 2 * 2, (right + 1) // 2 * 2)
 
-    def window(self, box: Box) -> Box:
+    def window(self, box: Rectangle) -> Rectangle:
         """The cells that it reads for a box of its own (an aligned one), also beyond the edges."""
         if self.kind == "transposed":
             top, bottom, left, right = (end // 2 for end in box)
-            return Box(top, bottom + 1, left, right + 1)
+            return Rectangle(top, bottom + 1, left, right + 1)
         before, behind = self.padding, self.kernel - self.padding - self.stride
         top, bottom, left, right = (end * self.stride for end in box)
-        return Box(top - before, bottom + behind, left - before, right + behind)
+        return Rectangle(top - before, bottom + behind, left - before, right + behind)
 
-    def padded(self, cells: Tensor, window: Box, inside: Box) -> Tensor:
+    def padded(self, cells: Tensor, window: Rectangle, inside: Rectangle) -> Tensor:
         """A window of which those cells are given that are inside of the map."""
         if window == inside:
             return cells

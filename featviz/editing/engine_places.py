@@ -1,4 +1,4 @@
-"""Which cells of each layer's map stand for an edited area, and the boxes to compute them in."""
+"""Which cells of each layer's map stand for an edited area, and where to compute them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featviz.editing.engine_layers import Box, Layer
+from featviz.editing.engine_layers import Layer, Rectangle
 from featviz.generators.networks.generators import Generator
 from featviz.probing.receptive_field import trace_geometry
 from featviz.sketches.edits import Mask
@@ -22,7 +22,7 @@ class Region:
     width: of the map. Cells are counted row by row, in the box and in the map alike.
     """
 
-    box: Box
+    box: Rectangle
     mask: Mask
     width: int
     _shares: dict[int, Tensor] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Region:
         share = self.share(cells.shape[1], cells.dtype)
         return torch.lerp(self.box.of(maps).to(cells), cells, share)
 
-    def put(self, cells: Tensor, others: Tensor, place: Box) -> None:
+    def put(self, cells: Tensor, others: Tensor, place: Rectangle) -> None:
         """Put those cells of the box that are in the mask into others, of another box."""
         shared = place.within(self.box)
         if shared.is_some:
@@ -100,16 +100,16 @@ class Lattice:
             np.diff(self.columns, prepend=-1)
         )
 
-    def box(self, pixels: Box) -> Box:
+    def box(self, pixels: Rectangle) -> Rectangle:
         """The cells that stand for a box of pixels."""
-        return Box(
+        return Rectangle(
             int(self.rows[pixels.top]),
             int(self.rows[pixels.bottom - 1]) + 1,
             int(self.columns[pixels.left]),
             int(self.columns[pixels.right - 1]) + 1,
         )
 
-    def region(self, area: Mask, pixels: Box) -> Region:
+    def region(self, area: Mask, pixels: Rectangle) -> Region:
         """The cells that stand for an area's pixels in a box, which holds some."""
         box, mask = self.box(pixels), pixels.of_mask(area)
         rows, columns = self.starts
@@ -152,7 +152,7 @@ class Neighbours:
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
+class LayerPlaces:
     """Where the layers' maps lie over sketches of one size.
 
     lattices: of every layer. apart: the layers to which a map is added that may change in other
@@ -166,7 +166,9 @@ class Places:
     readers: Mapping[int, int]
 
 
-def places_of(generator: Generator, layers: Sequence[Layer], height: int, width: int) -> Places:
+def places_of(
+    generator: Generator, layers: Sequence[Layer], height: int, width: int
+) -> LayerPlaces:
     """The places for sketches of a size; traced, so ask once."""
     # Operations in inference mode are not seen by the tracer.
     with torch.inference_mode(False):
@@ -201,7 +203,7 @@ def places_of(generator: Generator, layers: Sequence[Layer], height: int, width:
         changing.append(added | {lattice})
     # Of several that read a map the first is the last to be put down.
     readers = {layer.source: number for number, layer in reversed(list(enumerate(layers)))}
-    return Places(tuple(lattices), frozenset(apart), tuple(chains), readers)
+    return LayerPlaces(tuple(lattices), frozenset(apart), tuple(chains), readers)
 
 
 _HALO = 24
@@ -212,22 +214,22 @@ _FULL = 0.6
 """Share of a box's pixels, from which on no cut is looked for."""
 
 
-def boxes(area: Mask) -> list[Box]:
+def rectangles(area: Mask) -> list[Rectangle]:
     """Boxes that hold all pixels of an area, cut where that leaves less to compute."""
     rows, columns = (np.flatnonzero(area.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return []
     ends = (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1)
-    return _cut(area, Box(*map(int, ends)))
+    return _cut(area, Rectangle(*map(int, ends)))
 
 
-def cost(parts: Sequence[Box]) -> int:
-    """Pixels that have about as much to be computed as the boxes and what is around them."""
+def cost(parts: Sequence[Rectangle]) -> int:
+    """Pixels that have about as much to be computed as the rectangles and what is around them."""
     sides = ((box.bottom - box.top, box.right - box.left) for box in parts)
     return sum((height + _HALO) * (width + _HALO) + _BOX for height, width in sides)
 
 
-def _cut(area: Mask, box: Box) -> list[Box]:
+def _cut(area: Mask, box: Rectangle) -> list[Rectangle]:
     """The box, or those of its parts, whose edges all touch the area as its own do."""
     mask = box.of_mask(area)
     if np.count_nonzero(mask) > _FULL * box.cells:
@@ -236,14 +238,16 @@ def _cut(area: Mask, box: Box) -> list[Box]:
     if cost(halves) >= cost([box]):
         return [box]
     placed = (
-        Box(box.top + half.top, box.top + half.bottom, box.left + half.left, box.left + half.right)
+        Rectangle(
+            box.top + half.top, box.top + half.bottom, box.left + half.left, box.left + half.right
+        )
         for half in halves
     )
     return [part for half in placed for part in _cut(area, half)]
 
 
-def _halves(mask: Mask, swapped: bool = False) -> list[Box]:
-    """The two boxes that are cheapest, of all cuts between rows of a mask that fills its box."""
+def _halves(mask: Mask, swapped: bool = False) -> list[Rectangle]:
+    """The two cheapest rectangles, of all cuts between rows of a mask that fills its box."""
     height, width = mask.shape
     there, line = mask.any(axis=1), np.arange(height)
     first = np.where(there, mask.argmax(axis=1), width)
@@ -260,17 +264,17 @@ def _halves(mask: Mask, swapped: bool = False) -> list[Box]:
         high - low + _HALO
     )
     if not len(costs):
-        return [Box(0, height, 0, width)]
+        return [Rectangle(0, height, 0, width)]
     at = int(costs.argmin())
     found = [
         (0, int(bottom[at]), int(left[at]), int(right[at])),
         (int(top[at]), height, int(low[at]), int(high[at])),
     ]
-    return [Box(*ends[2:], *ends[:2]) if swapped else Box(*ends) for ends in found]
+    return [Rectangle(*ends[2:], *ends[:2]) if swapped else Rectangle(*ends) for ends in found]
 
 
-def regions(lattice: Lattice, area: Mask, parts: Sequence[Box]) -> list[Region]:
-    """The cells that stand for an area in boxes of pixels, those that meet joined in one box."""
+def regions(lattice: Lattice, area: Mask, parts: Sequence[Rectangle]) -> list[Region]:
+    """The cells that stand for an area in rectangles of pixels; those that meet are joined."""
     found: list[Region] = []
     left = list(parts)
     while left:

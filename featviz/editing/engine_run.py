@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from featviz.base.errors import FeatvizError
-from featviz.editing.engine_layers import Box, Layer, Scale
-from featviz.editing.engine_places import Lattice, Neighbours, Places, Region, regions, widened
+from featviz.editing.engine_layers import Layer, Rectangle, Scale
+from featviz.editing.engine_places import Lattice, LayerPlaces, Neighbours, Region, regions, widened
 from featviz.generators.networks.generators import halve
 from featviz.probing.statistics import Statistics
 from featviz.sketches.edits import Mask, Pixels
@@ -52,11 +52,11 @@ class PreparedBase:
 class Patch(NamedTuple):
     """Cells of a map that may differ from the base's, as kept: (1, C, rows, columns) of a box."""
 
-    box: Box
+    box: Rectangle
     cells: Tensor
 
 
-class Run:
+class EditRun:
     """The maps of an edit: its base's, and what lies over them.
 
     Where residual blocks read and write the same cells, these are rows of a matrix; elsewhere
@@ -67,15 +67,15 @@ class Run:
         self,
         base: PreparedBase,
         layers: Sequence[Layer],
-        places: Places,
+        places: LayerPlaces,
         area: Mask,
-        parts: list[Box],
+        parts: list[Rectangle],
         dtype: torch.dtype,
     ) -> None:
         self._base, self._layers, self._places = base, layers, places
         self._area, self._parts, self._dtype = area, parts, dtype
         self._levels = len(base.maps) - len(layers) + 1
-        self._is_whole = parts == [Box(0, area.shape[0], 0, area.shape[1])]
+        self._is_whole = parts == [Rectangle(0, area.shape[0], 0, area.shape[1])]
         self._patches: list[list[Patch]] = [[] for _ in base.maps]
         self._own: dict[int, list[Patch]] = {number: [] for number in base.own}
         self._rows: dict[int, Tensor] = {}
@@ -93,7 +93,7 @@ class Run:
             height, width = self._base.maps[level].shape[2:]
             for finer, _ in self._patches[level - 1]:
                 # Cell i is the average of the finer map's cells 2 i - 1 to 2 i + 1.
-                box = Box(
+                box = Rectangle(
                     finer.top // 2,
                     min(finer.bottom // 2 + 1, height),
                     finer.left // 2,
@@ -101,7 +101,7 @@ class Run:
                 )
                 # It begins a cell early, or the average would take what is before for an edge.
                 top, left = (max(0, end - 1) for end in (box.top, box.left))
-                window = Box(2 * top, 2 * box.bottom, 2 * left, 2 * box.right)
+                window = Rectangle(2 * top, 2 * box.bottom, 2 * left, 2 * box.right)
                 cells = halve(self._cells(level - 1, window))
                 cells = cells[:, :, box.top - top :, box.left - left :]
                 self._patches[level].append(Patch(box, cells))
@@ -154,14 +154,14 @@ class Run:
             self._regions[lattice] = regions(lattice, self._area, self._parts)
         return self._regions[lattice]
 
-    def _computed_boxes(self, number: int) -> list[Box]:
+    def _computed_boxes(self, number: int) -> list[Rectangle]:
         """The boxes in which a layer computes cells."""
         if number < len(self._layers) - 1:
             return [region.box for region in self._in(number)]
         padding, (height, width) = self._layers[number].padding, self._area.shape
         return [part.grown(padding, height, width) for part in self._parts]
 
-    def _readings(self, number: int) -> list[Box]:
+    def _readings(self, number: int) -> list[Rectangle]:
         """The boxes of a map's cells that the next layer reads; its own, if that only adds it."""
         reader = self._places.readers.get(number)
         if reader is None:
@@ -253,18 +253,18 @@ class Run:
             ]
         return self._patches[number]
 
-    def _cells(self, number: int, box: Box) -> Tensor:
+    def _cells(self, number: int, box: Rectangle) -> Tensor:
         """A copy of some cells of a map."""
         return self._laid(self._base.maps[number], self._over(number), box)
 
-    def _read(self, number: int, box: Box) -> Tensor:
+    def _read(self, number: int, box: Rectangle) -> Tensor:
         """The same, but no copy where a patch holds just them."""
         for place, cells in self._over(number):
             if place == box:
                 return cells
         return self._cells(number, box)
 
-    def _laid(self, maps: Tensor, patches: Sequence[Patch], box: Box) -> Tensor:
+    def _laid(self, maps: Tensor, patches: Sequence[Patch], box: Rectangle) -> Tensor:
         """Cells of a base's map with patches over them, a copy."""
         cells = box.of(maps).to(self._dtype, copy=True)
         for place, patch in patches:
@@ -273,7 +273,7 @@ class Run:
                 shared.of(cells).copy_(box.within(place).of(patch))
         return cells
 
-    def _computed(self, layer: Layer, box: Box, scale: Scale) -> Tensor:
+    def _computed(self, layer: Layer, box: Rectangle, scale: Scale) -> Tensor:
         """What a layer computes for some cells of its map, before anything is added."""
         wide = layer.aligned(box)
         window = layer.window(wide)
@@ -296,7 +296,7 @@ def patched(maps: Tensor, patches: Sequence[Patch]) -> Tensor:
 
 
 def stacked(
-    maps: Sequence[Tensor], layers: Sequence[Layer], places: Places
+    maps: Sequence[Tensor], layers: Sequence[Layer], places: LayerPlaces
 ) -> tuple[tuple[Tensor, ...], dict[int, Tensor]]:
     """Maps of a base as they are held, see `PreparedBase`, and the stacks of its chains."""
     held, stacks = list(maps), {}

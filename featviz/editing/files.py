@@ -23,7 +23,7 @@ from featviz.sketches.edits import MARGIN, Edit, Mask, absolute_change, edits_of
 from featviz.sketches.sketch_set import SketchSet, read_sketch
 from featviz.sketches.tensors import input_channels
 
-FREE, KEPT = "free", "kept"
+_FREE, KEPT = "free", "kept"
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def make_edits(
                 free: Tensor = checkpoint.generator(given[None])
             eyes = replace(drawn, eyes=kept_eyes(file.base, file.edited, size)).around_eyes
             named = (checkpoint.name, file.name, file.base_name)
-            images = ((FREE, "own", free), (KEPT, str(suited), kept.image))
+            images = ((_FREE, "own", free), (KEPT, str(suited), kept.image))
             rows = [
                 (*named, way, whose, *_measures(absolute_change(image, before), kept, eyes, way))
                 for way, whose, image in images

@@ -82,7 +82,7 @@ class FaceJob:
 
 
 @dataclass(frozen=True, eq=False)
-class Map:
+class DrawnMap:
     """A difference as it is sent. box: left, top, right, bottom of what it shows.
 
     beyond: of a kept face the mean change outside of its reach, in grey levels.
@@ -104,7 +104,7 @@ class Face:
 
     wanted: WantedFace
     image: bytes
-    difference: Map | None
+    difference: DrawnMap | None
     reach: tuple[Points, ...] | None
     whole: bool
 
@@ -216,7 +216,7 @@ def _encoded(made: _Made, edit: Edit | None) -> Face:
         image = jpeg(heat(change[top:bottom, left:right]), 85)
         # Measured, not believed: it is 0.
         beyond = None if reach is None else measure(change, reach).mean_outside
-        difference = Map(image, box, measure(change, edit.area), beyond)
+        difference = DrawnMap(image, box, measure(change, edit.area), beyond)
     outlined = reach is not None and reach.any() and not reach.all()
     borders = area_outlines(reach) if outlined and reach is not None else None
     return Face(made.wanted, jpeg(made.face), difference, borders, made.whole)
@@ -231,7 +231,7 @@ def frame(answer: Answer) -> tuple[FacesMessage, list[bytes]]:
         pictures.append(data)
         return Picture(offset=offset, length=len(data), type=kind, width=width, height=height)
 
-    def difference(map_: Map) -> Difference:
+    def difference(map_: DrawnMap) -> Difference:
         left, top, right, bottom = map_.box
         return Difference(
             image=place(map_.image, "image/jpeg", right - left, bottom - top),

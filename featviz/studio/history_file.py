@@ -118,7 +118,7 @@ class HiddenSketch(_Line):
     suffix: Annotated[str, Field(pattern=r"^\.(svg|png|jpe?g)$")]
 
 
-class ShownFace(_Line):
+class FaceLine(_Line):
     """A face that was shown when a sketch was saved."""
 
     checkpoint: _Text
@@ -140,7 +140,7 @@ class SketchLine(_Line):
     place: _Number
     origin: Annotated[_Text, Field(max_length=8)]
     sha256: _Text
-    faces: list[ShownFace] | None = None
+    faces: list[FaceLine] | None = None
     bases: list[_Number] | None = None
     hidden: HiddenSketch | None = None
 

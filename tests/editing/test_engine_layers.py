@@ -1,14 +1,19 @@
 import pytest
 import torch
 
-from featviz.editing.engine_layers import Box, Scale, layers_of
+from featviz.editing.engine_layers import Rectangle, Scale, layers_of
 
 NETWORKS = {
     "baseline": {"downsamplings": 2},
     "enhancer": {"enhancers": 1, "width": 2, "downsamplings": 1},
     "no norm": {"variant": "no-norm", "norm": "none", "downsamplings": 2},
 }
-BOXES = [Box(3, 9, 5, 16), Box(0, 4, 0, 1), Box(20, 24, 31, 32), Box(0, 24, 0, 32)]
+BOXES = [
+    Rectangle(3, 9, 5, 16),
+    Rectangle(0, 4, 0, 1),
+    Rectangle(20, 24, 31, 32),
+    Rectangle(0, 24, 0, 32),
+]
 
 
 @pytest.mark.parametrize("network", NETWORKS)

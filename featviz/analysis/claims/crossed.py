@@ -11,13 +11,13 @@ from featviz.base.errors import FeatvizError
 
 _FEWEST = 3
 
-NO_CROSSED = "no feature table of a crossed set of sketches: --crossed FILE"
+_NO_CROSSED = "no feature table of a crossed set of sketches: --crossed FILE"
 
 
 def same_eyes(tables: Tables) -> Finding:
     """C9: the share of sketches that lie nearer to their eyes elsewhere than to their face."""
     if tables.crossed is None:
-        raise NotJudgeableError(NO_CROSSED)
+        raise NotJudgeableError(_NO_CROSSED)
     layer = tables.study.layers[-1]
     apart = _laid_out(tables.crossed, layer)
     faces, eyes = apart.shape[:2]

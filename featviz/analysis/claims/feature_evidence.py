@@ -26,7 +26,7 @@ class NotJudgeableError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class LayerEvidence:
     """vectors: (N, C) float64. distances: (N, N), Euclidean. scale: see `activation_scale`."""
 
     vectors: NDArray[np.float64]
@@ -46,9 +46,9 @@ class Evidence:
     sketches: tuple[str, ...]
     groups: NDArray[np.str_]
     bases: NDArray[np.int64]
-    layers: Mapping[str, Layer]
+    layers: Mapping[str, LayerEvidence]
 
-    def layer(self, name: str) -> Layer:
+    def layer(self, name: str) -> LayerEvidence:
         """A layer; NotJudgeableError if the table lacks it."""
         if name not in self.layers:
             there = ", ".join(self.layers)
@@ -123,7 +123,9 @@ def gather_evidence(
         if layer in table.vectors:
             vectors = table.vectors[layer][order].astype(np.float64)
             try:
-                laid[layer] = Layer(vectors, distance_matrix(vectors), activation_scale(vectors))
+                laid[layer] = LayerEvidence(
+                    vectors, distance_matrix(vectors), activation_scale(vectors)
+                )
             except FeatvizError as error:
                 raise FeatvizError(f"table of {role}, layer {layer}: {error}") from None
     edited = np.array([_NO_BASE if row == base else base for row, base in enumerate(found)])

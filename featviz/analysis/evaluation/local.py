@@ -19,7 +19,7 @@ from featviz.analysis.evaluation.images import Painter
 from featviz.analysis.evaluation.locality import SEEN, UNITS, summarize_changes
 from featviz.analysis.evaluation.lpips import Lpips, descriptors, reduce_to
 from featviz.analysis.evaluation.table import ALL_GROUPS, row
-from featviz.analysis.evaluation.ways import FREE, Way, faces_of
+from featviz.analysis.evaluation.ways import FREE_WAY, Way, faces_of
 from featviz.base.progress import track
 from featviz.faces.contours import CONTOUR_LINES
 from featviz.faces.landmarks import find_landmarks
@@ -53,7 +53,7 @@ class LocalChanges:
 
     changes: one row an edit and way, columns sketch, group, base, way, those of `Locality.changes`,
     lpips_outside, across and across_free (see `across_border`: of the face and of the free one),
-    edited, elsewhere and found (see `following`); NaN for what was not measured. The way
+    edited, elsewhere and found (see `landmark_distances`); NaN for what was not measured. The way
     `unedited` has landmarks only. descriptors: (rows, 512) of the faces, see `lpips.descriptors`;
     None without LPIPS. skipped: one line for every edit that could not be measured.
     """
@@ -90,9 +90,9 @@ def measure_local(
         about = {"sketch": str(name), "group": str(group), "base": str(base)}
         drawings = _drawings(sketches, each, paint.size) if find else None
         if drawings is not None:
-            found = following(next(iter(faces.values())).base, *drawings)
+            found = landmark_distances(next(iter(faces.values())).base, *drawings)
             rows.append((each.number, {**about, "way": UNEDITED, **found}, None))
-        free = across_border(faces[FREE].image, each.area) if FREE in faces else np.nan
+        free = across_border(faces[FREE_WAY].image, each.area) if FREE_WAY in faces else np.nan
         for way, face in faces.items():
             image = face.image
             change = absolute_change(image, face.base)
@@ -111,7 +111,7 @@ def measure_local(
                 measured["lpips_outside"] = perception.distance_outside(image, face.base, each.area)
                 seen = perception.described(image)
             if drawings is not None:
-                measured |= following(image, *drawings)
+                measured |= landmark_distances(image, *drawings)
             rows.append((each.number, {**about, "way": way.name, **measured}, seen))
     rows.sort(key=lambda entry: entry[0])
     changes = pd.DataFrame([entry for _, entry, _ in rows], columns=list(_COLUMNS))
@@ -216,7 +216,7 @@ _LANDMARKS_OF = {
 """The landmarks of each part of a drawn face."""
 
 
-def following(image: Tensor, base: Drawing, edited: Drawing) -> dict[str, float]:
+def landmark_distances(image: Tensor, base: Drawing, edited: Drawing) -> dict[str, float]:
     """How far a face is from its drawing: landmarks found in it against the drawn lines.
 
     image: (1, 3, H, W), the face of `edited`. A drawing by hand has lines and no 68 landmarks, so
@@ -301,10 +301,13 @@ def _summarize(changes: pd.DataFrame) -> dict[str, Estimate]:
 def _from_free(local: LocalChanges, way: str) -> dict[str, Estimate]:
     """The kernel distance of the faces made in a way from those made free."""
     ways = local.changes["way"]
-    if way in (FREE.name, UNEDITED) or min((ways == way).sum(), (ways == FREE.name).sum()) < 2:
+    if (
+        way in (FREE_WAY.name, UNEDITED)
+        or min((ways == way).sum(), (ways == FREE_WAY.name).sum()) < 2
+    ):
         return {}
     if local.descriptors is None:
         return {}
     # Rows of both ways are in the order of the edits.
-    made, free = (local.descriptors[(ways == each).to_numpy()] for each in (way, FREE.name))
+    made, free = (local.descriptors[(ways == each).to_numpy()] for each in (way, FREE_WAY.name))
     return {KERNEL_MEASURE: kernel_distance(made, free)}

@@ -42,17 +42,17 @@ class Way:
         return f"{self.keep} {told}" if self.keep else "held"
 
 
-FREE = Way()
+FREE_WAY = Way()
 HELD = Way(statistics="base")
 
 
 def ways_of(keep: Sequence[Kept], statistics: Sequence[StatisticsOf]) -> tuple[Way, ...]:
     """Free, held, and each way to keep with each kind of statistics."""
-    return FREE, HELD, *(Way(where, whose) for where in keep for whose in statistics)
+    return FREE_WAY, HELD, *(Way(where, whose) for where in keep for whose in statistics)
 
 
 @dataclass(frozen=True, eq=False)
-class Face:
+class EditImages:
     """An edit's image and that of its base, as this way computed it, (1, 3, H, W) each."""
 
     image: Tensor
@@ -61,14 +61,14 @@ class Face:
 
 def faces_of(
     paint: Painter, edits: Iterable[Edit], ways: Sequence[Way]
-) -> Iterator[tuple[Edit, Mapping[Way, Face]]]:
+) -> Iterator[tuple[Edit, Mapping[Way, EditImages]]]:
     """Make each edit in each way; those of one base should follow each other.
 
     A generator without instance norms has no statistics that could be held: what is kept then
     differs by `keep` alone, and the way `held`, which would be free, is left out.
     """
     has_norms = bool(instance_norms(paint.generator))
-    ways = [way for way in ways if way.keep or way == FREE or has_norms]
+    ways = [way for way in ways if way.keep or way == FREE_WAY or has_norms]
     fast = any(engine_makes(way.keep, way.statistics or "base") for way in ways)
     editor = engine_of(paint.generator) if fast else None
     number, maker = None, None
@@ -86,20 +86,20 @@ class _Maker:
         self._free = self._image(base)
         self._edits: dict[Kept, EditsOfBase] = {}
 
-    def make(self, each: Edit, way: Way) -> Face:
+    def make(self, each: Edit, way: Way) -> EditImages:
         """The face of an edit in one way."""
         statistics = way.statistics
         if statistics is None:
-            return Face(self._image(each.edited), self._free)
+            return EditImages(self._image(each.edited), self._free)
         network = self._paint.generator
         if way.keep is None:
             with hold_statistics(network, self._statistics):
-                return Face(self._image(each.edited), self._free)
+                return EditImages(self._image(each.edited), self._free)
         if way.keep not in self._edits:
             given = self._given(self._base)
             self._edits[way.keep] = EditsOfBase(network, self._editor, self._base, given, way.keep)
         kept, base = self._edits[way.keep].edit(each, self._given(each.edited), statistics)
-        return Face(kept.image.float(), base.float())
+        return EditImages(kept.image.float(), base.float())
 
     @cached_property
     def _statistics(self) -> Mapping[str, Statistics]:

@@ -24,7 +24,7 @@ from featviz.probing.statistics import (
 )
 from featviz.sketches.edits import Mask
 
-Run = Callable[
+HeldRun = Callable[
     [Tensor, Mapping[str, Statistics]], tuple[Mapping[str, Tensor], Mapping[str, Statistics]]
 ]
 """(image, held by name) -> the maps of layers, and the statistics of the norms not held."""
@@ -183,7 +183,7 @@ def reading(
 
 
 @contextmanager
-def running(model: nn.Module, layers: Sequence[str]) -> Iterator[Run]:
+def running(model: nn.Module, layers: Sequence[str]) -> Iterator[HeldRun]:
     """Yield a function from an image (1, C, H, W) and what is held to maps and statistics.
 
     The maps are those of the layers, "image" among them; the statistics those of the norms that are

@@ -107,7 +107,7 @@ def get_sketch_picture(
     """A sketch as a picture."""
     sketch = studio.store.sketch(identifier)
     if sketch.strokes is None:
-        return Response(png(pixels_of(sketch), size), media_type="image/png", headers=FOREVER)
+        return Response(png(sheet_pixels(sketch), size), media_type="image/png", headers=FOREVER)
     return picture_response(studio, [tuple(s["points"]) for s in sketch.strokes], size, FOREVER)
 
 
@@ -137,7 +137,7 @@ def get_export(studio: Here, author: Current, group: Text = None) -> Response:
     return Response(data, media_type="application/zip", headers=name)
 
 
-def pixels_of(sketch: SketchRecord) -> NDArray[np.uint8]:
+def sheet_pixels(sketch: SketchRecord) -> NDArray[np.uint8]:
     """The pixels (512, 512) of a sketch that was imported as a picture."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"sketch{sketch.suffix}"

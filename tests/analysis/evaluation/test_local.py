@@ -9,14 +9,14 @@ from featviz.analysis.evaluation.local import (
     LocalChanges,
     Perception,
     across_border,
-    following,
+    landmark_distances,
     local_rows,
     measure_local,
 )
 from featviz.analysis.evaluation.locality import measure_locality, summarize_changes
 from featviz.analysis.evaluation.lpips import load_lpips
 from featviz.analysis.evaluation.table import make_table
-from featviz.analysis.evaluation.ways import FREE, HELD, Way, faces_of, ways_of
+from featviz.analysis.evaluation.ways import FREE_WAY, HELD, Way, faces_of, ways_of
 from featviz.editing import edit
 from featviz.generators.checkpoint_files import save_network
 from featviz.sketches.drawing import Drawing, Stroke
@@ -59,7 +59,7 @@ def test_each_way_gives_the_face_that_editing_gives(paint, sketches):
         assert list(faces) == list(WAYS)
         for way, face in faces.items():
             torch.testing.assert_close(face.base, paint(each.base), rtol=0, atol=1e-5)
-            if way in (FREE, HELD):
+            if way in (FREE_WAY, HELD):
                 continue
             made = edit(
                 paint.generator,
@@ -70,8 +70,8 @@ def test_each_way_gives_the_face_that_editing_gives(paint, sketches):
                 statistics=way.statistics,
             )
             torch.testing.assert_close(face.image, made.image, rtol=0, atol=1e-5)
-        torch.testing.assert_close(faces[FREE].image, paint(each.edited), rtol=0, atol=1e-5)
-        assert not torch.allclose(faces[HELD].image, faces[FREE].image, atol=1e-3)
+        torch.testing.assert_close(faces[FREE_WAY].image, paint(each.edited), rtol=0, atol=1e-5)
+        assert not torch.allclose(faces[HELD].image, faces[FREE_WAY].image, atol=1e-3)
 
 
 def test_a_generator_without_norms_has_nothing_to_hold(make, sketches, tmp_path):
@@ -156,10 +156,14 @@ def test_following_is_the_distance_of_found_landmarks_to_the_drawn_lines(monkeyp
     base, edited = Drawing((nose, mouth), 64), Drawing((nose, smile, hair), 64)
     image = torch.zeros(1, 3, 64, 64)
     # Pixels at 512 are an eighth of those at 64. Eyes are not drawn; hair has no landmarks.
-    assert following(image, base, edited) == {"edited": 8.0, "elsewhere": 0.0, "found": 1.0}
-    assert following(image, edited, edited)["elsewhere"] == pytest.approx(8 * 20 / 29)
+    assert landmark_distances(image, base, edited) == {
+        "edited": 8.0,
+        "elsewhere": 0.0,
+        "found": 1.0,
+    }
+    assert landmark_distances(image, edited, edited)["elsewhere"] == pytest.approx(8 * 20 / 29)
     monkeypatch.setattr(local, "find_landmarks", lambda pixels: None)
-    lost = following(image, base, edited)
+    lost = landmark_distances(image, base, edited)
     assert lost["found"] == 0 and np.isnan(lost["edited"])
 
 
@@ -183,7 +187,7 @@ def test_rows_are_means_over_groups_and_the_kernel_distance_is_of_all_edits(chan
 
 def test_landmarks_have_a_row_of_the_unedited_face(paint, sketches, monkeypatch):
     monkeypatch.setattr(local, "find_landmarks", lambda pixels: np.zeros((68, 2), np.float32))
-    found = measure_local(paint, sketches, (FREE,), margin=24, most=2)
+    found = measure_local(paint, sketches, (FREE_WAY,), margin=24, most=2)
     assert isinstance(found, LocalChanges) and found.descriptors is None
     table = make_table(local_rows("a", found), {})
     measures = set(table.values(way="unedited")["measure"])
