@@ -9,7 +9,7 @@ import pytest
 # The signal comes when one module is about to be imported: at a place, not after a time, which
 # another processor or other work would move into Python's own start.
 _STOPPED_AT_A_PLACE = """
-import os, sys
+import os, signal, sys
 
 class Stop:
     def find_spec(self, name, path=None, target=None):
@@ -18,6 +18,8 @@ class Stop:
             os.kill(os.getpid(), int(number))
 
 place, number = sys.argv[1:]
+# Whoever starts the tests in the background may have it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Stop())
 sys.argv[1:] = ["assets", "list"]
 from featviz.__main__ import main; main()

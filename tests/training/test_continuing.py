@@ -11,7 +11,7 @@ from torch import nn
 
 from featviz.base.errors import FeatvizError
 from featviz.generators.checkpoint_files import load_generator
-from featviz.training import loop
+from featviz.training import loop, saving
 from featviz.training.data import PairTensors, training_batches
 from featviz.training.loop import train
 from featviz.training.run import start_run, train_step
@@ -109,7 +109,7 @@ def test_a_kill_between_the_files_of_the_last_save_is_made_good_by_a_resume(
     config = small_config(steps=3)
     train(config, small_pairs, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "save_network", kill)
+        patch.setattr(saving, "save_network", kill)
         with pytest.raises(KeyboardInterrupt):
             train(config, small_pairs, tmp_path / "killed")
     assert not (tmp_path / "killed" / "generator.safetensors").exists()
