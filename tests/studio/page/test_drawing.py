@@ -56,8 +56,8 @@ def test_the_sheet_shows_what_the_network_sees_within_a_pixel_and_stays_crisp(de
     )
     shown = desk.pixels("page.board.canvas")[:512, :512, 0].astype(float)
     ink = rasterize(desk.drawing()) == INK
-    # Coverage of a pixel and the rule "its centre is inside" agree but at the rim.
-    assert np.abs((255 - shown) / 255 - ink)[20:, 20:].max() <= 0.75
+    # Coverage of a pixel, in steps of 1/255, and "its centre is inside" agree but at the rim.
+    assert np.abs((255 - shown) / 255 - ink)[20:, 20:].max() <= 0.75 + 1 / 255
     assert (255 - shown).sum() / 255 == pytest.approx(ink.sum(), rel=0.06)
     # At any zoom a line is 2 px of the sketch wide, on a screen of any density.
     desk.inside(
