@@ -62,9 +62,8 @@ class Rectangle(NamedTuple):
     def grown(self, cells: int, height: int, width: int) -> "Rectangle":
         """The box with so many cells more on all sides, as far as a map has them."""
         top, bottom, left, right = self
-        return Rectangle(top - cells, bottom + cells, left - cells, right + cells).cut(
-            height, width
-        )
+        larger = Rectangle(top - cells, bottom + cells, left - cells, right + cells)
+        return larger.cut(height, width)
 
     def cut(self, height: int, width: int) -> "Rectangle":
         """What of it is on a map of a size."""

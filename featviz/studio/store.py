@@ -126,17 +126,7 @@ class Store:
         def work(session: Session) -> tuple[SheetContents, bool]:
             if session.get(DrawingRecord, drawing_id) is not None:
                 return self._contents(session, author_id, drawing_id), False
-            count = session.scalar(
-                select(func.count())
-                .select_from(DrawingRecord)
-                .where(DrawingRecord.author_id == author_id)
-            )
-            if (count or 0) >= self.limits.drawings:
-                raise StudioError(
-                    "too-many",
-                    f"you have {count} drawings; at most {self.limits.drawings} are kept",
-                    retry_after=None,
-                )
+            _require_room(session, DrawingRecord, author_id, self.limits.drawings, "drawings")
             source: SketchRecord | None = None
             if isinstance(base, str):
                 source = session.get(SketchRecord, base)
@@ -267,7 +257,7 @@ class Store:
                 ):
                     raise StudioError("exists", f"sketch {sketch_id} is another one already")
                 return there, False
-            self._require_room(session, author_id)
+            _require_room(session, SketchRecord, author_id, self.limits.sketches, "sketches")
             contents = self._contents(session, author_id, drawing_id)
             if not 0 <= revision <= contents.drawing.revision:
                 raise StudioError(
@@ -311,19 +301,6 @@ class Store:
             return sketch, True
 
         return self.database.write(work)
-
-    def _require_room(self, session: Session, author_id: str) -> None:
-        count = session.scalar(
-            select(func.count())
-            .select_from(SketchRecord)
-            .where(SketchRecord.author_id == author_id)
-        )
-        if (count or 0) >= self.limits.sketches:
-            raise StudioError(
-                "too-many",
-                f"you have {count} sketches; at most {self.limits.sketches} are kept",
-                retry_after=None,
-            )
 
     def sketch(self, sketch_id: str) -> SketchRecord:
         """One saved sketch, also a deleted one: others may be edits of it."""
@@ -372,6 +349,23 @@ class Store:
             else ()
         )
         return SheetContents(drawing, list(strokes), list(events), base, list(sketches))
+
+
+def _require_room(
+    session: Session,
+    kind: type[DrawingRecord] | type[SketchRecord],
+    author_id: str,
+    most: int,
+    called: str,
+) -> None:
+    """Raise StudioError "too-many" if an author has as many of a kind as are kept."""
+    count = session.scalar(
+        select(func.count()).select_from(kind).where(kind.author_id == author_id)
+    )
+    if (count or 0) >= most:
+        raise StudioError(
+            "too-many", f"you have {count} {called}; at most {most} are kept", retry_after=None
+        )
 
 
 def _own_drawing(
