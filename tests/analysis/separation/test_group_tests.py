@@ -1,6 +1,5 @@
 import math
 
-import dcor
 import numpy as np
 import pytest
 from scipy import optimize, stats
@@ -67,6 +66,9 @@ def test_permdisp_has_the_f_of_scikit_bio_with_all_axes(sample) -> None:
 
 
 def test_energy_test_is_that_of_dcor_with_resampling(sample) -> None:
+    # Its import compiles for ten seconds, which every worker that collects would wait for.
+    import dcor
+
     vectors, groups = sample
     ours = energy_test(distance_matrix(vectors), groups, permutations=1999)
     theirs = dcor.homogeneity.energy_test(
