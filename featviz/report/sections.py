@@ -2,7 +2,7 @@
 
 from html import escape
 
-from featviz.analysis.claims import Claim, Claims
+from featviz.analysis.claims import Claim, Claims, Finding
 from featviz.report.contents import Contents, PanelRow
 
 _VERDICT_CLASS = {"holds": "good", "does not hold": "bad", "cannot be judged": "open"}
@@ -56,7 +56,8 @@ def _claim(claim: Claim) -> str:
         f"{'' if part.definition.decides else ' <small>(told beside)</small>'}"
         f"<small>{escape(part.definition.says)}</small></th>"
         f'<td data-name="Statistic"><span>{escape(part.definition.statistic)}</span></td>'
-        f'<td data-name="Measured" class="number">{_number(part.finding.value)}</td>'
+        f'<td data-name="Measured" class="number">{_number(part.finding.value)}'
+        f"{_bounds(part.finding)}</td>"
         f'<td data-name="Needed" class="number">{escape(part.definition.bound)} '
         f"{_number(part.definition.threshold)}</td>"
         f'<td data-name="p, corrected" class="number">{_number(part.p_adjusted)}</td>'
@@ -70,13 +71,26 @@ def _claim(claim: Claim) -> str:
         f'<span class="claim-name">{escape(claim.name)}</span>'
         f'<span class="claim-says">{escape(claim.says)}</span>'
         f'<span class="verdict {kind}"><span aria-hidden="true">{_VERDICT_SIGN[claim.verdict]}'
-        f"</span> {escape(claim.verdict)}</span></summary>"
+        f"</span> {escape(claim.verdict)}{_scope(claim)}</span></summary>"
         f"<p>{escape(claim.why)}</p>"
         '<div class="wide"><table><thead><tr>'
         '<th scope="col">Part</th><th scope="col">Statistic</th><th scope="col">Measured</th>'
         '<th scope="col">Needed</th><th scope="col">p, corrected</th><th scope="col">Verdict</th>'
         f"</tr></thead><tbody>{rows}</tbody></table></div></details></li>"
     )
+
+
+def _scope(claim: Claim) -> str:
+    """What a verdict does not go beyond, such as these faces; nothing where there is none."""
+    judged = claim.verdict != "cannot be judged"
+    return f"<small>{escape(claim.scope)}</small>" if judged and claim.scope else ""
+
+
+def _bounds(finding: Finding) -> str:
+    """The confidence bounds below a statistic that has some."""
+    if finding.low is None or finding.high is None:
+        return ""
+    return f"<small>{_number(finding.low)} to {_number(finding.high)}</small>"
 
 
 def _number(value: float | None) -> str:

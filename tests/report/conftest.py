@@ -81,8 +81,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def _claims() -> Claims:
     parts = []
     for name, value, verdict in (("near", 0.0, "holds"), ("far", 0.02, "does not hold")):
-        definition = Definition("C1", name, f"it is {name}", "a <number>", "at least", 0.1, "so")
-        parts.append(ClaimPart(definition, Finding(value), None, verdict, f"{name} because"))
+        definition = Definition(
+            "C1", name, f"it is {name}", "a <number>", "at least", 0.1, "so", scope="these faces"
+        )
+        finding = Finding(value, low=0.012, high=0.034) if name == "far" else Finding(value)
+        parts.append(ClaimPart(definition, finding, None, verdict, f"{name} because"))
     judged = Claim("C1", "vectors are <equal> & more", tuple(parts), "does not hold", "far is not")
     unknown = Claim("C2", "another", (), "cannot be judged", "nothing was given")
     return Claims((judged, unknown), {})
