@@ -22,10 +22,11 @@ from torch import Tensor, nn
 from featviz.base.errors import FeatvizError, one_line
 from featviz.probing.activations import evaluating, find_layers
 from featviz.probing.axes import Axis
+from featviz.probing.field import Field, Placeless, Trace, as_map
 from featviz.probing.reach import cells_of
 from featviz.probing.receptive_field import Geometry
 from featviz.probing.statistics import Statistics, hold_statistics, record_statistics
-from featviz.probing.tracing import Field, Placeless, Trace, Tracer, as_map, follow
+from featviz.probing.tracing import Tracer, follow
 from featviz.sketches.edits import Mask
 
 Keep = Literal["layers", "trunk"] | Sequence[str]
