@@ -149,7 +149,7 @@ def reach_of_edit(
                 tracer.put(output, trace.seeing_all())
 
         def kept(output: Tensor, free: Mask) -> None:
-            trace = tracer.get(output)
+            trace = as_map(tracer.get(output), output, (width, height))
             assert isinstance(trace, Field) and trace.changes is not None
             tracer.put(output, replace(trace, changes=trace.changes & free))
 
@@ -317,7 +317,7 @@ def _followed(
                 ) from error
             continue
         break
-    return tracer.get(output) if isinstance(output, Tensor) else None
+    return as_map(tracer.get(output), output, field.size) if isinstance(output, Tensor) else None
 
 
 def _require_map(what: str, tensor: object) -> None:

@@ -103,6 +103,11 @@ class Field:
         """The same cells in other dimensions."""
         return replace(self, layout=layout)
 
+    def replaced(self, dim: int, *dimensions: Dimension) -> "Field":
+        """The same cells with other dimensions, or none, in place of one."""
+        dim %= len(self.layout)
+        return self.laid((*self.layout[:dim], *dimensions, *self.layout[dim + 1 :]))
+
     def viewed(self, shape: Sequence[int]) -> "Field | None":
         """The same values in another shape; None if it is not known which cells they are."""
         layout = viewed(self.layout, shape)

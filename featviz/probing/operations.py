@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from featviz.probing.windows import PaddingMode, Step, Window
 
@@ -79,14 +80,20 @@ def _padding(mode: PaddingMode) -> _Operation:
 
 def _scale(given: dict[str, Any], axis: int, cells: int, result: int) -> Fraction:
     """Input cells from one output cell to the next, as PyTorch takes it."""
-    scales = given.get("scale_factors") or (given.get("scales_h"), given.get("scales_w"))
-    if scales[axis] is None:
+    scale = (given.get("scale_factors") or (given.get("scales_h"), given.get("scales_w")))[axis]
+    if scale is None:
         return Fraction(cells, result)
-    return Fraction(1 / scales[axis]).limit_denominator(1 << 12)
+    return Fraction(1 / scale).limit_denominator(1 << 12)
 
 
-# PyTorch computes places in float32, or in float64 for maps of that: either rounds its own way.
-_PRECISIONS = (np.float32, np.float64)
+def _places(result: int, middle: Fraction, pitch: Fraction) -> list[NDArray[Any]]:
+    """Where output cells lie among the input's beginnings of cells: (result,) each.
+
+    PyTorch computes that in float32, or in float64 for maps of that: either rounds its own way.
+    """
+    kinds: tuple[type[np.floating[Any]], ...] = (np.float32, np.float64)
+    out = [np.arange(result).astype(kind) for kind in kinds]
+    return [(each + each.dtype.type(middle)) * each.dtype.type(pitch) for each in out]
 
 
 def _repeating(middle: Fraction) -> _Operation:
@@ -94,16 +101,16 @@ def _repeating(middle: Fraction) -> _Operation:
 
     def steps(given: dict[str, Any], size: _Size, result: _Size) -> _Steps:
         def step(axis: int, cells: int, result: int) -> Step:
-            pitch, out = _scale(given, axis, cells, result), np.arange(result)
-            sources = [
-                np.floor((out.astype(kind) + kind(middle)) * kind(pitch)).astype(np.int64)
-                for kind in _PRECISIONS
-            ]
+            pitch = _scale(given, axis, cells, result)
+            if not middle and result in (cells, 2 * cells):
+                # These PyTorch takes as they are, whatever factor was given.
+                pitch = Fraction(cells, result)
+            sources = np.floor(_places(result, middle, pitch)).astype(np.int64).T
             # Which cell that is leans to one side, the same way every so many cells.
             turn = range(min(pitch.denominator, result))
             leaning = sum(math.floor((n + middle) * pitch) - n * pitch for n in turn)
             start = Fraction(leaning) / len(turn)
-            return Step(np.stack(sources, axis=1).clip(0, cells - 1), start, pitch)
+            return Step(sources.clip(0, cells - 1), start, pitch)
 
         return _both(step, size, result)
 
@@ -119,10 +126,10 @@ def _interpolating(reach: int, smooth: bool = False) -> _Operation:
             if given.get("align_corners") and cells > 1:
                 pitch = Fraction(cells - 1, max(result - 1, 1))
                 middle = middle if smooth else Fraction(0)
-            out, wide = np.arange(result), reach * max(float(pitch), 1)
+            wide = reach * max(float(pitch), 1)
             around = []
-            for kind in _PRECISIONS:
-                places = (out.astype(kind) + kind(middle)) * kind(pitch) - kind(middle)
+            for beginnings in _places(result, middle, pitch):
+                places = beginnings - beginnings.dtype.type(middle)
                 if smooth:
                     first = np.floor(places - wide).astype(np.int64)
                     sources = first[:, None] + np.arange(math.ceil(2 * wide) + 2)

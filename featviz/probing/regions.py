@@ -20,13 +20,14 @@ _OVERWRITTEN = Placeless("a part of a map is overwritten in place")
 
 def region_of(part: Tensor, whole: Tensor) -> Region | None:
     """Which region of a tensor another one looks at, its own dimensions in order; None if none."""
-    offset, firsts = part.storage_offset() - whole.storage_offset(), [0] * whole.ndim
-    for dim in sorted(range(whole.ndim), key=lambda dim: -whole.stride(dim)):
+    offset = int(part.storage_offset()) - int(whole.storage_offset())
+    strides, firsts = whole.stride(), [0] * whole.ndim
+    for dim in sorted(range(whole.ndim), key=lambda dim: -strides[dim]):
         if whole.shape[dim] > 1:
-            firsts[dim], offset = divmod(offset, whole.stride(dim))
+            firsts[dim], offset = divmod(offset, strides[dim])
     left = [each for each in zip(part.shape, part.stride(), strict=True) if each[0] != 1]
     region = []
-    for size, stride, first in zip(whole.shape, whole.stride(), firsts, strict=True):
+    for size, stride, first in zip(whole.shape, strides, firsts, strict=True):
         there = bool(left) and left[0][1] == stride and size > 1
         length = left.pop(0)[0] if there else 1
         if not 0 <= first <= size - length:
@@ -94,7 +95,7 @@ def cut(field: Field, dim: int, first: int, step: int, result: int) -> Trace | N
         if field.shift[axis]:
             return None
         field = field.along(axis, slice_step(first, step, result))
-        return _replaced(field, dim, all_cells(axis, result))
+        return field.replaced(dim, all_cells(axis, result))
     if dimension.extra:
         before = dimension.before - first
         behind = first + result - dimension.before - dimension.cells
@@ -102,8 +103,8 @@ def cut(field: Field, dim: int, first: int, step: int, result: int) -> Trace | N
             return statistic(field.ways)
         if step != 1 or before < 0 or behind < 0:
             return None
-        return _replaced(field, dim, Dimension(dimension.parts, before, behind))
-    return None if dimension.digits else _replaced(field, dim, no_places(result))
+        return field.replaced(dim, Dimension(dimension.parts, before, behind))
+    return None if dimension.digits else field.replaced(dim, no_places(result))
 
 
 def written(
@@ -128,10 +129,11 @@ def written(
             layout[dim] = all_cells(axis, shape[dim])
         return piece.laid(tuple(layout))
     full = [length == size for (_, length), size in zip(region, shape, strict=True)]
+    # -1 is no dimension: an axis that none of them holds.
     taken = {axis: (dim, *region[dim]) for dim, axis in axes.items()}
     result: list[Axis] = []
     for axis, (mine, theirs) in enumerate(((before.y, piece.y), (before.x, piece.x))):
-        dim, first, length = taken.get(axis, (None, 0, len(mine.low)))
+        dim, first, length = taken.get(axis, (-1, 0, len(mine.low)))
         if len(theirs.low) > length == 1:
             theirs = theirs.through(slice_step(0, 1, 1))
         if len(theirs.low) != length:
@@ -143,7 +145,7 @@ def written(
         down, right = (
             slice(first, first + length)
             for _, first, length in (
-                taken.get(axis, (None, 0, before.cells[axis])) for axis in (ROWS, COLUMNS)
+                taken.get(axis, (-1, 0, before.cells[axis])) for axis in (ROWS, COLUMNS)
             )
         )
         changes = changes.copy()

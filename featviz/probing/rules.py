@@ -193,10 +193,6 @@ def _rows_and_columns(tensor: Tensor) -> tuple[int, int]:
     return tensor.shape[-2], tensor.shape[-1]
 
 
-def _replaced(field: Field, dim: int, *dimensions: Dimension) -> Field:
-    return field.laid((*field.layout[:dim], *dimensions, *field.layout[dim + 1 :]))
-
-
 def _padded(call: Call) -> Trace | None:
     """Padding by a constant, of any dimensions."""
     field, pad = _one(call), call.given["pad"]
@@ -214,12 +210,12 @@ def _padded(call: Call) -> Trace | None:
         if axis is not None and not field.shift[axis]:
             window = Window(padding=(before, behind, before, behind))
             field = field.along(axis, window.step(axis, field.cells[axis], size))
-            field = _replaced(field, dim, all_cells(axis, size))
+            field = field.replaced(dim, all_cells(axis, size))
         elif not dimension.digits and not dimension.extra:
-            field = _replaced(field, dim, no_places(size))
+            field = field.replaced(dim, no_places(size))
         elif min(before, behind) >= 0:
             extra = Dimension(dimension.parts, dimension.before + before, dimension.behind + behind)
-            field = _replaced(field, dim, extra)
+            field = field.replaced(dim, extra)
         else:
             return None
     return field
@@ -241,9 +237,9 @@ def _picked(field: Field, dim: int, value: int) -> Trace | None:
             alike = cells_alike(field.cells[axis], [part], field.shift[axis])
             start = part.stride * (value - Fraction(part.size - 1, 2))
             field = field.along(axis, Step(alike[:, value : value + 1], start, Fraction(1)))
-            return _replaced(field, dim)
-    cut = cut(field, dim, value, 1, 1)
-    return _replaced(cut, dim) if isinstance(cut, Field) else cut
+            return field.replaced(dim)
+    one = cut(field, dim, value, 1, 1)
+    return one.replaced(dim) if isinstance(one, Field) else one
 
 
 def _sliced(call: Call) -> Trace | None:
@@ -267,6 +263,7 @@ def _split(call: Call) -> Trace | None:
         return None
     (dim,) = call.dims("dim")
     sizes = call.given.get("split_size", call.given.get("split_sizes"))
+    assert sizes is not None
     first = sizes * call.index if isinstance(sizes, int) else sum(sizes[: call.index])
     return cut(call.field, dim, first, 1, call.output.shape[dim])
 
@@ -285,7 +282,7 @@ def _concatenated(call: Call) -> Trace | None:
         _alone(each, dim) is not None and call.output.shape[dim] > 1 for each in there
     ):
         met = call.joined()
-        return None if met is None else _replaced(met, dim, no_places(call.output.shape[dim]))
+        return None if met is None else met.replaced(dim, no_places(call.output.shape[dim]))
     firsts = [*accumulate((tensor.shape[dim] for tensor in parts), initial=0)]
     if len(there) == 1 and there[0].layout[dim].whole(there[0].cells) is None:
         # Tokens that stand for no cell, before or behind those that do.
@@ -297,15 +294,20 @@ def _concatenated(call: Call) -> Trace | None:
             behind + firsts[-1] - firsts[index + 1],
         )
         others = frozenset[Way]().union(*(trace.ways for trace in call.traces))
-        return replace(_replaced(there[0], dim, extra), ways=others)
+        return replace(there[0].replaced(dim, extra), ways=others)
     if len(there) < len(call.traces):
         return None
-    field = None
+    axes = {each.layout[dim].whole(each.cells) for each in there} - {None} or {
+        _alone(each, dim) for each in there
+    }
+    field, axis = None, axes.pop()
     for tensor, trace, first in zip(parts, traces, firsts, strict=False):
-        if isinstance(trace, Field):
+        if isinstance(trace, Field) and axis is not None:
+            if trace.cells[axis] == 1 and not trace.layout[dim].parts:
+                trace = trace.replaced(dim, Dimension((Part(axis, 1, 1),)))
             region = [(0, size) for size in tensor.shape]
             region[dim] = (first, tensor.shape[dim])
-            field = written(field, tuple(call.output.shape), trace, region)
+            field = written(field, call.output.shape, trace, region)
             if field is None:
                 return None
     return field
@@ -323,7 +325,7 @@ def _index_selected(call: Call) -> Trace | None:
     field, (dim,) = _one(call), call.dims("dim")
     if field is None or field.layout[dim].digits or field.layout[dim].extra:
         return None
-    return _replaced(field, dim, no_places(call.output.shape[dim]))
+    return field.replaced(dim, no_places(call.output.shape[dim]))
 
 
 def _viewed(call: Call) -> Trace | None:
@@ -413,7 +415,7 @@ def _halved(call: Call) -> Trace | None:
     (dim,) = call.dims("dim")
     if call.field is None or call.field.layout[dim].digits:
         return None
-    return _replaced(call.field, dim, no_places(call.output.shape[dim]))
+    return call.field.replaced(dim, no_places(call.output.shape[dim]))
 
 
 def _normalised(call: Call) -> Trace | None:
@@ -480,7 +482,7 @@ def _attended(call: Call) -> Trace | None:
     """Attention as one operation: (..., places, channels) of those that ask and are asked."""
     if call.index > 0:
         return statistic(call.ways("attention"))
-    asking = call.given.get("query", call.given.get("src"))
+    asking = call.given["src" if "src" in call.given else "query"]
     field, ways = call.trace_of(asking), call.ways("attention")
     if not isinstance(field, Field):
         return None
@@ -507,11 +509,11 @@ def _unfolded(call: Call) -> Trace | None:
     if axis is not None and not field.shift[axis]:
         window = Window((size, size), (step, step))
         field = field.along(axis, window.step(axis, field.cells[axis], count))
-        field = _replaced(field, dim, all_cells(axis, count))
+        field = field.replaced(dim, all_cells(axis, count))
     elif field.layout[dim].digits or field.layout[dim].extra:
         return None
     else:
-        field = _replaced(field, dim, no_places(count))
+        field = field.replaced(dim, no_places(count))
     return field.laid((*field.layout, no_places(size)))
 
 

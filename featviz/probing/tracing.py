@@ -119,7 +119,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 @contextmanager
 def naming(model: nn.Module, running: list[str]) -> Iterator[None]:
-    """Inside the `with`, a list holds the names of a model's modules that run, the innermost last."""
+    """Inside the `with`, a list holds the names of the modules that run, the innermost last."""
 
     def start(name: str) -> Callable[..., None]:
         return lambda *_: running.append(name)
