@@ -233,15 +233,14 @@ def _furthest(axis: Axis, cells: _Cells, pixels: slice) -> int:
         return 0
     middles = float(axis.start) + float(axis.pitch) * there
     away = np.maximum(pixels.start - middles, middles - (pixels.stop - 1))
-    return max(0, math.floor(away.max()))
+    return max(0, math.floor(float(away.max())))
 
 
 def _reach(axis: Axis) -> int:
     """Pixels from one to the middle of the furthest cell that sees it."""
-    sees = axis.high >= axis.low
     middles = float(axis.start) + float(axis.pitch) * np.arange(len(axis.low))
-    away = np.maximum(middles - axis.low, axis.high - middles)[sees]
-    return max(0, math.floor(float(away.max()))) if sees.any() else 0
+    away = np.maximum(middles - axis.low, axis.high - middles)[axis.high >= axis.low]
+    return max(0, math.floor(float(away.max(initial=0))))
 
 
 def _row(layer: Layer, roomy: Layer | None, tried: _Tried) -> LayerReach:
