@@ -184,7 +184,11 @@ def _keeping(
         if key not in free:
             return output
         cells, there = torch.from_numpy(free[key]), base.maps[key].to(output.device)
-        maps[key] = torch.where(cells.to(output.device), output, there)
+        kept_map = torch.where(cells.to(output.device), output, there)
+        if kept_map.stride() != there.stride():
+            # What comes next may round another way where values lie in another order.
+            kept_map = torch.empty_like(there).copy_(kept_map)
+        maps[key] = kept_map
         kept(maps[key], free[key])
         # A copy, because who is given it may work in place.
         return maps[key].clone()

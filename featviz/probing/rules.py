@@ -567,6 +567,14 @@ def _shuffled(call: Call) -> Trace | None:
     return parted.laid(tuple(parted.layout[dim] for dim in order)).viewed(call.output.shape)
 
 
+def named_arguments(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of an operation's call by their names, those that were not given too."""
+    arguments = func._schema.arguments
+    given = {**dict(zip((each.name for each in arguments), args, strict=False)), **kwargs}
+    defaults = {each.name: each.default_value for each in arguments if each.has_default_value()}
+    return given | {name: value for name, value in defaults.items() if name not in given}
+
+
 _FIXED_NORMS = {"_native_batch_norm_legit_no_training"}
 _RUNNING_NORMS = (
     "native_batch_norm",
@@ -576,11 +584,20 @@ _RUNNING_NORMS = (
     "miopen_batch_norm",
 )
 
+NORMS = frozenset({*_RUNNING_NORMS, "native_group_norm", "native_layer_norm"})
+REDUCTIONS = frozenset(
+    (
+        *("mean", "sum", "amax", "amin", "max", "min", "var", "std", "var_mean", "std_mean"),
+        *("prod", "logsumexp", "linalg_vector_norm", "norm", "argmax", "argmin", "any", "all"),
+        *("median", "aminmax"),
+    )
+)
+POOLINGS = frozenset(name for name in WINDOWS if "pool" in name)
+
 WAYS_THROUGH: dict[str, Rule] = {
     **dict.fromkeys(WINDOWS, _windowed),
     "constant_pad_nd": _padded,
-    **dict.fromkeys(_RUNNING_NORMS, _normalised),
-    **dict.fromkeys(("native_group_norm", "native_layer_norm"), _normalised),
+    **dict.fromkeys(NORMS, _normalised),
     **dict.fromkeys(("_prelu_kernel", "prelu", "clone", "_to_copy", "native_dropout"), _pointwise),
     **dict.fromkeys(("hardswish", "hardswish_", "channel_shuffle", "zero_"), _pointwise),
     "copy_": _copied,
@@ -602,11 +619,7 @@ WAYS_THROUGH: dict[str, Rule] = {
     "flip": _flipped,
     **dict.fromkeys(("_softmax", "_log_softmax", "_safe_softmax", "cumsum", "cumprod"), _mixed),
     **dict.fromkeys(("sort", "logcumsumexp"), _mixed),
-    **dict.fromkeys(
-        ("mean", "sum", "amax", "amin", "max", "min", "var", "std", "var_mean"), _reduced
-    ),
-    **dict.fromkeys(("std_mean", "prod", "logsumexp", "linalg_vector_norm", "norm"), _reduced),
-    **dict.fromkeys(("argmax", "argmin", "any", "all", "median", "aminmax"), _reduced),
+    **dict.fromkeys(REDUCTIONS, _reduced),
     **dict.fromkeys(("mm", "bmm", "addmm", "baddbmm"), _multiplied),
     **dict.fromkeys(
         (

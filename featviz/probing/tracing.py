@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from featviz.probing.field import Field, Placeless, Trace, Way
 from featviz.probing.layout import plain_layout
 from featviz.probing.regions import rewritten, seen_after, seen_through
-from featviz.probing.rules import Call, tensors_in, trace_through
+from featviz.probing.rules import Call, named_arguments, tensors_in, trace_through
 
 
 def run_without_values(model: nn.Module, image: Tensor) -> Any:
@@ -87,12 +87,13 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if func is torch.ops.aten._local_scalar_dense.default:
             # A number handed to Python: from here on it may be in anything.
             self._values_read |= {Way(self.running[-1], "a value that is read")}
-        given = _named_arguments(func, args, kwargs)
+        given = named_arguments(func, args, kwargs)
         pointwise = torch.Tag.pointwise in func.tags
         name, module = func.overloadpacket.__name__, self.running[-1]
         for index, tensor in enumerate(tensors_in((output,))):
             call = Call(name, pointwise, given, traces, self.get, tensor, index, module)
             trace = trace_through(call)
+            self.saw(call)
             if isinstance(trace, Field) and self._values_read:
                 trace = trace.seeing_all(ways=self._values_read)
             if func._schema.is_mutable:
@@ -100,6 +101,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             else:
                 self.put(tensor, trace)
         return output
+
+    def saw(self, call: Call) -> None:
+        """Told of every output of every operation on what depends on the image."""
 
     def _write(self, tensor: Tensor, trace: Trace) -> None:
         """An operation in place: whatever looks at the same memory has changed with it."""
@@ -169,17 +173,6 @@ def _run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _storage(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
-
-
-def _named_arguments(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    names = [argument.name for argument in func._schema.arguments]
-    defaults = {
-        argument.name: argument.default_value
-        for argument in func._schema.arguments
-        if argument.has_default_value()
-    }
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
-    return given | {name: value for name, value in defaults.items() if name not in given}
 
 
 _CELL_BY_CELL = {torch.ops.aten.add, torch.ops.aten.where, torch.ops.aten.tanh}
