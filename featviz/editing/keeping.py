@@ -22,10 +22,11 @@ from torch import Tensor, nn
 from featviz.base.errors import FeatvizError, one_line
 from featviz.probing.activations import evaluating, find_layers
 from featviz.probing.axes import Axis
+from featviz.probing.field import Field, Placeless, Trace, as_map
 from featviz.probing.reach import cells_of
 from featviz.probing.receptive_field import Geometry
 from featviz.probing.statistics import Statistics, hold_statistics, record_statistics
-from featviz.probing.tracing import Field, Placeless, Trace, Tracer, as_map, follow
+from featviz.probing.tracing import Tracer, follow
 from featviz.sketches.edits import Mask
 
 Keep = Literal["layers", "trunk"] | Sequence[str]
@@ -148,7 +149,7 @@ def reach_of_edit(
                 tracer.put(output, trace.seeing_all())
 
         def kept(output: Tensor, free: Mask) -> None:
-            trace = tracer.get(output)
+            trace = as_map(tracer.get(output), output, (width, height))
             assert isinstance(trace, Field) and trace.changes is not None
             tracer.put(output, replace(trace, changes=trace.changes & free))
 
@@ -183,7 +184,11 @@ def _keeping(
         if key not in free:
             return output
         cells, there = torch.from_numpy(free[key]), base.maps[key].to(output.device)
-        maps[key] = torch.where(cells.to(output.device), output, there)
+        kept_map = torch.where(cells.to(output.device), output, there)
+        if kept_map.stride() != there.stride():
+            # What comes next may round another way where values lie in another order.
+            kept_map = torch.empty_like(there).copy_(kept_map)
+        maps[key] = kept_map
         kept(maps[key], free[key])
         # A copy, because who is given it may work in place.
         return maps[key].clone()
@@ -316,7 +321,7 @@ def _followed(
                 ) from error
             continue
         break
-    return tracer.get(output) if isinstance(output, Tensor) else None
+    return as_map(tracer.get(output), output, field.size) if isinstance(output, Tensor) else None
 
 
 def _require_map(what: str, tensor: object) -> None:

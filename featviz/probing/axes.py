@@ -1,6 +1,6 @@
 """How a feature map lies over the image, one direction at a time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -23,7 +23,8 @@ class Axis:
     low if none does). start: the pixel in the middle of the first cell's window, as if the image
     had no edges; pitch: pixels from one cell to the next; grain: the largest pitch on the way from
     the image. nested: for each pixel the place among the cells to which windows lead that lie
-    inside each other; None behind an operation that makes a map finer.
+    inside each other; None behind an operation that makes a map finer. whole: whether cells draw on
+    all along it, however many pixels there are.
     """
 
     pixels: int
@@ -33,6 +34,7 @@ class Axis:
     pitch: Fraction = Fraction(1)
     grain: Fraction = Fraction(1)
     nested: _Places | None = None
+    whole: bool = False
 
     @classmethod
     def of_image(cls, pixels: int) -> "Axis":
@@ -75,7 +77,8 @@ class Axis:
             # between would add up.
             nested = _nearest(nested, len(low)) if step.pitch > 1 else nested
         start = self.start + self.pitch * step.start
-        return Axis(self.pixels, low, high, start, pitch, max(self.grain, pitch), nested)
+        grain = max(self.grain, pitch)
+        return Axis(self.pixels, low, high, start, pitch, grain, nested, self.whole)
 
     def joined(self, other: "Axis") -> "Axis":
         """The axis of a map in which two branches with equally many cells meet.
@@ -93,7 +96,25 @@ class Axis:
             main.pitch,
             main.grain,
             None if self.nested is None or other.nested is None else main.nested,
+            self.whole or other.whole,
         )
+
+    def everywhere(self) -> "Axis":
+        """The axis of a map of which each cell draws on all along it."""
+        low, high = np.full_like(self.low, self.low.min()), np.full_like(self.high, self.high.max())
+        return replace(self, low=low, high=high, whole=True)
+
+    def overwritten(self, other: "Axis", first: int, alone: bool) -> "Axis":
+        """The axis of a map of which cells from `first` on take what another holds.
+
+        alone: whether nothing is left of these cells. The others keep what they saw, and where the
+        cells lie stays as it was.
+        """
+        low, high = self.low.copy(), self.high.copy()
+        there = slice(first, first + len(other.low))
+        low[there] = other.low if alone else np.minimum(low[there], other.low)
+        high[there] = other.high if alone else np.maximum(high[there], other.high)
+        return replace(self, low=low, high=high, whole=self.whole or other.whole)
 
     @property
     def extent(self) -> int:
@@ -104,7 +125,7 @@ class Axis:
     def has_room(self) -> bool:
         """Whether a cell that sees most sees it all inside the image, not cut off by its edge."""
         widest = self.high - self.low == self.extent - 1
-        return bool((widest & (self.low > 0) & (self.high < self.pixels - 1)).any())
+        return self.whole or bool((widest & (self.low > 0) & (self.high < self.pixels - 1)).any())
 
 
 def _nearest(places: _Places, cells: int) -> _Places:

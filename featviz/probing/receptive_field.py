@@ -21,7 +21,8 @@ from featviz.base.errors import FeatvizError
 from featviz.base.points import Point, check_point
 from featviz.probing.activations import Stage, evaluating, record_activations
 from featviz.probing.axes import Axis
-from featviz.probing.tracing import Field, Placeless, Trace, Tracer, as_map, follow
+from featviz.probing.field import Field, Placeless, Trace, as_map
+from featviz.probing.tracing import Tracer, follow
 
 Position = tuple[int, int]
 

@@ -97,21 +97,7 @@ def recording_statistics(
         def hook(norm: nn.InstanceNorm2d, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
             if name in held:
                 return _fixed(held[name])(norm, inputs, output)
-            if name in found:
-                raise FeatvizError(
-                    f"norm '{name}' runs more than once in a forward, so it has no single "
-                    "statistics to hold"
-                )
-            (maps,) = inputs
-            if maps.ndim != 4 or len(maps) != 1:
-                raise FeatvizError(
-                    f"norm '{name}' is given {tuple(maps.shape)}; statistics are held of maps "
-                    "(1, C, H, W)"
-                )
-            # Sums over many positions want more digits than the maps have.
-            variance, mean = torch.var_mean(maps.double(), dim=(0, -2, -1), correction=0)
-            dtype = torch.promote_types(maps.dtype, torch.float32)
-            found[name] = Statistics(mean.to(dtype), variance.to(dtype))
+            found[name] = statistics_of(name, inputs[0], found)
             return _fixed(found[name])(norm, inputs, output)
 
         return hook
@@ -121,6 +107,26 @@ def recording_statistics(
             # First in line, so that whoever records the norm sees what it gives now.
             hooks.callback(norm.register_forward_hook(listen(name), prepend=True).remove)
         yield found
+
+
+def statistics_of(name: str, maps: Tensor, found: Mapping[str, Statistics]) -> Statistics:
+    """What norm `name` is to compute of maps (1, C, H, W), if it has not in this forward.
+
+    found: what was recorded before. Raises FeatvizError as `record_statistics`.
+    """
+    if name in found:
+        raise FeatvizError(
+            f"norm '{name}' runs more than once in a forward, so it has no single "
+            "statistics to hold"
+        )
+    if maps.ndim != 4 or len(maps) != 1:
+        raise FeatvizError(
+            f"norm '{name}' is given {tuple(maps.shape)}; statistics are held of maps (1, C, H, W)"
+        )
+    # Sums over many positions want more digits than the maps have.
+    variance, mean = torch.var_mean(maps.double(), dim=(0, -2, -1), correction=0)
+    dtype = torch.promote_types(maps.dtype, torch.float32)
+    return Statistics(mean.to(dtype), variance.to(dtype))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from torch import nn
 
 from featviz.base.errors import FeatvizError
 from featviz.editing import edit, keep_outside, record_base
+from featviz.editing.keeping import reach_of_edit
 from featviz.probing.activations import record_activations
 from featviz.probing.statistics import hold_statistics, record_statistics
 
@@ -187,3 +188,31 @@ def test_a_network_without_instance_norm_has_nothing_to_hold(make, inputs):
     assert recorded.statistics == {}
     found = [edit(model, base[0], edited[0], statistics=each).image for each in ("base", "edit")]
     assert torch.equal(*found)
+
+
+def test_layers_behind_a_pixel_shuffle_and_tokens_are_kept_by_their_own_cells(inputs, area):
+    class Shuffled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.down, self.mix = nn.Conv2d(3, 16, 3, stride=2, padding=1), nn.Linear(16, 16)
+            self.up, self.norm = nn.PixelShuffle(2), nn.InstanceNorm2d(4)
+            self.out = nn.Conv2d(4, 3, 3, padding=1)
+
+        def forward(self, x):
+            x = self.mix(self.down(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+            return self.out(self.norm(self.up(x)))
+
+    model, (base, edited) = Shuffled(), inputs
+    recorded = record_base(model, base)
+    assert list(recorded.layers) == ["down", "up", "norm"]
+    assert np.array_equal(recorded.layers["up"].free_cells(area), area)
+    statistics = recorded.statistics
+    with keep_outside(model, recorded, area, statistics) as maps, torch.no_grad():
+        image = model(edited)
+    outside = ~torch.from_numpy(area)
+    assert torch.equal(maps["up"][..., outside], recorded.maps["up"][..., outside])
+    changed = (edited != base).any(1)[0].numpy()
+    reached = reach_of_edit(model, recorded, changed, area, statistics)
+    still = ~torch.from_numpy(reached)
+    assert still.any()
+    assert torch.equal(image[..., still], recorded.image[..., still])

@@ -114,5 +114,5 @@ def test_a_mask_of_another_size_and_an_unknown_geometry_are_told():
         reach(geometry, np.zeros((21, 16), dtype=bool))
     flat = nn.Sequential(nn.Flatten(), nn.Linear(4, 4))
     (geometry,) = trace_geometry(flat, ["1"], (2, 2), 1).values()
-    with pytest.raises(FeatvizError, match="reach of an edit cannot be computed: its output"):
+    with pytest.raises(FeatvizError, match="reach of an edit cannot be computed: it holds"):
         reach(geometry, np.zeros((2, 2), dtype=bool))

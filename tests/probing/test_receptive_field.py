@@ -334,14 +334,8 @@ class Transposed(nn.Module):
         return self.end(self.operation(self.conv(x)))
 
 
-def shift_in_place(x):
-    shifted = torch.zeros_like(x)
-    shifted[..., 1:] = x[..., :-1]
-    return shifted + x
-
-
-def overwrite_a_view(x):
-    x[:, :, 0] = x[:, :, 5]
+def overwrite_every_second_row(x):
+    x[:, :, ::2] = x[:, :, 1::2]
     return x
 
 
@@ -353,19 +347,15 @@ def overwrite_a_view(x):
         lambda x: x.flip(3),
         lambda x: x.flip(2).relu(),
         lambda x: x.roll(1, 3),
-        lambda x: x.cumsum(2),
-        lambda x: x.softmax(3),
         lambda x: x @ torch.ones(14, 14, device=x.device),
         lambda x: x.flatten(2).flip(2).view(x.shape),
         lambda x: torch.fft.fft2(x).real,
-        lambda x: x + x.mean(3, keepdim=True),
-        lambda x: x + x.amax(2, keepdim=True),
+        lambda x: x.flatten(2)[:, :, 7:-7].unflatten(2, (13, 14)),
+        lambda x: x[:, :, torch.arange(13, -1, -1)],
         lambda x: torch.stack([x, x], dim=-1).sum(-2),
-        lambda x: F.pad(x, (1, 1, 1, 1), mode="circular"),
-        lambda x: F.interpolate(x, size=(9, 9), mode="bicubic"),
-        lambda x: F.pixel_shuffle(x, 2),
-        shift_in_place,
-        overwrite_a_view,
+        lambda x: x.view(1, 4, 7, 2, 14).transpose(2, 3).reshape(x.shape),
+        lambda x: x.view(1, 2, 2, 14, 14).transpose(2, 3).reshape(1, 28, 2, 14),
+        overwrite_every_second_row,
     ],
 )
 def test_what_moves_cells_in_ways_not_understood_makes_the_geometry_unknown(operation):
@@ -497,11 +487,29 @@ class Attention(nn.Module):
         return self.map(self.tokens(tokens).transpose(1, 2))
 
 
-def test_whether_attention_sees_the_whole_map_is_unknown_and_not_denied():
+def test_patches_that_attend_to_each_other_see_the_whole_map_and_keep_their_places():
     found = trace_geometry(Attention(), ["patches", "map"], (16, 16), 1)
     assert found["patches"].sees_whole_map is False
-    assert found["map"].sees_whole_map is None
-    assert not found["map"].known
+    assert found["map"].sees_whole_map
+    assert found["map"].box((2, 1)) == (8, 4, 11, 7)
+
+
+@pytest.mark.parametrize("layer", [nn.TransformerEncoderLayer, nn.MultiheadAttention])
+def test_attention_that_looks_at_values_is_followed_as_the_one_operation_it_is_then(layer):
+    class LooksFirst(Attention):
+        def forward(self, x):
+            tokens = self.patches(x).flatten(2).transpose(1, 2)
+            tokens = tokens if float(torch.ones(1)) else -tokens
+            given = (tokens,) * (3 if layer is nn.MultiheadAttention else 1)
+            tokens = self.tokens(*given)
+            tokens = tokens[0] if isinstance(tokens, tuple) else tokens
+            return self.map(tokens.transpose(1, 2))
+
+    model = LooksFirst()
+    model.tokens = layer(8, 2, batch_first=True)
+    found = geometry(model.requires_grad_(False), "map")
+    assert found.sees_whole_map
+    assert found.box((2, 1)) == (8, 4, 11, 7)
 
 
 def test_tokens_are_no_map_and_the_reason_is_their_shape():
@@ -541,17 +549,26 @@ LAYOUTS = {
         "(1, 18, 18, 4)",
     ),
     "channels last, of one channel": (1, lambda x: x.permute(0, 2, 3, 1), "(1, 16, 16, 1)"),
-    "rows last": (4, lambda x: x.permute(0, 1, 3, 2).flip(3)[:, :, :8], "(1, 4, 8, 16)"),
+    "rows last": (4, lambda x: x.permute(0, 1, 3, 2)[:, :, :8], "(1, 4, 8, 16)"),
 }
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_a_map_whose_dimensions_are_not_known_has_neither_size_nor_places(name):
+def test_a_map_with_other_dimensions_has_neither_size_nor_places_as_a_map(name):
     channels, operation, shape = LAYOUTS[name]
     found = geometry(Laid(channels, operation), "end")
     assert not found.known
     assert found.map_size is None
     assert found.sees_whole_map is None
+    assert found.reason == f"its output has shape {shape}, not (N, C, H, W)"
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_behind_what_is_not_understood_the_shape_tells_nothing_of_such_a_map(name):
+    channels, operation, shape = LAYOUTS[name]
+    found = geometry(Laid(channels, lambda x: torch.fft.fft2(operation(x)).real), "end")
+    assert not found.known
+    assert found.map_size is None
     assert re.fullmatch(
         rf"whether its output {re.escape(shape)} is \(N, C, H, W\) is not known, and "
         r"operation '\w+' before it is not understood",

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from featviz.probing.activations import evaluating, record_activations
-from featviz.probing.tracing import Placeless, Tracer, run_without_values
+from featviz.probing.field import Placeless
+from featviz.probing.tracing import Tracer, run_without_values
 
 
 def free_parts(

@@ -1,0 +1,57 @@
+"""Maps that are no (N, C, H, W): which dimensions of a layer's output hold its cells."""
+
+from typing import Literal, NamedTuple
+
+from torch import Tensor
+
+from featviz.probing.field import Field, Trace
+from featviz.probing.layout import Dimension
+
+Kind = Literal["NCHW", "NHWC", "NLC", "NCL"]
+
+
+class Arrangement(NamedTuple):
+    """How a tensor of one image holds a map.
+
+    kind: N images, C channels, H rows, W columns, L all cells row by row. before, behind: tokens
+    that stand for no cell, as class and register tokens do.
+    """
+
+    kind: Kind = "NCHW"
+    before: int = 0
+    behind: int = 0
+
+    def maps(self, tensor: Tensor, size: tuple[int, int]) -> Tensor:
+        """The same values as maps (N, C, H, W), without the tokens that stand for no cell.
+
+        size: (width, height) in cells.
+        """
+        if self.kind == "NCHW":
+            return tensor
+        if self.kind == "NHWC":
+            return tensor.permute(0, 3, 1, 2)
+        rows = tensor.transpose(1, 2) if self.kind == "NLC" else tensor
+        cells = rows[..., self.before : rows.shape[-1] - self.behind]
+        return cells.reshape(*cells.shape[:-1], size[1], size[0])
+
+
+def arranged(trace: Trace | None, tensor: Tensor) -> tuple[Field, Arrangement] | None:
+    """The field of the map that a tensor of one image holds, and how; None if that is not known."""
+    if not isinstance(trace, Field) or len(trace.layout) != tensor.ndim or tensor.shape[0] != 1:
+        return None
+    if tensor.ndim == 4:
+        if maps := trace.settled():
+            return maps, Arrangement()
+        last = trace.settled(1, 2)
+        return None if last is None else (last, Arrangement("NHWC"))
+    if tensor.ndim != 3:
+        return None
+    for dim, kind in ((1, "NLC"), (2, "NCL")):
+        parts, before, behind = trace.layout[dim]
+        cells = trace.replaced(dim, Dimension(parts))
+        shape = [each.size for each in cells.layout]
+        grid = cells.viewed([*shape[:dim], *trace.cells, *shape[dim + 1 :]])
+        found = None if grid is None else grid.settled(dim, dim + 1)
+        if found is not None and found.has_places:
+            return found, Arrangement("NLC" if kind == "NLC" else "NCL", before, behind)
+    return None
