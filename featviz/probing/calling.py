@@ -34,7 +34,7 @@ class Called(nn.Module):
         self.training = training
 
     @property
-    def training(self) -> bool:  # type: ignore[override]
+    def training(self) -> bool:
         """The network's own flag."""
         return bool(self.__dict__["_model"].training)
 
