@@ -190,7 +190,7 @@ def _call(inputs: Mapping[str, Any]) -> Call:
 
     def call(model: nn.Module, images: Tensor) -> Any:
         given = {
-            key: value.to(images.device) if isinstance(value, Tensor) else value
+            key: _beside(value, images) if isinstance(value, Tensor) else value
             for key, value in others.items()
         }
         if named:
@@ -206,6 +206,12 @@ class _Found(NamedTuple):
     module: Any
     normalisation: Normalisation | None = None
     image_size: tuple[int, int] | None = None
+
+
+def _beside(value: Tensor, images: Tensor) -> Tensor:
+    """Where the images are, and fractions as precise as they."""
+    dtype = images.dtype if value.is_floating_point() else value.dtype
+    return value.to(images.device, dtype)
 
 
 def _require_readable(model: object, word: str) -> None:
