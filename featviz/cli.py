@@ -15,6 +15,7 @@ from featviz.commands.evaluate import EvaluateCommand
 from featviz.commands.export import ExportCommand
 from featviz.commands.extract import ExtractCommand
 from featviz.commands.faces import FacesCommand
+from featviz.commands.layers import LayersCommand
 from featviz.commands.leakage import LeakageCommand
 from featviz.commands.networks import ConvertCommand, GenerateCommand, TrainCommand
 from featviz.commands.plot import PlotCommand
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "edit": EditCommand,
     "evaluate": EvaluateCommand,
     "convert": ConvertCommand,
+    "layers": LayersCommand,
     "extract": ExtractCommand,
     "plot": PlotCommand,
     "claims": ClaimsCommand,

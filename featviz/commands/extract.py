@@ -1,6 +1,6 @@
 """`featviz extract`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,13 +9,16 @@ from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT
+from featviz.commands.models import ModelOptions
 from featviz.commands.shared import SKETCHES, remark, require_sketches, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from featviz.extraction import Extracted, Settings
+    from featviz.extraction.inputs import LabelledImages
     from featviz.sketches.sketch_set import SketchSet
+    from featviz.sketches.tensors import Normalisation
 
 _LAYERS = ("L0", "L1", "L2", "L3", "L4")
 
@@ -25,7 +28,10 @@ class ExtractCommand:
     """Read activation vectors of generators at points of sketches into feature tables."""
 
     checkpoints: Positional[tuple[str, ...]]
-    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD."""
+    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD. Or one network of
+    anybody's: package.module:function (or a class; imported from the current folder or Python's
+    path, so its code runs), timm:NAME, diffusers:FOLDER, transformers:FOLDER, or a class of these
+    two by name; see docs/models.md. `featviz layers` lists its layers."""
     sketches: Path = SKETCHES
     """Folder of the sketch set. featviz's own is the folder `sketches` of its repository; an
     installed featviz brings none."""
@@ -35,7 +41,8 @@ class ExtractCommand:
     """A pixel, x to the right and y down; give it again for more points. 170 250, the left-eye
     corner of featviz's own sketches, if not given."""
     layers: tuple[str, ...] = _LAYERS
-    """Layers by name or unique ending of their name."""
+    """Layers by name or unique ending of their name; name#2 is the second run of one that runs
+    several times; patterns, in quotes, such as 'down.*' and '**.norm2'; or all."""
     stage: Literal["activation", "norm", "conv"] = "activation"
     """What of a layer: its output, or that of its normalisation or convolution."""
     engine: Literal["auto", "dense", "sparse"] = "auto"
@@ -63,12 +70,39 @@ class ExtractCommand:
     workers: int | None = None
     """Workers on the Ray cluster; as many as it has processors if not given."""
     overwrite: bool = False
-    """Replace tables that were made from other files or with other settings."""
+    """Replace tables that were made from other files or with other settings, or from a network
+    that is no checkpoint."""
     skip_bad: bool = False
     """Leave out sketches that cannot be read, and say which; otherwise they are an error."""
+    images: Path | None = None
+    """For a network of anybody's, instead of sketches: a folder of photos, RGB or grey, of any one
+    size; one group, or a folder a group, or an index.csv with a column file."""
+    group_column: str | None = None
+    """Of that index.csv: which column tells the groups; `group` if not given."""
+    resize: tuple[int, int] | None = None
+    """Width and height in pixels to scale photos to; they stay as they are if not given."""
+    mean: tuple[float, ...] = ()
+    """What is taken from the image's values (0 to 1), one number or one a channel; what the model
+    tells, else 0.5, if not given."""
+    std: tuple[float, ...] = ()
+    """What they are divided by then; what the model tells, else 0.5, if not given."""
+    network: ModelOptions = field(default_factory=ModelOptions)
 
     def run(self) -> None:
         """Extract and report."""
+        from featviz.generators.foreign_models import is_model_word
+
+        if words := [word for word in self.checkpoints if is_model_word(word)]:
+            if len(self.checkpoints) > 1:
+                raise FeatvizError(
+                    f"'{words[0]}' is no checkpoint of featviz's; give it in a call of its own, as "
+                    "--weights and the like are of one network"
+                )
+            say(self._of_model(words[0]))
+        else:
+            self._of_checkpoints()
+
+    def _of_checkpoints(self) -> None:
         from featviz.base.files import require_folder
         from featviz.extraction import Settings
         from featviz.generators.checkpoint import distinct_names
@@ -78,6 +112,13 @@ class ExtractCommand:
             raise FeatvizError(
                 "no checkpoint given; name checkpoints before --layers, which takes all that "
                 f"follows ({' '.join(self.layers)})"
+            )
+        if self.checkpoints:
+            self.network.require_none(self.checkpoints[0])
+        if any((self.images, self.group_column, self.resize, self.mean, self.std)):
+            raise FeatvizError(
+                "--images, --group-column, --resize, --mean and --std are for networks of "
+                "anybody's; checkpoints of featviz's are given sketches, as they were trained"
             )
         if self.ray is None and self.workers is not None:
             raise FeatvizError("--workers are those of a Ray cluster; give --ray too")
@@ -108,6 +149,64 @@ class ExtractCommand:
                 f"{len(skipped)} of {len(sketches)} sketches could not be read and are left out: "
                 f"{', '.join(skipped)}"
             )
+
+    def _of_model(self, word: str) -> str:
+        """Make the table of a network of anybody's; what to say of it."""
+        from featviz.base.files import require_folder
+        from featviz.extraction import Settings
+        from featviz.extraction.models import extract_model
+        from featviz.generators.checkpoint import given_names
+        from featviz.generators.foreign_models import read_inputs
+        from featviz.sketches.photo_set import read_photos
+
+        if self.ray is not None or self.workers is not None or self.variant or self.skip_bad:
+            raise FeatvizError(
+                f"--ray, --workers, --variant and --skip-bad are for checkpoints; '{word}' is none"
+            )
+        if self.layers == _LAYERS:
+            raise FeatvizError(
+                f"name layers of '{word}' with --layers, or all; `featviz layers {word}` lists them"
+            )
+        if not self.point:
+            raise FeatvizError("name a pixel to read at with --point X Y")
+        if self.images is None and (self.group_column or self.resize):
+            raise FeatvizError("--group-column and --resize are for photos; give --images FOLDER")
+        require_folder(self.out)
+        name = given_names(self.name, 1)[0] if self.name else None
+        images: LabelledImages
+        if self.images is None:
+            from featviz.sketches.sketch_set import read_sketches
+
+            require_sketches(self.sketches, "; photos are --images FOLDER")
+            images = read_sketches(self.sketches, self.size)
+        else:
+            images = read_photos(self.images, self.resize, self.group_column)
+        model = self.network.open(word, name)
+        settings = Settings(
+            points=self.point,
+            layers=self.layers,
+            stage=self.stage,
+            engine=self.engine,
+            device=self.device,
+            precision=self.precision,
+        )
+        result = extract_model(
+            model,
+            images,
+            self.out,
+            settings,
+            inputs=read_inputs(self.network.input),
+            normalisation=self._normalisation(),
+            overwrite=self.overwrite,
+        )
+        return _line(result, settings)
+
+    def _normalisation(self) -> "Normalisation | None":
+        from featviz.sketches.tensors import Normalisation
+
+        if bool(self.mean) != bool(self.std):
+            raise FeatvizError("--mean and --std go together; got one of them")
+        return Normalisation(self.mean, self.std, "given") if self.mean else None
 
     def _results(self, sketches: "SketchSet", settings: "Settings") -> "Iterator[Extracted]":
         if self.ray is None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from featviz.base.errors import FeatvizError
 from featviz.sketches.tensors import Image
@@ -47,6 +48,9 @@ def read_inputs(
 ) -> Iterator[Input]:
     """Label and encode images lazily; plain ones are numbered and in group "" if not labelled.
 
+    Batches of float tensors (N, C, H, W) are N images. What a torch `Dataset` or `DataLoader`, or
+    one of Hugging Face, gives beside an image is its group, unless groups are given.
+
     Raises FeatvizError, when it comes to it, for more or fewer labels than images, labels beside
     those of a sketch set, names that occur twice and images that `encode` makes no tensor of.
     """
@@ -57,12 +61,13 @@ def read_inputs(
         sketches = sketches.images()
     labels: dict[str, Iterator[Any]] = {
         "names": count() if names is None else iter(names),
-        "groups": repeat("") if groups is None else iter(groups),
+        "groups": repeat(None) if groups is None else iter(groups),
     }
     ended = object()
     seen: set[str] = set()
-    for image in sketches:
+    for image, label in _apart(sketches):
         name, group = (next(of, ended) for of in labels.values())
+        group = label if groups is None else group
         if name is ended or group is ended:
             short = "names" if name is ended else "groups"
             raise FeatvizError(f"there are more images than {short} ({len(seen)})")
@@ -73,6 +78,43 @@ def read_inputs(
     for kind, given in (("names", names), ("groups", groups)):
         if given is not None and next(labels[kind], ended) is not ended:
             raise FeatvizError(f"there are more {kind} than images ({len(seen)})")
+
+
+def _apart(images: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """Each image with its label, "" for none."""
+    is_data_set = isinstance(images, Dataset | DataLoader) or hasattr(images, "column_names")
+    if is_data_set and not isinstance(images, DataLoader) and hasattr(images, "__len__"):
+        # Not all of them raise IndexError behind their last image.
+        images = map(images.__getitem__, range(len(images)))  # type: ignore[attr-defined]
+    for item in images:
+        image, label = _labelled(item) if is_data_set else (item, "")
+        if not isinstance(image, Tensor) or image.ndim != 4 or not image.is_floating_point():
+            yield image, _text(label)
+            continue
+        has_one_each = isinstance(label, list | tuple) or (isinstance(label, Tensor) and label.ndim)
+        if has_one_each and len(label) != len(image):
+            raise FeatvizError(f"a batch has {len(image)} images and {len(label)} labels")
+        labels = label if has_one_each else [label] * len(image)
+        yield from zip(image, map(_text, labels), strict=True)
+
+
+def _labelled(item: Any) -> tuple[Any, Any]:
+    """An item of a data set as an image and its label."""
+    if isinstance(item, dict):
+        key = next((key for key in _IMAGES if key in item), None)
+        label = next((item[key] for key in _LABELS if key in item), "")
+        return (item, "") if key is None else (item[key], label)
+    if isinstance(item, tuple | list) and len(item) in (1, 2):
+        return item[0], item[1] if len(item) == 2 else ""
+    return item, ""
+
+
+_IMAGES = ("image", "img", "images", "pixel_values")
+_LABELS = ("label", "labels", "fine_label")
+
+
+def _text(label: Any) -> str:
+    return str(label.item() if isinstance(label, Tensor) and label.numel() == 1 else label)
 
 
 def _encoded(image: Image, name: str, encode: Callable[[Any], Tensor]) -> Tensor:

@@ -21,7 +21,7 @@ from featviz.extraction.vectors import extract
 from featviz.generators.appearances import FILE as APPEARANCES
 from featviz.generators.checkpoint import Checkpoint, distinct_names, open_checkpoint
 from featviz.generators.checkpoint_files import find_checkpoint, shipped_checkpoints
-from featviz.probing.activations import find_layers
+from featviz.probing.layers import patterns_of
 from featviz.sketches.tensors import Image
 
 
@@ -109,7 +109,7 @@ def load_for(job: Job, settings: Settings) -> Checkpoint:
     Raises FeatvizError for layers it lacks and a device that is not there.
     """
     checkpoint = open_checkpoint(job.file, settings.variant, job.name)
-    find_layers(checkpoint.generator, settings.layers, settings.stage)
+    patterns_of(checkpoint.generator, settings.layers, settings.stage)
     place(checkpoint.generator, settings.device, settings.precision)
     return checkpoint
 

@@ -75,7 +75,7 @@ _NAMES = {
 
 def _recorded(metadata: Mapping[str, Any], key: str) -> Any:
     if key == "layers":
-        return list(metadata.get("positions", {}))
+        return list(metadata.get("asked_layers") or metadata.get("positions", {}))
     # A table made before these were recorded was made so.
     return metadata.get(key, {"device": "cpu", "precision": "float32"}.get(key))
 

@@ -5,6 +5,7 @@ the wanted cells. It is the plain computation that the sparse one, see `extracti
 agree with.
 """
 
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import closing
 from itertools import chain, islice
@@ -15,8 +16,9 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, FeatvizWarning
 from featviz.base.feature_table import FeatureTable
 from featviz.base.points import PROBE_POINT, Point, check_point, whole_pair
 from featviz.base.progress import track
@@ -30,11 +32,12 @@ from featviz.generators.device import exactly
 from featviz.probing.activations import (
     Stage,
     evaluating,
-    find_layers,
     require_finite_weights,
     truncated_forward,
 )
-from featviz.probing.receptive_field import Position, trace_geometry
+from featviz.probing.calling import Call, Called
+from featviz.probing.layers import Layers, locate_layers, patterns_of
+from featviz.probing.receptive_field import Position
 from featviz.sketches.tensors import Image, encode_image, input_channels
 
 FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
@@ -47,7 +50,7 @@ def extract(
     model: nn.Module,
     sketches: LabelledImages | Iterable[Image],
     points: Sequence[Point] = (PROBE_POINT,),
-    layers: Sequence[str] = FRONT_END_LAYERS,
+    layers: Layers = FRONT_END_LAYERS,
     stage: Stage = "activation",
     *,
     names: Iterable[str] | None = None,
@@ -58,16 +61,20 @@ def extract(
     batch_size: int = 8,
     provenance: Mapping[str, Any] | None = None,
     layouts: Layouts | None = None,
+    call: Call | None = None,
 ) -> FeatureTable:
     """Read the activation vectors of `layers` at `points` for every sketch.
 
-    model: any module that takes one batch of images (N, C, H, W). It runs in evaluation mode
-    where its weights are, and gets its training flags back.
+    model: any module that takes one batch of images (N, C, H, W), or that `call(model, images)`
+    runs on one, with whatever else it takes. It runs in evaluation mode where its weights are, and
+    gets its training flags back.
     sketches: a sketch set, or images of one size, also from a generator: uint8 (H, W) or
-    (H, W, 3), or float tensors (C, H, W) ready for the network. They are taken one batch at a
-    time and let go. names, groups: what to call plain images and their groups; numbers and ""
-    if not given.
-    points: input pixels (x right, y down). layers, stage: see `record_activations`.
+    (H, W, 3), or float tensors (C, H, W), alone or as batches (N, C, H, W), ready for the network.
+    They are taken one batch at a time and let go. A torch `Dataset` or `DataLoader` may give
+    (image, label). names, groups: what to call plain images and their groups; numbers and the
+    labels of a data set, or "", if not given.
+    points: input pixels (x right, y down). layers: "all", or names and patterns, see
+    `locate_layers`; what they leave out is a FeatvizWarning. stage: see `record_activations`.
     encode: turns one image into a float tensor (C, H, W); `encode_image` with the channels of
     the model's first convolution if not given.
     positions: "computed" follows the layers and refuses a layer whose geometry is unknown (see
@@ -84,10 +91,13 @@ def extract(
     other numbers of labels than of images, for weights or activations that are NaN or infinite,
     and for what the sparse engine, if asked for, cannot compute.
     """
-    layers, points = tuple(dict.fromkeys(layers)), tuple(map(whole_pair, points))
+    layers = layers if isinstance(layers, str) else tuple(dict.fromkeys(layers))
+    points = tuple(map(whole_pair, points))
     _require_sensible(points, positions, batch_size)
-    find_layers(model, layers, stage)
+    _require_layers(model, layers, stage)
     details = {"checkpoint": type(model).__name__, **(provenance or {})}
+    if call is not None:
+        model = Called(model, call)
     name = str(details["checkpoint"])
     require_finite_weights(model, name)
 
@@ -97,8 +107,10 @@ def extract(
     first = next(inputs, None)
     if first is None:
         raise FeatvizError("there are no sketches to extract from; expected at least one")
-    cells, places = _place(model, first, points, layers, stage, positions)
-    total = len(sketches) if isinstance(sketches, Sized) else None
+    layers, cells, places = _place(model, first, points, layers, stage, positions)
+    # A loader's length is that of its batches, if it has one.
+    is_counted = isinstance(sketches, Sized) and not isinstance(sketches, DataLoader)
+    total = len(sketches) if is_counted else None
     sized = (_of_one_size(item, first) for item in track(chain([first], inputs), name, total))
     choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
     if choice.sparse is None:
@@ -136,22 +148,40 @@ def _require_sensible(points: Sequence[Point], positions: Placing, batch_size: i
         raise FeatvizError(f"the batch size must be at least 1; got {batch_size}")
 
 
+def _require_layers(model: nn.Module, layers: Layers, stage: Stage) -> None:
+    try:
+        patterns_of(model, layers, stage)
+    except FeatvizError as error:
+        if layers != FRONT_END_LAYERS or not str(error).startswith("unknown layer"):
+            raise
+        raise FeatvizError(
+            f"{error} (L0 to L4 are those of featviz's generators, which are read if no layers are "
+            "named; layers='all' reads all that there are)"
+        ) from None
+
+
 def _place(
     model: nn.Module,
     image: Input,
     points: Sequence[Point],
-    layers: Sequence[str],
+    layers: Layers,
     stage: Stage,
     positions: Placing,
-) -> tuple[Mapping[str, Sequence[Position]], dict[str, Any]]:
-    """For each layer, in the order of the forward, the cells to read; and what a table tells of it.
+) -> tuple[tuple[str, ...], Mapping[str, Sequence[Position]], dict[str, Any]]:
+    """The layers by name; for each, in the order of the forward, the cells to read; what is told.
 
     Raises FeatvizError for points that are no pixels of the image.
     """
     channels, height, width = image.tensor.shape
     for point in points:
-        check_point(point, (width, height))
-    geometries = trace_geometry(model, layers, (width, height), channels, stage)
+        try:
+            check_point(point, (width, height))
+        except FeatvizError as error:
+            default = " (it is read if no points are named)" if points == (PROBE_POINT,) else ""
+            raise FeatvizError(f"{error}{default}") from None
+    with_places = positions == "computed"
+    located = locate_layers(model, layers, (width, height), channels, stage, with_places)
+    asked, layers, geometries = layers, located.layers, located.geometries
     cells = {
         layer: place_cells(layer, geometry, points, positions)
         for layer, geometry in geometries.items()
@@ -165,7 +195,14 @@ def _place(
         },
         "sees_whole_map": {layer: geometries[layer].sees_whole_map for layer in layers},
     }
-    return cells, told
+    if patterns_of(model, asked, stage):
+        told["asked_layers"] = [asked] if isinstance(asked, str) else list(asked)
+        told["left_out"] = dict(located.left_out)
+    if located.left_out:
+        name, reason = next(iter(located.left_out.items()))
+        remark = f"of its layers, {len(located.left_out)} cannot be read; first '{name}': {reason}"
+        warnings.warn(FeatvizWarning(type(model).__name__, remark), stacklevel=3)
+    return layers, cells, told
 
 
 def _gather(

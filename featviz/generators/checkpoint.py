@@ -166,7 +166,7 @@ def distinct_names(
         if file in files[:number]:
             raise FeatvizError(f"checkpoint '{sources[number]}' is given twice")
     if names is not None:
-        return _given_names(names, len(sources))
+        return given_names(names, len(sources))
     called = [checkpoint_name(file) for file in files]
     # A run's name is that of its folder, so its place is the folder around that.
     places = [file.parents[_is_run(file)] for file in files]
@@ -186,7 +186,8 @@ def _is_run(file: Path) -> bool:
     return file.name == "generator.safetensors"
 
 
-def _given_names(names: Sequence[str], count: int) -> tuple[str, ...]:
+def given_names(names: Sequence[str], count: int) -> tuple[str, ...]:
+    """Names that the user gives; raises FeatvizError unless they are `count` different files'."""
     if len(names) != count:
         raise FeatvizError(f"expected {count} names, one a checkpoint; got {len(names)}")
     for number, name in enumerate(names):

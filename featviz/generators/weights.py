@@ -29,6 +29,9 @@ CHECKPOINT_KEY = "featviz"
 _LARGEST_SKETCH = 1 << 14
 """No description may ask for sketches of more pixels in each direction."""
 
+STATE_KEYS = ("state_dict", "model", "generator", "params_ema", "params")
+"""What training code calls the state dict that it saves among other things, in order of choice."""
+
 _PREFIXES = re.compile(r"((module|_orig_mod)\.)*")
 """What torch's DataParallel and `torch.compile` put before the names of weights."""
 
@@ -58,6 +61,7 @@ _KINDS: dict[str, tuple[type, str]] = {
 
 _COUNTS = {"downsamplings", "residual_blocks", "enhancers", "enhancer_blocks", "layers", "scales"}
 _ALWAYS_POSSIBLE = 64
+_NAMED = 3
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -116,13 +120,16 @@ def stated_conditions(metadata: Mapping[str, Any]) -> Conditions:
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The weights in a .safetensors file."""
+    return _weights(_safetensors(path), path)
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
-        tensors = load_file(path)
+        return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise FeatvizError(
             f"{path}: cannot read this safetensors file ({one_line(error)})"
         ) from None
-    return _weights(tensors, path)
 
 
 def read_pickle(path: Path) -> dict[str, Tensor]:
@@ -130,20 +137,8 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
 
     Statistics that an instance norm of PyTorch before 0.4 kept and never used are dropped.
     """
-    require_weights(path)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise FeatvizError(f"{path}: no such file") from None
-    except pickle.UnpicklingError:
-        raise FeatvizError(
-            f"{path}: refused, because reading it could run code; expected a plain dictionary of "
-            "tensors as saved by torch.save(model.state_dict(), ...)"
-        ) from None
-    except Exception as error:
-        # A foreign pickle can make its reader stumble over anything.
-        raise FeatvizError(f"{path}: not a readable .pth file ({reason(error)})") from None
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    state = _unpickled(path)
+    if not _is_state(state):
         raise FeatvizError(f"{path}: expected a state dict (names to tensors){_instead(state)}")
     with _naming(path):
         kept, dropped = without_statistics(_plainly_named(state, path))
@@ -154,6 +149,59 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
         )
         warnings.warn(FeatvizWarning(str(path), remark), stacklevel=2)
     return _weights(kept, path)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The state dict in a file for a network of any code base: counters too, any precision.
+
+    A .safetensors, or what torch.save wrote, which is read so that it cannot run code. A state
+    dict may lie inside under a name that training code gives it (see `STATE_KEYS`); that, and
+    prefixes that are left out, is a FeatvizWarning.
+    """
+    path = Path(path)
+    require_weights(path)
+    if not path.is_file():
+        raise FeatvizError(f"{path}: no such file of weights")
+    if path.suffix == ".safetensors":
+        return _state(_safetensors(path), path)
+    state = _unpickled(path)
+    inside: list[str] = []
+    # No deeper than there are names: a dictionary can hold itself.
+    while isinstance(state, dict) and not _is_state(state) and len(inside) < len(STATE_KEYS):
+        key = next((key for key in STATE_KEYS if isinstance(state.get(key), dict)), None)
+        if key is None:
+            break
+        inside.append(key)
+        state = state[key]
+    if inside:
+        remark = f"has its weights inside '{'.'.join(inside)}'; read from there"
+        warnings.warn(FeatvizWarning(str(path), remark), stacklevel=2)
+    if not _is_state(state):
+        raise FeatvizError(
+            f"{path}: expected a state dict (names to tensors), by itself or as one of "
+            f"{', '.join(STATE_KEYS)}{_instead(state)}"
+        )
+    return _state(state, path)
+
+
+def _unpickled(path: Path) -> Any:
+    require_weights(path)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise FeatvizError(f"{path}: no such file") from None
+    except pickle.UnpicklingError:
+        raise FeatvizError(
+            f"{path}: refused, because reading it could run code; expected a plain dictionary of "
+            "tensors as saved by torch.save(model.state_dict(), ...)"
+        ) from None
+    except Exception as error:
+        # A foreign pickle can make its reader stumble over anything.
+        raise FeatvizError(f"{path}: not a readable .pth file ({reason(error)})") from None
+
+
+def _is_state(state: object) -> bool:
+    return isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values())
 
 
 def _instead(state: object) -> str:
@@ -198,20 +246,31 @@ def _plainly_named(state: Mapping[Any, Tensor], path: Path) -> dict[str, Tensor]
 def _weights(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     """The same in float32; raises FeatvizError unless all are plain, real and finite."""
     weights = {}
+    for key, tensor in _state(tensors, path).items():
+        if not tensor.is_floating_point():
+            raise FeatvizError(f"{path}: weight '{key}' is {tensor.dtype}; expected real numbers")
+        weights[key] = tensor.to(torch.float32)
+    return weights
+
+
+def _state(tensors: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Plainly named tensors, as they are; raises FeatvizError unless all are plain and finite."""
+    state = {}
     for key, tensor in _plainly_named(tensors, path).items():
         if tensor.is_meta:
             raise FeatvizError(f"{path}: weight '{key}' was saved without its values (on 'meta')")
-        if tensor.layout != torch.strided or not tensor.is_floating_point():
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_complex():
             raise FeatvizError(f"{path}: weight '{key}' is {tensor.dtype}; expected real numbers")
         # Strides of 0 let a few bytes stand for any number of weights.
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
             raise FeatvizError(f"{path}: weight '{key}' is larger than what is stored of it")
-        weights[key] = tensor.detach().to(torch.float32)
-        if not torch.isfinite(weights[key]).all():
+        state[key] = tensor.detach()
+        # In float32, because 8-bit floats cannot be asked.
+        if tensor.is_floating_point() and not torch.isfinite(state[key].to(torch.float32)).all():
             raise FeatvizError(
                 f"{path}: weight '{key}' holds NaN or infinity; expected finite numbers"
             )
-    return weights
+    return state
 
 
 @contextmanager
@@ -255,12 +314,19 @@ def require_possible(architecture: Any, tensors: Mapping[str, Tensor]) -> None:
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     """Give a network that was built without memory its weights; all of them, and no other."""
-    expected = network.state_dict()
+    require_fitting(network.state_dict(), state, path, "its architecture")
+    network.load_state_dict(state, assign=True)
+
+
+def require_fitting(
+    expected: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path, to: str
+) -> None:
+    """Raise FeatvizError, naming the first few that differ, unless names and shapes are equal."""
     missing, unexpected = sorted(expected.keys() - state), sorted(state.keys() - expected.keys())
     shapes = [key for key in expected if key in state and expected[key].shape != state[key].shape]
     if missing or unexpected or shapes:
         parts = [
-            f"{len(keys)} {what} (such as '{keys[0]}')"
+            f"{len(keys)} {what} (such as {', '.join(map(repr, keys[:_NAMED]))})"
             for what, keys in (
                 ("missing", missing),
                 ("unexpected", unexpected),
@@ -268,5 +334,4 @@ def load_strictly(network: nn.Module, state: Mapping[str, Tensor], path: Path) -
             )
             if keys
         ]
-        raise FeatvizError(f"{path}: its weights do not fit its architecture: {', '.join(parts)}")
-    network.load_state_dict(state, assign=True)
+        raise FeatvizError(f"{path}: its weights do not fit {to}: {', '.join(parts)}")

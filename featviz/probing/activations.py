@@ -1,9 +1,10 @@
 """Reading what the layers of a network compute, by hooks that live inside a `with`."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -28,17 +29,18 @@ def record_activations(
     ends, however it ends, the hooks are gone and the mapping keeps what it holds.
 
     layers: qualified module names ("front_end.L0") or endings of them that name one module only
-    ("L0"). stage: "activation" is the layer's output, "norm" and "conv" are the output of the
-    layer's child of that name. A layer without normalisation has an identity for its norm, so
-    there "norm" equals "conv".
+    ("L0"); "relu#2" is the second run of a module that runs several times in a forward. stage:
+    "activation" is the layer's output, "norm" and "conv" are the output of the layer's child of
+    that name. A layer without normalisation has an identity for its norm, so there "norm" equals
+    "conv".
 
     Raises FeatvizError for an unknown or ambiguous layer or a stage it does not have; during the
-    forward for a module that runs twice in it (an activation object shared by many places), one
-    that gives something else than a tensor, and one that takes no part in it.
+    forward for a module that runs twice in it (an activation object shared by many places) if no
+    run is told, one that gives something else than a tensor, and one that takes no part in it.
     """
-    modules = find_layers(model, layers, stage)
+    targets = _find(model, layers, stage)
     activations: dict[str, Tensor] = {}
-    with _hooks(model, modules, activations, lambda _, output: output.clone()):
+    with _hooks(model, targets, activations, lambda _, output: output.clone()):
         yield activations
 
 
@@ -57,7 +59,7 @@ def truncated_forward(
     `record_activations`; the same errors are raised, except that a second run of a module goes
     unnoticed if it lies behind the end.
     """
-    modules = find_layers(model, layers, stage)
+    targets = _find(model, layers, stage)
     activations: dict[str, Tensor] = {}
 
     def forward(images: Tensor) -> dict[str, Tensor]:
@@ -67,7 +69,7 @@ def truncated_forward(
         activations.clear()
         return recorded
 
-    with _hooks(model, modules, activations, keep, stop_when_complete=True):
+    with _hooks(model, targets, activations, keep, stop_when_complete=True):
         yield forward
 
 
@@ -75,21 +77,58 @@ def find_layers(
     model: nn.Module, layers: Sequence[str], stage: Stage = "activation"
 ) -> dict[str, nn.Module]:
     """The module to listen to for each layer's name; see `record_activations` for the rules."""
-    _require_module(model)
+    return {layer: target.module for layer, target in _find(model, layers, stage).items()}
+
+
+def find_runs(model: nn.Module, layers: Sequence[str]) -> dict[str, int]:
+    """The layers that are one run of a module, as "relu#2" is, and the number of the run."""
+    return {
+        layer: target.run
+        for layer, target in _find(model, layers, "activation").items()
+        if target.run is not None
+    }
+
+
+class _Target(NamedTuple):
+    """A module to listen to. run: which of its runs in a forward, from 1; None for the only one."""
+
+    module: nn.Module
+    run: int | None
+
+
+def _find(model: nn.Module, layers: Sequence[str], stage: Stage) -> dict[str, _Target]:
+    require_module(model)
     if stage not in _STAGES:
         raise FeatvizError(f"unknown stage {stage!r}; there are {', '.join(_STAGES)}")
+    if isinstance(layers, str):
+        raise FeatvizError(f"layers are the text '{layers}'; expected a list, ['{layers}']")
     if not layers:
-        raise FeatvizError(f"no layer given; {_available(model)}")
-    return {layer: _at_stage(_find_layer(model, layer), layer, stage) for layer in layers}
+        raise FeatvizError(f"no layer given; {available_layers(model)}")
+    named = dict(model.named_modules(remove_duplicate=False))
+    found = {}
+    for layer in layers:
+        module, run = _find_layer(model, named, layer)
+        found[layer] = _Target(_at_stage(module, layer, stage), run)
+    return found
 
 
-def _require_module(model: object) -> None:
+def require_module(model: object) -> None:
     """Raise FeatvizError, which says what to give instead, unless it is a module with layers."""
     kind = type(model).__name__
     if isinstance(model, torch.jit.ScriptModule):
         raise FeatvizError(
             f"a scripted module ({kind}) does not let its layers be read; give the nn.Module that "
             "it was made from, with the same weights"
+        )
+    if hasattr(model, "_orig_mod"):
+        raise FeatvizError(
+            f"a compiled module ({kind}) does not let its layers be read; give the nn.Module that "
+            "it was made from, its ._orig_mod"
+        )
+    if getattr(model, "_compiled_call_impl", None) is not None:
+        raise FeatvizError(
+            f"a {kind} whose .compile() was called does not let its layers be read; give a copy "
+            "that was not compiled, with the same weights"
         )
     if isinstance(model, nn.Module):
         return
@@ -110,20 +149,29 @@ class _Complete(BaseException):
 @contextmanager
 def _hooks(
     model: nn.Module,
-    modules: Mapping[str, nn.Module],
+    targets: Mapping[str, _Target],
     activations: dict[str, Tensor],
     keep: Callable[[str, Tensor], Tensor],
     stop_when_complete: bool = False,
 ) -> Iterator[None]:
-    def start(*_: Any) -> None:
-        activations.clear()
+    runs: Counter[str] = Counter()
+    running: list[Any] = []
 
-    def listen(layer: str) -> Callable[[nn.Module, Any, Any], None]:
+    def start(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+        activations.clear()
+        runs.clear()
+        running[:] = inputs
+
+    def listen(layer: str, run: int | None) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, _: Any, output: Any) -> None:
+            runs[layer] += 1
+            if run not in (None, runs[layer]):
+                return
             if layer in activations:
                 raise FeatvizError(
                     f"layer '{layer}' ({type(module).__name__}) runs more than once in a forward, "
-                    "so it has no single activation; choose a module that runs once"
+                    f"so it has no single activation; choose a run, '{layer}#1', '{layer}#2', ..., "
+                    "or a module that runs once"
                 )
             if not isinstance(output, Tensor):
                 raise FeatvizError(
@@ -131,39 +179,54 @@ def _hooks(
                     "not a tensor; choose a module inside it"
                 )
             activations[layer] = keep(layer, output)
-            if stop_when_complete and len(activations) == len(modules):
+            if stop_when_complete and len(activations) == len(targets):
+                running.clear()
                 raise _Complete
 
         return hook
 
     def finish(*_: Any) -> None:
-        silent = [layer for layer in modules if layer not in activations]
-        if silent:
-            raise FeatvizError(f"layer '{silent[0]}' takes no part in the forward of this model")
+        running.clear()
+        silent = next((layer for layer in targets if layer not in activations), None)
+        if silent is not None and runs[silent]:
+            raise FeatvizError(f"layer '{silent}' is no run: it runs {runs[silent]} times")
+        if silent is not None:
+            raise FeatvizError(f"layer '{silent}' takes no part in the forward of this model")
 
     handles = [model.register_forward_pre_hook(start)]
     try:
         handles += [
-            module.register_forward_hook(listen(layer)) for layer, module in modules.items()
+            target.module.register_forward_hook(listen(layer, target.run))
+            for layer, target in targets.items()
         ]
         handles.append(model.register_forward_hook(finish))
         yield
+    except RuntimeError as error:
+        if any(isinstance(given, Tensor) and given.dtype == torch.uint8 for given in running):
+            raise FeatvizError(
+                "the model cannot run on uint8; give float images, such as encode_image (of "
+                "featviz.sketches.tensors) makes of one"
+            ) from error
+        raise
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _find_layer(model: nn.Module, layer: str) -> nn.Module:
-    named: dict[str, nn.Module] = dict(model.named_modules(remove_duplicate=False))
-    del named[""]
-    if layer in named:
-        return named[layer]
-    matches = {name: module for name, module in named.items() if name.endswith(f".{layer}")}
-    if not layer or not matches:
-        raise FeatvizError(f"unknown layer '{layer}'; {_available(model)}")
+def _find_layer(
+    model: nn.Module, named: Mapping[str, nn.Module], layer: str
+) -> tuple[nn.Module, int | None]:
+    name, run = layer, None
+    if layer not in named and (told := _RUN.fullmatch(layer)):
+        name, run = told[1], int(told[2])
+    if name and name in named:
+        return named[name], run
+    matches = {path: module for path, module in named.items() if path.endswith(f".{name}")}
+    if not name or not matches:
+        raise FeatvizError(f"unknown layer '{layer}'; {available_layers(model)}")
     if len({id(module) for module in matches.values()}) > 1:
         raise FeatvizError(f"layer '{layer}' is ambiguous; it may be {_shortened(list(matches))}")
-    return next(iter(matches.values()))
+    return next(iter(matches.values())), run
 
 
 def _at_stage(module: nn.Module, layer: str, stage: Stage) -> nn.Module:
@@ -176,7 +239,8 @@ def _at_stage(module: nn.Module, layer: str, stage: Stage) -> nn.Module:
     return children[stage]
 
 
-def _available(model: nn.Module) -> str:
+def available_layers(model: nn.Module) -> str:
+    """What an error tells of the layers that there are."""
     names = [name for name, _ in model.named_modules() if name]
     blocks = [name.rpartition(".")[2] for name in names if _BLOCK.search(name)]
     if blocks and len(set(blocks)) == len(blocks):
@@ -191,6 +255,7 @@ def _available(model: nn.Module) -> str:
 
 
 _BLOCK = re.compile(r"(^|\.)L\d+$")
+_RUN = re.compile(r"(.+)#([1-9]\d*)", re.ASCII)
 
 
 def _shortened(names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ resized, which would blur or break lines: they must have the size that is asked 
 
 import csv
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -182,6 +182,16 @@ def read_sketches(folder: Path, size: int = CANVAS) -> SketchSet:
 
 
 def _read_index(path: Path) -> pd.DataFrame:
+    rows = read_rows(path, REQUIRED_COLUMNS)
+    # What a short row leaves out is empty, and so is an optional column that is not there.
+    columns = [*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS]
+    return pd.DataFrame(
+        [[row.get(column, "") for column in columns] for row in rows], columns=columns, dtype=str
+    )
+
+
+def read_rows(path: Path, required: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of an index, by the names of their columns; raises FeatvizError if one lacks."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file, strict=True)
@@ -197,7 +207,7 @@ def _read_index(path: Path) -> pd.DataFrame:
         raise FeatvizError(f"{path} is not a table: its first line names no columns")
     if again := [column for column in header if header.count(column) > 1]:
         raise FeatvizError(f"{path} has two columns '{again[0]}'")
-    if missing := [column for column in REQUIRED_COLUMNS if column not in header]:
+    if missing := [column for column in required if column not in header]:
         raise FeatvizError(
             f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(header)}"
         )
@@ -207,25 +217,20 @@ def _read_index(path: Path) -> pd.DataFrame:
                 f"{path}, line {line}, has {len(fields)} fields, but there are {len(header)} "
                 "columns; a field that holds a comma stands in quotes"
             )
-    # What a short row leaves out is empty, and so is an optional column that is not there.
-    rows = [dict(zip(header, fields, strict=False)) for _, fields in numbered]
-    columns = [*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS]
-    return pd.DataFrame(
-        [[row.get(column, "") for column in columns] for row in rows], columns=columns, dtype=str
-    )
+    return [dict(zip(header, fields, strict=False)) for _, fields in numbered]
 
 
 def _list_groups(folder: Path) -> pd.DataFrame:
-    stray = [path for path in _visible(folder) if path.suffix.lower() in _SUFFIXES]
+    stray = [path for path in visible(folder) if path.suffix.lower() in _SUFFIXES]
     if stray:
         raise FeatvizError(
             f"{stray[0]} is in no group; expected {folder}/GROUP/{stray[0].name} or an {INDEX}"
         )
     rows = []
-    for group in _visible(folder):
+    for group in visible(folder):
         if not group.is_dir():
             continue
-        paths = _visible(group)
+        paths = visible(group)
         base = f"{group.name}/{BASE}" if BASE in {path.stem for path in paths} else ""
         rows += [
             (f"{group.name}/{path.stem}", group.name, f"{group.name}/{path.name}", base, "")
@@ -234,7 +239,7 @@ def _list_groups(folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS], dtype=str)
 
 
-def _visible(folder: Path) -> list[Path]:
+def visible(folder: Path) -> list[Path]:
     """What is in a folder in natural order; not the files that systems hide."""
     paths = [path for path in folder.iterdir() if not path.name.startswith((".", "Thumbs.db"))]
     for path in paths:
@@ -249,20 +254,25 @@ def _check(folder: Path, index: pd.DataFrame) -> None:
             raise FeatvizError(f"{folder / INDEX}: sketch {row} has an empty '{column}'")
     if (again := index["sketch"].duplicated()).any():
         raise FeatvizError(f"{folder} has two sketches named '{index['sketch'][again].iloc[0]}'")
-    inside, sketches = folder.resolve(), set(index["sketch"])
+    sketches = set(index["sketch"])
     for sketch, file, base in index[["sketch", "file", "base"]].itertuples(index=False):
         path = folder / file
         if path.suffix.lower() not in _SUFFIXES:
             raise FeatvizError(f"sketch {file} is no drawing; expected {', '.join(_SUFFIXES)}")
-        try:
-            is_inside = path.resolve().is_relative_to(inside)
-        except (OSError, RuntimeError, ValueError) as error:
-            # A loop of links, a name that is too long, a zero byte.
-            raise FeatvizError(f"sketch {file!r} cannot be found ({one_line(error)})") from None
-        if not is_inside:
-            raise FeatvizError(f"sketch {file} lies outside {folder}; expected a path inside it")
+        require_inside(folder, file, "sketch")
         if base and base not in sketches:
             raise FeatvizError(f"the base '{base}' of sketch '{sketch}' is not a sketch of the set")
+
+
+def require_inside(folder: Path, file: str, what: str) -> None:
+    """Raise FeatvizError for a file of an index that lies outside of its folder."""
+    try:
+        is_inside = (folder / file).resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError) as error:
+        # A loop of links, a name that is too long, a zero byte.
+        raise FeatvizError(f"{what} {file!r} cannot be found ({one_line(error)})") from None
+    if not is_inside:
+        raise FeatvizError(f"{what} {file} lies outside {folder}; expected a path inside it")
 
 
 def _read_pixels(path: Path, size: int, name: str) -> NDArray[np.uint8]:

@@ -1,8 +1,10 @@
 """Pixels to what a network sees, and back."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -10,6 +12,62 @@ from torch import Tensor, nn
 from featviz.base.errors import FeatvizError
 
 Image = NDArray[Any] | Tensor
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """How photos are scaled: (value - mean) / std, values from 0 to 1, one number or one a channel.
+
+    told_by: who says so, as results record it. Raises FeatvizError for deviations that are not
+    above 0, numbers that are not finite, and other numbers of means than of deviations.
+    """
+
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.5,)
+    told_by: str = "by default, black -1 and white +1"
+
+    def __post_init__(self) -> None:
+        if not self.mean or len(self.mean) != len(self.std):
+            raise FeatvizError(
+                f"expected one mean and one std a channel; got {len(self.mean)} and {len(self.std)}"
+            )
+        if not np.isfinite(self.mean).all() or not np.isfinite(self.std).all():
+            raise FeatvizError(f"mean {self.mean} and std {self.std} are not all finite numbers")
+        if min(self.std) <= 0:
+            raise FeatvizError(f"expected a std above 0; got {min(self.std):g}")
+
+
+def encode_photo(image: NDArray[np.uint8], channels: int, normalisation: Normalisation) -> Tensor:
+    """A photo as a network of so many channels sees it: float32 (channels, H, W).
+
+    image: uint8 (H, W) or (H, W, 3). Grey is repeated on all channels; a network of one channel is
+    given the luma of colours. Raises FeatvizError for other shapes, and for other numbers of means
+    than of channels.
+    """
+    pixels = np.asarray(image)
+    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or pixels.shape[2:] == (3,)):
+        raise FeatvizError(
+            f"an image is {pixels.dtype} of shape {pixels.shape}; expected uint8 (H, W) or "
+            "(H, W, 3)"
+        )
+    if len(normalisation.mean) not in (1, channels):
+        raise FeatvizError(
+            f"{len(normalisation.mean)} means and stds ({normalisation.told_by}) do not fit a "
+            f"network of {channels} channels"
+        )
+    if pixels.ndim == 3 and channels == 1:
+        pixels = np.asarray(PIL.Image.fromarray(pixels).convert("L"))
+    elif pixels.ndim == 3 and channels != 3:
+        raise FeatvizError(
+            f"a photo has 3 channels and the network takes {channels}; expected 1 or 3, or float "
+            "tensors (C, H, W) from Python"
+        )
+    values = torch.from_numpy(pixels.astype(np.float32) / 255)
+    values = values.expand(channels, -1, -1) if values.ndim == 2 else values.permute(2, 0, 1)
+    mean, std = (
+        torch.tensor(each)[:, None, None] for each in (normalisation.mean, normalisation.std)
+    )
+    return (values - mean) / std
 
 
 def input_channels(model: nn.Module) -> int:

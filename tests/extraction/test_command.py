@@ -139,3 +139,20 @@ def test_the_command_takes_the_engine(tmp_path, capsys):
         cli.main([*command.split(), "--point", "5", "6", "--engine", engine, "--out", str(out)])
         assert read_features(out / "mine.parquet").metadata["engine"] == engine
     capsys.readouterr()
+
+
+def test_patterns_of_a_checkpoint_are_taken_and_its_table_is_kept_when_they_are_asked_again(
+    tmp_path, capsys
+):
+    write_checkpoint(tmp_path / "mine.safetensors", "modified")
+    write_sketches(tmp_path / "sketches")
+    command = f"extract {tmp_path}/mine.safetensors --sketches {tmp_path}/sketches --size 64"
+    words = [*command.split(), "--point", "5", "6", "--out", str(tmp_path / "f")]
+    cli.main([*words, "--layers", "front_end.L?", "R0"])
+    first = capsys.readouterr().out
+    assert first.endswith(", ".join(f"front_end.L{number}" for number in range(5)) + ", R0\n")
+    cli.main([*words, "--layers", "front_end.L?", "R0"])
+    assert capsys.readouterr().out == first.replace("\n", "; was there already\n")
+    with pytest.raises(SystemExit):
+        cli.main([*words, "--layers", "front_end.*", "R0"])
+    assert "has layers front_end.L? R0; asked for front_end.* R0" in capsys.readouterr().err

@@ -136,6 +136,45 @@ def test_a_module_that_runs_twice_in_one_forward_is_refused_by_name():
     assert hooks_of(model) == []
 
 
+def test_each_run_of_a_module_is_read_by_its_number():
+    model, given = SharedActivation().eval(), image()
+    seen = []
+    handle = model.shared.register_forward_hook(lambda _, __, output: seen.append(output.clone()))
+    model(given)
+    handle.remove()
+    for names in (["shared#1", "shared#2"], ["shared#2", "second"], ["shared#1"]):
+        with torch.no_grad(), record_activations(model, names) as activations:
+            model(given)
+            model(given)  # runs are counted anew in each forward
+        with torch.no_grad(), truncated_forward(model, names) as forward:
+            assert forward(given).keys() == set(names)
+        for number in (1, 2):
+            if f"shared#{number}" in names:
+                assert torch.equal(activations[f"shared#{number}"], seen[number - 1])
+    assert not torch.equal(*(map_.mean() for map_ in seen))
+
+
+def test_a_run_that_does_not_come_is_told_with_how_many_there_are():
+    model = SharedActivation()
+    for layer, told in (
+        ("shared", r"runs more than once .* choose a run, 'shared#1'"),
+        ("shared#3", "'shared#3' is no run: it runs 2 times"),
+    ):
+        with pytest.raises(FeatvizError, match=told), record_activations(model, [layer]):
+            model(image())
+    for unknown in ("shared#0", "shared#", "shared#-1", "other#1"):
+        with pytest.raises(FeatvizError, match="unknown layer"):
+            find_layers(model, [unknown])
+
+
+def test_a_module_may_have_a_name_that_looks_like_a_run():
+    model = nn.Sequential()
+    model.add_module("relu#2", nn.ReLU())
+    with record_activations(model, ["relu#2"]) as activations:
+        model(image())
+    assert torch.equal(activations["relu#2"], image().relu())
+
+
 def test_running_the_whole_model_again_is_not_running_a_layer_twice():
     model = SharedActivation()
     with record_activations(model, ["second"]) as activations:
@@ -290,3 +329,45 @@ def test_evaluation_ends_with_every_modules_own_training_flag():
         assert not any(module.training for module in model.modules())
         raise RuntimeError
     assert [module.training for module in model.modules()] == [True, True, False]
+
+
+def test_a_name_in_place_of_a_list_of_names_is_told():
+    with pytest.raises(FeatvizError, match=r"layers are the text 'L0'; expected a list, \['L0'\]"):
+        find_layers(generator(), "L0")
+
+
+def test_uint8_into_a_model_of_floats_is_told_with_what_to_give():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3))
+    pixels = (image() * 20).to(torch.uint8)
+    told = "cannot run on uint8; give float images, such as encode_image"
+    with pytest.raises(FeatvizError, match=told), record_activations(model, ["0"]):
+        model(pixels)
+    assert hooks_of(model) == []
+    with pytest.raises(FeatvizError, match=told), truncated_forward(model, ["0"]) as forward:
+        forward(pixels)
+    with pytest.raises(RuntimeError, match="channels") as caught, record_activations(model, ["0"]):
+        model(image(channels=5))
+    assert not isinstance(caught.value, FeatvizError)
+    scaled = nn.Sequential(Scaled(), nn.Conv2d(3, 4, 3))
+    with record_activations(scaled, ["1"]) as activations:
+        scaled(pixels)
+    assert activations["1"].shape == (1, 4, 30, 30)
+
+
+class Scaled(nn.Module):
+    def forward(self, pixels):
+        return pixels / 255
+
+
+def test_what_is_no_module_any_more_is_told_with_what_to_give():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3))
+    compiled = torch.compile(model, backend="eager")
+    with pytest.raises(FeatvizError, match=r"a compiled module .* give .* its \._orig_mod"):
+        find_layers(compiled, ["0"])
+    assert find_layers(compiled._orig_mod, ["0"]) == {"0": model[0]}
+    scripted = torch.jit.trace(model, image())
+    with pytest.raises(FeatvizError, match=r"a scripted module .* made from"):
+        find_layers(scripted, ["0"])
+    model.compile(backend="eager")
+    with pytest.raises(FeatvizError, match=r"a Sequential whose \.compile\(\) was called"):
+        find_layers(model, ["0"])

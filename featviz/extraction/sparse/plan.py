@@ -22,7 +22,7 @@ from featviz.extraction.sparse.operations import (
     Pointwise,
 )
 from featviz.generators.networks.normalization import InstanceNorm as OwnInstanceNorm
-from featviz.probing.activations import Stage, evaluating, find_layers
+from featviz.probing.activations import Stage, evaluating, find_layers, find_runs
 from featviz.probing.tracing import Tracer, run_without_values
 from featviz.probing.windows import PaddingMode, Window
 
@@ -68,6 +68,8 @@ def make_plan(
     there, and FeatvizError for layers it lacks.
     """
     targets = find_layers(model, layers, stage)
+    if runs := find_runs(model, layers):
+        raise UnsuitedError(f"layer '{next(iter(runs))}' is one run of a module of several")
     weights = [tensor for tensor in model.parameters() if tensor.is_floating_point()]
     kinds = {(tensor.dtype, tensor.device.type) for tensor in weights}
     dtype, device = next(iter(kinds), (torch.float32, "cpu"))

@@ -1,0 +1,114 @@
+"""`featviz layers`: which layers a network has."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tyro.conf import Positional
+
+from featviz.base.errors import FeatvizError
+from featviz.commands.models import ModelOptions
+from featviz.commands.shared import say
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from featviz.probing.layers import Layer
+
+_SIDE = 256
+
+
+@dataclass(frozen=True)
+class LayersCommand:
+    """List the layers of a network: what each gives, what it sees of the image, how often it runs.
+
+    In the order of a forward, which is run without values. The receptive field is that of the
+    convolutions; "whole map" tells what sees more, through statistics or attention.
+    """
+
+    model: Positional[str]
+    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pixHD; or a
+    network of anybody's: package.module:function (or a class; imported from the current folder or
+    Python's path, so its code runs), timm:NAME, diffusers:FOLDER, transformers:FOLDER, or a class
+    of these two by name."""
+    size: tuple[int, int] | None = None
+    """Width and height of the image in pixels; those that the model was made for if it tells, else
+    256 256."""
+    channels: int | None = None
+    """Channels of the image; those of the first convolution if not given."""
+    json: bool = False
+    """Print JSON: for every layer all that is known of it."""
+    variant: str | None = None
+    """For a .pth of pix2pixHD: which layers have no norm."""
+    network: ModelOptions = field(default_factory=ModelOptions)
+
+    def run(self) -> None:
+        """Survey and print."""
+        from featviz.probing.layers import survey_layers
+        from featviz.sketches.tensors import input_channels
+
+        if min(self.size or (1,)) < 1 or (self.channels or 1) < 1:
+            raise FeatvizError("expected a size of at least 1 px and at least 1 channel")
+        module, told_size = self._opened()
+        size = self.size or told_size or (_SIDE, _SIDE)
+        layers = survey_layers(module, size, self.channels or input_channels(module))
+        if self.json:
+            import json
+
+            say(json.dumps({"model": self.model, "size": size, "layers": list(map(_told, layers))}))
+        else:
+            say(_table(layers))
+
+    def _opened(self) -> "tuple[nn.Module, tuple[int, int] | None]":
+        from featviz.generators.checkpoint import open_checkpoint
+        from featviz.generators.foreign_models import is_model_word
+
+        if is_model_word(self.model):
+            model = self.network.open(self.model)
+            return self.network.ready(model), model.image_size
+        self.network.require_none(self.model)
+        checkpoint = open_checkpoint(self.model, self.variant)
+        return checkpoint.generator, (checkpoint.size, checkpoint.size)
+
+
+def _told(layer: "Layer") -> dict[str, Any]:
+    geometry = layer.geometry
+    return {
+        "name": layer.name,
+        "kind": layer.kind,
+        "runs": layer.runs,
+        "shape": layer.shape,
+        "map_size": geometry and geometry.map_size,
+        "receptive_field": geometry and geometry.extent,
+        "sees_whole_map": geometry and geometry.sees_whole_map,
+        "reason": layer.reason or None,
+    }
+
+
+def _table(layers: "tuple[Layer, ...]") -> str:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in ("layer", "kind", "map", "channels", "sees", "whole map", "runs", ""):
+        is_number = title in ("map", "channels", "sees", "runs")
+        table.add_column(title, justify="right" if is_number else "left", no_wrap=True)
+    for layer in layers:
+        table.add_row(*_cells(layer), style=None if layer.runs else "dim")
+    # As wide as it has to be: names of layers are what people copy.
+    console = Console(width=10_000, color_system=None, markup=False, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def _cells(layer: "Layer") -> list[str]:
+    geometry = layer.geometry
+    size, channels, sees, whole = "-", "-", "-", "-"
+    if geometry is not None and geometry.map_size is not None:
+        size = "x".join(map(str, geometry.map_size))
+        channels = str((layer.shape or (0, 0))[1])
+    if geometry is not None:
+        extent = geometry.extent
+        sees = "?" if extent is None else "x".join(map(str, extent)) + " px"
+        whole = {True: "yes", False: "no", None: "?"}[geometry.sees_whole_map]
+    return [layer.name, layer.kind, size, channels, sees, whole, str(layer.runs), layer.reason]

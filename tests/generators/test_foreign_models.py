@@ -1,0 +1,336 @@
+"""A word that says MODEL, whoever's it is, and in one line what is wrong with it."""
+
+import json
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from featviz.base.errors import FeatvizError, FeatvizWarning
+from featviz.generators.foreign_models import (
+    IMAGE,
+    is_model_word,
+    literals,
+    model_name,
+    open_model,
+    read_inputs,
+)
+from featviz.sketches.tensors import Normalisation
+
+CODE = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, width=4, norm="none"):
+        super().__init__()
+        self.first = nn.Conv2d(3, width, 3, padding=1)
+        self.norm = nn.BatchNorm2d(width) if norm == "batch" else nn.Identity()
+
+    def forward(self, picture, step=1):
+        return self.norm(self.first(picture)) * step
+
+def build(**settings):
+    return Net(**settings)
+
+def broken():
+    raise RuntimeError("no weights today")
+
+ready = Net(2)
+NUMBER = 3
+"""
+
+
+@pytest.fixture
+def code(tmp_path, monkeypatch):
+    """The user's folder, with a module of a name that no other test has."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    name = f"nets_{tmp_path.name.replace('-', '_')}"
+    Path(f"{name}.py").write_text(CODE)
+    yield name
+    sys.modules.pop(name, None)
+
+
+def state_of(code, **settings):
+    torch.manual_seed(5)
+    return open_model(f"{code}:Net", arguments=settings).module.state_dict()
+
+
+def test_a_function_a_class_and_an_object_of_the_users_code_are_networks(code):
+    for what in ("build", "Net"):
+        model = open_model(f"{code}:{what}", arguments={"width": 6}, random_weights=1)
+        assert model.module.first.out_channels == 6
+        assert model.name == what
+        assert not any(weight.requires_grad for weight in model.module.parameters())
+        torch.manual_seed(1)
+        alike = sys.modules[code].Net(6)
+        assert torch.equal(model.module.first.weight, alike.first.weight)
+    assert open_model(f"{code}:ready").module is sys.modules[code].ready
+
+
+def test_a_seed_makes_the_same_weights_each_time_and_leaves_the_callers_numbers(code):
+    torch.manual_seed(3)
+    first = open_model(f"{code}:Net", random_weights=7)
+    again = open_model(f"{code}:Net", random_weights=7)
+    other = open_model(f"{code}:Net", random_weights=8)
+    assert first.digest() == again.digest() != other.digest()
+    drawn = torch.rand(3)
+    torch.manual_seed(3)
+    assert torch.equal(drawn, torch.rand(3))
+
+
+@pytest.mark.parametrize("form", ["safetensors", "plain", "state_dict", "params_ema", "two deep"])
+def test_weights_are_read_from_wherever_training_code_puts_them(code, form, recwarn):
+    state = state_of(code, norm="batch")
+    assert state["norm.num_batches_tracked"].dtype == torch.int64
+    path = Path("net.safetensors" if form == "safetensors" else "net.pth")
+    if form == "safetensors":
+        save_file(state, path)
+    elif form == "plain":
+        torch.save(state, path)
+    elif form == "two deep":
+        torch.save({"epoch": 3, "state_dict": {"opt": {}, "generator": state, "n": 1}}, path)
+    else:
+        torch.save({"epoch": 3, form: state, "optimizer": {"lr": 0.1}}, path)
+    found = open_model(f"{code}:Net", path, {"norm": "batch"}).module.state_dict()
+    assert found.keys() == state.keys()
+    assert all(torch.equal(found[name], state[name]) for name in state)
+    said = [str(warning.message) for warning in recwarn if warning.category is FeatvizWarning]
+    inside = {"two deep": "state_dict.generator"}.get(form, form)
+    wanted = [f"net.pth has its weights inside '{inside}'; read from there"]
+    assert said == (wanted if form not in ("safetensors", "plain") else [])
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_prefixes_of_wrappers_are_left_out_and_said(code, prefix):
+    state = state_of(code)
+    save_file({prefix + name: tensor for name, tensor in state.items()}, Path("net.safetensors"))
+    with pytest.warns(FeatvizWarning, match=f"named with '{prefix}' in front"):
+        found = open_model(f"{code}:Net", Path("net.safetensors"))
+    assert torch.equal(found.module.first.weight, state["first.weight"])
+
+
+def test_weights_of_half_precision_are_those_of_the_file_and_the_network_stays_as_it_is(code):
+    state = {name: tensor.bfloat16() for name, tensor in state_of(code).items()}
+    save_file(state, Path("net.safetensors"))
+    weight = open_model(f"{code}:Net", Path("net.safetensors")).module.first.weight
+    assert weight.dtype == torch.float32
+    assert torch.equal(weight, state["first.weight"].float())
+
+
+def test_counters_that_old_files_lack_are_not_missed(code):
+    state = state_of(code, norm="batch")
+    del state["norm.num_batches_tracked"]
+    save_file(state, Path("net.safetensors"))
+    found = open_model(f"{code}:Net", Path("net.safetensors"), {"norm": "batch"})
+    assert torch.equal(found.module.norm.running_var, state["norm.running_var"])
+
+
+class _Evil:
+    def __reduce__(self):
+        return (open, ("ran", "w"))
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (lambda state: state | {"more": torch.zeros(1)}, r"1 unexpected \(such as 'more'\)"),
+        (
+            lambda state: {name + "_": tensor for name, tensor in state.items()},
+            r"do not fit '\w+:Net': 2 missing \(such as 'first.bias', 'first.weight'\), 2 unexp",
+        ),
+        (lambda state: state | {"first.bias": torch.zeros(9)}, "1 of another shape"),
+        (lambda state: state | {"first.bias": torch.full((4,), torch.nan)}, "holds NaN"),
+        (lambda state: {"weights": state, "epoch": 1}, "by itself or as one of state_dict, model"),
+        (lambda state: [state], "expected a state dict"),
+        (lambda state: {"state_dict": {**state, "x": _Evil()}}, "reading it could run code"),
+    ],
+)
+def test_weights_that_do_not_fit_are_told_in_one_line(code, state, message):
+    torch.save(state(state_of(code)), "net.pth")
+    with pytest.raises(FeatvizError, match=message) as caught:
+        open_model(f"{code}:Net", Path("net.pth"))
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("net.pth: ")
+    assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("no_such_module:Net", "no module 'no_such_module' in the current folder or on Python's"),
+        ("no.such:Net", "no module 'no' in the current folder"),
+        ("CODE:Nett", r"has no 'Nett'; it has Net, build, broken, ready"),
+        ("CODE:NUMBER", "gives a int; expected a torch.nn.Module, or a function or class"),
+        ("CODE:broken", r"calling CODE:broken failed: RuntimeError: no weights today \(CODE.py, l"),
+        ("failing:Net", r"importing failing failed: ModuleNotFoundError: .*einsteinops.*line 1\)"),
+        ("syntax:Net", r"importing syntax failed: SyntaxError: .*syntax.py, line 1"),
+        ("Net", "expected package.module:function, timm:NAME"),
+        ("timm:", "timm:: its weights are not told"),
+        ("timm:resnet18", "timm:resnet18: its weights are not told; give --weights FILE, or"),
+        ("diffusers:no/where", "diffusers:no/where: no such folder, and no name of a class"),
+    ],
+)
+def test_a_word_that_is_no_network_is_told_in_one_line(code, word, message):
+    Path("failing.py").write_text("import einsteinops\n")
+    Path("syntax.py").write_text("def (\n")
+    with pytest.raises(FeatvizError, match=message.replace("CODE", code)) as caught:
+        open_model(word.replace("CODE", code))
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_arguments_are_told_with_the_call(code):
+    with pytest.raises(FeatvizError, match=r"calling \w+:Net failed: TypeError: .*depth"):
+        open_model(f"{code}:Net", arguments={"depth": 3})
+    with pytest.raises(FeatvizError, match="a network already; leave out --model-args"):
+        open_model(f"{code}:ready", arguments={"width": 3})
+
+
+def test_a_file_of_that_name_is_no_word(code):
+    assert is_model_word("a.b:c.d")
+    assert not any(map(is_model_word, ("baseline", "runs/mine", "C:\\net.pth", "a/b:c", "x.pth")))
+    Path("a:b").write_text("a file")
+    assert not is_model_word("a:b")
+
+
+def test_names_of_results_are_names_of_files():
+    names = {
+        "nets.unet:UNet.small": "UNet.small",
+        "timm:resnet50.a1_in1k": "resnet50.a1_in1k",
+        "diffusers:models/sd/vae/": "vae",
+        "transformers:ViTModel": "ViTModel",
+    }
+    assert {word: model_name(word) for word in names} == names
+
+
+def test_values_are_python_literals_or_text():
+    words = ["a=3", "b=(1, 2)", "c=instance", "d='x=y'", "e=None"]
+    assert literals(words, "--x") == {"a": 3, "b": (1, 2), "c": "instance", "d": "x=y", "e": None}
+    for wrong in ("a", "=3", "a b=3"):
+        with pytest.raises(FeatvizError, match="--x takes name=value; got"):
+            literals([wrong], "--x")
+    with pytest.raises(FeatvizError, match="--x gives 'a' twice"):
+        literals(["a=1", "a=2"], "--x")
+
+
+def test_inputs_beside_the_image_reach_the_network(code, tmp_path):
+    model = open_model(f"{code}:Net", random_weights=1)
+    image = torch.randn(1, 3, 8, 8)
+    plain = model.module(image)
+    assert torch.equal(model.with_inputs({"step": 3})(image), plain * 3)
+    (tmp_path / "steps.npy").write_bytes(b"no array")
+    inputs = read_inputs(["step=[2.0]", "picture=image"])
+    assert inputs["picture"] is IMAGE
+    assert torch.equal(model.with_inputs(inputs)(image), plain * 2)
+    with pytest.raises(FeatvizError, match=r"--input step=steps\.npy: no tensor"):
+        read_inputs(["step=steps.npy"])
+
+
+def test_a_library_that_is_not_installed_is_told_with_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(FeatvizError, match=r"timm: models need timm; pip install 'featviz\[models"):
+        open_model("timm:resnet18", random_weights=0)
+
+
+@pytest.fixture
+def timm(monkeypatch):
+    """A stand-in with the three functions of timm that are used: timm itself needs torchvision."""
+
+    class Small(nn.Module):
+        def __init__(self, width=4):
+            super().__init__()
+            self.conv = nn.Conv2d(3, width, 3)
+            self.pretrained_cfg = {
+                "input_size": (3, 24, 32),
+                "mean": (0.4, 0.5, 0.6),
+                "std": (0.2, 0.2, 0.3),
+            }
+
+    module = types.ModuleType("timm")
+    made = []
+
+    def create_model(name, pretrained, **arguments):
+        made.append((name, pretrained))
+        return Small(**arguments)
+
+    module.is_model = lambda name: name == "small"
+    module.list_models = lambda pattern: ["small"] if pattern.strip("*") in "small" else []
+    module.create_model = create_model
+    monkeypatch.setitem(sys.modules, "timm", module)
+    return made
+
+
+def test_timms_networks_bring_their_normalisation_and_size_and_download_nothing(timm):
+    model = open_model("timm:small.tag", arguments={"width": 5}, random_weights=0)
+    assert timm == [("small.tag", False)]
+    assert model.module.conv.out_channels == 5
+    assert model.image_size == (32, 24)
+    told = Normalisation((0.4, 0.5, 0.6), (0.2, 0.2, 0.3), "timm's pretrained_cfg")
+    assert model.normalisation == told
+    with pytest.raises(FeatvizError, match="timm has no model 'smal'; there are small"):
+        open_model("timm:smal", random_weights=0)
+
+
+VAE = {"block_out_channels": (8, 16), "norm_num_groups": 4, "sample_size": 32,
+       "down_block_types": ("DownEncoderBlock2D",) * 2,
+       "up_block_types": ("UpDecoderBlock2D",) * 2}  # fmt: skip
+
+
+def test_models_of_diffusers_come_from_a_folder_or_a_class(tmp_path, monkeypatch):
+    diffusers = pytest.importorskip("diffusers")
+    monkeypatch.chdir(tmp_path)
+    made = open_model("diffusers:AutoencoderKL", arguments=VAE, random_weights=4)
+    torch.manual_seed(4)
+    own = diffusers.AutoencoderKL(**VAE)
+    state = own.state_dict()
+    assert all(
+        torch.equal(tensor, state[name]) for name, tensor in made.module.state_dict().items()
+    )
+    own.save_pretrained("pipe/vae")
+    loaded = open_model("diffusers:pipe/vae")
+    assert (loaded.name, loaded.image_size) == ("vae", (32, 32))
+    assert loaded.digest() == made.digest()
+    assert open_model("diffusers:pipe/vae", random_weights=5).digest() != made.digest()
+    weights = Path("pipe/vae/diffusion_pytorch_model.safetensors")
+    assert open_model("diffusers:AutoencoderKL", weights, VAE).digest() == made.digest()
+    image = torch.randn(1, 3, 16, 16)
+    assert torch.equal(loaded.with_inputs({})(image), own.eval()(image).sample)
+    Path("pipe/model_index.json").write_text("{}")
+    with pytest.raises(FeatvizError, match="a whole pipeline; name one of its models: diffusers:"):
+        open_model("diffusers:pipe")
+    with pytest.raises(FeatvizError, match="has no class of models 'UNet'"):
+        open_model("diffusers:UNet", random_weights=1)
+    Path("pipe/vae/config.json").write_text(json.dumps({"_class_name": "logging"}))
+    with pytest.raises(FeatvizError, match=r"config\.json: diffusers has no class of models 'log"):
+        open_model("diffusers:pipe/vae")
+
+
+VIT = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+       "intermediate_size": 32, "image_size": 16, "patch_size": 4}  # fmt: skip
+
+
+def test_models_of_transformers_come_from_a_folder_with_their_processors_normalisation(
+    tmp_path, monkeypatch
+):
+    transformers = pytest.importorskip("transformers")
+    monkeypatch.chdir(tmp_path)
+    made = open_model("transformers:ViTModel", arguments=VIT, random_weights=4)
+    torch.manual_seed(4)
+    own = transformers.ViTModel(transformers.ViTConfig(**VIT))
+    own.save_pretrained("vit")
+    scaled = {"image_mean": [0.5] * 3, "image_std": [0.25] * 3, "rescale_factor": 2 / 255}
+    Path("vit/preprocessor_config.json").write_text(json.dumps(scaled))
+    loaded = open_model("transformers:vit")
+    assert loaded.digest() == made.digest()
+    assert loaded.image_size == (16, 16)
+    assert loaded.normalisation.mean == (0.25,) * 3
+    assert loaded.normalisation.std == (0.125,) * 3
+    image = torch.randn(1, 3, 16, 16)
+    hidden = own.eval()(image).last_hidden_state
+    assert torch.equal(loaded.with_inputs({}, "last_hidden_state")(image), hidden)
+    assert open_model("transformers:vit", random_weights=5).digest() != made.digest()
