@@ -8,6 +8,7 @@ import tyro
 
 from featviz.base.errors import FeatvizError, one_line, printed_warnings
 from featviz.commands.assets import AssetsCommand
+from featviz.commands.certify import CertifyCommand
 from featviz.commands.claims import ClaimsCommand
 from featviz.commands.draw import DrawCommand
 from featviz.commands.edit import EditCommand
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "evaluate": EvaluateCommand,
     "convert": ConvertCommand,
     "layers": LayersCommand,
+    "certify": CertifyCommand,
     "extract": ExtractCommand,
     "plot": PlotCommand,
     "claims": ClaimsCommand,

@@ -10,8 +10,6 @@ from featviz.commands.models import ModelOptions
 from featviz.commands.shared import say
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from featviz.probing.layers import Layer
 
 _SIDE = 256
@@ -48,7 +46,7 @@ class LayersCommand:
 
         if min(self.size or (1,)) < 1 or (self.channels or 1) < 1:
             raise FeatvizError("expected a size of at least 1 px and at least 1 channel")
-        module, told_size = self._opened()
+        module, told_size = self.network.opened(self.model, self.variant)
         size = self.size or told_size or (_SIDE, _SIDE)
         layers = survey_layers(module, size, self.channels or input_channels(module))
         if self.json:
@@ -57,17 +55,6 @@ class LayersCommand:
             say(json.dumps({"model": self.model, "size": size, "layers": list(map(_told, layers))}))
         else:
             say(_table(layers))
-
-    def _opened(self) -> "tuple[nn.Module, tuple[int, int] | None]":
-        from featviz.generators.checkpoint import open_checkpoint
-        from featviz.generators.foreign_models import is_model_word
-
-        if is_model_word(self.model):
-            model = self.network.open(self.model)
-            return self.network.ready(model), model.image_size
-        self.network.require_none(self.model)
-        checkpoint = open_checkpoint(self.model, self.variant)
-        return checkpoint.generator, (checkpoint.size, checkpoint.size)
 
 
 def _told(layer: "Layer") -> dict[str, Any]:

@@ -50,6 +50,20 @@ class ModelOptions:
 
         return model.with_inputs(read_inputs(self.input), self.output)
 
+    def opened(
+        self, word: str, variant: str | None = None
+    ) -> "tuple[nn.Module, tuple[int, int] | None]":
+        """The module that MODEL means, a checkpoint's too, and the image size it was made for."""
+        from featviz.generators.checkpoint import open_checkpoint
+        from featviz.generators.foreign_models import is_model_word
+
+        if is_model_word(word):
+            model = self.open(word)
+            return self.ready(model), model.image_size
+        self.require_none(word)
+        checkpoint = open_checkpoint(word, variant)
+        return checkpoint.generator, (checkpoint.size, checkpoint.size)
+
     def require_none(self, word: str) -> None:
         """Raise FeatvizError if one is given with a checkpoint, which tells all of this itself."""
         if self.any:
