@@ -53,7 +53,8 @@ def run_commands(code: str) -> None:
             continue
         filled: list[str] = []
         for word in words[1:]:
-            filled += sorted(map(str, Path().glob(word))) if "*" in word else [word]
+            # A pattern that no file has stays as it is, in a shell too.
+            filled += (sorted(map(str, Path().glob(word))) if "*" in word else []) or [word]
         cli.main(filled)
 
 

@@ -1,5 +1,6 @@
 """What is known of a tensor: how it lies over the image, or why that is not known."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -21,6 +22,7 @@ from featviz.probing.layout import (
     cells_alike,
     cells_named,
     digits_of,
+    merged,
     no_places,
     viewed,
 )
@@ -152,6 +154,30 @@ class Field:
             if keep or dim not in gone
         ]
         return field.laid(tuple(kept))
+
+    def compacted(self) -> "Field":
+        """The same without the digits that the tensor does not tell apart any more.
+
+        As behind a pixel unshuffle whose channels were mixed: its cells are those of a coarser map.
+        """
+        field = self
+        for axis in (ROWS, COLUMNS):
+            parts = [part for part in digits_of(self.layout) if part.axis == axis]
+            cells, result = self.cells[axis], math.prod(part.size for part in parts)
+            if not parts or result == cells or self.shift[axis]:
+                continue
+            parts.sort(key=lambda part: -part.stride)
+            pitch = Fraction(cells, result)
+            sources = cells_named(parts, axis)[:, None]
+            strides, stride = {}, 1
+            for part in reversed(parts):
+                strides[part], stride = part._replace(stride=stride), stride * part.size
+            layout = tuple(
+                each._replace(parts=merged(strides.get(part, part) for part in each.parts))
+                for each in field.layout
+            )
+            field = field.along(axis, Step(sources, (pitch - 1) / 2, pitch)).laid(layout)
+        return field
 
     def settled(self, rows: int = -2, columns: int = -1, ways: Ways = _NO_WAYS) -> "Field | None":
         """The same with exactly the cells that two dimensions of the tensor hold.
@@ -292,6 +318,9 @@ def _met(one: Field, other: Field) -> Field | None:
             wide = _widened(one, other), _widened(other, one)
             if wide[0] is not None and wide[1] is not None:
                 return _met(wide[0], wide[1])
+        compact = one.compacted(), other.compacted()
+        if compact[0] is not one or compact[1] is not other:
+            return _met(*compact)
         # The same cells, perhaps, but told in other digits.
         settled = [field.settled() for field in (one, other) if len(field.layout) >= 2]
         first, second = settled if len(settled) == 2 else (None, None)

@@ -129,11 +129,10 @@ def hold_map_statistics(
         if norms:
             block.enter_context(hold_statistics(model, statistics.norms, norms))
         block.enter_context(_clocked(model, clock))
-        block.enter_context(
-            _Holder(
-                clock, {each.moment: each for each in statistics.operations if each.way in chosen}
-            )
-        )
+        operations = [each for each in statistics.operations if each.way in chosen]
+        holder = _Holder(clock, {each.moment: each for each in operations})
+        block.callback(model.register_forward_hook(holder.check).remove)
+        block.enter_context(holder)
         yield tuple(chosen)
 
 
@@ -271,8 +270,8 @@ class _Holder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _refuse(self, held: MapStatistic, what: str) -> None:
         raise FeatvizError(
-            f"an operation in '{held.way.module}' {what}, and in the base it is '{held.operation}'; "
-            "statistics can be held of images of one size that run the same way"
+            f"an operation in '{held.way.module}' {what}, and in the base it is "
+            f"'{held.operation}'; statistics can be held of images that run the same way"
         )
 
     @classmethod

@@ -49,6 +49,7 @@ def survey_layers(
 ) -> tuple[Layer, ...]:
     """Every module of a model in the order in which they end in a forward; behind them, idle ones.
 
+    Lists of modules, which cannot run, are left out.
     image_size: (width, height). The model runs as in `trace_geometry`, with its errors.
     """
     runs, kinds = _observe(model, image_size, channels)
@@ -230,4 +231,11 @@ def _observe(
         shape = given if isinstance(given, tuple) else None
         untold = "" if shape is not None else f"it gives a {given}, not a tensor"
         runs.append(_Run(name, numbers[name], counts[name], shape, untold))
-    return runs, {name: type(module).__name__ for name, module in modules.items()}
+    # A list of modules is none itself: it cannot run.
+    lists = (nn.ModuleList, nn.ModuleDict)
+    kinds = {
+        name: type(module).__name__
+        for name, module in modules.items()
+        if not isinstance(module, lists)
+    }
+    return runs, kinds

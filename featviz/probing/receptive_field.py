@@ -2,11 +2,12 @@
 
 Nothing here knows a network. One forward on `meta` tensors, which have shapes but no values and
 cost no computation, shows every operation down to the layer; each tells which cells of its input
-a cell of its output draws on. Convolutions, pooling, padding, upsampling, transposed convolutions,
-element-wise operations and branches that meet again are understood, as modules and as plain
-functions alike; anything else makes the geometry of a layer unknown, never wrong.
+a cell of its output draws on. Convolutions, pooling, padding, interpolation, pixel shuffles, cuts,
+element-wise operations, branches that meet again, and maps that are laid out in other dimensions,
+as the tokens and windows of a transformer, are understood, as modules and as plain functions alike;
+anything else makes the geometry of a layer unknown, never wrong.
 
-Normalisation over the whole map, squeeze-and-excitation, attention that adds to a map and the like
+Normalisation over the whole map, squeeze-and-excitation, attention to all places and the like
 let every pixel reach every cell. What is computed is the *convolutional* receptive field: what
 reaches a cell otherwise than by such statistics.
 """
@@ -20,6 +21,7 @@ from torch import nn
 from featviz.base.errors import FeatvizError
 from featviz.base.points import Point, check_point
 from featviz.probing.activations import Stage, evaluating, record_activations
+from featviz.probing.arrangement import Arrangement, arranged
 from featviz.probing.axes import Axis
 from featviz.probing.field import Field, Placeless, Trace, as_map
 from featviz.probing.tracing import Tracer, follow
@@ -53,6 +55,7 @@ class Geometry:
     a cell far from the edges; None if unknown. sees_whole_map: whether a normalisation over the
     whole map or another global statistic lies before or at the layer, so that the true receptive
     field is the image; None if that is unknown, as behind an operation that is not understood.
+    arrangement: which dimensions of the layer's output hold the map; None if it holds none.
     """
 
     image_size: tuple[int, int]
@@ -62,6 +65,7 @@ class Geometry:
     extent: tuple[int, int] | None
     sees_whole_map: bool | None
     reason: str = ""
+    arrangement: Arrangement | None = None
 
     @property
     def known(self) -> bool:
@@ -114,8 +118,12 @@ def trace_geometry(
     image_size: tuple[int, int],
     channels: int = 3,
     stage: Stage = "activation",
+    tokens: bool = False,
 ) -> dict[str, Geometry]:
     """The geometry of layers for images of `image_size` = (width, height).
+
+    tokens: whether to know outputs too that hold a map in other dimensions than (N, C, H, W), as
+    tokens (N, L, C) do; their geometries' `arrangement` makes maps of them.
 
     Runs the model once, in evaluation mode, on tensors without values (or, if it does not work on
     these, on an image of zeros), to its end or until it fails behind the last of the layers.
@@ -125,17 +133,35 @@ def trace_geometry(
     """
     with evaluating(model):
         found = _probe(model, layers, image_size, channels, stage)
-        extents = _extents(model, found, image_size, channels, stage)
-    return {layer: _geometry(field, image_size, extents[layer]) for layer, field in found.items()}
+        traces = {
+            layer: output.arranged if tokens else output.as_map for layer, output in found.items()
+        }
+        extents = _extents(model, traces, image_size, channels, stage)
+    return {
+        layer: _geometry(trace, image_size, extents[layer], found[layer].arrangement)
+        for layer, trace in traces.items()
+    }
+
+
+class _Output(NamedTuple):
+    """How a layer's output lies over the image, as a map and in whatever dimensions."""
+
+    as_map: Trace
+    arranged: Trace
+    arrangement: Arrangement | None
 
 
 def _geometry(
-    field: Trace, image_size: tuple[int, int], extent: tuple[int, int] | None
+    field: Trace,
+    image_size: tuple[int, int],
+    extent: tuple[int, int] | None,
+    arrangement: Arrangement | None,
 ) -> Geometry:
     if isinstance(field, Placeless):
         whole = True if field.is_statistic else None
         return Geometry(image_size, field.map_size, None, None, None, whole, field.reason)
-    return Geometry(image_size, field.size, field.x, field.y, extent, field.sees_whole_map)
+    whole, places = field.sees_whole_map, (field.x, field.y)
+    return Geometry(image_size, field.size, *places, extent, whole, arrangement=arrangement)
 
 
 def _extents(
@@ -152,7 +178,8 @@ def _extents(
         if max(width, height) > _LARGEST_PROBE:
             break
         try:
-            latest |= _run(model, cut_off, (width, height), channels, stage, on_meta=True)
+            larger = _run(model, cut_off, (width, height), channels, stage, on_meta=True)
+            latest |= {layer: output.arranged for layer, output in larger.items()}
         except Exception:
             break
     return {
@@ -171,7 +198,7 @@ def _probe(
     image_size: tuple[int, int],
     channels: int,
     stage: Stage,
-) -> dict[str, Trace]:
+) -> dict[str, _Output]:
     try:
         return _run(model, layers, image_size, channels, stage, on_meta=True)
     except FeatvizError:
@@ -197,7 +224,7 @@ def _run(
     channels: int,
     stage: Stage,
     on_meta: bool,
-) -> dict[str, Trace]:
+) -> dict[str, _Output]:
     width, height = image_size
     tracer, field = Tracer(), Field(Axis.of_image(width), Axis.of_image(height))
     with record_activations(model, layers, stage) as activations:
@@ -209,7 +236,9 @@ def _run(
             # What fails behind the last layer is none of our business.
             if len(activations) < len(set(layers)):
                 raise
-    return {
-        layer: as_map(tracer.get(tensor), tensor, image_size)
-        for layer, tensor in activations.items()
-    }
+    outputs = {}
+    for layer, tensor in activations.items():
+        trace = tracer.get(tensor)
+        plain, found = as_map(trace, tensor, image_size), arranged(trace, tensor)
+        outputs[layer] = _Output(plain, *(found or (plain, None)))
+    return outputs

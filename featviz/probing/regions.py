@@ -87,10 +87,11 @@ def rewritten(whole: Tensor, before: Trace | None, view: Tensor, trace: Trace) -
 
 def cut(field: Field, dim: int, first: int, step: int, result: int) -> Trace | None:
     """Every so manieth value of a dimension."""
+    if (first, step, result) == (0, 1, field.layout[dim].size):
+        return field
+    field = field.compacted()
     dimension = field.layout[dim]
     axis = dimension.whole(field.cells)
-    if (first, step, result) == (0, 1, dimension.size):
-        return field
     if axis is not None:
         if field.shift[axis]:
             return None

@@ -198,6 +198,7 @@ def _padded(call: Call) -> Trace | None:
     field, pad = _one(call), call.given["pad"]
     if field is None:
         return None
+    field = field.compacted()
     for number in range(len(pad) // 2):
         before, behind = pad[2 * number : 2 * number + 2]
         dim = len(field.layout) - 1 - number
@@ -370,9 +371,10 @@ def _repeated(call: Call) -> Trace | None:
 
 
 def _rolled(call: Call) -> Trace | None:
-    field, shifts, dims = call.field, call.given["shifts"], call.given["dims"]
-    if field is None or len(shifts) != len(dims):
+    shifts, dims = call.given["shifts"], call.given["dims"]
+    if call.field is None or len(shifts) != len(dims):
         return None
+    field = call.field.compacted()
     moved = list(field.shift)
     for dim, by in zip(dims, shifts, strict=True):
         axis = field.layout[dim].whole(field.cells)
@@ -504,6 +506,7 @@ def _unfolded(call: Call) -> Trace | None:
     field, (dim,) = call.field, call.dims("dimension")
     if field is None:
         return None
+    field = field.compacted()
     size, step, count = call.given["size"], call.given["step"], call.output.shape[dim]
     axis = field.layout[dim].whole(field.cells)
     if axis is not None and not field.shift[axis]:

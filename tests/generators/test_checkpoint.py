@@ -192,11 +192,11 @@ def test_what_is_no_module_with_layers_is_told_what_to_give_instead(tmp_path):
             extract(model, some_images(), ((9, 9),))
 
 
-def test_a_data_set_of_images_and_labels_is_told_how_to_give_both():
-    data = torch.utils.data.TensorDataset(torch.zeros(3, 3, 64, 64), torch.tensor([0, 1, 1]))
+def test_pairs_of_images_and_labels_are_told_how_to_give_both():
+    pairs = [(torch.zeros(3, 64, 64), label) for label in (0, 1, 1)]
     network = FrontEnd(GeneratorArchitecture(width=2)).eval()
-    with pytest.raises(FeatvizError, match=r"a tuple \(Tensor, Tensor\); expected the image alone"):
-        extract(network, data, ((9, 9),), ("L0",))
-    images, labels = (image for image, _ in data), [str(int(label)) for _, label in data]
+    with pytest.raises(FeatvizError, match=r"a tuple \(Tensor, int\); expected the image alone"):
+        extract(network, pairs, ((9, 9),), ("L0",))
+    images, labels = (image for image, _ in pairs), [str(label) for _, label in pairs]
     table = extract(network, images, ((9, 9),), ("L0",), groups=labels)
     assert list(table.rows["group"]) == ["0", "1", "1"]

@@ -209,6 +209,14 @@ def rolled_and_back(_, x):
     return torch.roll(x, (1, 2), (2, 3))
 
 
+def merged_patches_attend_in_windows(model, x):
+    n, c, h, w = x.shape
+    x = x.permute(0, 2, 3, 1).reshape(n, h // 2, 2, w // 2, 2, c).permute(0, 1, 3, 4, 2, 5)
+    x = model.mix(x.flatten(3).unflatten(3, (4, c)).sum(3))
+    inside = in_windows(x.permute(0, 3, 1, 2) / 8, 3, 4, attending)
+    return torch.roll(x.permute(0, 3, 1, 2) + inside, (1, 0), (2, 3)).roll((-1, 0), (2, 3))
+
+
 LAID_OUT = {
     "tokens": tokens,
     "tokens with others": tokens_and_one_that_is_none,
@@ -241,6 +249,7 @@ LAID_OUT = {
     "window attention": window_attention,
     "window attention at once": window_attention_at_once,
     "rolled and back": rolled_and_back,
+    "merged patches in windows": merged_patches_attend_in_windows,
 }
 
 

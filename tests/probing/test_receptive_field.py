@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture, GlobalGenerator
+from featviz.probing.activations import record_activations
 from featviz.probing.receptive_field import Box, trace_geometry
 
 LAYERS = ("L0", "L1", "L2", "L3", "L4")
@@ -516,6 +517,21 @@ def test_tokens_are_no_map_and_the_reason_is_their_shape():
     found = geometry(Attention(), "tokens", (16, 16))
     assert found.map_size is None
     assert found.reason == "its output has shape (1, 16, 8), not (N, C, H, W)"
+
+
+def test_asked_for_tokens_are_a_map_with_places_whose_values_its_arrangement_gives():
+    model = Attention()
+    found = trace_geometry(model, ["patches", "tokens"], (16, 16), 1, tokens=True)
+    tokens, patches = found["tokens"], found["patches"]
+    assert tokens.position((9, 6)) == patches.position((9, 6)) == (2, 2)
+    assert tokens.box((2, 1)) == patches.box((2, 1)) == (8, 4, 11, 7)
+    assert tokens.extent == (4, 4)
+    assert (tokens.map_size, tokens.sees_whole_map) == ((4, 4), True)
+    with record_activations(model, ["tokens", "map"]) as given, torch.no_grad():
+        model(torch.rand(1, 1, 16, 16))
+    maps = tokens.arrangement.maps(given["tokens"], tokens.map_size)
+    assert torch.equal(maps, given["map"])
+    assert patches.arrangement.maps(given["map"], patches.map_size) is given["map"]
 
 
 class Laid(nn.Module):
