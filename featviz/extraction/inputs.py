@@ -83,10 +83,11 @@ def read_inputs(
 def _apart(images: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
     """Each image with its label, "" for none."""
     is_data_set = isinstance(images, Dataset | DataLoader) or hasattr(images, "column_names")
+    given: Any = images
     if is_data_set and not isinstance(images, DataLoader) and hasattr(images, "__len__"):
         # Not all of them raise IndexError behind their last image.
-        images = map(images.__getitem__, range(len(images)))  # type: ignore[attr-defined]
-    for item in images:
+        given = map(given.__getitem__, range(len(given)))
+    for item in given:
         image, label = _labelled(item) if is_data_set else (item, "")
         if not isinstance(image, Tensor) or image.ndim != 4 or not image.is_floating_point():
             yield image, _text(label)

@@ -108,9 +108,13 @@ def extract(
     if first is None:
         raise FeatvizError("there are no sketches to extract from; expected at least one")
     layers, cells, places = _place(model, first, points, layers, stage, positions)
+    if left_out := places.get("left_out"):
+        layer, reason = next(iter(left_out.items()))
+        remark = f"leaves out {len(left_out)} of its layers; the first, '{layer}': {reason}"
+        warnings.warn(FeatvizWarning(f"the table of {name}", remark), stacklevel=2)
     # A loader's length is that of its batches, if it has one.
-    is_counted = isinstance(sketches, Sized) and not isinstance(sketches, DataLoader)
-    total = len(sketches) if is_counted else None
+    is_loader = isinstance(sketches, DataLoader)
+    total = len(sketches) if isinstance(sketches, Sized) and not is_loader else None
     sized = (_of_one_size(item, first) for item in track(chain([first], inputs), name, total))
     choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
     if choice.sparse is None:
@@ -198,10 +202,6 @@ def _place(
     if patterns_of(model, asked, stage):
         told["asked_layers"] = [asked] if isinstance(asked, str) else list(asked)
         told["left_out"] = dict(located.left_out)
-    if located.left_out:
-        name, reason = next(iter(located.left_out.items()))
-        remark = f"of its layers, {len(located.left_out)} cannot be read; first '{name}': {reason}"
-        warnings.warn(FeatvizWarning(type(model).__name__, remark), stacklevel=3)
     return layers, cells, told
 
 

@@ -100,8 +100,7 @@ def _find(model: nn.Module, layers: Sequence[str], stage: Stage) -> dict[str, _T
     require_module(model)
     if stage not in _STAGES:
         raise FeatvizError(f"unknown stage {stage!r}; there are {', '.join(_STAGES)}")
-    if isinstance(layers, str):
-        raise FeatvizError(f"layers are the text '{layers}'; expected a list, ['{layers}']")
+    require_names(layers)
     if not layers:
         raise FeatvizError(f"no layer given; {available_layers(model)}")
     named = dict(model.named_modules(remove_duplicate=False))
@@ -110,6 +109,12 @@ def _find(model: nn.Module, layers: Sequence[str], stage: Stage) -> dict[str, _T
         module, run = _find_layer(model, named, layer)
         found[layer] = _Target(_at_stage(module, layer, stage), run)
     return found
+
+
+def require_names(layers: Sequence[str]) -> None:
+    """Raise FeatvizError for one name in place of a list, of which each letter would be one."""
+    if isinstance(layers, str):
+        raise FeatvizError(f"layers are the text '{layers}'; expected a list, ['{layers}']")
 
 
 def require_module(model: object) -> None:

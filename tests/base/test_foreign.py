@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ from featviz.analysis.separation.measure import measure_structure
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import describe_features, read_features
 from featviz.generators.checkpoint_files import load_discriminator, load_generator
+from featviz.generators.weights import read_state, require_fitting
 from featviz.report.leakage import picture_leakage
 from featviz.studio.history_file import read_history
 from tests.base import checkpoints, history
@@ -223,6 +225,14 @@ def use_generator(path: Path) -> None:
     assert held * 2 <= path.stat().st_size
 
 
+def use_state(path: Path) -> None:
+    """As weights of somebody else's network are used: fitted, and copied into it."""
+    expected, state = checkpoints.generator_state(), read_state(path)
+    require_fitting(expected, state, path, "the network")
+    for key, tensor in state.items():
+        torch.empty_like(expected[key]).copy_(tensor)
+
+
 READERS = {
     "features.parquet": (use_features, parquet(feature_columns, feature_metadata)),
     "embedding.parquet": (use_embedding, parquet(embedding_columns, embedding_metadata)),
@@ -234,6 +244,7 @@ READERS = {
         load_discriminator,
         checkpoints.pickles(checkpoints.discriminator_state()),
     ),
+    "state.pth": (use_state, checkpoints.pickles(checkpoints.generator_state())),
     "net.safetensors": (use_generator, checkpoints.safetensors()),
     "history.jsonl": (read_history, history.lines()),
 }

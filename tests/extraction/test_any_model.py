@@ -57,7 +57,9 @@ def runs_of(model, image, **given):
 def test_all_layers_are_every_run_of_every_map_with_the_values_of_plain_hooks():
     model, images = net(), photos()
     model.relu.inplace = False  # so that what the hooks keep is not changed behind them
-    with pytest.warns(FeatvizWarning, match="Net of its layers, 1 cannot be read; first 'two'"):
+    with pytest.warns(
+        FeatvizWarning, match="table of Net leaves out 1 of its layers; the first, 'two'"
+    ):
         table = extract(model, images, points=[(9, 6)], layers="all")
     assert table.layers == ("first", "relu#1", "second", "relu#2")
     for number, image in enumerate(images):

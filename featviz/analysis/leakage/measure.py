@@ -24,6 +24,7 @@ from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT, Point, check_point
 from featviz.base.progress import track
 from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
+from featviz.probing.activations import require_names
 from featviz.probing.reach import cells_of
 from featviz.probing.receptive_field import Geometry
 from featviz.sketches.drawing import CANVAS
@@ -75,6 +76,7 @@ def measure_leakage(
     Raises FeatvizError for layers whose geometry is not known, modes that hold nothing, a point
     outside, a set without edits, and NaN or infinity in a layer.
     """
+    require_names(layers)
     layers = tuple(dict.fromkeys(layers))
     given = default_modes(model, layers) if modes is None else (FREE, *modes)
     modes = tuple(dict.fromkeys(given))

@@ -13,7 +13,7 @@ from featviz.analysis.leakage.free import free_parts
 from featviz.analysis.leakage.modes import held_norms
 from featviz.analysis.leakage.table import FREE, IMAGE, STATISTICS
 from featviz.base.errors import FeatvizError
-from featviz.probing.activations import evaluating, truncated_forward
+from featviz.probing.activations import evaluating, require_names, truncated_forward
 from featviz.probing.reach import reach
 from featviz.probing.receptive_field import Geometry, trace_geometry
 from featviz.probing.statistics import (
@@ -223,6 +223,7 @@ def _whole(model: nn.Module) -> nn.Module:
 
 def _names(model: nn.Module, layers: Sequence[str]) -> dict[str, str]:
     own = {name for name, _ in model.named_modules(remove_duplicate=False)}
+    require_names(layers)
     return {
         layer: f"{IMAGE}.{layer}" if layer in own and layer != IMAGE else layer for layer in layers
     }

@@ -226,3 +226,14 @@ def test_what_cannot_be_measured_is_told(make, some):
     broken.front_end.L3.conv.weight[0, 0, 0, 0] = torch.nan
     with pytest.raises(FeatvizError, match="layer 'L3' gives NaN or infinity"):
         measure_leakage(broken, some, ["L3"], [], point=POINT, size=SIZE, most=1)
+
+
+def test_one_name_in_place_of_a_list_of_layers_is_told_by_all_that_take_layers():
+    model, image = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3)), torch.zeros(1, 3, 16, 16)
+    for ask in (
+        lambda: edit_changes(model, image, image + 1, "0"),
+        lambda: edit_reach(model, image, image + 1, "0"),
+        lambda: measure_leakage(model, None, "0", point=(3, 3), size=16),
+    ):
+        with pytest.raises(FeatvizError, match="layers are the text '0'; expected a list"):
+            ask()
