@@ -523,7 +523,7 @@ def test_asked_for_tokens_are_a_map_with_places_whose_values_its_arrangement_giv
     model = Attention()
     found = trace_geometry(model, ["patches", "tokens"], (16, 16), 1, tokens=True)
     tokens, patches = found["tokens"], found["patches"]
-    assert tokens.position((9, 6)) == patches.position((9, 6)) == (2, 2)
+    assert tokens.position((9, 6)) == patches.position((9, 6)) == (2, 1)
     assert tokens.box((2, 1)) == patches.box((2, 1)) == (8, 4, 11, 7)
     assert tokens.extent == (4, 4)
     assert (tokens.map_size, tokens.sees_whole_map) == ((4, 4), True)
