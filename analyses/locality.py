@@ -7,7 +7,7 @@ and ways to everywhere hang on neither.
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -193,22 +193,14 @@ def _convolutional(name: str, **settings: Any) -> nn.Module:
 def _segmentation() -> nn.Module:
     from monai.networks.nets import BasicUNet
 
-    return BasicUNet(2, 3, 2, features=(4, 4, 8, 8, 16, 4), norm=("batch", {}))
+    network: nn.Module = BasicUNet(2, 3, 2, features=(4, 4, 8, 8, 16, 4), norm=("batch", {}))
+    return network
 
 
 def _spade() -> nn.Module:
     from monai.networks.nets import SPADENet
 
-    network = SPADENet(
-        2,
-        1,
-        3,
-        label_nc=3,
-        input_shape=[64, 64],
-        num_channels=(4, 8, 8),
-        latent_dim=16,
-        is_vae=True,
-    )
+    network = SPADENet(2, 3, 3, 3, [64, 64], z_dim=16, channels=[8, 16, 32])
     latent = torch.zeros(1, 16)
     return _Calling(
         network, lambda spade, labels: spade.decoder(labels, latent.to(labels.device, labels.dtype))
@@ -219,10 +211,10 @@ NETWORKS = (
     Network("pix2pixHD, global (`baseline`)", lambda: _ours("baseline")),
     Network("the same, `modified`", lambda: _ours("modified")),
     Network("the same, `no-norm`", lambda: _ours("no-norm")),
-    Network("pix2pixHD, local enhancer", lambda: _ours("baseline", 1)),
+    Network("pix2pixHD, local enhancer", lambda: _ours("baseline", 1), 1024),
     Network("CycleGAN, ResNet of 9 blocks", _cyclegan),
-    Network("pix2pix, U-Net, batch norm", lambda: _unet(nn.BatchNorm2d)),
-    Network("pix2pix, U-Net, instance norm", lambda: _unet(nn.InstanceNorm2d)),
+    Network("pix2pix, U-Net, batch norm", lambda: _unet(nn.BatchNorm2d), 1024),
+    Network("pix2pix, U-Net, instance norm", lambda: _unet(nn.InstanceNorm2d), 1024),
     Network("SPADE, labels to image", _spade, 64, package="monai"),
     Network("AutoencoderKL, decoder", _autoencoder, 128, 4, "diffusers"),
     Network("AutoencoderTiny, decoder", _tiny_autoencoder, 64, 4, "diffusers"),
@@ -294,7 +286,8 @@ def main(arguments: list[str] | None = None) -> None:
         try:
             found = certify(network.build().eval(), (network.size, network.size), network.channels)
             print(row(network, found), flush=True)
-        except (ImportError, PackageNotFoundError, FeatvizError) as error:
+        except (ImportError, RuntimeError, TypeError, FeatvizError) as error:
+            # A package that is not there, or of another version: the others are told all the same.
             print(f"analyses.locality: {network.name}: {one_line(error)}", file=sys.stderr)
 
 

@@ -59,7 +59,7 @@ class Base:
 
     given: the network's input, (1, C, H, W). image: its output, (1, C', H', W'). statistics: of
     each instance norm, see `record_statistics`. layers, maps: the kept layers and their outputs,
-    by name; a module that runs several times is `name`, `name#1`, `name#2`, ...
+    by name; a module that runs several times is `name`, `name#2`, `name#3`, ...
     """
 
     given: Tensor
@@ -283,7 +283,7 @@ def _listening(
         def hook(_: nn.Module, __: Any, output: Any) -> Any:
             if not isinstance(output, Tensor):
                 return output
-            key = f"{name}#{runs[name]}" if runs[name] else name
+            key = f"{name}#{runs[name] + 1}" if runs[name] else name
             runs[name] += 1
             return act(key, output)
 

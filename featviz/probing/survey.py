@@ -23,7 +23,7 @@ _LARGEST = 16384
 class Layer:
     """What one run of a module gives.
 
-    name: its qualified name, with "#1", "#2", ... for further runs; "output" for what the model
+    name: its qualified name, with "#2", "#3", ... for further runs; "output" for what the model
     gives. kind: its class. shape: of the (first) tensor given. trace: how its map lies over the
     image, or why that is not known. arrangement: which of its dimensions hold the map.
     """
@@ -120,7 +120,7 @@ def listening(model: nn.Module, act: Callable[[str, nn.Module, Any], None]) -> E
 
     def listen(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, _: Any, output: Any) -> None:
-            key = f"{name}#{runs[name]}" if runs[name] else name
+            key = f"{name}#{runs[name] + 1}" if runs[name] else name
             runs[name] += 1
             act(key, module, output)
 

@@ -95,6 +95,7 @@ FILES = {
     ("evaluate", "baseline"): ("--out", "numbers.csv"),
     ("evaluate", "baseline", "--measures", "quality"): ("--plot", "figure.png"),
     ("claims", "table.parquet"): ("--out", "claims.json"),
+    ("certify", "baseline"): ("--out", "reach.png"),
     ("convert", "baseline"): (None, "net.pth"),
     ("faces", "mean-face"): ("--out", "mean.png"),
     ("plot", "table.parquet"): ("--out", "figure.svg"),

@@ -128,7 +128,7 @@ class _Twice(nn.Module):
 def test_each_run_of_a_module_that_runs_twice_is_kept(inputs, area):
     model, (base, edited) = _Twice(), inputs
     recorded = record_base(model, base)
-    assert list(recorded.layers) == ["shared", "shared#1"]
+    assert list(recorded.layers) == ["shared", "shared#2"]
     found = edit(model, recorded, edited[0], area=area)
     reach = np.zeros((128, 128), bool)
     reach[69:101, 39:91] = True

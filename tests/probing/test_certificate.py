@@ -154,7 +154,7 @@ def test_a_module_that_runs_twice_has_a_row_for_each_run():
     shared = nn.Conv2d(3, 3, 3, padding=1)
     found = certify(nn.Sequential(shared, nn.Tanh(), shared), (24, 24))
     assert [(layer.layer, layer.reach[0]) for layer in found.layers] == [
-        *(("0", 1), ("1", 1), ("0#1", 2))
+        *(("0", 1), ("1", 1), ("0#2", 2))
     ]
 
 
