@@ -35,9 +35,10 @@ claims: $(VENV)/installed
 	$(BIN)/featviz claims $(FEATURES) --crossed features/crossed/paper-modified.parquet --images \
 		--out features/claims.json --out docs/claims-shipped.md
 
-# One thread a worker: two workers with two threads each would wait for each other on two cores.
+# One thread a worker: two workers with two threads each would wait for each other on two cores. Three
+# workers: many tests wait for a browser, a server or a process, and left a quarter of two cores idle.
 test: lint types assets
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -289,7 +289,12 @@ def _plain(text: str) -> str:
             raise ValueError(
                 f"'{command}' has {len(values)} numbers; expected {count} or multiples"
             )
-        plain.append(command + " ".join(f"{value:.17g}" for value in values))
+        # An arc that ends where it begins is passed over, and viewers show it as a dot.
+        step = count if command in "Aa" else len(values) or 1
+        dot = " l0 0" if command in "Aa" else ""
+        for first in range(0, len(values) or 1, step):
+            told = " ".join(f"{value:.17g}" for value in values[first : first + step])
+            plain.append(f"{command}{told}{dot}")
     return " ".join(plain)
 
 

@@ -140,6 +140,7 @@ SHOWN = {
     "editor's own": '<g xmlns:k="http://editor" k:label="a" data-x="1"><k:view/>'
     f"{LINE}</g><metadata><x/></metadata>",
     "dot": '<path d="M20 20h0"/><path d="M40 40"/>',
+    "arcs": '<path d="M20 20A5 5 0 0 0 20 20"/><path d="M30 30a5 5 0 0 1 10 0 0 3 0 1 0 0 0z"/>',
 }
 UNITS = {
     'viewBox="0 0 135.46667 135.46667" width="135.46667mm" height="135.46667mm"': 0.5291666,
