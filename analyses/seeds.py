@@ -126,7 +126,7 @@ def seeds_figure(seeds: Mapping[str, Claims]) -> Figure:
             }
         )
         low, high = interval(frame["value"].tolist())
-        ax.hlines(0, low, high, "#BBBBBB", linewidth=5)
+        ax.plot([low, high], [0, 0], "#BBBBBB", linewidth=5, solid_capstyle="butt", zorder=0)
         sns.stripplot(
             frame, x="value", y=0, hue="verdict", palette=COLORS, orient="h",
             jitter=False, size=5, legend=False, ax=ax,
