@@ -1,11 +1,10 @@
 import io
 import math
-import re
 import time
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
-import hypothesis
 import numpy as np
 import pytest
 import resvg_py
@@ -83,8 +82,18 @@ commands = st.one_of(
     written("A{} {} {} {}{}{}", sizes, sizes, numbers, *[st.sampled_from("01")] * 2, pairs),
     st.just("Z"),
 )
+
+
+def no_arc_stays(path: list[str]) -> bool:
+    """Whether no arc ends where another did just before: resvg rounds, and may draw an ellipse."""
+    ends = [command.split()[-1][2:] if command[0] == "A" else "" for command in path]
+    return not any(one and one == other for one, other in pairwise(ends))
+
+
 paths = written(
-    '<path d="M{} {}"/>', pairs, st.lists(commands, min_size=1, max_size=5).map(" ".join)
+    '<path d="M{} {}"/>',
+    pairs,
+    st.lists(commands, min_size=1, max_size=5).filter(no_arc_stays).map(" ".join),
 )
 drawn = st.one_of(
     paths,
@@ -117,8 +126,6 @@ roots = st.sampled_from(
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(st.one_of(drawn, moved), roots)
 def test_what_is_read_is_what_an_independent_viewer_shows(body: str, root: str) -> None:
-    # Renderers differ by a pixel at arcs that end where they begin.
-    hypothesis.assume(not re.search(r"A[^A-Z]*[ ,0]0,0", body))
     text = document(body, root)
     try:
         mine = ink(text)
@@ -126,6 +133,11 @@ def test_what_is_read_is_what_an_independent_viewer_shows(body: str, root: str) 
         assert "hidden" in str(error)
         return
     assert_alike(mine, by_resvg(text))
+
+
+def test_an_arc_that_ends_where_another_did_is_a_dot_there() -> None:
+    text = document('<path d="M20,20 H40 A15 10 0 0 0 20,20 A9 9 0 1 0 20,20"/>')
+    assert_alike(ink(text), by_skia(text))
 
 
 SHOWN = {
