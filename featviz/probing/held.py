@@ -23,7 +23,8 @@ from featviz.probing.activations import evaluating
 from featviz.probing.axes import Axis
 from featviz.probing.field import Field, Trace, Way, Ways
 from featviz.probing.layout import plain_layout
-from featviz.probing.rules import NORMS, POOLINGS, REDUCTIONS, Call, named_arguments, trace_through
+from featviz.probing.operation_call import Call, named_arguments
+from featviz.probing.rules import NORMS, POOLINGS, REDUCTIONS, trace_through
 from featviz.probing.statistics import (
     Statistics,
     hold_statistics,

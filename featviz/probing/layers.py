@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -18,7 +19,7 @@ from featviz.probing.activations import (
     require_module,
 )
 from featviz.probing.receptive_field import Geometry, trace_geometry
-from featviz.probing.tracing import run_without_values
+from featviz.probing.tracing import either_way, run_without_values
 
 Layers = Sequence[str] | Literal["all"]
 """Names, see `record_activations`, and patterns of names, see `locate_layers`."""
@@ -202,28 +203,20 @@ def _observe(
     weights = [*model.parameters(), *model.buffers()]
     sample = next((tensor for tensor in weights if tensor.is_floating_point()), torch.empty(0))
     image_shape = (1, channels, image_size[1], image_size[0])
-    handles = [module.register_forward_hook(listen(name)) for name, module in modules.items()]
-    try:
-        with evaluating(model), torch.no_grad():
-            try:
-                run_without_values(
-                    model, torch.zeros(image_shape, dtype=sample.dtype, device="meta")
-                )
-            except Exception:
-                # Some models make tensors of their own on a fixed device or look at values.
-                seen.clear()
-                model(torch.zeros(image_shape, dtype=sample.dtype, device=sample.device))
-    except FeatvizError:
-        raise
-    except Exception as error:
-        width, height = image_size
-        raise FeatvizError(
-            f"the model cannot run on a {width}x{height} image of {channels} channels: "
-            f"{' '.join(str(error).split())}"
-        ) from error
-    finally:
-        for handle in handles:
-            handle.remove()
+
+    def run(on_meta: bool) -> None:
+        seen.clear()
+        device = "meta" if on_meta else sample.device
+        image = torch.zeros(image_shape, dtype=sample.dtype, device=device)
+        if on_meta:
+            run_without_values(model, image)
+        else:
+            model(image)
+
+    with evaluating(model), torch.no_grad(), ExitStack() as hooks:
+        for name, module in modules.items():
+            hooks.callback(module.register_forward_hook(listen(name)).remove)
+        either_way(run, image_size, channels)
     counts, numbers = Counter(name for name, _ in seen), Counter[str]()
     runs = []
     for name, given in seen:

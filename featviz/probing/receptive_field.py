@@ -24,7 +24,7 @@ from featviz.probing.activations import Stage, evaluating, record_activations
 from featviz.probing.arrangement import Arrangement, arranged
 from featviz.probing.axes import Axis
 from featviz.probing.field import Field, Placeless, Trace, as_map
-from featviz.probing.tracing import Tracer, follow
+from featviz.probing.tracing import Tracer, either_way, follow
 
 Position = tuple[int, int]
 
@@ -199,22 +199,11 @@ def _probe(
     channels: int,
     stage: Stage,
 ) -> dict[str, _Output]:
-    try:
-        return _run(model, layers, image_size, channels, stage, on_meta=True)
-    except FeatvizError:
-        raise
-    except Exception:
-        # Some models make tensors of their own on a fixed device or look at values.
-        try:
-            return _run(model, layers, image_size, channels, stage, on_meta=False)
-        except FeatvizError:
-            raise
-        except Exception as error:
-            width, height = image_size
-            raise FeatvizError(
-                f"the model cannot run on a {width}x{height} image of {channels} channels: "
-                f"{' '.join(str(error).split())}"
-            ) from error
+    return either_way(
+        lambda on_meta: _run(model, layers, image_size, channels, stage, on_meta),
+        image_size,
+        channels,
+    )
 
 
 def _run(

@@ -8,12 +8,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from featviz.base.errors import FeatvizError, one_line
 from featviz.probing.activations import evaluating
 from featviz.probing.arrangement import Arrangement, arranged
 from featviz.probing.axes import Axis
 from featviz.probing.field import Field, Placeless, Trace, Ways, as_map
-from featviz.probing.tracing import Tracer, follow
+from featviz.probing.tracing import Tracer, either_way, follow
 
 OUTPUT = "output"
 _LARGEST = 16384
@@ -49,20 +48,9 @@ def survey(model: nn.Module, image_size: tuple[int, int], channels: int = 3) -> 
     or, if it does not work on these, on an image of zeros. Raises FeatvizError if it fails.
     """
     with evaluating(model):
-        try:
-            return _followed(model, image_size, channels, on_meta=True)
-        except Exception:
-            # Some models make tensors of their own on a fixed device or look at values.
-            try:
-                return _followed(model, image_size, channels, on_meta=False)
-            except FeatvizError:
-                raise
-            except Exception as error:
-                width, height = image_size
-                raise FeatvizError(
-                    f"the model cannot run on a {width}x{height} image of {channels} channels: "
-                    f"{one_line(error)}"
-                ) from error
+        return either_way(
+            lambda on_meta: _followed(model, image_size, channels, on_meta), image_size, channels
+        )
 
 
 def survey_with_room(

@@ -6,17 +6,21 @@ seen alike. What is not understood becomes `Placeless` with the reason, never a 
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from featviz.base.errors import FeatvizError, one_line
 from featviz.probing.field import Field, Placeless, Trace, Way
 from featviz.probing.layout import plain_layout
+from featviz.probing.operation_call import Call, named_arguments, tensors_in
 from featviz.probing.regions import rewritten, seen_after, seen_through
-from featviz.probing.rules import Call, named_arguments, tensors_in, trace_through
+from featviz.probing.rules import trace_through
+
+_Found = TypeVar("_Found")
 
 
 def run_without_values(model: nn.Module, image: Tensor) -> Any:
@@ -136,6 +140,29 @@ def naming(model: nn.Module, running: list[str]) -> Iterator[None]:
             hooks.callback(module.register_forward_pre_hook(start(name)).remove)
             hooks.callback(module.register_forward_hook(end).remove)
         yield
+
+
+def either_way(run: Callable[[bool], _Found], image_size: tuple[int, int], channels: int) -> _Found:
+    """What `run(True)` gives, on tensors without values, or `run(False)` on an image of zeros.
+
+    Some models make tensors of their own on a fixed device or look at values. Raises FeatvizError
+    if neither works.
+    """
+    try:
+        return run(True)
+    except FeatvizError:
+        raise
+    except Exception:
+        try:
+            return run(False)
+        except FeatvizError:
+            raise
+        except Exception as error:
+            width, height = image_size
+            raise FeatvizError(
+                f"the model cannot run on a {width}x{height} image of {channels} channels: "
+                f"{one_line(error)}"
+            ) from error
 
 
 def follow(model: nn.Module, tracer: Tracer, field: Field, channels: int, on_meta: bool) -> Any:

@@ -1,7 +1,6 @@
 """`featviz certify`: what it prints, draws and exits with."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 from featviz import cli
 from featviz.probing.certificate import certify
 from featviz.probing.certificate_plot import certificate_figure, telling_layers
+from tests.commands.own_code import importable
 
 CODE = """
 from torch import nn
@@ -25,11 +25,8 @@ def normed():
 
 @pytest.fixture
 def code(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    Path("certified_nets.py").write_text(CODE)
-    yield "certified_nets"
-    sys.modules.pop("certified_nets", None)
+    with importable("certified_nets", CODE, tmp_path, monkeypatch) as name:
+        yield name
 
 
 def printed(capsys, *words):

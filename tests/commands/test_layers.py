@@ -10,6 +10,7 @@ import torch
 from featviz import cli
 from featviz.generators.checkpoint import open_checkpoint
 from featviz.probing.receptive_field import trace_geometry
+from tests.commands.own_code import importable
 from tests.extraction.small import write_checkpoint
 
 CODE = """
@@ -33,11 +34,8 @@ class Net(nn.Module):
 
 @pytest.fixture
 def code(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    Path("own_nets.py").write_text(CODE)
-    yield "own_nets:Net"
-    sys.modules.pop("own_nets", None)
+    with importable("own_nets", CODE, tmp_path, monkeypatch) as name:
+        yield f"{name}:Net"
 
 
 def printed(capsys, *words):

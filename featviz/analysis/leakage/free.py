@@ -1,8 +1,7 @@
 """What lets positions see each other and cannot be held: found by watching one forward."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from featviz.probing.activations import evaluating, record_activations
 from featviz.probing.field import Placeless
-from featviz.probing.tracing import Tracer, run_without_values
+from featviz.probing.tracing import Tracer, naming, run_without_values
 
 
 def free_parts(
@@ -34,7 +33,7 @@ def free_parts(
             evaluating(model),
             torch.no_grad(),
             record_activations(model, layers) as activations,
-            _running(model) as running,
+            naming(model, running := [""]),
             _Watcher(zeros) as watcher,
         ):
 
@@ -52,24 +51,6 @@ def free_parts(
                     continue
         break
     return {name: ", ".join(kinds) for name, kinds in found.items()}
-
-
-@contextmanager
-def _running(model: nn.Module) -> Iterator[list[str]]:
-    """The names of the modules that run at the moment, the innermost last."""
-    running = [""]
-
-    def start(name: str) -> Callable[..., None]:
-        return lambda *_: running.append(name)
-
-    def end(*_: Any) -> None:
-        running.pop()
-
-    with ExitStack() as hooks:
-        for name, module in model.named_modules():
-            hooks.callback(module.register_forward_pre_hook(start(name)).remove)
-            hooks.callback(module.register_forward_hook(end).remove)
-        yield running
 
 
 class _Watcher(Tracer):  # type: ignore[no-untyped-call]
