@@ -9,7 +9,7 @@ from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
 from featviz.commands.models import ModelOptions
-from featviz.commands.shared import remark, say, use_threads
+from featviz.commands.shared import plain_table, remark, say, use_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -124,20 +124,11 @@ def _tried(certificate: "Certificate") -> str:
 
 
 def _table(certificate: "Certificate") -> str:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("layer", "kind", "map", "reach", "measured", "edits stay", "whole map through"):
-        is_number = title in ("map", "reach", "measured")
-        table.add_column(title, justify="right" if is_number else "left", no_wrap=True)
-    for layer in (*certificate.layers, certificate.output):
-        table.add_row(*_cells(layer))
-    # As wide as it has to be: names of layers are what people copy.
-    console = Console(width=10_000, color_system=None, markup=False, highlight=False)
-    with console.capture() as captured:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    return plain_table(
+        ("layer", "kind", "map", "reach", "measured", "edits stay", "whole map through"),
+        map(_cells, (*certificate.layers, certificate.output)),
+        numbers=("map", "reach", "measured"),
+    )
 
 
 def _cells(layer: "LayerReach") -> list[str]:

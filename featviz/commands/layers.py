@@ -7,7 +7,7 @@ from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
 from featviz.commands.models import ModelOptions
-from featviz.commands.shared import say
+from featviz.commands.shared import plain_table, say
 
 if TYPE_CHECKING:
     from featviz.probing.layers import Layer
@@ -72,20 +72,11 @@ def _told(layer: "Layer") -> dict[str, Any]:
 
 
 def _table(layers: "tuple[Layer, ...]") -> str:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("layer", "kind", "map", "channels", "sees", "whole map", "runs", ""):
-        is_number = title in ("map", "channels", "sees", "runs")
-        table.add_column(title, justify="right" if is_number else "left", no_wrap=True)
-    for layer in layers:
-        table.add_row(*_cells(layer), style=None if layer.runs else "dim")
-    # As wide as it has to be: names of layers are what people copy.
-    console = Console(width=10_000, color_system=None, markup=False, highlight=False)
-    with console.capture() as captured:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    return plain_table(
+        ("layer", "kind", "map", "channels", "sees", "whole map", "runs", ""),
+        map(_cells, layers),
+        numbers=("map", "channels", "sees", "runs"),
+    )
 
 
 def _cells(layer: "Layer") -> list[str]:

@@ -1,7 +1,7 @@
 """What several commands share: sketches, feature tables, edits, threads, and how they speak."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -26,6 +26,27 @@ RENAMED: dict[str, dict[str, str]] = {
 def say(*lines: object) -> None:
     """Print lines of text; names of others cannot command the terminal."""
     print(*(printable(str(line)) for line in lines), sep="\n", flush=True)
+
+
+def plain_table(
+    titles: Sequence[str], rows: Iterable[Sequence[str]], numbers: Collection[str]
+) -> str:
+    """Rows below titles, columns of `numbers` flush right, as wide as they have to be.
+
+    Lines are not broken: names of layers are what people copy.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for title in titles:
+        table.add_column(title, justify="right" if title in numbers else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(width=10_000, color_system=None, markup=False, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def remark(line: object) -> None:
