@@ -156,12 +156,17 @@ class ExtractCommand:
         from featviz.extraction import Settings
         from featviz.extraction.models import extract_model
         from featviz.generators.checkpoint import given_names
-        from featviz.generators.foreign_models import read_inputs
+        from featviz.generators.foreign_models import literal_inputs
         from featviz.sketches.photo_set import read_photos
 
         if self.ray is not None or self.workers is not None or self.variant or self.skip_bad:
             raise FeatvizError(
                 f"--ray, --workers, --variant and --skip-bad are for checkpoints; '{word}' is none"
+            )
+        if self.network.output is not None:
+            raise FeatvizError(
+                "--output chooses an image for `featviz layers` and `certify`; what extract reads "
+                "is named with --layers"
             )
         if self.layers == _LAYERS:
             raise FeatvizError(
@@ -195,7 +200,7 @@ class ExtractCommand:
             images,
             self.out,
             settings,
-            inputs=read_inputs(self.network.input),
+            inputs=literal_inputs(self.network.input),
             normalisation=self._normalisation(),
             overwrite=self.overwrite,
         )

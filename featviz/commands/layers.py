@@ -10,7 +10,7 @@ from featviz.commands.models import ModelOptions
 from featviz.commands.shared import plain_table, say
 
 if TYPE_CHECKING:
-    from featviz.probing.layers import Layer
+    from featviz.probing.layers import SurveyedLayer
 
 _SIDE = 256
 
@@ -57,7 +57,7 @@ class LayersCommand:
             say(_table(layers))
 
 
-def _told(layer: "Layer") -> dict[str, Any]:
+def _told(layer: "SurveyedLayer") -> dict[str, Any]:
     geometry = layer.geometry
     return {
         "name": layer.name,
@@ -71,7 +71,7 @@ def _told(layer: "Layer") -> dict[str, Any]:
     }
 
 
-def _table(layers: "tuple[Layer, ...]") -> str:
+def _table(layers: "tuple[SurveyedLayer, ...]") -> str:
     return plain_table(
         ("layer", "kind", "map", "channels", "sees", "whole map", "runs", ""),
         map(_cells, layers),
@@ -79,7 +79,7 @@ def _table(layers: "tuple[Layer, ...]") -> str:
     )
 
 
-def _cells(layer: "Layer") -> list[str]:
+def _cells(layer: "SurveyedLayer") -> list[str]:
     geometry = layer.geometry
     size, channels, sees, whole = "-", "-", "-", "-"
     if geometry is not None and geometry.map_size is not None:

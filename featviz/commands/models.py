@@ -46,9 +46,9 @@ class ModelOptions:
 
     def ready(self, model: "ForeignModel") -> "nn.Module":
         """The network as one that takes images alone, given the inputs beside them."""
-        from featviz.generators.foreign_models import read_inputs
+        from featviz.generators.foreign_models import literal_inputs
 
-        return model.with_inputs(read_inputs(self.input), self.output)
+        return model.with_inputs(literal_inputs(self.input), self.output)
 
     def opened(
         self, word: str, variant: str | None = None

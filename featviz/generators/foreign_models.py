@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError, reason
 from featviz.generators.model_libraries import LIBRARIES, Found, others_code
-from featviz.generators.weights import read_state, require_fitting
+from featviz.generators.weights import read_any_state, require_fitting
 from featviz.probing.calling import Call, Called
 from featviz.sketches.tensors import Normalisation
 
@@ -53,8 +53,8 @@ class ForeignModel:
     def with_inputs(self, inputs: Mapping[str, Any], output: str | None = None) -> nn.Module:
         """The network as one that takes images alone and gives one tensor.
 
-        inputs: what it is given besides, by the names that its `forward` has for them; IMAGE in
-        place of a value stands for the images, which come first if no name has it. output: which
+        inputs: what it is given besides, by the names that its `forward` has for them; IMAGES_HERE
+        in place of a value stands for the images, which come first if no name has it. output: which
         of its outputs, see `chosen_output`.
         """
         return Called(self.module, _call(inputs), output)
@@ -74,7 +74,7 @@ class _Image:
         return "image"
 
 
-IMAGE = _Image()
+IMAGES_HERE = _Image()
 """In place of an input's value: here the images go."""
 
 
@@ -101,7 +101,7 @@ def open_model(
 ) -> ForeignModel:
     """The network that a word means, with its weights.
 
-    weights: a file of a state dict, see `read_state`; all of it has to fit. arguments: what the
+    weights: a file of a state dict, see `read_any_state`; all of it has to fit. arguments: what the
     function, the class or timm is given. random_weights: a seed for ones of no training. name: see
     `model_name`. The user's module is imported from the current folder or the path: its code runs.
 
@@ -155,14 +155,14 @@ def literals(words: Sequence[str], option: str) -> dict[str, Any]:
     return values
 
 
-def read_inputs(words: Sequence[str], option: str = "--input") -> dict[str, Any]:
+def literal_inputs(words: Sequence[str], option: str = "--input") -> dict[str, Any]:
     """The same of inputs: lists of numbers and files .npy become tensors, `image` the image."""
     return {key: _input(key, value, option) for key, value in literals(words, option).items()}
 
 
 def _input(key: str, value: Any, option: str) -> Any:
     if value == "image":
-        return IMAGE
+        return IMAGES_HERE
     try:
         if isinstance(value, str) and value.endswith(".npy"):
             return torch.from_numpy(np.load(value, allow_pickle=False))
@@ -174,8 +174,8 @@ def _input(key: str, value: Any, option: str) -> Any:
 
 
 def _call(inputs: Mapping[str, Any]) -> Call:
-    named = [key for key, value in inputs.items() if value is IMAGE]
-    others = {key: value for key, value in inputs.items() if value is not IMAGE}
+    named = [key for key, value in inputs.items() if value is IMAGES_HERE]
+    others = {key: value for key, value in inputs.items() if value is not IMAGES_HERE}
 
     def call(model: nn.Module, images: Tensor) -> Any:
         given = {
@@ -204,7 +204,7 @@ def _require_readable(model: object, word: str) -> None:
 
 
 def _load(model: nn.Module, path: Path, word: str) -> None:
-    state, expected = read_state(path), model.state_dict()
+    state, expected = read_any_state(path), model.state_dict()
     # Counters that no computation uses; old files lack them.
     for key in expected:
         if key.endswith("num_batches_tracked"):

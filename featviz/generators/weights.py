@@ -151,7 +151,7 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
     return _weights(kept, path)
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def read_any_state(path: Path) -> dict[str, Tensor]:
     """The state dict in a file for a network of any code base: counters too, any precision.
 
     A .safetensors, or what torch.save wrote, which is read so that it cannot run code. A state

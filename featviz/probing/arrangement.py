@@ -7,7 +7,7 @@ from torch import Tensor
 from featviz.probing.field import Field, Trace
 from featviz.probing.layout import Dimension
 
-Kind = Literal["NCHW", "NHWC", "NLC", "NCL"]
+ArrangementKind = Literal["NCHW", "NHWC", "NLC", "NCL"]
 
 
 class Arrangement(NamedTuple):
@@ -17,7 +17,7 @@ class Arrangement(NamedTuple):
     that stand for no cell, as class and register tokens do.
     """
 
-    kind: Kind = "NCHW"
+    kind: ArrangementKind = "NCHW"
     before: int = 0
     behind: int = 0
 

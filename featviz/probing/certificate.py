@@ -19,16 +19,16 @@ from torch import Tensor, nn
 from featviz.base.errors import FeatvizError
 from featviz.probing.activations import evaluating
 from featviz.probing.axes import Axis
-from featviz.probing.field import Field, Placeless, Way
+from featviz.probing.field import Field, Placeless, WholeMapWay
 from featviz.probing.survey import (
     OUTPUT,
-    Layer,
+    TracedRun,
     image_in,
     listening,
     survey_with_room,
 )
 
-Verdict = Literal["bounded", "unbounded", "unknown"]
+ReachVerdict = Literal["bounded", "unbounded", "unknown"]
 _Cells = NDArray[np.bool_]
 
 
@@ -50,14 +50,14 @@ class LayerReach:
     extent: tuple[int, int] | None
     reach: tuple[int, int] | None
     cut_off: bool
-    ways: tuple[Way, ...]
+    ways: tuple[WholeMapWay, ...]
     measured: tuple[int, int] | None
     beyond: int
     outside: int
     reason: str
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> ReachVerdict:
         """Whether an edit stays within the reach."""
         if self.ways:
             return "unbounded"
@@ -152,7 +152,7 @@ def certify(
 class _Tried:
     """What edits change in the layers: where they should not, and how far from the edit."""
 
-    def __init__(self, layers: dict[str, Layer]) -> None:
+    def __init__(self, layers: dict[str, TracedRun]) -> None:
         self.layers = layers
         self.beyond: Counter[str] = Counter()
         self.outside: Counter[str] = Counter()
@@ -243,7 +243,7 @@ def _reach(axis: Axis) -> int:
     return max(0, math.floor(float(away.max(initial=0))))
 
 
-def _row(layer: Layer, roomy: Layer | None, tried: _Tried) -> LayerReach:
+def _row(layer: TracedRun, roomy: TracedRun | None, tried: _Tried) -> LayerReach:
     ways = tuple(sorted(layer.ways))
     if isinstance(layer.trace, Placeless):
         size, reason = layer.trace.map_size, layer.trace.reason
@@ -267,7 +267,7 @@ def _row(layer: Layer, roomy: Layer | None, tried: _Tried) -> LayerReach:
     )
 
 
-def _listed(ways: Sequence[Way]) -> str:
+def _listed(ways: Sequence[WholeMapWay]) -> str:
     """27 instance norms (a.norm, b.norm, ...) and 1 attention (mid.attention)."""
     kinds: dict[str, list[str]] = {}
     for way in ways:

@@ -15,8 +15,8 @@ from featviz.probing.layout import (
     COLUMNS,
     ROWS,
     Dimension,
-    Layout,
     Part,
+    TensorLayout,
     all_cells,
     are_apart,
     cells_alike,
@@ -31,7 +31,7 @@ from featviz.probing.windows import Step
 _Cells = NDArray[np.bool_]
 
 
-class Way(NamedTuple):
+class WholeMapWay(NamedTuple):
     """Something that lets every place see every other.
 
     module: in which it happens, by qualified name; "" for the model's own forward. kind: what it
@@ -42,7 +42,7 @@ class Way(NamedTuple):
     kind: str
 
 
-Ways = frozenset[Way]
+Ways = frozenset[WholeMapWay]
 _NO_WAYS: Ways = frozenset()
 
 
@@ -62,7 +62,7 @@ class Field:
     y: Axis
     sees_whole_map: bool = False
     changes: _Cells | None = None
-    layout: Layout = ()
+    layout: TensorLayout = ()
     shift: tuple[int, int] = (0, 0)
     ways: Ways = _NO_WAYS
 
@@ -101,7 +101,7 @@ class Field:
         changes = None if self.changes is None else np.ones_like(self.changes)
         return replace(self, sees_whole_map=True, changes=changes, ways=self.ways | ways)
 
-    def laid(self, layout: Layout) -> "Field":
+    def laid(self, layout: TensorLayout) -> "Field":
         """The same cells in other dimensions."""
         return replace(self, layout=layout)
 
@@ -277,7 +277,7 @@ def _is_like(size: tuple[int, int], image_size: tuple[int, int]) -> bool:
     return abs(columns * height - rows * width) < max(width, height)
 
 
-def joined(traces: Sequence[Trace], here: Way) -> Field | None:
+def joined(traces: Sequence[Trace], here: WholeMapWay) -> Field | None:
     """Branches meeting cell by cell; one value for the whole map is a statistic.
 
     here: what it is called where a single cell meets a map. None if cells meet that are not known
@@ -293,7 +293,7 @@ def joined(traces: Sequence[Trace], here: Way) -> Field | None:
             return None
         result = met
     statistics = [trace for trace in traces if not any(trace is field for field in maps)]
-    ways = frozenset[Way]().union(*(trace.ways for trace in traces))
+    ways = frozenset[WholeMapWay]().union(*(trace.ways for trace in traces))
     if any(not each.ways for each in statistics):
         ways |= {here}
     whole = any(field.sees_whole_map for field in fields)
@@ -355,7 +355,7 @@ def _widened(field: Field, other: Field) -> Field | None:
     return field
 
 
-def _common(one: Layout, other: Layout) -> Layout | None:
+def _common(one: TensorLayout, other: TensorLayout) -> TensorLayout | None:
     """The layout of what two tensors give that are broadcast against each other."""
     result = []
     for mine, yours in zip(one, other, strict=True):

@@ -21,9 +21,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from featviz.base.errors import FeatvizError
 from featviz.probing.activations import evaluating
 from featviz.probing.axes import Axis
-from featviz.probing.field import Field, Trace, Way, Ways
+from featviz.probing.field import Field, Trace, Ways, WholeMapWay
 from featviz.probing.layout import plain_layout
-from featviz.probing.operation_call import Call, named_arguments
+from featviz.probing.operation_call import OperationCall, named_arguments
 from featviz.probing.rules import NORMS, POOLINGS, REDUCTIONS, trace_through
 from featviz.probing.statistics import (
     Statistics,
@@ -48,7 +48,7 @@ class MapStatistic:
 
     moment: Moment
     operation: str
-    way: Way
+    way: WholeMapWay
     values: tuple[Tensor, ...]
 
 
@@ -62,12 +62,12 @@ class MapStatistics:
 
     operations: tuple[MapStatistic, ...]
     norms: Mapping[str, Statistics]
-    free: tuple[Way, ...]
+    free: tuple[WholeMapWay, ...]
 
     @property
-    def ways(self) -> tuple[Way, ...]:
+    def ways(self) -> tuple[WholeMapWay, ...]:
         """Those that can be held."""
-        norms = [Way(name, _NORM) for name in self.norms]
+        norms = [WholeMapWay(name, _NORM) for name in self.norms]
         return tuple(dict.fromkeys([*norms, *(each.way for each in self.operations)]))
 
 
@@ -108,8 +108,8 @@ def record_map_statistics(model: nn.Module, image: Tensor) -> MapStatistics:
 
 @contextmanager
 def hold_map_statistics(
-    model: nn.Module, statistics: MapStatistics, ways: Collection[Way] | None = None
-) -> Iterator[tuple[Way, ...]]:
+    model: nn.Module, statistics: MapStatistics, ways: Collection[WholeMapWay] | None = None
+) -> Iterator[tuple[WholeMapWay, ...]]:
     """Inside the `with`, `model` takes its statistics from those of a base.
 
     ways: which of them; all if not given. Yields those that are held. The statistics have the
@@ -124,7 +124,7 @@ def hold_map_statistics(
             f"{', '.join(dict.fromkeys(way.module for way in statistics.ways)) or 'none'}"
         )
     chosen = [way for way in statistics.ways if ways is None or way in ways]
-    norms = [name for name in statistics.norms if Way(name, _NORM) in chosen]
+    norms = [name for name in statistics.norms if WholeMapWay(name, _NORM) in chosen]
     clock = _Clock()
     with ExitStack() as block:
         if norms:
@@ -194,7 +194,7 @@ def _whole_norms(model: nn.Module, recorder: "_Recorder") -> Iterator[dict[str, 
             found[name] = statistics_of(name, inputs[0], found)
             recorder.muted = False
             if isinstance(trace := recorder.get(inputs[0]), Field):
-                recorder.put(output, trace.seeing_all(ways=frozenset({Way(name, _NORM)})))
+                recorder.put(output, trace.seeing_all(ways=frozenset({WholeMapWay(name, _NORM)})))
 
         return hook
 
@@ -234,7 +234,7 @@ class _Recorder(Tracer):  # type: ignore[no-untyped-call]
             self._pending = None
         return output
 
-    def saw(self, call: Call) -> None:
+    def saw(self, call: OperationCall) -> None:
         """Note a norm or a reduction that by itself makes all places seen."""
         recorded = call.name in NORMS | REDUCTIONS | POOLINGS and not self.muted
         if call.index > 0 or not recorded or self._moment is None:

@@ -28,7 +28,7 @@ _WILD = frozenset("*?[")
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class SurveyedLayer:
     """One run of a module in a forward.
 
     name: the module's, `name#2` for the second run of one that runs several times. kind: its
@@ -47,7 +47,7 @@ class Layer:
 
 def survey_layers(
     model: nn.Module, image_size: tuple[int, int], channels: int = 3
-) -> tuple[Layer, ...]:
+) -> tuple[SurveyedLayer, ...]:
     """Every module of a model in the order in which they end in a forward; behind them, idle ones.
 
     Lists of modules, which cannot run, are left out.
@@ -61,9 +61,14 @@ def survey_layers(
         geometry = found.get(run.name)
         reason = run.untold if geometry is None else geometry.reason
         shape = None if geometry is None else run.shape
-        layers.append(Layer(run.name, kinds[run.module], run.count, shape, geometry, reason))
+        layers.append(
+            SurveyedLayer(run.name, kinds[run.module], run.count, shape, geometry, reason)
+        )
     idle, ran = "it takes no part in the forward", {run.module for run in runs}
-    return (*layers, *(Layer(n, kinds[n], 0, None, None, idle) for n in kinds if n not in ran))
+    return (
+        *layers,
+        *(SurveyedLayer(n, kinds[n], 0, None, None, idle) for n in kinds if n not in ran),
+    )
 
 
 @dataclass(frozen=True, eq=False)

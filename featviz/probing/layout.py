@@ -69,7 +69,7 @@ class Dimension(NamedTuple):
         return None
 
 
-Layout = tuple[Dimension, ...]
+TensorLayout = tuple[Dimension, ...]
 
 
 def no_places(size: int) -> Dimension:
@@ -82,13 +82,13 @@ def all_cells(axis: int, cells: int) -> Dimension:
     return Dimension(() if cells == 1 else (Part(axis, cells, 1),))
 
 
-def plain_layout(shape: Sequence[int]) -> Layout:
+def plain_layout(shape: Sequence[int]) -> TensorLayout:
     """That of maps (..., H, W)."""
     *others, rows, columns = shape
     return (*map(no_places, others), all_cells(ROWS, rows), all_cells(COLUMNS, columns))
 
 
-def shape_of(layout: Layout) -> tuple[int, ...]:
+def shape_of(layout: TensorLayout) -> tuple[int, ...]:
     """The shape of a tensor that is laid out like this."""
     return tuple(dimension.size for dimension in layout)
 
@@ -107,7 +107,7 @@ def are_apart(digits: Sequence[Part]) -> bool:
     return True
 
 
-def viewed(layout: Layout, shape: Sequence[int]) -> Layout | None:
+def viewed(layout: TensorLayout, shape: Sequence[int]) -> TensorLayout | None:
     """The same values in the same order, in another shape; None if a part would be torn."""
     if 0 in shape or math.prod(shape) != math.prod(shape_of(layout)):
         return None
@@ -139,7 +139,7 @@ def viewed(layout: Layout, shape: Sequence[int]) -> Layout | None:
     return tuple(result)
 
 
-def _runs(layout: Layout) -> Iterator[Part | Dimension]:
+def _runs(layout: TensorLayout) -> Iterator[Part | Dimension]:
     """The parts of all dimensions in order; a dimension with extra values is one."""
     parts: list[Part] = []
     for dimension in layout:

@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor
 
-from featviz.probing.field import Field, Trace, Way, Ways, joined
+from featviz.probing.field import Field, Trace, Ways, WholeMapWay, joined
 from featviz.probing.layout import Dimension, no_places, shape_of
 
 
 @dataclass(frozen=True, eq=False)
-class Call:
+class OperationCall:
     """One call of an operation of which some inputs depend on the image.
 
     given: its arguments by name. traces: of the inputs that depend on the image, in their order.
@@ -45,9 +45,9 @@ class Call:
         trace = None if self.source is None else self.trace_of(self.source)
         return trace if isinstance(trace, Field) else None
 
-    def way(self, kind: str) -> Way:
+    def way(self, kind: str) -> WholeMapWay:
         """What lets places see each other, if this call does."""
-        return Way(self.module, kind)
+        return WholeMapWay(self.module, kind)
 
     def ways(self, kind: str) -> Ways:
         """The same, alone."""
@@ -70,7 +70,7 @@ class Call:
         return dims
 
 
-Rule = Callable[[Call], Trace | None]
+PlaceRule = Callable[[OperationCall], Trace | None]
 
 
 def tensors_in(values: Iterable[Any]) -> Iterable[Tensor]:
@@ -90,12 +90,12 @@ def named_arguments(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     return given | {name: value for name, value in defaults.items() if name not in given}
 
 
-def one_field(call: Call) -> Field | None:
+def one_field(call: OperationCall) -> Field | None:
     """The first tensor's field, seeing what statistics among the other inputs bring in."""
     field = call.field
     if field is None or len(call.fields) > 1:
         return None
-    ways = frozenset[Way]().union(*(trace.ways for trace in call.traces))
+    ways = frozenset[WholeMapWay]().union(*(trace.ways for trace in call.traces))
     ways = ways or call.ways("numbers made of the whole map")
     return field.seeing_all(when=len(call.traces) > 1, ways=ways)
 

@@ -12,13 +12,13 @@ from featviz.probing.layout import COLUMNS, ROWS, Dimension, all_cells, no_place
 from featviz.probing.operations import slice_step
 from featviz.probing.windows import Window
 
-Region = Sequence[tuple[int, int]]
+CellRegion = Sequence[tuple[int, int]]
 """For each dimension of a tensor the first value and how many."""
 
 _OVERWRITTEN = Placeless("a part of a map is overwritten in place")
 
 
-def region_of(part: Tensor, whole: Tensor) -> Region | None:
+def region_of(part: Tensor, whole: Tensor) -> CellRegion | None:
     """Which region of a tensor another one looks at, its own dimensions in order; None if none."""
     offset = int(part.storage_offset()) - int(whole.storage_offset())
     strides, firsts = whole.stride(), [0] * whole.ndim
@@ -36,7 +36,7 @@ def region_of(part: Tensor, whole: Tensor) -> Region | None:
     return None if left or offset else region
 
 
-def _are_apart(one: Region, other: Region) -> bool:
+def _are_apart(one: CellRegion, other: CellRegion) -> bool:
     return any(
         first + length <= start or start + count <= first
         for (first, length), (start, count) in zip(one, other, strict=True)
@@ -109,7 +109,7 @@ def cut(field: Field, dim: int, first: int, step: int, result: int) -> Trace | N
 
 
 def written(
-    before: Field | None, shape: Sequence[int], piece: Field, region: Region
+    before: Field | None, shape: Sequence[int], piece: Field, region: CellRegion
 ) -> Field | None:
     """The field of a tensor of some shape of which a region takes what a piece holds.
 

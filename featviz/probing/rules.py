@@ -11,22 +11,22 @@ from typing import Any
 
 from torch import Tensor
 
-from featviz.probing.field import Field, Placeless, Trace, Way, Ways, joined, statistic
+from featviz.probing.field import Field, Placeless, Trace, Ways, WholeMapWay, joined, statistic
 from featviz.probing.layout import (
     Dimension,
     no_places,
     plain_layout,
 )
-from featviz.probing.operation_call import Call, Rule, fitted, one_field
+from featviz.probing.operation_call import OperationCall, PlaceRule, fitted, one_field
 from featviz.probing.operations import WINDOWS
 from featviz.probing.rules_of_places import WAYS_OF_PLACES
 
 
-def trace_through(call: Call) -> Trace:
+def trace_through(call: OperationCall) -> Trace:
     """The trace of one output of a call, from those of its inputs."""
     lost = [each for each in call.traces if isinstance(each, Placeless) and not each.is_statistic]
     attention = "softmax" in call.name or "attention" in call.name
-    ways = frozenset[Way]().union(*(trace.ways for trace in call.traces))
+    ways = frozenset[WholeMapWay]().union(*(trace.ways for trace in call.traces))
     if lost:
         attention |= any(trace.is_attention for trace in lost)
         if call.fields and call.pointwise and attention:
@@ -51,17 +51,17 @@ def trace_through(call: Call) -> Trace:
     return Placeless(reason, is_attention=attention, ways=ways)
 
 
-def _pointwise(call: Call) -> Trace | None:
+def _pointwise(call: OperationCall) -> Trace | None:
     return call.joined()
 
 
-def _copied(call: Call) -> Trace | None:
+def _copied(call: OperationCall) -> Trace | None:
     """What is copied over a tensor is all that it holds."""
     source = call.given["src"]
     return call.trace_of(source) or call.joined()
 
 
-def _windowed(call: Call) -> Trace | None:
+def _windowed(call: OperationCall) -> Trace | None:
     field, source = one_field(call), call.source
     if field is None or source is None or source.ndim != call.output.ndim or source.ndim < 3:
         return None
@@ -91,7 +91,7 @@ def _rows_and_columns(tensor: Tensor) -> tuple[int, int]:
     return tensor.shape[-2], tensor.shape[-1]
 
 
-def _mixed(call: Call) -> Trace | None:
+def _mixed(call: OperationCall) -> Trace | None:
     """Each value of a dimension made of all along it, as a softmax does."""
     if call.field is None or len(call.fields) > 1:
         return None
@@ -99,7 +99,7 @@ def _mixed(call: Call) -> Trace | None:
     return call.field.spread([call.field.layout[dim] for dim in call.dims("dim")], call.ways(kind))
 
 
-def _reduced(call: Call) -> Trace | None:
+def _reduced(call: OperationCall) -> Trace | None:
     field, source = call.field, call.source
     if field is None or source is None or len(call.fields) > 1:
         return None
@@ -111,7 +111,7 @@ def _reduced(call: Call) -> Trace | None:
     return result
 
 
-def _halved(call: Call) -> Trace | None:
+def _halved(call: OperationCall) -> Trace | None:
     """A gated linear unit: one half of the channels times the other."""
     (dim,) = call.dims("dim")
     if call.field is None or call.field.layout[dim].digits:
@@ -119,10 +119,10 @@ def _halved(call: Call) -> Trace | None:
     return call.field.replaced(dim, no_places(call.output.shape[dim]))
 
 
-def _normalised(call: Call) -> Trace | None:
+def _normalised(call: OperationCall) -> Trace | None:
     source = call.source
     if source is None or call.index > 0 or call.output.shape != source.shape:
-        ways = frozenset[Way]().union(*(trace.ways for trace in call.traces))
+        ways = frozenset[WholeMapWay]().union(*(trace.ways for trace in call.traces))
         return statistic(ways)
     met = call.joined()
     if met is None or len(met.layout) != source.ndim:
@@ -143,13 +143,13 @@ def _over_the_map(field: Field, dimensions: Sequence[Dimension], ways: Ways) -> 
     return field.spread(dimensions, ways) if field.has_places else field.seeing_all(ways=ways)
 
 
-def _multiplied(call: Call) -> Trace | None:
+def _multiplied(call: OperationCall) -> Trace | None:
     """A product of matrices (..., rows, inner) and (..., inner, columns)."""
     names = ("mat1", "mat2") if "mat1" in call.given else ("batch1", "batch2")
     names = names if names[0] in call.given else ("self", "mat2")
     first, second = (call.given[name] for name in names)
     traces = [call.trace_of(first), call.trace_of(second)]
-    ways, kind = frozenset[Way]().union(*(trace.ways for trace in call.traces)), "attention"
+    ways, kind = frozenset[WholeMapWay]().union(*(trace.ways for trace in call.traces)), "attention"
     fields = [trace for trace in traces if isinstance(trace, Field)]
     if len(fields) < len(call.fields) or not fields:
         return None
@@ -179,7 +179,7 @@ def _multiplied(call: Call) -> Trace | None:
     return met.seeing_all(when=len(call.traces) > len(fields), ways=ways or inner)
 
 
-def _attended(call: Call) -> Trace | None:
+def _attended(call: OperationCall) -> Trace | None:
     """Attention as one operation: (..., places, channels) of those that ask and are asked."""
     if call.index > 0:
         return statistic(call.ways("attention"))
@@ -219,7 +219,7 @@ REDUCTIONS = frozenset(
 )
 POOLINGS = frozenset(name for name in WINDOWS if "pool" in name)
 
-WAYS_THROUGH: dict[str, Rule] = {
+WAYS_THROUGH: dict[str, PlaceRule] = {
     **WAYS_OF_PLACES,
     **dict.fromkeys(WINDOWS, _windowed),
     **dict.fromkeys(NORMS, _normalised),

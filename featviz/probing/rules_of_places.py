@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate
 
-from featviz.probing.field import Field, Trace, Way, statistic
+from featviz.probing.field import Field, Trace, WholeMapWay, statistic
 from featviz.probing.layout import (
     Dimension,
     Part,
@@ -14,13 +14,13 @@ from featviz.probing.layout import (
     no_places,
     plain_layout,
 )
-from featviz.probing.operation_call import Call, Rule, one_field
+from featviz.probing.operation_call import OperationCall, PlaceRule, one_field
 from featviz.probing.operations import call_window
 from featviz.probing.regions import cut, written
 from featviz.probing.windows import Step, Window
 
 
-def _padded(call: Call) -> Trace | None:
+def _padded(call: OperationCall) -> Trace | None:
     """Padding by a constant, of any dimensions."""
     field, pad = one_field(call), call.given["pad"]
     if field is None:
@@ -70,7 +70,7 @@ def _picked(field: Field, dim: int, value: int) -> Trace | None:
     return one.replaced(dim) if isinstance(one, Field) else one
 
 
-def _sliced(call: Call) -> Trace | None:
+def _sliced(call: OperationCall) -> Trace | None:
     if call.field is None:
         return None
     (dim,), size = call.dims("dim"), call.output.shape
@@ -79,14 +79,14 @@ def _sliced(call: Call) -> Trace | None:
     return cut(call.field, dim, first, call.given["step"], size[dim])
 
 
-def _selected(call: Call) -> Trace | None:
+def _selected(call: OperationCall) -> Trace | None:
     if call.field is None:
         return None
     (dim,), value = call.dims("dim"), call.given["index"]
     return _picked(call.field, dim, value % call.field.layout[dim].size)
 
 
-def _split(call: Call) -> Trace | None:
+def _split(call: OperationCall) -> Trace | None:
     if call.field is None:
         return None
     (dim,) = call.dims("dim")
@@ -96,12 +96,12 @@ def _split(call: Call) -> Trace | None:
     return cut(call.field, dim, first, 1, call.output.shape[dim])
 
 
-def _unbound(call: Call) -> Trace | None:
+def _unbound(call: OperationCall) -> Trace | None:
     (dim,) = call.dims("dim")
     return None if call.field is None else _picked(call.field, dim, call.index)
 
 
-def _concatenated(call: Call) -> Trace | None:
+def _concatenated(call: OperationCall) -> Trace | None:
     (dim,) = call.dims("dim")
     parts = [tensor for tensor in call.given["tensors"] if tensor.numel()]
     traces = [call.trace_of(tensor) for tensor in parts]
@@ -121,7 +121,7 @@ def _concatenated(call: Call) -> Trace | None:
             before + firsts[index],
             behind + firsts[-1] - firsts[index + 1],
         )
-        others = frozenset[Way]().union(*(trace.ways for trace in call.traces))
+        others = frozenset[WholeMapWay]().union(*(trace.ways for trace in call.traces))
         return replace(there[0].replaced(dim, extra), ways=others)
     if len(there) < len(call.traces):
         return None
@@ -141,7 +141,7 @@ def _concatenated(call: Call) -> Trace | None:
     return field
 
 
-def _stacked(call: Call) -> Trace | None:
+def _stacked(call: OperationCall) -> Trace | None:
     met, dim = call.joined(), call.given["dim"] % call.output.ndim
     if met is None or len(met.layout) != call.output.ndim - 1:
         return None
@@ -149,14 +149,14 @@ def _stacked(call: Call) -> Trace | None:
     return met.laid((*met.layout[:dim], there, *met.layout[dim:]))
 
 
-def _index_selected(call: Call) -> Trace | None:
+def _index_selected(call: OperationCall) -> Trace | None:
     field, (dim,) = one_field(call), call.dims("dim")
     if field is None or field.layout[dim].digits or field.layout[dim].extra:
         return None
     return field.replaced(dim, no_places(call.output.shape[dim]))
 
 
-def _viewed(call: Call) -> Trace | None:
+def _viewed(call: OperationCall) -> Trace | None:
     field, shape = call.field, call.output.shape
     if field is None or call.source is None:
         return None
@@ -165,7 +165,7 @@ def _viewed(call: Call) -> Trace | None:
     return field.viewed(shape)
 
 
-def _reordered(call: Call) -> Trace | None:
+def _reordered(call: OperationCall) -> Trace | None:
     if call.field is None:
         return None
     order = list(range(len(call.field.layout)))
@@ -177,12 +177,12 @@ def _reordered(call: Call) -> Trace | None:
     return call.field.laid(tuple(call.field.layout[dim] for dim in order))
 
 
-def _expanded(call: Call) -> Trace | None:
+def _expanded(call: OperationCall) -> Trace | None:
     # Where it has one value it gets more by itself, when it is fitted to the output.
     return call.field
 
 
-def _repeated(call: Call) -> Trace | None:
+def _repeated(call: OperationCall) -> Trace | None:
     if call.field is None:
         return None
     repeats = call.given["repeats"]
@@ -197,7 +197,7 @@ def _repeated(call: Call) -> Trace | None:
     return call.field.laid(tuple(layout))
 
 
-def _rolled(call: Call) -> Trace | None:
+def _rolled(call: OperationCall) -> Trace | None:
     shifts, dims = call.given["shifts"], call.given["dims"]
     if call.field is None or len(shifts) != len(dims):
         return None
@@ -212,14 +212,14 @@ def _rolled(call: Call) -> Trace | None:
     return replace(field, shift=(moved[0], moved[1]))
 
 
-def _flipped(call: Call) -> Trace | None:
+def _flipped(call: OperationCall) -> Trace | None:
     field = call.field
     if field is None or any(field.layout[dim].digits for dim in call.dims("dims")):
         return None
     return field
 
 
-def _unfolded(call: Call) -> Trace | None:
+def _unfolded(call: OperationCall) -> Trace | None:
     """`Tensor.unfold`: windows along one dimension, their cells in a dimension of their own."""
     field, (dim,) = call.field, call.dims("dimension")
     if field is None:
@@ -238,7 +238,7 @@ def _unfolded(call: Call) -> Trace | None:
     return field.laid((*field.layout, no_places(size)))
 
 
-def _columns(call: Call) -> Trace | None:
+def _columns(call: OperationCall) -> Trace | None:
     """`F.unfold`: windows over the map, their cells as channels and the windows in a row."""
     field = None if call.field is None else call.field.settled(ways=call.ways("all as channels"))
     if field is None or call.source is None or call.source.ndim != 4:
@@ -252,7 +252,7 @@ def _columns(call: Call) -> Trace | None:
     return field.laid((field.layout[0], no_places(call.output.shape[1]), places))
 
 
-def _folded(call: Call) -> Trace | None:
+def _folded(call: OperationCall) -> Trace | None:
     """`F.fold`: the way back, where windows add up."""
     field, size = call.field, call.output.shape[-2:]
     if field is None or len(field.layout) != 3:
@@ -269,7 +269,7 @@ def _folded(call: Call) -> Trace | None:
     return field.through(*steps).laid(plain_layout(call.output.shape))
 
 
-def _shuffled(call: Call) -> Trace | None:
+def _shuffled(call: OperationCall) -> Trace | None:
     """Channels as pixels of finer maps, and back."""
     field, source = call.field, call.source
     if field is None or source is None or source.ndim != 4:
@@ -288,7 +288,7 @@ def _shuffled(call: Call) -> Trace | None:
     return parted.laid(tuple(parted.layout[dim] for dim in order)).viewed(call.output.shape)
 
 
-WAYS_OF_PLACES: dict[str, Rule] = {
+WAYS_OF_PLACES: dict[str, PlaceRule] = {
     "constant_pad_nd": _padded,
     **dict.fromkeys(("view", "_unsafe_view", "reshape", "_reshape_alias", "flatten"), _viewed),
     **dict.fromkeys(("squeeze", "unsqueeze", "alias", "detach", "contiguous"), _viewed),

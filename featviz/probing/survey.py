@@ -19,7 +19,7 @@ _LARGEST = 16384
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class TracedRun:
     """What one run of a module gives.
 
     name: its qualified name, with "#2", "#3", ... for further runs; "output" for what the model
@@ -41,7 +41,9 @@ class Layer:
         return self.trace.ways
 
 
-def survey(model: nn.Module, image_size: tuple[int, int], channels: int = 3) -> dict[str, Layer]:
+def survey(
+    model: nn.Module, image_size: tuple[int, int], channels: int = 3
+) -> dict[str, TracedRun]:
     """What every run of every module of a model gives for an image, in the order in which they end.
 
     image_size: (width, height). The model runs once in evaluation mode, on tensors without values
@@ -55,7 +57,7 @@ def survey(model: nn.Module, image_size: tuple[int, int], channels: int = 3) -> 
 
 def survey_with_room(
     model: nn.Module, image_size: tuple[int, int], channels: int = 3
-) -> tuple[dict[str, Layer], dict[str, Layer]]:
+) -> tuple[dict[str, TracedRun], dict[str, TracedRun]]:
     """`survey`, and the same of images so large that no edge cuts a receptive field off.
 
     What of these the model does not take is missing in the second.
@@ -124,10 +126,10 @@ def listening(model: nn.Module, act: Callable[[str, nn.Module, Any], None]) -> E
 
 def _followed(
     model: nn.Module, image_size: tuple[int, int], channels: int, on_meta: bool
-) -> dict[str, Layer]:
+) -> dict[str, TracedRun]:
     width, height = image_size
     tracer, field = Tracer(), Field(Axis.of_image(width), Axis.of_image(height))
-    found: dict[str, Layer] = {}
+    found: dict[str, TracedRun] = {}
 
     def see(name: str, module: nn.Module, output: Any) -> None:
         tensor = image_in(output)
@@ -139,7 +141,7 @@ def _followed(
         kind, shape = type(module).__name__, tuple(tensor.shape)
         if isinstance(shown, Placeless) and isinstance(trace, Field):
             shown = Placeless(f"its output has shape {shape}", ways=trace.ways)
-        found[name] = Layer(name, kind, shape, shown, placed[1] if placed else None)
+        found[name] = TracedRun(name, kind, shape, shown, placed[1] if placed else None)
 
     with listening(model, see):
         see(OUTPUT, model, follow(model, tracer, field, channels, on_meta))

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from featviz.base.errors import FeatvizError, one_line
-from featviz.probing.field import Field, Placeless, Trace, Way
+from featviz.probing.field import Field, Placeless, Trace, WholeMapWay
 from featviz.probing.layout import plain_layout
-from featviz.probing.operation_call import Call, named_arguments, tensors_in
+from featviz.probing.operation_call import OperationCall, named_arguments, tensors_in
 from featviz.probing.regions import rewritten, seen_after, seen_through
 from featviz.probing.rules import trace_through
 
@@ -49,7 +49,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._sharing: dict[int, dict[int, Tensor]] = {}
         self._written: set[int] = set()
         self._spoilt: dict[int, Trace] = {}
-        self._values_read: frozenset[Way] = frozenset()
+        self._values_read: frozenset[WholeMapWay] = frozenset()
         self.running = [""]
 
     @classmethod
@@ -90,12 +90,12 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return output
         if func is torch.ops.aten._local_scalar_dense.default:
             # A number handed to Python: from here on it may be in anything.
-            self._values_read |= {Way(self.running[-1], "a value that is read")}
+            self._values_read |= {WholeMapWay(self.running[-1], "a value that is read")}
         given = named_arguments(func, args, kwargs)
         pointwise = torch.Tag.pointwise in func.tags
         name, module = func.overloadpacket.__name__, self.running[-1]
         for index, tensor in enumerate(tensors_in((output,))):
-            call = Call(name, pointwise, given, traces, self.get, tensor, index, module)
+            call = OperationCall(name, pointwise, given, traces, self.get, tensor, index, module)
             trace = trace_through(call)
             self.saw(call)
             if isinstance(trace, Field) and self._values_read:
@@ -106,7 +106,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.put(tensor, trace)
         return output
 
-    def saw(self, call: Call) -> None:
+    def saw(self, call: OperationCall) -> None:
         """Told of every output of every operation on what depends on the image."""
 
     def _write(self, tensor: Tensor, trace: Trace) -> None:

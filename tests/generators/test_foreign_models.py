@@ -12,12 +12,12 @@ from torch import nn
 
 from featviz.base.errors import FeatvizError, FeatvizWarning
 from featviz.generators.foreign_models import (
-    IMAGE,
+    IMAGES_HERE,
     is_model_word,
+    literal_inputs,
     literals,
     model_name,
     open_model,
-    read_inputs,
 )
 from featviz.sketches.tensors import Normalisation
 
@@ -224,11 +224,11 @@ def test_inputs_beside_the_image_reach_the_network(code, tmp_path):
     plain = model.module(image)
     assert torch.equal(model.with_inputs({"step": 3})(image), plain * 3)
     (tmp_path / "steps.npy").write_bytes(b"no array")
-    inputs = read_inputs(["step=[2.0]", "picture=image"])
-    assert inputs["picture"] is IMAGE
+    inputs = literal_inputs(["step=[2.0]", "picture=image"])
+    assert inputs["picture"] is IMAGES_HERE
     assert torch.equal(model.with_inputs(inputs)(image), plain * 2)
     with pytest.raises(FeatvizError, match=r"--input step=steps\.npy: no tensor"):
-        read_inputs(["step=steps.npy"])
+        literal_inputs(["step=steps.npy"])
 
 
 def test_a_library_that_is_not_installed_is_told_with_how_to_get_it(monkeypatch):
