@@ -56,8 +56,8 @@ def _claim(claim: Claim) -> str:
         f"{'' if part.definition.decides else ' <small>(told beside)</small>'}"
         f"<small>{escape(part.definition.says)}</small></th>"
         f'<td data-name="Statistic"><span>{escape(part.definition.statistic)}</span></td>'
-        f'<td data-name="Measured" class="number">{_number(part.finding.value)}'
-        f"{_bounds(part.finding)}</td>"
+        f'<td data-name="Measured" class="number"><span>{_number(part.finding.value)}'
+        f"{_bounds(part.finding)}</span></td>"
         f'<td data-name="Needed" class="number">{escape(part.definition.bound)} '
         f"{_number(part.definition.threshold)}</td>"
         f'<td data-name="p, corrected" class="number">{_number(part.p_adjusted)}</td>'

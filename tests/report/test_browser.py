@@ -213,6 +213,12 @@ def test_the_claims_tell_what_was_measured(browser: Browser, page_file: Path) ->
         bounds = claim.locator("td small", has_text="0.012 to 0.034")
         expect(bounds).to_have_count(1)
         expect(bounds).to_be_visible()
+        # Below its statistic, on a phone too, where cells stand below each other.
+        reader.page.set_viewport_size({"width": 390, "height": 844})
+        sides = bounds.evaluate(
+            "bounds => [bounds, bounds.parentElement].map(e => e.getBoundingClientRect().left)"
+        )
+        assert sides[0] == sides[1] > 100
 
 
 def test_everything_can_be_reached_with_the_keyboard(browser: Browser, page_file: Path) -> None:
