@@ -3,6 +3,7 @@
 from typing import Literal, NamedTuple
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from featviz.probing.field import Field, Trace
 from featviz.probing.layout import Dimension
@@ -33,6 +34,15 @@ class Arrangement(NamedTuple):
         rows = tensor.transpose(1, 2) if self.kind == "NLC" else tensor
         cells = rows[..., self.before : rows.shape[-1] - self.behind]
         return cells.reshape(*cells.shape[:-1], size[1], size[0])
+
+    def mask(self, cells: Tensor) -> Tensor:
+        """Cells (H, W) bool as those of the tensor, to broadcast; other tokens are none."""
+        if self.kind == "NCHW":
+            return cells[None, None]
+        if self.kind == "NHWC":
+            return cells[None, :, :, None]
+        tokens = F.pad(cells.flatten(), (self.before, self.behind))
+        return tokens[None, :, None] if self.kind == "NLC" else tokens[None, None]
 
 
 def arranged(trace: Trace | None, tensor: Tensor) -> tuple[Field, Arrangement] | None:
