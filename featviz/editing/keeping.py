@@ -19,7 +19,7 @@ from scipy.ndimage import binary_dilation
 from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError, one_line
-from featviz.probing.activations import evaluating, find_layers
+from featviz.probing.activations import evaluating, find_layers, makes_weights
 from featviz.probing.axes import Axis
 from featviz.probing.field import Field, Placeless, Trace, as_map
 from featviz.probing.reach import cells_of
@@ -251,7 +251,8 @@ def _modules_by_default(model: nn.Module) -> dict[str, nn.Module]:
         name: module
         for name, module in model.named_modules()
         if name
-        and not list(module.children())
+        and not makes_weights(name)
+        and all(child == "parametrizations" for child, _ in module.named_children())
         and type(module).__module__ not in _CELLWISE
         and not isinstance(module, nn.Identity)
     }

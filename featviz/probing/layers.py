@@ -15,6 +15,7 @@ from featviz.probing.activations import (
     available_layers,
     evaluating,
     find_layers,
+    makes_weights,
     require_module,
 )
 from featviz.probing.receptive_field import Geometry, trace_geometry
@@ -228,6 +229,6 @@ def _observe(
     kinds = {
         name: type(module).__name__
         for name, module in model.named_modules()
-        if name and not isinstance(module, lists)
+        if name and not makes_weights(name) and not isinstance(module, lists)
     }
     return runs, kinds

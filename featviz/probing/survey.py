@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from featviz.probing.activations import evaluating
+from featviz.probing.activations import evaluating, makes_weights
 from featviz.probing.arrangement import Arrangement, arranged
 from featviz.probing.axes import Axis
 from featviz.probing.field import Field, Placeless, Trace, Ways, as_map
@@ -127,7 +127,7 @@ def listening(
     hooks = ExitStack()
     hooks.callback(model.register_forward_pre_hook(lambda *_: runs.clear()).remove)
     for name, module in (dict(model.named_modules()) if modules is None else modules).items():
-        if name:
+        if name and not makes_weights(name):
             hooks.callback(module.register_forward_hook(listen(name)).remove)
     return hooks
 
