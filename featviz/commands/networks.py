@@ -149,7 +149,7 @@ class TrainCommand:
             ),
         )
         if int(os.environ.get("RANK", "0")) == 0:  # torchrun starts several; one speaks for all
-            say(f"{path}: {config.variant}, {config.steps} steps")
+            say(f"{path}: {config.called}, {config.steps} steps")
 
 
 @dataclass(frozen=True)

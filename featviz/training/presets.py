@@ -114,6 +114,11 @@ class TrainingConfig:
         return Augmentation(self.augment_shift, self.augment_rotation)
 
     @property
+    def called(self) -> str:
+        """Variant and norm, for people: "modified", "baseline, norm pixel"."""
+        return self.variant if self.norm == "instance" else f"{self.variant}, norm {self.norm}"
+
+    @property
     def judges_norm(self) -> Norm:
         """That of the networks beside the generator: instance, affine if all of the generator's."""
         return self.norm if self.norm == "instance-affine" else "instance"
