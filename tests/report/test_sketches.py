@@ -37,5 +37,5 @@ def test_each_file_is_read_once_at_each_size(study: Study, monkeypatch) -> None:
 
 
 def test_errors_call_a_sketch_by_its_name(tmp_path: Path) -> None:
-    with pytest.raises(FeatvizError, match=r"^sketch G1/1 is):
+    with pytest.raises(FeatvizError, match=r"^sketch G1/1 is"):
         SketchReader()(tmp_path / "1.bmp", 512, "sketch G1/1")
