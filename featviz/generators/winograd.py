@@ -52,9 +52,9 @@ class WinogradConvolution(nn.Module):
         transformed = torch.einsum("ia,ocab,jb->ijco", kernel, weight.double(), kernel)
         self.weight = transformed.flatten(0, 1).to(weight.dtype)
         self.bias = convolution.bias
-        data, output = (torch.tensor(rows, dtype=weight.dtype) for rows in (_DATA, _OUTPUT))
-        # Both directions at once: a product of two small matrices is one larger matrix.
-        self._data, self._output = torch.kron(data, data), torch.kron(output, output)
+        self._data, self._output = (
+            torch.tensor(rows, dtype=weight.dtype) for rows in (_DATA, _OUTPUT)
+        )
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C_in, H + 2, W + 2) -> (N, C_out, H, W), in channels_last."""
@@ -79,9 +79,16 @@ class WinogradConvolution(nn.Module):
 
     def of_windows(self, windows: Tensor) -> Tensor:
         """Sums without bias: windows (36, tiles C_in) -> (16, tiles C_out)."""
-        cells = self._data @ windows
+        cells = _both_ways(self._data, windows)
         products = torch.bmm(cells.view(_WINDOW**2, -1, self.weight.shape[1]), self.weight)
-        return self._output @ products.view(_WINDOW**2, -1)
+        return _both_ways(self._output, products.view(_WINDOW**2, -1))
+
+
+def _both_ways(matrix: Tensor, cells: Tensor) -> Tensor:
+    """Products (m m, k) of a matrix (m, n) with squares (n n, k), down and then across."""
+    length, side = matrix.shape
+    down = (matrix @ cells.view(side, -1)).view(length, side, -1)
+    return torch.matmul(matrix, down).view(length**2, -1)
 
 
 class WinogradTrunk(nn.Module):
