@@ -19,6 +19,7 @@ from featviz.faces.pairs import PairSet, read_pairs
 from featviz.figures.style import draw_caption, draw_image, draw_sketch, wrap_caption
 from featviz.generators.checkpoint_files import LoadedGenerator, load_generator
 from featviz.generators.fast import FastGenerator
+from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
 from featviz.sketches.edits import Edit
 
 SIDE, GAP, EDGE, LABELS = 0.95, 0.06, 0.12, 0.75
@@ -127,7 +128,9 @@ def held_out(sources: Sources, count: int) -> tuple[PairSet, list[int]]:
 
 def faces_of(checkpoint: LoadedGenerator, sketches: Sequence[Pixels]) -> list[Pixels]:
     """The image of each sketch, as `generate` makes it but for the rounding of sums."""
-    paint = FastGenerator(checkpoint.generator, torch.float32)
+    generator = checkpoint.generator
+    assert isinstance(generator, GlobalGenerator | LocalEnhancer)
+    paint = FastGenerator(generator, torch.float32)
     return [paint(sketch) for sketch in sketches]
 
 

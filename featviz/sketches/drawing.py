@@ -103,7 +103,8 @@ def rasterize(drawing: Drawing, stroke_width: float = STROKE_WIDTH) -> NDArray[n
     stroke (strokes have round ends and joints) or equally far on the side of smaller coordinates:
     the half-open rule gives a horizontal line through pixel centres exactly 2 rows, not 3.
     """
-    return rasterize_together([drawing], stroke_width)[0]
+    image: NDArray[np.uint8] = rasterize_together([drawing], stroke_width)[0]
+    return image
 
 
 def rasterize_together(
@@ -168,8 +169,9 @@ def _ink_segments(
     is_long = (windows > _LONG).any(axis=1) & (np.abs(ends - starts).max(axis=1) > 4 * radius)
     for axis in (0, 1):
         mine = is_long & (np.abs(ends - starts).argmax(axis=1) == axis)
-        segments = (of[mine] for of in (image_of, starts, ends, low, high))
-        _ink_bands(images, *segments, radius, axis)
+        _ink_bands(
+            images, image_of[mine], starts[mine], ends[mine], low[mine], high[mine], radius, axis
+        )
     image_of, starts, ends, low, high, windows = (
         of[~is_long] for of in (image_of, starts, ends, low, high, windows)
     )
@@ -180,7 +182,7 @@ def _ink_segments(
     for number, (width, height) in enumerate(sizes.tolist()):
         rows = np.flatnonzero(of_size.reshape(-1) == number)
         for some in np.array_split(rows, -(-len(rows) * width * height // _CELLS_AT_ONCE)):
-            segments = (of[some] for of in (image_of, starts, ends, low, high))
+            segments = image_of[some], starts[some], ends[some], low[some], high[some]
             _ink_windows(images, *segments, radius, (width, height))
 
 
