@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import matplotlib as mpl
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -17,7 +18,8 @@ from featviz.base.errors import FeatvizError
 from featviz.faces.pairs import PairSet, read_pairs
 from featviz.figures.style import draw_caption, draw_image, draw_sketch, wrap_caption
 from featviz.generators.checkpoint_files import LoadedGenerator, load_generator
-from featviz.generators.generation import generate
+from featviz.generators.fast import FastGenerator
+from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
 from featviz.sketches.edits import Edit
 
 SIDE, GAP, EDGE, LABELS = 0.95, 0.06, 0.12, 0.75
@@ -125,8 +127,11 @@ def held_out(sources: Sources, count: int) -> tuple[PairSet, list[int]]:
 
 
 def faces_of(checkpoint: LoadedGenerator, sketches: Sequence[Pixels]) -> list[Pixels]:
-    """The image of each sketch."""
-    return [generate(checkpoint.generator, sketch) for sketch in sketches]
+    """The image of each sketch, as `generate` makes it but for the rounding of sums."""
+    generator = checkpoint.generator
+    assert isinstance(generator, GlobalGenerator | LocalEnhancer)
+    paint = FastGenerator(generator, torch.float32)
+    return [paint(sketch) for sketch in sketches]
 
 
 def load(names: Sequence[str]) -> dict[str, LoadedGenerator]:

@@ -17,7 +17,7 @@ from featviz.generators.networks.generators import (
     OutputConvolution,
     ResidualBlock,
 )
-from featviz.generators.networks.instance_norm import InstanceNorm
+from featviz.generators.networks.instance_norm import InstanceNorm, is_instance_norm_or_none
 from featviz.probing.statistics import Statistics
 
 Kind = Literal["convolution", "transposed", "output"]
@@ -262,8 +262,11 @@ class Layer:
 
 def has_layers(generator: nn.Module) -> bool:
     """Whether its norms are instance norms, if any: what `Layer` knows."""
-    norms = [each for name, each in generator.named_modules() if name.endswith(".norm")]
-    return all(isinstance(norm, InstanceNorm | nn.Identity) for norm in norms)
+    return all(
+        is_instance_norm_or_none(norm)
+        for name, norm in generator.named_modules()
+        if name.endswith(".norm")
+    )
 
 
 def layers_of(generator: Generator) -> tuple[Layer, ...]:

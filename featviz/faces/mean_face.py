@@ -10,7 +10,10 @@ from featviz.base.errors import FeatvizError
 from featviz.base.files import atomic_write
 from featviz.base.progress import track
 from featviz.faces.contours import contours
-from featviz.sketches.drawing import CANVAS, PAPER, rasterize
+from featviz.sketches.drawing import CANVAS, PAPER, rasterize_together
+
+_TOGETHER = 32
+"""Contours drawn at once; the sum of so many levels fits into 16 bits."""
 
 
 def mean_face(
@@ -24,9 +27,12 @@ def mean_face(
     if len(landmarks) == 0:
         raise FeatvizError("a mean face needs the landmarks of at least one face; given none")
     total = np.zeros((size, size), dtype=np.int64)
-    for points in track(landmarks, "averaging contours", len(landmarks)):
-        drawing = contours(points, landmark_size)
-        total += rasterize(drawing if landmark_size == size else drawing.scaled(size))
+    for first in track(range(0, len(landmarks), _TOGETHER), "averaging contours"):
+        drawings = [contours(each, landmark_size) for each in landmarks[first : first + _TOGETHER]]
+        if landmark_size != size:
+            drawings = [drawing.scaled(size) for drawing in drawings]
+        images = rasterize_together(drawings)
+        total += images.sum(axis=0, dtype=np.uint16)
     return total / (len(landmarks) * PAPER)
 
 

@@ -2,7 +2,8 @@
 
 The same network with the same weights: in bfloat16 unless told otherwise, with maps that keep the
 channels of a pixel together, and with one input channel for a grey sketch instead of three equal
-ones. In float32 the residual trunk's convolutions are Winograd's.
+ones. In float32 the front end is computed where there is ink, the residual trunk's convolutions
+are Winograd's, and the last layers work on four pixels at a time.
 """
 
 import copy
@@ -13,10 +14,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from featviz.base.errors import FeatvizError
+from featviz.generators.folded import ScaledActivation, fold
+from featviz.generators.inked import InkedFrontEnd
 from featviz.generators.networks.conditions import SKETCH_CHANNELS
-from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
+from featviz.generators.networks.generators import Enhancer, GlobalGenerator, LocalEnhancer
+from featviz.generators.networks.instance_norm import is_instance_norm_or_none
 from featviz.generators.networks.normalization import NORMS, settle_weights
-from featviz.generators.winograd import WinogradConvolution, has_winograd
+from featviz.generators.winograd import WinogradTrunk
 
 
 class FastGenerator:
@@ -40,7 +44,8 @@ class FastGenerator:
         for convolution in _first_convolutions(network):
             _fold_input(convolution)
         self._network = network.to(dtype=dtype)
-        _take_winograd(network)
+        if dtype == torch.float32:
+            _take_faster(network)
         for module in network.modules():
             # These keep their statistics in the precision of their weights.
             if isinstance(module, NORMS):
@@ -56,6 +61,8 @@ class FastGenerator:
         inputs = values.to(self._dtype)[None, None]
         with torch.inference_mode():
             output = self._network(inputs.contiguous(memory_format=torch.channels_last))
+            if output.dtype == torch.uint8:
+                return np.asarray(output[0].permute(1, 2, 0).numpy())
             pixels = output[0].permute(1, 2, 0).float()
             if not torch.isfinite(pixels).all():
                 raise FeatvizError("the generated image holds NaN or infinity")
@@ -63,12 +70,25 @@ class FastGenerator:
         return np.asarray(pixels.numpy()).reshape(height, width, 3)
 
 
-def _take_winograd(network: nn.Module) -> None:
-    """Put Winograd's convolutions in the place of those that they are faster than."""
-    for parent in list(network.modules()):
-        for name, module in list(parent.named_children()):
-            if has_winograd(module):
-                setattr(parent, name, WinogradConvolution(module))
+def _take_faster(network: GlobalGenerator | LocalEnhancer) -> None:
+    """Put faster parts in the place of a float32 network's, which compute the same."""
+    for part in list(network.modules()):
+        if isinstance(part, GlobalGenerator | Enhancer):
+            if all(
+                is_instance_norm_or_none(block.get_submodule("norm")) for block in part.front_end
+            ):
+                part.add_module("front_end", InkedFrontEnd(part.front_end))
+            part.add_module("residual", WinogradTrunk(part.residual))
+    doublings = [block for block in network.modules() if _is_doubling(block)]
+    for block in doublings[:-1]:
+        if is_instance_norm_or_none(norm := block.get_submodule("norm")):
+            block.norm, block.activation = ScaledActivation(norm), nn.Identity()
+    if doublings and is_instance_norm_or_none(doublings[-1].get_submodule("norm")):
+        fold(doublings[-1], network.output)
+
+
+def _is_doubling(block: nn.Module) -> bool:
+    return isinstance(getattr(block, "conv", None), nn.ConvTranspose2d)
 
 
 def _first_convolutions(network: GlobalGenerator | LocalEnhancer) -> list[nn.Conv2d]:

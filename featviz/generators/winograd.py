@@ -10,11 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from featviz.generators.networks.instance_norm import InstanceNorm, is_instance_norm_or_none
+
 _MOST_CHANNELS = 256
 """The transformed weights of more take four times a memory that is large already."""
 _FEWEST_CHANNELS = 32
 """Of fewer the transforms take longer than what they save."""
 _TILE, _WINDOW = 4, 6
+_MOST_CELLS = 1024
+"""So many may be added up one after the other in float32, as norms do with rows of channels."""
 
 # Section 4.2 of the paper, with its points 0, 1, -1, 2, -2 and infinity.
 _DATA = [
@@ -50,9 +54,9 @@ class WinogradConvolution(nn.Module):
         transformed = torch.einsum("ia,ocab,jb->ijco", kernel, weight.double(), kernel)
         self.weight = transformed.flatten(0, 1).to(weight.dtype)
         self.bias = convolution.bias
-        data, output = (torch.tensor(rows, dtype=weight.dtype) for rows in (_DATA, _OUTPUT))
-        # Both directions at once: a product of two small matrices is one larger matrix.
-        self._data, self._output = torch.kron(data, data), torch.kron(output, output)
+        self._data, self._output = (
+            torch.tensor(rows, dtype=weight.dtype) for rows in (_DATA, _OUTPUT)
+        )
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C_in, H + 2, W + 2) -> (N, C_out, H, W), in channels_last."""
@@ -68,14 +72,96 @@ class WinogradConvolution(nn.Module):
             (_WINDOW, _WINDOW, images, down, across, channels),
             (row, column, image, _TILE * row, _TILE * column, channel),
         )
-        cells = self._data @ windows.reshape(_WINDOW**2, -1)
-        products = torch.bmm(cells.view(_WINDOW**2, -1, channels), self.weight)
-        sums = self._output @ products.view(_WINDOW**2, -1)
+        sums = self.of_windows(windows.reshape(_WINDOW**2, -1))
         tiles = sums.view(_TILE, _TILE, images, down, across, -1).permute(2, 3, 0, 4, 1, 5)
         result = tiles.reshape(images, down * _TILE, across * _TILE, -1)[:, :height, :width]
         if self.bias is not None:
             result = result + self.bias
         return result.permute(0, 3, 1, 2)
+
+    def of_windows(self, windows: Tensor) -> Tensor:
+        """Sums without bias: windows (36, tiles C_in) -> (16, tiles C_out)."""
+        cells = _both_ways(self._data, windows)
+        products = torch.bmm(cells.view(_WINDOW**2, -1, self.weight.shape[1]), self.weight)
+        return _both_ways(self._output, products.view(_WINDOW**2, -1))
+
+
+def _both_ways(matrix: Tensor, cells: Tensor) -> Tensor:
+    """Products (m m, k) of a matrix (m, n) with squares (n n, k), down and then across."""
+    length, side = matrix.shape
+    down = (matrix @ cells.view(side, -1)).view(length, side, -1)
+    return torch.matmul(matrix, down).view(length**2, -1)
+
+
+class WinogradTrunk(nn.Module):
+    """Residual blocks, of Winograd's convolutions where those are faster, without gradients.
+
+    Between two convolutions maps stay as one's tiles came out: rows of channels, from which the
+    next one's windows are taken, mirrored at the border, in one step. Images lie side by side.
+    """
+
+    def __init__(self, residual: nn.Sequential) -> None:
+        super().__init__()
+        self.blocks = residual
+        halves = [half for block in residual for half in block.children()]
+        for half in halves:
+            if has_winograd(convolution := half.get_submodule("conv")):
+                half.conv = WinogradConvolution(convolution)
+        self._is_plain = not all(
+            isinstance(half.conv, WinogradConvolution)
+            and is_instance_norm_or_none(half.get_submodule("norm"))
+            for half in halves
+        )
+        self._places: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        images, channels, height, width = maps.shape
+        if self._is_plain or height % _TILE or width % _TILE or height * width > _MOST_CELLS:
+            refined: Tensor = self.blocks(maps)
+            return refined
+        if (height, width) not in self._places:
+            rows = _rows_of_cells(height, width)
+            self._places[height, width] = rows, _rows_of_windows(rows.view(height, width))
+        cells, windows = self._places[height, width]
+        rows = maps.new_empty(height * width, images * channels)
+        rows[cells] = maps.permute(2, 3, 0, 1).flatten(2).flatten(0, 1)
+        for block in self.blocks:
+            first, second = block.children()
+            inner = _sums(first, rows, windows).relu_()
+            rows = rows + _sums(second, inner, windows)
+        return rows[cells].view(height, width, images, channels).permute(2, 3, 0, 1)
+
+
+def _sums(block: nn.Module, rows: Tensor, windows: Tensor) -> Tensor:
+    """Convolution and norm of a block, of and to rows of tiles."""
+    convolution, norm = block.get_submodule("conv"), block.get_submodule("norm")
+    assert isinstance(convolution, WinogradConvolution)
+    seen = rows.index_select(0, windows).view(_WINDOW**2, -1)
+    sums = convolution.of_windows(seen).view(rows.shape)
+    images = rows.shape[1] // len(convolution.weight[0])
+    if not isinstance(norm, InstanceNorm):
+        return sums if convolution.bias is None else sums.add_(convolution.bias.repeat(images))
+    # A norm takes away what all cells have in common: a bias, or all of a map of equal cells.
+    cells = (sums - sums[0]).T[None, :, :, None]
+    weight, bias = (x.repeat(images) if norm.affine else None for x in (norm.weight, norm.bias))
+    normalized = F.batch_norm(cells, None, None, weight, bias, training=True, eps=norm.eps)
+    return normalized[0, :, :, 0].T
+
+
+def _rows_of_cells(height: int, width: int) -> Tensor:
+    """Where the cells of a map, row by row, lie among rows of tiles: (H W,)."""
+    down, across = torch.arange(height)[:, None], torch.arange(width)
+    place = down % _TILE * _TILE + across % _TILE
+    tile = down // _TILE * (width // _TILE) + across // _TILE
+    return (place * (height * width // _TILE**2) + tile).flatten()
+
+
+def _rows_of_windows(rows: Tensor) -> Tensor:
+    """Which rows of tiles the windows of a map with a mirrored border are made of: (36 tiles,)."""
+    mirrored = F.pad(rows[None, None].double(), (1, 1, 1, 1), mode="reflect")[0, 0].long()
+    windows = mirrored.unfold(0, _WINDOW, _TILE).unfold(1, _WINDOW, _TILE)
+    return windows.permute(2, 3, 0, 1).flatten()
 
 
 def has_winograd(module: nn.Module) -> TypeGuard[nn.Conv2d]:

@@ -17,7 +17,8 @@ from featviz.generators.networks.generators import GlobalGenerator, LocalEnhance
 from featviz.generators.weights import read_metadata
 from featviz.report.contents import ReportedGenerator
 from featviz.report.pictures import face_picture
-from featviz.sketches.sketch_set import SketchSet, read_sketch
+from featviz.report.sketches import SketchReader
+from featviz.sketches.sketch_set import SketchSet
 
 _FACE_SIDE = 128
 
@@ -51,7 +52,11 @@ def load_whole(source: str) -> Checkpoint:
 
 
 def paint_sketches(
-    source: str, sketches: SketchSet, names: Collection[str], called: str | None = None
+    source: str,
+    sketches: SketchSet,
+    names: Collection[str],
+    read: SketchReader,
+    called: str | None = None,
 ) -> ReportedGenerator:
     """The faces that one generator makes of the sketches called `names`, which the set has.
 
@@ -61,7 +66,7 @@ def paint_sketches(
     checkpoint = load_whole(source)
     called = called or checkpoint.name
     index = sketches.index[sketches.index["sketch"].isin(names)]
-    paint = _painter(checkpoint)
+    paint = _painter(checkpoint, read)
     faces = {}
     for name, file in track(
         list(index[["sketch", "file"]].itertuples(index=False)), f"faces by {called}"
@@ -70,11 +75,11 @@ def paint_sketches(
     return ReportedGenerator(called, faces)
 
 
-def _painter(checkpoint: Checkpoint) -> Callable[[Path], NDArray[np.uint8]]:
+def _painter(checkpoint: Checkpoint, read: SketchReader) -> Callable[[Path], NDArray[np.uint8]]:
     """From a sketch file to the face (H, W, 3) that `generate` makes of it, or within a level."""
     size, generator = checkpoint.size, checkpoint.generator
     if checkpoint.conditions.any or not isinstance(generator, GlobalGenerator | LocalEnhancer):
         return lambda path: generate(generator, checkpoint.read(path, size))
     # Only the order of sums differs; bfloat16 would be faster on some processors, and show others.
     fast = FastGenerator(generator, torch.float32)
-    return lambda path: fast(read_sketch(path, size))
+    return lambda path: fast(read(path, size))

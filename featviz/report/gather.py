@@ -19,7 +19,7 @@ from featviz.report.faces import default_generators, load_whole, paint_sketches
 from featviz.report.leakage import picture_leakage
 from featviz.report.maps import map_panels, method_caption
 from featviz.report.pictures import Frame
-from featviz.report.sketches import picture_sketches
+from featviz.report.sketches import SketchReader, picture_sketches
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.sketch_set import SketchSet, read_sketches
 
@@ -87,15 +87,16 @@ def gather(request: ReportRequest) -> Contents:
     boxes: list[Frame] = list(
         dict.fromkeys(panel.box for row in rows for panel in row.panels if panel.box is not None)
     )
+    read = SketchReader()
     return Contents(
         title=request.title,
-        sketches=picture_sketches(groups, sketches, boxes),
+        sketches=picture_sketches(groups, sketches, boxes, read),
         rows=rows,
         captions={method: method_caption(found) for method, found in embeddings.items() if found},
         size=size,
         boxes=boxes,
         generators=[
-            paint_sketches(source, sketches, groups.keys(), called)
+            paint_sketches(source, sketches, groups.keys(), read, called)
             for source, called in generators.items()
             if sketches is not None
         ],

@@ -50,12 +50,25 @@ def sketch_picture(sketch: _Pixels, edit: _Edit | None) -> bytes:
     """
     index = np.zeros(sketch.shape, np.uint8)
     if edit is not None:
-        index[binary_dilation(edit.added | edit.removed, iterations=_HALO_WIDTH)] = 1
+        index[_widened(edit.added | edit.removed)] = 1
         index[edit.removed] = 3
     index[sketch == INK] = 2
     if edit is not None:
         index[edit.added] = 4
     return webp(_COLORS[index])
+
+
+def _widened(edited: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What lies within a band around the pixels (H, W) of an edit, mostly a small part of them."""
+    band = np.zeros_like(edited)
+    if not edited.any():
+        return band
+    ends = [np.flatnonzero(edited.any(axis=axis))[[0, -1]] for axis in (1, 0)]
+    around = tuple(
+        slice(max(first - _HALO_WIDTH, 0), last + _HALO_WIDTH + 1) for first, last in ends
+    )
+    band[around] = binary_dilation(edited[around], iterations=_HALO_WIDTH)
+    return band
 
 
 def face_picture(face: _Pixels, side: int) -> bytes:

@@ -1,16 +1,40 @@
 """Sketch set -> the sketches of the report, with what was edited in each."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from featviz.base.progress import track
 from featviz.report.contents import ReportedSketch
 from featviz.report.pictures import Frame, edit_of, sketch_picture
-from featviz.sketches.sketch_set import SketchSet
+from featviz.sketches.drawing import INK, PAPER
+from featviz.sketches.sketch_set import SketchSet, read_sketch
+
+
+class SketchReader:
+    """Reads sketches as `read_sketch` does, each once: of one that was read a bit a pixel is kept.
+
+    The page draws each sketch, the base of each, and what every generator makes of it.
+    """
+
+    def __init__(self) -> None:
+        self._inks: dict[tuple[Path, int], NDArray[np.uint8]] = {}
+
+    def __call__(self, path: Path, size: int, name: str | None = None) -> NDArray[np.uint8]:
+        """(size, size) uint8, paper 255 and ink 0; raises FeatvizError as `read_sketch` does."""
+        if (path, size) not in self._inks:
+            self._inks[path, size] = np.packbits(read_sketch(path, size, name) == INK)
+        ink = np.unpackbits(self._inks[path, size], count=size * size).reshape(size, size)
+        return np.array([PAPER, INK], np.uint8)[ink]
 
 
 def picture_sketches(
-    groups: Mapping[str, str], sketches: SketchSet | None, boxes: Sequence[Frame]
+    groups: Mapping[str, str],
+    sketches: SketchSet | None,
+    boxes: Sequence[Frame],
+    read: SketchReader,
 ) -> list[ReportedSketch]:
     """The sketches of the tables, pictured where the set has them.
 
@@ -21,18 +45,16 @@ def picture_sketches(
         return [ReportedSketch(name, group) for name, group in groups.items()]
     index = sketches.index
     number = {name: i for i, name in enumerate(index["sketch"])}
-    # Bases are asked for again and again; a set has few of them.
-    base_image = lru_cache(maxsize=64)(sketches.image)
     pictured = []
     for name, group in track(groups.items(), "drawing sketches", len(groups)):
         if name not in number:
             pictured.append(ReportedSketch(name, group))
             continue
         row = index.iloc[number[name]]
-        image = sketches.image(number[name])
+        image = _image(sketches, number[name], read)
         edit = None
         if row["base"] and row["base"] != name:
-            edit = edit_of(image, base_image(number[row["base"]]))
+            edit = edit_of(image, _image(sketches, number[row["base"]], read))
         pictured.append(
             ReportedSketch(
                 name,
@@ -46,3 +68,8 @@ def picture_sketches(
             )
         )
     return pictured
+
+
+def _image(sketches: SketchSet, number: int, read: SketchReader) -> NDArray[np.uint8]:
+    file = sketches.index["file"].iloc[number]
+    return read(sketches.path(number), sketches.size, f"sketch {file}")

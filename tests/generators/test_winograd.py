@@ -1,8 +1,12 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
 
-from featviz.generators.winograd import WinogradConvolution, has_winograd
+from featviz.generators.networks.generators import ResidualBlock
+from featviz.generators.networks.normalization import Norm
+from featviz.generators.winograd import WinogradConvolution, WinogradTrunk, has_winograd
 
 
 @pytest.mark.parametrize("size", [(4, 4), (32, 32), (5, 7), (8, 33), (1, 2)])
@@ -16,9 +20,7 @@ def test_it_gives_the_sums_of_the_convolution(
     height, width = size
     maps = torch.randn(images, 40, height + 2, width + 2).contiguous(memory_format=order)
     before = maps.clone()
-    expected = nn.functional.conv2d(
-        maps.double(), convolution.weight.double(), convolution.bias.double()
-    )
+    expected = copy.deepcopy(convolution).double()(maps.double())
     result = WinogradConvolution(convolution)(maps)
     assert result.shape == (images, 33, height, width) and result.dtype == torch.float32
     assert (result - expected).abs().max() < 3e-5 * expected.abs().max()
@@ -48,3 +50,34 @@ def test_without_a_bias_nothing_is_added() -> None:
 )
 def test_what_it_does_not_compute_or_not_faster_is_told_apart(other: nn.Module) -> None:
     assert has_winograd(nn.Conv2d(64, 64, 3)) and not has_winograd(other)
+
+
+@pytest.mark.parametrize("norm", ["instance", "instance-affine", "none"])
+@pytest.mark.parametrize("size", [(4, 8), (16, 12), (6, 8)])
+@pytest.mark.parametrize("images", [1, 3])
+def test_a_trunk_gives_the_maps_of_its_blocks(
+    norm: Norm, size: tuple[int, int], images: int
+) -> None:
+    torch.manual_seed(0)
+    residual = nn.Sequential(*(ResidualBlock(32, norm) for _ in range(2))).requires_grad_(False)
+    for parameter in residual.parameters():
+        parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    plain = copy.deepcopy(residual).double()
+    maps = torch.randn(images, 32, *size)
+    expected = plain(maps.double())
+    found = WinogradTrunk(residual)(maps)
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+def test_a_trunk_of_few_channels_is_left_as_it_is() -> None:
+    torch.manual_seed(0)
+    residual = nn.Sequential(ResidualBlock(8, "instance")).requires_grad_(False)
+    maps = torch.randn(1, 8, 16, 16)
+    assert torch.equal(WinogradTrunk(residual)(maps), residual(maps))
+
+
+def test_a_trunk_of_equal_cells_stays_one() -> None:
+    residual = nn.Sequential(ResidualBlock(32, "instance")).requires_grad_(False)
+    maps = torch.full((1, 32, 16, 16), 7.0)
+    assert torch.equal(WinogradTrunk(residual)(maps), maps)

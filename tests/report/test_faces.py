@@ -6,6 +6,7 @@ from featviz.generators.checkpoint import open_checkpoint
 from featviz.generators.generation import generate
 from featviz.report import faces
 from featviz.report.faces import paint_sketches
+from featviz.report.sketches import SketchReader
 from featviz.sketches.sketch_set import read_sketches
 from tests.report.conftest import Study
 
@@ -17,7 +18,7 @@ def test_faces_are_those_of_generate_within_a_grey_level(study: Study, monkeypat
     checkpoint = open_checkpoint(source)
     sketches = read_sketches(study.sketches, checkpoint.size)
     names = sketches.index["sketch"].to_list()[:3]
-    assert list(paint_sketches(source, sketches, names).faces) == names
+    assert list(paint_sketches(source, sketches, names, SketchReader()).faces) == names
     for number, face in enumerate(shown):
         expected = generate(checkpoint.generator, sketches.image(number))
         assert np.abs(face.astype(int) - expected).max() <= 1

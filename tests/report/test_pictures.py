@@ -45,6 +45,20 @@ def test_a_sketch_keeps_every_pixel_and_its_edit_has_its_colours(
     assert edited > 10
 
 
+def test_behind_an_edit_lies_a_band_of_five_pixels_up_to_the_edges() -> None:
+    base = np.full((40, 50), 255, np.uint8)
+    sketch = base.copy()
+    places = [(0, 49), (20, 3), (37, 30)]
+    for place in places:
+        sketch[place] = 0
+    rows, columns = np.mgrid[:40, :50]
+    steps = np.min([abs(rows - row) + abs(columns - column) for row, column in places], axis=0)
+    band = (decoded(sketch_picture(sketch, edit_of(sketch, base))) == (255, 240, 190)).all(axis=2)
+    np.testing.assert_array_equal(band, (steps > 0) & (steps <= 5))
+    unedited = decoded(sketch_picture(base, edit_of(base, base)))
+    assert (unedited == 255).all()
+
+
 def test_changed_pixels_are_counted_in_boxes_with_both_ends() -> None:
     base = np.full((20, 20), 255, np.uint8)
     sketch = base.copy()

@@ -1,3 +1,4 @@
+import math
 import os
 
 import numpy as np
@@ -13,6 +14,7 @@ from featviz.sketches.drawing import (
     changed_parts,
     from_svg,
     rasterize,
+    rasterize_together,
     read_svg,
     to_svg,
     write_svg,
@@ -208,10 +210,10 @@ def test_long_lines_are_drawn_in_time_that_grows_with_their_length_not_with_the_
     cells = 0
     whole = featviz.sketches.drawing._ink_windows
 
-    def counted(image, starts, ends, radius, low, high, window) -> None:
+    def counted(images, image_of, *segments_and_window) -> None:
         nonlocal cells
-        cells += len(starts) * window[0] * window[1]
-        whole(image, starts, ends, radius, low, high, window)
+        cells += len(image_of) * math.prod(segments_and_window[-1])
+        whole(images, image_of, *segments_and_window)
 
     monkeypatch.setattr(featviz.sketches.drawing, "_ink_windows", counted)
     points = np.array([[0.0, 0.0], [511.0, 400.0], [300.0, 511.0]])
@@ -313,3 +315,20 @@ def test_changed_parts_are_those_whose_strokes_differ_in_any_order() -> None:
     assert changed_parts(before, Drawing((mouth, more, brow))) == ("brow", "nose")
     zero = Drawing((Stroke("nose", np.array([[0.0, 1.0]])),))
     assert changed_parts(zero, Drawing((Stroke("nose", np.array([[-0.0, 1.0]])),))) == ()
+
+
+def test_drawings_together_are_each_as_by_itself(rng: np.random.Generator) -> None:
+    drawings = [
+        Drawing(
+            tuple(
+                Stroke("part", rng.uniform(-20, 84, (count, 2)))
+                for count in rng.integers(1, 6, size=strokes)
+            ),
+            64,
+        )
+        for strokes in (3, 0, 1, 7)
+    ]
+    images = rasterize_together(drawings)
+    assert images.shape == (4, 64, 64) and images.dtype == np.uint8
+    for image, drawing in zip(images, drawings, strict=True):
+        assert np.array_equal(image == INK, distance_to_strokes(drawing) < 1)

@@ -51,6 +51,7 @@ def exact_objective(kernel: Kernel, probabilities: NDArray[np.float64]) -> Any:
     exaggeration. The gradient is a quarter of the true one, as openTSNE's own are: its learning
     rates expect so. Takes O(N**2) time; for up to some thousand points faster than a tree.
     """
+    largest = exaggeration = float("nan")
     surprise = float((probabilities * np.log(np.maximum(probabilities, _TINY))).sum())
 
     def objective(
@@ -59,6 +60,10 @@ def exact_objective(kernel: Kernel, probabilities: NDArray[np.float64]) -> Any:
         should_eval_error: bool = False,
         **_: object,
     ) -> tuple[float, NDArray[np.float64]]:
+        nonlocal largest, exaggeration
+        # For hundreds of steps the same, and the sum would take a quarter of each.
+        if largest != (largest := exaggerated.max()):
+            exaggeration = float(exaggerated.sum())
         points = np.asarray(embedding)
         norms = (points**2).sum(axis=1)
         weighted = np.column_stack([points, np.ones(len(points))])
@@ -79,7 +84,6 @@ def exact_objective(kernel: Kernel, probabilities: NDArray[np.float64]) -> Any:
             repulsion[rows] = (closeness * factor) @ weighted
             if should_eval_error:
                 overlap += (probabilities[rows] * np.log(np.maximum(closeness, _TINY))).sum()
-        exaggeration = float(exaggerated.sum())
         force = exaggeration * attraction - repulsion / total
         gradient = force[:, 2:] * points - force[:, :2]
         divergence = float("nan")

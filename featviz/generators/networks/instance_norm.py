@@ -76,6 +76,11 @@ class InstanceNorm(nn.InstanceNorm2d):
         return torch.addcmul(bias, normalized, weight).to(dtype)
 
 
+def is_instance_norm_or_none(norm: nn.Module) -> bool:
+    """Whether it is an instance norm of this kind, or an identity in a norm's place."""
+    return isinstance(norm, InstanceNorm | nn.Identity)
+
+
 def _is_captured() -> bool:
     tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     return tracing or torch.compiler.is_compiling()

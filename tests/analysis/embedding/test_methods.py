@@ -151,6 +151,21 @@ def test_the_exact_objective_is_that_of_a_tree_that_merges_nothing(
     np.testing.assert_allclose(given[1], expected[1], rtol=1e-6, atol=1e-12)
 
 
+def test_the_exact_objective_sees_an_exaggeration_that_comes_and_goes_in_place(
+    rng: np.random.Generator,
+) -> None:
+    points = rng.normal(size=(20, 2))
+    probabilities = PerplexityBasedNN(rng.normal(size=(20, 5)), 5, method="exact").P
+    objective = exact_objective(student, probabilities.toarray())
+    for exaggeration in (1, 12, 1 / 12):
+        probabilities *= exaggeration
+        given = objective(points, probabilities, should_eval_error=True)
+        anew = exact_objective(student, (probabilities / probabilities.sum()).toarray())
+        expected = anew(points, probabilities, should_eval_error=True)
+        assert given[0] == pytest.approx(expected[0])
+        np.testing.assert_allclose(given[1], expected[1])
+
+
 def joint_probabilities(vectors: NDArray[np.float64], perplexity: float) -> NDArray[np.float64]:
     """Of all pairs, as van der Maaten and Hinton (2008) define them in section 2 and eq. 3."""
     squares = cdist(vectors, vectors, "sqeuclidean")

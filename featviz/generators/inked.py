@@ -1,0 +1,154 @@
+"""The front end of a generator, computed where a sketch has ink near by.
+
+Of a line drawing nine tenths are paper, and a convolution gives the same vector wherever it sees
+nothing else. A norm of whole maps and an activation keep that. So a map is kept as the distinct
+rows that it may have, and, cell by cell, the number of its row.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from featviz.generators.networks.instance_norm import InstanceNorm
+
+_PAPER = 1.0
+"""A pixel without ink, as the network sees it."""
+_BLOCK = 4
+"""Cells of a side of a square of L0 that is computed as one row."""
+_NOTHING, _BLANK = 0, 1
+"""The rows of padding and of a cell that sees paper alone."""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A map: its rows (n, C), those of nothing and of paper first, and numbers (H, W) of them."""
+
+    rows: Tensor
+    numbers: Tensor
+
+    def dense(self) -> Tensor:
+        """The map (1, C, H, W) in channels_last."""
+        height, width = self.numbers.shape
+        cells = self.rows.index_select(0, self.numbers.flatten())
+        return cells.view(1, height, width, -1).permute(0, 3, 1, 2)
+
+
+class InkedFrontEnd(nn.Module):
+    """A front end of `FrontEnd`'s kind, or an enhancer's, in float32 and without gradients.
+
+    Sums are those of plain convolutions in another order, statistics of norms are float64.
+    """
+
+    def __init__(self, front_end: nn.Sequential) -> None:
+        super().__init__()
+        self.blocks = front_end
+        first, *others = front_end.children()
+        self._reach = _convolution(first).kernel_size[0] // 2
+        self._kernels = [_of_square(first), *map(_of_window, others)]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(1, 1, H, W), paper 1 -> (1, C, H / 2^n, W / 2^n) in channels_last."""
+        sketch = images[0, 0]
+        if any(side % _BLOCK for side in sketch.shape):
+            maps: Tensor = self.blocks(images)
+            return maps
+        return self._map(sketch)
+
+    def _map(self, sketch: Tensor) -> Tensor:
+        found = self._squares(sketch)
+        for number, (block, kernel) in enumerate(zip(self.blocks, self._kernels, strict=True)):
+            if number:
+                found = _halved(found, kernel, _convolution(block).bias)
+            found = _finished(found, block)
+        return found.dense()
+
+    def _squares(self, sketch: Tensor) -> _Rows:
+        """The first convolution, by squares."""
+        height, width = (side // _BLOCK for side in sketch.shape)
+        padded = F.pad(sketch[None, None], (self._reach,) * 4, mode="reflect")[0, 0]
+        side = _BLOCK + 2 * self._reach
+        # Squares of ink first, then the squares whose windows touch one.
+        lacking = [-length % _BLOCK for length in padded.shape]
+        ink = F.pad(-padded, (0, lacking[1], 0, lacking[0]), value=-_PAPER)[None, None]
+        ink = F.max_pool2d(F.max_pool2d(ink, _BLOCK), -(-side // _BLOCK), stride=1)[0, 0]
+        down, across = (ink[:height, :width] != -_PAPER).nonzero(as_tuple=True)
+        row, column = padded.stride()
+        windows = padded.as_strided(
+            (height, width, side, side), (_BLOCK * row, _BLOCK * column, row, column)
+        )
+        weight, bias = self._kernels[0], _convolution(self.blocks[0]).bias
+        seen = windows[down, across].flatten(1)
+        seen = torch.cat([seen.new_full((1, side * side), _PAPER), seen])
+        rows = (seen @ weight).view(len(seen), _BLOCK**2, -1)
+        if bias is not None:
+            rows += bias
+        numbers = torch.full((height, _BLOCK, width, _BLOCK), _BLANK)
+        count = len(down) * _BLOCK**2
+        numbers[down, :, across] = torch.arange(2, 2 + count).view(-1, _BLOCK, _BLOCK)
+        rows = torch.cat([torch.zeros_like(rows[0, :1]), rows[0, :1], rows[1:].flatten(0, 1)])
+        return _Rows(rows, numbers.view(sketch.shape))
+
+
+def _halved(maps: _Rows, kernel: Tensor, bias: Tensor | None) -> _Rows:
+    """A 3x3 convolution of stride 2 with a border of zeros, of a map of even sides."""
+    height, width = (side // 2 for side in maps.numbers.shape)
+    # The first rows and columns see the border; the last ones end before it.
+    numbers = F.pad(maps.numbers, (1, 0, 1, 0), value=_NOTHING)
+    row, column = numbers.stride()
+    windows = numbers.as_strided((height, width, 3, 3), (2 * row, 2 * column, row, column))
+    told = maps.numbers != _BLANK
+    for _ in range(2):
+        even, odd = told[::2], told[1::2]
+        told = (even | odd | F.pad(odd[:-1], (0, 0, 1, 0), value=True)).T
+    down, across = told.nonzero(as_tuple=True)
+    blank = torch.full((1, 9), _BLANK)
+    seen = maps.rows.index_select(0, torch.cat([blank, windows[down, across].flatten(1)]).flatten())
+    rows = seen.view(len(down) + 1, -1) @ kernel
+    if bias is not None:
+        rows += bias
+    numbers = torch.full((height, width), _BLANK)
+    numbers[down, across] = torch.arange(2, 2 + len(down))
+    return _Rows(torch.cat([torch.zeros_like(rows[:1]), rows]), numbers)
+
+
+def _finished(maps: _Rows, block: nn.Module) -> _Rows:
+    """A map after the norm and the activation of its block."""
+    norm, rows = block.get_submodule("norm"), maps.rows[1:]
+    if isinstance(norm, InstanceNorm):
+        count = maps.numbers.numel()
+        # Less what most cells hold, their share of every sum is exactly 0.
+        rows = rows - rows[0]
+        mean = rows.sum(dim=0, dtype=torch.float64) / count
+        variance = rows.square().sum(dim=0, dtype=torch.float64) / count - mean.square()
+        scale = (variance.clamp(min=0) + norm.eps).rsqrt()
+        shift = -mean * scale
+        if norm.affine:
+            scale, shift = scale * norm.weight, shift * norm.weight + norm.bias
+        rows = torch.addcmul(shift.to(rows), rows, scale.to(rows))
+    rows = rows.relu_() if rows is not maps.rows else rows.relu()
+    return _Rows(torch.cat([maps.rows[:1], rows]), maps.numbers)
+
+
+def _convolution(block: nn.Module) -> nn.Conv2d:
+    convolution = block.get_submodule("conv")
+    assert isinstance(convolution, nn.Conv2d)
+    return convolution
+
+
+def _of_window(block: nn.Module) -> Tensor:
+    """(9 C_in, C_out): products of windows, channels last."""
+    return _convolution(block).weight.detach().permute(2, 3, 1, 0).flatten(0, 2).contiguous()
+
+
+def _of_square(block: nn.Module) -> Tensor:
+    """((_BLOCK + 2 reach)^2, _BLOCK^2 C_out): the kernel at every cell of a square."""
+    kernel = _convolution(block).weight.detach()[:, 0]
+    side = _BLOCK - 1
+    placed = [
+        F.pad(kernel, (right, side - right, down, side - down))
+        for down in range(_BLOCK)
+        for right in range(_BLOCK)
+    ]
+    return torch.stack(placed).flatten(2).permute(2, 0, 1).flatten(1).contiguous()

@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from featviz.base.errors import FeatvizError
+from featviz.report import sketches as report_sketches
+from featviz.report.sketches import SketchReader
+from featviz.sketches.sketch_set import read_sketch, read_sketches
+from tests.report.conftest import Study
+
+
+@pytest.mark.parametrize("size", [500, 512, 333])
+def test_a_reader_gives_the_pixels_of_the_file_every_time(study: Study, size: int) -> None:
+    path = read_sketches(study.sketches).path(1)
+    read = SketchReader()
+    expected = read_sketch(path, size)
+    for _ in range(2):
+        image = read(path, size)
+        assert image.dtype == np.uint8 and np.array_equal(image, expected)
+        image[:] = 7
+
+
+def test_each_file_is_read_once_at_each_size(study: Study, monkeypatch) -> None:
+    asked: list[tuple[Path, int]] = []
+
+    def counted(path: Path, size: int, name: str | None) -> np.ndarray:
+        asked.append((path, size))
+        return read_sketch(path, size, name)
+
+    monkeypatch.setattr(report_sketches, "read_sketch", counted)
+    paths = [read_sketches(study.sketches).path(number) for number in range(2)]
+    read = SketchReader()
+    for path, size in [(paths[0], 512), (paths[1], 512), (paths[0], 512), (paths[0], 256)]:
+        read(path, size)
+    assert asked == [(paths[0], 512), (paths[1], 512), (paths[0], 256)]
+
+
+def test_errors_call_a_sketch_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(FeatvizError, match=r"^sketch G1/1 is"):
+        SketchReader()(tmp_path / "1.bmp", 512, "sketch G1/1")
