@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from featviz.generators.foreign_models import ForeignModel
+    from featviz.generators.image_models import ImageModel
+    from featviz.sketches.tensors import Normalisation
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,25 @@ class ModelOptions:
 
         return model.with_inputs(literal_inputs(self.input), self.output)
 
+    def of_images(
+        self, word: str, photos: "PhotoOptions", size: int | None = None, name: str | None = None
+    ) -> "ImageModel":
+        """The network that a word means as one that makes images; size: of drawings."""
+        from featviz.generators.foreign_models import literal_inputs
+        from featviz.generators.image_models import ImageModel
+        from featviz.sketches.drawing import CANVAS
+        from featviz.sketches.photo_set import require_size
+
+        require_size(photos.resize)
+        return ImageModel(
+            self.open(word, name),
+            literal_inputs(self.input),
+            self.output,
+            photos.normalisation(),
+            photos.resize,
+            size or CANVAS,
+        )
+
     def opened(
         self, word: str, variant: str | None = None
     ) -> "tuple[nn.Module, tuple[int, int] | None]":
@@ -70,4 +91,38 @@ class ModelOptions:
             raise FeatvizError(
                 f"'{word}' is a checkpoint of featviz's, which tells its weights and inputs; leave "
                 "out --weights, --model-args, --random-weights, --input and --output"
+            )
+
+
+@dataclass(frozen=True)
+class PhotoOptions:
+    """How photos are given to a MODEL that is no checkpoint of featviz's."""
+
+    resize: tuple[int, int] | None = None
+    """Width and height in pixels to scale photos to; they stay as they are if not given."""
+    mean: tuple[float, ...] = ()
+    """What is taken from the image's values (0 to 1), one number or one a channel; what the model
+    tells, else 0.5, if not given."""
+    std: tuple[float, ...] = ()
+    """What they are divided by then; what the model tells, else 0.5, if not given."""
+
+    @property
+    def any(self) -> bool:
+        """Whether one of them is given."""
+        return self != PhotoOptions()
+
+    def normalisation(self) -> "Normalisation | None":
+        """What is given, if anything; raises FeatvizError for one half of it."""
+        from featviz.sketches.tensors import Normalisation
+
+        if bool(self.mean) != bool(self.std):
+            raise FeatvizError("--mean and --std go together; got one of them")
+        return Normalisation(self.mean, self.std, "given") if self.mean else None
+
+    def require_none(self) -> None:
+        """Raise FeatvizError if one is given with a checkpoint of featviz's."""
+        if self.any:
+            raise FeatvizError(
+                "--resize, --mean and --std are for networks of anybody's; checkpoints of "
+                "featviz's are given sketches, as they were trained"
             )

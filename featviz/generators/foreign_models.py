@@ -50,7 +50,7 @@ class ForeignModel:
     image_size: tuple[int, int] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
-    def with_inputs(self, inputs: Mapping[str, Any], output: str | None = None) -> nn.Module:
+    def with_inputs(self, inputs: Mapping[str, Any], output: str | None = None) -> Called:
         """The network as one that takes images alone and gives one tensor.
 
         inputs: what it is given besides, by the names that its `forward` has for them; IMAGES_HERE
@@ -58,6 +58,23 @@ class ForeignModel:
         of its outputs, see `chosen_output`.
         """
         return Called(self.module, _call(inputs), output)
+
+    def provenance(
+        self, inputs: Mapping[str, Any] | None, normalisation: Normalisation
+    ) -> dict[str, Any]:
+        """What results record of it, of its inputs beside the images, and of these."""
+        return {
+            **self.details,
+            "checkpoint": self.name,
+            "digest": self.digest(),
+            "architecture": {"class": type(self.module).__name__},
+            "inputs": {key: _told(value) for key, value in (inputs or {}).items()},
+            "normalisation": {
+                "mean": list(normalisation.mean),
+                "std": list(normalisation.std),
+                "told_by": normalisation.told_by,
+            },
+        }
 
     def digest(self) -> str:
         """sha256 over names and values of its weights."""
@@ -67,6 +84,12 @@ class ForeignModel:
             total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
             total.update(values.numpy())
         return total.hexdigest()
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"{value.dtype} {tuple(value.shape)}"
+    return repr(value)
 
 
 class _Image:

@@ -50,11 +50,7 @@ def encode_photo(image: NDArray[np.uint8], channels: int, normalisation: Normali
             f"an image is {pixels.dtype} of shape {pixels.shape}; expected uint8 (H, W) or "
             "(H, W, 3)"
         )
-    if len(normalisation.mean) not in (1, channels):
-        raise FeatvizError(
-            f"{len(normalisation.mean)} means and stds ({normalisation.told_by}) do not fit a "
-            f"network of {channels} channels"
-        )
+    _require_fitting(normalisation, channels)
     if pixels.ndim == 3 and channels == 1:
         pixels = np.asarray(PIL.Image.fromarray(pixels).convert("L"))
     elif pixels.ndim == 3 and channels != 3:
@@ -68,6 +64,28 @@ def encode_photo(image: NDArray[np.uint8], channels: int, normalisation: Normali
         torch.tensor(each)[:, None, None] for each in (normalisation.mean, normalisation.std)
     )
     return (values - mean) / std
+
+
+def decode_photo(image: Tensor, normalisation: Normalisation) -> NDArray[np.uint8]:
+    """What `encode_photo` would see so, (1 or 3, H, W) -> (H, W, 3) uint8, grey in three channels.
+
+    Raises FeatvizError for other numbers of channels, of means than of channels, and for NaN.
+    """
+    if image.ndim != 3 or len(image) not in (1, 3):
+        raise FeatvizError(f"expected an image of 1 or 3 channels; got {tuple(image.shape)}")
+    _require_fitting(normalisation, len(image))
+    mean, std = (
+        torch.tensor(each)[:, None, None] for each in (normalisation.mean, normalisation.std)
+    )
+    return decode_image(((image.float().cpu() * std + mean) * 2 - 1).expand(3, -1, -1))
+
+
+def _require_fitting(normalisation: Normalisation, channels: int) -> None:
+    if len(normalisation.mean) not in (1, channels):
+        raise FeatvizError(
+            f"{len(normalisation.mean)} means and stds ({normalisation.told_by}) do not fit a "
+            f"network of {channels} channels"
+        )
 
 
 def input_channels(model: nn.Module) -> int:
