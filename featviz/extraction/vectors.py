@@ -35,8 +35,9 @@ from featviz.probing.activations import (
     require_finite_weights,
     truncated_forward,
 )
+from featviz.probing.arrangement import Arrangement
 from featviz.probing.calling import Call, Called
-from featviz.probing.layers import Layers, locate_layers, patterns_of
+from featviz.probing.layers import Layers, Located, locate_layers, patterns_of
 from featviz.probing.receptive_field import Position
 from featviz.sketches.tensors import Image, encode_image, input_channels
 
@@ -107,7 +108,8 @@ def extract(
     first = next(inputs, None)
     if first is None:
         raise FeatvizError("there are no sketches to extract from; expected at least one")
-    layers, cells, places = _place(model, first, points, layers, stage, positions)
+    located, cells, places = _place(model, first, points, layers, stage, positions)
+    layers = located.layers
     if left_out := places.get("left_out"):
         layer, reason = next(iter(left_out.items()))
         remark = f"leaves out {len(left_out)} of its layers; the first, '{layer}': {reason}"
@@ -118,7 +120,8 @@ def extract(
     sized = (_of_one_size(item, first) for item in track(chain([first], inputs), name, total))
     choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
     if choice.sparse is None:
-        found = _read_dense(model, sized, cells, stage, batch_size)
+        read = cell_reader(cells, located.geometries)
+        found = _read_dense(model, sized, list(cells), read, stage, batch_size)
     else:
         found = _read_sparse(model, sized, choice.sparse)
     rows, vectors = _gather(found, layers, points)
@@ -171,8 +174,8 @@ def _place(
     layers: Layers,
     stage: Stage,
     positions: Placing,
-) -> tuple[tuple[str, ...], Mapping[str, Sequence[Position]], dict[str, Any]]:
-    """The layers by name; for each, in the order of the forward, the cells to read; what is told.
+) -> tuple[Located, Mapping[str, Sequence[Position]], dict[str, Any]]:
+    """The layers; for each, in the order of the forward, the cells to read; what is told.
 
     Raises FeatvizError for points that are no pixels of the image.
     """
@@ -199,10 +202,15 @@ def _place(
         },
         "sees_whole_map": {layer: geometries[layer].sees_whole_map for layer in layers},
     }
+    kinds = {layer: geometries[layer].arrangement for layer in layers}
+    if others := {
+        layer: kind for layer, kind in kinds.items() if kind not in (None, Arrangement())
+    }:
+        told["arrangements"] = {layer: kind._asdict() for layer, kind in others.items() if kind}
     if patterns_of(model, asked, stage):
         told["asked_layers"] = [asked] if isinstance(asked, str) else list(asked)
         told["left_out"] = dict(located.left_out)
-    return layers, cells, told
+    return located, cells, told
 
 
 def _gather(
@@ -250,7 +258,8 @@ _Read = Generator[tuple[list[Input], dict[str, Tensor]], None, None]
 def _read_dense(
     model: nn.Module,
     inputs: Iterator[Input],
-    cells: Mapping[str, Sequence[Position]],
+    layers: Sequence[str],
+    read: Callable[[str, Tensor], Tensor],
     stage: Stage,
     batch_size: int,
 ) -> _Read:
@@ -260,7 +269,7 @@ def _read_dense(
         torch.inference_mode(),
         exactly(device),
         evaluating(model),
-        truncated_forward(model, list(cells), stage, keep=cell_reader(cells)) as forward,
+        truncated_forward(model, layers, stage, keep=read) as forward,
     ):
         batches = _batches(inputs, 1 if device.type == "cpu" else batch_size)
         for batch, images in load_batches(batches, device, dtype):

@@ -73,7 +73,7 @@ class ImageModel:
         """
         with evaluating(self.network), torch.no_grad():
             try:
-                made = self.network(given)
+                made: Tensor = self.network(given)
                 if made.ndim != 4 or made.shape[0] != 1 or made.shape[1] not in (1, 3):
                     raise FeatvizError(self._makes_no_image(made, self.network.outputs(given)))
             except FeatvizError:

@@ -84,7 +84,8 @@ class Axis:
         """The axis of a map in which two branches with equally many cells meet.
 
         Where the branches place a pixel differently, the one decides that has not been through so
-        coarse a map; of two alike the one that sees more.
+        coarse a map; of two alike the one that sees more, or if they are shifted against each
+        other, as every second cell and those between, the nearer cell of the window of both.
         """
         finer = (self.grain, -self.extent) <= (other.grain, -other.extent)
         main = self if finer else other
@@ -95,9 +96,23 @@ class Axis:
             main.start,
             main.pitch,
             main.grain,
-            None if self.nested is None or other.nested is None else main.nested,
+            self._nested_with(other, main),
             self.whole or other.whole,
         )
+
+    def _nested_with(self, other: "Axis", main: "Axis") -> _Places | None:
+        if self.nested is None or other.nested is None:
+            return None
+        same = (self.grain, self.extent, self.pitch) == (other.grain, other.extent, other.pitch)
+        if not same or self.start == other.start:
+            return main.nested
+        pixels, middle = np.arange(self.pixels), float((self.start + other.start) / 2)
+        one, two = (
+            np.abs(middle + float(self.pitch) * each - pixels)
+            for each in (self.nested, other.nested)
+        )
+        later = np.maximum(self.nested, other.nested)
+        return np.where(one == two, later, np.where(one < two, self.nested, other.nested))
 
     def everywhere(self) -> "Axis":
         """The axis of a map of which each cell draws on all along it."""

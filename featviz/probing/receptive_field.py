@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError
 from featviz.base.points import Point, check_point
@@ -93,6 +93,12 @@ class Geometry:
                 "cut out before"
             )
         return column, row
+
+    def maps(self, output: Tensor) -> Tensor:
+        """The layer's output as maps (N, C, H, W), whichever of its dimensions hold them."""
+        if self.arrangement is None or self.map_size is None:
+            return output
+        return self.arrangement.maps(output, self.map_size)
 
     def box(self, position: Position) -> Box:
         """The convolutional receptive field of one cell (column, row), cut at the image's edges."""
