@@ -18,7 +18,7 @@ def test_the_python_of_the_page_prints_what_it_shows():
 
 def test_the_words_and_options_of_the_page_are_there():
     text = DOCUMENT.read_text(encoding="utf-8")
-    words = re.findall(r"(?:layers|extract|generate|edit) (\S+:\S+)", text)
+    words = re.findall(r"(?:layers|extract|generate|edit|leakage) (\S+:\S+)", text)
     assert len(words) == 6
     assert all(map(is_model_word, words))
     told = {option.replace("-", "_") for option in re.findall(r"`--([a-z-]+)", text)}

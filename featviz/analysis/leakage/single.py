@@ -56,10 +56,10 @@ def edit_changes(
     (1, C, H, W), or of which that is not known.
     """
     changed_pixels(base, edited)
-    trace(model, layers, base)
+    geometries = trace(model, layers, base)
     # Of the whole forward, of which `run` goes as far as the layers.
     statistics = record_statistics(model, base)
-    with running(model, layers) as run:
+    with running(model, layers, geometries) as run:
         before, _ = run(base, {})
         if mode == STATISTICS:
             held_norms(model, mode)
@@ -78,8 +78,7 @@ def edit_corners(
     Arguments as of `edit_changes`. Of a model without instance norms the statistics change nothing.
     """
     changed_pixels(base, edited)
-    trace(model, layers, base)
-    with running(model, layers) as run:
+    with running(model, layers, trace(model, layers, base)) as run:
         before, of_base = run(base, {})
         after, of_edit = run(edited, {})
         content, _ = run(edited, of_base)
@@ -120,12 +119,14 @@ def trace(model: nn.Module, layers: Sequence[str], image: Tensor) -> dict[str, G
     """
     _, channels, height, width = image.shape
     names = _names(model, layers)
-    found = trace_geometry(_whole(model), list(names.values()), (width, height), channels)
+    found = trace_geometry(
+        _whole(model), list(names.values()), (width, height), channels, tokens=True
+    )
     for layer, name in names.items():
         if found[name].map_size is None:
             raise FeatvizError(
                 f"layer '{layer}' gives no maps: {found[name].reason}; "
-                "choose one with output (N, C, H, W)"
+                "choose one with output (N, C, H, W), or tokens"
             )
     return {layer: found[name] for layer, name in names.items()}
 
@@ -161,9 +162,12 @@ def not_held(
 
 @contextmanager
 def reading(
-    model: nn.Module, layers: Sequence[str]
+    model: nn.Module, layers: Sequence[str], geometries: Mapping[str, Geometry] | None = None
 ) -> Iterator[Callable[[Tensor], dict[str, Tensor]]]:
-    """Yield a function from an image (1, C, H, W) to the maps of layers, "image" among them."""
+    """Yield a function from an image (1, C, H, W) to the maps of layers, "image" among them.
+
+    geometries: what `trace` gave, for layers whose maps lie in other dimensions than (N, C, H, W).
+    """
     names, whole = _names(model, layers), _whole(model)
     sample = next((tensor for tensor in model.parameters() if tensor.is_floating_point()), None)
     with (
@@ -177,19 +181,24 @@ def reading(
             for layer, name in names.items():
                 if not torch.isfinite(found[name]).all():
                     raise FeatvizError(f"layer '{layer}' gives NaN or infinity")
-            return {layer: found[name] for layer, name in names.items()}
+            return {
+                layer: geometries[layer].maps(found[name]) if geometries else found[name]
+                for layer, name in names.items()
+            }
 
         yield activations
 
 
 @contextmanager
-def running(model: nn.Module, layers: Sequence[str]) -> Iterator[HeldRun]:
+def running(
+    model: nn.Module, layers: Sequence[str], geometries: Mapping[str, Geometry] | None = None
+) -> Iterator[HeldRun]:
     """Yield a function from an image (1, C, H, W) and what is held to maps and statistics.
 
     The maps are those of the layers, "image" among them; the statistics those of the norms that are
     not held. An image whose own statistics are held gives the same maps to the last bit.
     """
-    with reading(model, layers) as activations:
+    with reading(model, layers, geometries) as activations:
 
         def run(
             image: Tensor, held: Mapping[str, Statistics]
