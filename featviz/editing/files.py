@@ -26,7 +26,15 @@ from featviz.editing.local import (
 )
 from featviz.generators.checkpoint import Checkpoint, makes_faces_alone
 from featviz.generators.image_models import ImageModel
-from featviz.sketches.edits import MARGIN, Edit, Mask, absolute_change, edits_of, kept_eyes
+from featviz.sketches.edits import (
+    MARGIN,
+    Edit,
+    Mask,
+    absolute_change,
+    at_size,
+    edits_of,
+    kept_eyes,
+)
 from featviz.sketches.photo_set import PhotoSet
 from featviz.sketches.sketch_set import SketchSet, read_sketch
 from featviz.sketches.tensors import input_channels
@@ -219,7 +227,7 @@ def _made(
 ) -> MadeEdit:
     """An edit with its rows; whose: statistics where it is kept."""
     change = change_of(kept.image, base)
-    area = _at_size(kept.area, change.shape)
+    area = at_size(kept.area, change.shape)
     reach = _reach(kept)
     at_eyes = np.zeros_like(area) if eyes is None else eyes
     rows = [
@@ -248,12 +256,6 @@ def edits_table(
         "size": size,
     }
     return EditTable(pd.DataFrame(made, columns=list(EditTable.columns)), metadata)
-
-
-def _at_size(area: Mask, shape: tuple[int, ...]) -> Mask:
-    """The pixels at the same share of an image of another size."""
-    (height, width), (rows, columns) = area.shape, shape
-    return area[np.ix_(np.arange(rows) * height // rows, np.arange(columns) * width // columns)]
 
 
 def _reach(kept: Made) -> float:

@@ -62,6 +62,10 @@ class ImageModel:
             pixels = read_sketch(path, self.size)
         else:
             pixels = read_photo(path, self.resize)
+        return self.given(pixels)
+
+    def given(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """Pixels (H, W) or (H, W, 3) uint8 as the network takes them, see `read`."""
         given = encode_photo(pixels, input_channels(self.network), self.scaling)[None]
         weights = (each for each in self.network.parameters() if each.is_floating_point())
         return given.to(next(weights, given))
@@ -100,6 +104,14 @@ class ImageModel:
         std = self.scaling.std
         levels = 255 * (std[0] if len(std) == 1 else torch.tensor(std)[:, None, None])
         return absolute_change(image, base, levels)
+
+    def ranged(self, image: Tensor) -> Tensor:
+        """An image of its on the scale from -1, black, to 1, white, in three channels."""
+        std, mean = (
+            torch.tensor(each)[:, None, None].to(image)
+            for each in (self.scaling.std, self.scaling.mean)
+        )
+        return (image * (2 * std) + (2 * mean - 1)).expand(-1, 3, -1, -1)
 
     def provenance(self) -> dict[str, Any]:
         """What results record of it."""

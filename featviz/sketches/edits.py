@@ -98,6 +98,12 @@ def _near(mask: Mask, margin: float, wide: int) -> Mask:
     return found
 
 
+def at_size(mask: Mask, shape: tuple[int, ...]) -> Mask:
+    """The pixels at the same share of an image of another size, (rows, columns) bool."""
+    (height, width), (rows, columns) = mask.shape, shape
+    return mask[np.ix_(np.arange(rows) * height // rows, np.arange(columns) * width // columns)]
+
+
 def absolute_change(
     image: Tensor, base: Tensor, levels: float | Tensor = 127.5
 ) -> NDArray[np.float64]:

@@ -38,11 +38,13 @@ def leakage_of_model(
     in which statistics are taken, or all-but- before one; the first three if not given. Statistics
     are held by operation, whatever takes them. point: the middle of the image if not given.
     """
-    network, size = model.network, None
+    network = model.network
+    first = model.read(images.path(edits_of(images, most)[0][1]))
+    channels, size = first.shape[1], (first.shape[3], first.shape[2])
 
     def read(images: PhotoSet | SketchSet, number: int, _: object) -> Tensor:
         given = model.read(images.path(number))
-        if size is not None and given.shape[2:] != (size[1], size[0]):
+        if given.shape != first.shape:
             height, width = given.shape[2:]
             raise FeatvizError(
                 f"{images.path(number)} is {width}x{height}; expected {size[0]}x{size[1]} as the "
@@ -50,8 +52,6 @@ def leakage_of_model(
             )
         return given
 
-    first = read(images, edits_of(images, most)[0][1], None)
-    channels, size = first.shape[1], (first.shape[3], first.shape[2])
     chosen = _layers(model, first, layers)
     runs = survey(network, size, channels)
 
