@@ -28,6 +28,7 @@ from featviz.extraction.engines import EngineName, choose_engine
 from featviz.extraction.inputs import Input, LabelledImages, read_inputs
 from featviz.extraction.loading import load_batches
 from featviz.extraction.sparse import Layouts, SparseReader, in_parallel, trim_heap
+from featviz.extraction.spilling import MOST_HELD, Pieces
 from featviz.generators.device import exactly
 from featviz.probing.activations import (
     Stage,
@@ -43,7 +44,7 @@ from featviz.sketches.tensors import Image, encode_image, input_channels
 
 FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
 
-# Images between two times that vectors are joined, and that the sparse engine gives memory back.
+# Images between two times that the sparse engine gives memory back.
 _TRIM_EVERY = 64
 
 
@@ -87,7 +88,8 @@ def extract(
     provenance: checkpoint, digest, variant, ... for the table's metadata. layouts: what the sparse
     engine remembers of images, one object for several models that read the same ones.
 
-    Returns one row per sketch and point, sketch by sketch. Raises FeatvizError for unknown
+    Returns one row per sketch and point, sketch by sketch; vectors of many lie in a temporary file
+    and are read where they are looked at, see `Pieces`. Raises FeatvizError for unknown
     layers, points that are no pixels of the image, no sketches or sketches of different sizes,
     other numbers of labels than of images, for weights or activations that are NaN or infinite,
     and for what the sparse engine, if asked for, cannot compute.
@@ -218,7 +220,7 @@ def _gather(
 ) -> tuple[list[tuple[str, str, int, int]], dict[str, NDArray[np.float32]]]:
     """The rows and the vectors of all images; raises FeatvizError for those that are not finite."""
     rows: list[tuple[str, str, int, int]] = []
-    vectors = {layer: _Pieces() for layer in layers}
+    vectors = {layer: Pieces(MOST_HELD // len(layers)) for layer in layers}
     # Closed at once on an error too, whoever keeps it: the model and torch's threads are as before.
     with closing(found):
         for batch, values in found:
@@ -229,27 +231,6 @@ def _gather(
             rows += [(item.name, item.group, x, y) for item in batch for x, y in points]
     # One layer after the other is let go, so that they are not all there twice.
     return rows, {layer: vectors.pop(layer).joined() for layer in layers}
-
-
-class _Pieces:
-    """Arrays that are to be one.
-
-    Some are joined as soon as there are `_TRIM_EVERY`: each of them, lying between large tables
-    that come and go, would keep a page of the heap from being given back.
-    """
-
-    def __init__(self) -> None:
-        self._joined: list[NDArray[np.float32]] = []
-        self._new: list[NDArray[np.float32]] = []
-
-    def add(self, piece: NDArray[np.float32]) -> None:
-        self._new.append(piece)
-        if len(self._new) == _TRIM_EVERY:
-            self._joined.append(np.concatenate(self._new))
-            self._new.clear()
-
-    def joined(self) -> NDArray[np.float32]:
-        return np.concatenate([*self._joined, *self._new])
 
 
 _Read = Generator[tuple[list[Input], dict[str, Tensor]], None, None]
