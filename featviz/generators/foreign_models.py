@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from featviz.base.errors import FeatvizError, reason
 from featviz.generators.model_libraries import LIBRARIES, Found, others_code
 from featviz.generators.weights import read_any_state, require_fitting
+from featviz.probing.activations import require_module
 from featviz.probing.calling import Call, Called
 from featviz.sketches.tensors import Normalisation
 
@@ -219,11 +220,15 @@ def _beside(value: Tensor, images: Tensor) -> Tensor:
 
 
 def _require_readable(model: object, word: str) -> None:
-    if not isinstance(model, nn.Module):
+    if not isinstance(model, nn.Module | torch.export.ExportedProgram):
         raise FeatvizError(
             f"'{word}' gives a {type(model).__name__}; expected a torch.nn.Module, or a function "
             "or class that makes one"
         )
+    try:
+        require_module(model)
+    except FeatvizError as error:
+        raise FeatvizError(f"'{word}': {error}") from None
 
 
 def _load(model: nn.Module, path: Path, word: str) -> None:

@@ -148,6 +148,11 @@ def require_module(model: object) -> None:
             f"a {kind} whose .compile() was called does not let its layers be read; give a copy "
             "that was not compiled, with the same weights"
         )
+    if isinstance(model, torch.fx.GraphModule) and not _has_parts(model):
+        raise FeatvizError(
+            f"an exported module ({kind}) has no layers any more; give the nn.Module that it was "
+            "exported from, with the same weights"
+        )
     if isinstance(model, nn.Module):
         return
     if isinstance(model, torch.export.ExportedProgram):
@@ -158,6 +163,12 @@ def require_module(model: object) -> None:
     if isinstance(getattr(model, "generator", None), nn.Module):
         raise FeatvizError(f"a {kind} is no module but holds one; give its .generator")
     raise FeatvizError(f"expected a torch.nn.Module; got a {kind}")
+
+
+def _has_parts(model: nn.Module) -> bool:
+    """Whether modules run inside; those of an exported one hold weights and what it assumed."""
+    inside = (module for name, module in model.named_modules() if name not in ("", "_guards_fn"))
+    return any(type(module) is not nn.Module for module in inside)
 
 
 class _Complete(BaseException):
