@@ -98,8 +98,9 @@ def input_channels(model: nn.Module) -> int:
 def encode_image(image: Image, channels: int = 3) -> Tensor:
     """One image as a generator sees it: float32 (channels, H, W), paper +1, ink -1.
 
-    image: uint8 (H, W), which is repeated on all channels, or (H, W, 3) for networks of three;
-    a float tensor (C, H, W) is taken as it is. Raises FeatvizError for anything else.
+    image: uint8 (H, W), which is repeated on all channels, or (H, W, 3) for networks of three; a
+    uint8 tensor (1 or 3, H, W) too; a float tensor (C, H, W) is taken as it is. Raises
+    FeatvizError for anything else.
     """
     if isinstance(image, Tensor) and image.is_floating_point() and image.ndim == 3:
         return image
@@ -110,6 +111,10 @@ def encode_image(image: Image, channels: int = 3) -> Tensor:
             "set of (image, label) give the images, `(image for image, _ in data)`, and the labels "
             "as `groups`, or a function `encode` that takes what there is"
         )
+    is_bytes = isinstance(image, Tensor) and image.dtype == torch.uint8
+    if is_bytes and image.ndim == 3 and image.shape[2] != 3 and len(image) in (1, 3):
+        # Channels come first in tensors, as data sets give them.
+        image = image[0] if len(image) == 1 else torch.as_tensor(image).permute(1, 2, 0)
     pixels = np.asarray(image)
     if pixels.dtype != np.uint8:
         raise FeatvizError(

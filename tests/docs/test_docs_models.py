@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from featviz.commands.edit import EditCommand
+from featviz.commands.evaluate import EvaluateCommand
 from featviz.commands.extract import ExtractCommand
 from featviz.commands.models import ModelOptions, PhotoOptions
 from featviz.generators.foreign_models import is_model_word
@@ -22,7 +23,7 @@ def test_the_words_and_options_of_the_page_are_there():
     assert len(words) == 6
     assert all(map(is_model_word, words))
     told = {option.replace("-", "_") for option in re.findall(r"`--([a-z-]+)", text)}
-    commands = (ExtractCommand, EditCommand, ModelOptions, PhotoOptions)
+    commands = (ExtractCommand, EditCommand, EvaluateCommand, ModelOptions, PhotoOptions)
     known = {name for command in commands for name in command.__dataclass_fields__}
     assert told
     assert told <= known | {"json"}

@@ -27,6 +27,14 @@ def test_a_photo_keeps_its_channels_and_range():
     torch.testing.assert_close(tensor[:, 1, 2], torch.tensor([1.0, -1.0, -0.6]))
 
 
+def test_a_tensor_of_bytes_has_its_channels_first_as_data_sets_give_it(rng):
+    photo = rng.integers(0, 256, (5, 7, 3), np.uint8)
+    channels_first = torch.from_numpy(photo).permute(2, 0, 1)
+    assert torch.equal(encode_image(channels_first), encode_image(photo))
+    assert torch.equal(encode_image(channels_first[:1]), encode_image(photo[..., 0]))
+    assert torch.equal(encode_image(torch.from_numpy(photo)), encode_image(photo))
+
+
 def test_every_pixel_value_survives_the_way_there_and_back():
     pixels = np.arange(256, dtype=np.uint8).reshape(16, 16)
     again = decode_image(encode_image(pixels))
