@@ -50,7 +50,7 @@ class Pieces:
         if self._file is None:
             self._file = TemporaryFile(prefix="featviz-")  # noqa: SIM115 (outlives the block)
         for piece in (*self._joined, *self._new):
-            self._file.write(np.ascontiguousarray(piece))
+            self._file.write(piece.tobytes())
         self._joined.clear()
         self._new.clear()
         self._held = 0
