@@ -1,6 +1,6 @@
 """What a mode holds: instance norms by their names, or statistics by what a forward does."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -8,7 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from featviz.analysis.leakage.modes import default_modes, held_norms
-from featviz.analysis.leakage.single import held_statistics, not_held, reading, trace
+from featviz.analysis.leakage.single import (
+    held_statistics,
+    not_held,
+    reading,
+    told_ways,
+    trace,
+    ways_to,
+)
 from featviz.analysis.leakage.table import ALL, ALL_BUT, FREE, IMAGE, STATISTICS
 from featviz.base.errors import FeatvizError
 from featviz.probing.activations import find_layers
@@ -60,12 +67,11 @@ class NormHolding:
 class WayHolding:
     """Statistics of any kind, by operation; see `hold_map_statistics`.
 
-    ways: those that can be held. seen: by layer, through what all its positions see each other.
+    ways: those that can be held.
     """
 
     model: nn.Module
     ways: tuple[WholeMapWay, ...]
-    seen: Mapping[str, Collection[WholeMapWay]]
 
     def default_modes(self, layers: Sequence[str]) -> tuple[str, ...]:  # noqa: ARG002
         """See `Holding`."""
@@ -91,14 +97,11 @@ class WayHolding:
         return replace(statistics, operations=operations, norms=norms)
 
     def not_held(
-        self,
-        layers: Sequence[str],
-        image: Tensor,  # noqa: ARG002
-        statistics: MapStatistics,
+        self, layers: Sequence[str], image: Tensor, statistics: MapStatistics
     ) -> tuple[str, ...]:
         """See `Holding`."""
-        seen = {way for layer in layers for way in self.seen[layer]} - set(statistics.ways)
-        return tuple(f"{way.module or 'the model itself'} ({way.kind})" for way in sorted(seen))
+        ways = ways_to(self.model, layers, image)
+        return told_ways([way for way in ways if way not in statistics.ways])
 
     def _chosen(self, mode: str) -> tuple[WholeMapWay, ...]:
         if mode in (ALL, STATISTICS):

@@ -1,6 +1,6 @@
 """A network of anybody's x photos or sketches -> its leakage."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,11 +12,8 @@ from featviz.analysis.leakage.table import IMAGE
 from featviz.base.errors import FeatvizError
 from featviz.base.points import Point
 from featviz.generators.image_models import ImageModel
-from featviz.probing.activations import find_layers
-from featviz.probing.field import WholeMapWay
 from featviz.probing.held import record_map_statistics
 from featviz.probing.layers import locate_layers
-from featviz.probing.survey import OUTPUT, survey
 from featviz.sketches.edits import MARGIN, edits_of
 from featviz.sketches.photo_set import PhotoSet
 from featviz.sketches.sketch_set import SketchSet
@@ -40,7 +37,7 @@ def leakage_of_model(
     """
     network = model.network
     first = model.read(images.path(edits_of(images, most)[0][1]))
-    channels, size = first.shape[1], (first.shape[3], first.shape[2])
+    size = first.shape[3], first.shape[2]
 
     def read(images: PhotoSet | SketchSet, number: int, _: object) -> Tensor:
         given = model.read(images.path(number))
@@ -53,16 +50,6 @@ def leakage_of_model(
         return given
 
     chosen = _layers(model, first, layers)
-    runs = survey(network, size, channels)
-
-    def seen(layer: str) -> Collection[WholeMapWay]:
-        if layer == IMAGE:
-            return runs[OUTPUT].ways
-        module = next(iter(find_layers(network, [layer]).values()))
-        name = next(name for name, each in network.named_modules() if each is module)
-        _, _, number = layer.partition("#")
-        return runs[f"{name}#{number}" if number not in ("", "1") else name].ways
-
     std = torch.tensor(model.scaling.std)[:, None, None]
     photos = isinstance(images, PhotoSet)
     told: Size = size if isinstance(images, PhotoSet) else images.size
@@ -82,11 +69,7 @@ def leakage_of_model(
         runs=lambda network, layers: WayRuns(
             network, layers, 2 * std if (std != 0.5).any() else 1.0
         ),
-        holding=WayHolding(
-            network,
-            record_map_statistics(network, first).ways,
-            {layer: seen(layer) for layer in chosen},
-        ),
+        holding=WayHolding(network, record_map_statistics(network, first).ways),
         place=place_photo_edits if photos else place_edits,
     )
 

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from featviz.analysis.leakage.change import Change, relative_change
 from featviz.analysis.leakage.corners import Corners
-from featviz.analysis.leakage.free import free_parts
 from featviz.analysis.leakage.modes import held_norms
 from featviz.analysis.leakage.table import FREE, IMAGE, STATISTICS
 from featviz.base.errors import FeatvizError
 from featviz.probing.activations import evaluating, require_names, truncated_forward
+from featviz.probing.field import WholeMapWay
 from featviz.probing.reach import reach
 from featviz.probing.receptive_field import Geometry, trace_geometry
 from featviz.probing.statistics import (
@@ -150,14 +150,25 @@ def not_held(
     statistics: what `record_statistics` gave. Instance norms that take no part in the forward,
     whose statistics are none, are named too.
     """
-    whole, names = _whole(model), _names(model, layers)
-    held = {f"{IMAGE}.{name}" if name else IMAGE for name in statistics}
-    free = {
-        name.removeprefix(IMAGE).removeprefix(".") or "the model's own forward": kind
-        for name, kind in free_parts(whole, list(names.values()), image, held).items()
-    }
-    idle = {name: "takes no part" for name in instance_norms(model) if name not in statistics}
-    return tuple(f"{name} ({what})" for name, what in {**free, **idle}.items())
+    ways = [way for way in ways_to(model, layers, image) if way.module not in statistics]
+    idle = [name for name in instance_norms(model) if name not in statistics]
+    return (*told_ways(ways), *(f"{name} (takes no part)" for name in idle))
+
+
+def ways_to(model: nn.Module, layers: Sequence[str], image: Tensor) -> list[WholeMapWay]:
+    """All through which positions see each other up to layers, by module."""
+    seen = {way for each in trace(model, layers, image).values() for way in each.ways}
+    return sorted(
+        WholeMapWay(way.module.removeprefix(IMAGE).removeprefix("."), way.kind) for way in seen
+    )
+
+
+def told_ways(ways: Sequence[WholeMapWay]) -> tuple[str, ...]:
+    """What each module does: "decoder.norm (group norm)"."""
+    kinds: dict[str, list[str]] = {}
+    for module, kind in ways:
+        kinds.setdefault(module or "the model's own forward", []).append(kind)
+    return tuple(f"{name} ({', '.join(each)})" for name, each in kinds.items())
 
 
 @contextmanager
