@@ -46,7 +46,7 @@ class LayersCommand:
 
         if min(self.size or (1,)) < 1 or (self.channels or 1) < 1:
             raise FeatvizError("expected a size of at least 1 px and at least 1 channel")
-        module, told_size = self.network.opened(self.model, self.variant)
+        module, told_size, _ = self.network.opened(self.model, self.variant)
         size = self.size or told_size or (_SIDE, _SIDE)
         layers = survey_layers(module, size, self.channels or input_channels(module))
         if self.json:

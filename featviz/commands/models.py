@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tyro.conf import UseAppendAction
 
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from featviz.generators.foreign_models import ForeignModel
     from featviz.generators.image_models import ImageModel
     from featviz.sketches.tensors import Normalisation
+
+
+class Opened(NamedTuple):
+    """A module, and what it tells of the size (width, height) and scale of its images, if any."""
+
+    module: "nn.Module"
+    size: tuple[int, int] | None
+    normalisation: "Normalisation | None"
 
 
 @dataclass(frozen=True)
@@ -71,19 +79,17 @@ class ModelOptions:
             size or CANVAS,
         )
 
-    def opened(
-        self, word: str, variant: str | None = None
-    ) -> "tuple[nn.Module, tuple[int, int] | None]":
-        """The module that MODEL means, a checkpoint's too, and the image size it was made for."""
+    def opened(self, word: str, variant: str | None = None) -> "Opened":
+        """The module that MODEL means, a checkpoint's too, and what it tells of its images."""
         from featviz.generators.checkpoint import open_checkpoint
         from featviz.generators.foreign_models import is_model_word
 
         if is_model_word(word):
             model = self.open(word)
-            return self.ready(model), model.image_size
+            return Opened(self.ready(model), model.image_size, model.normalisation)
         self.require_none(word)
         checkpoint = open_checkpoint(word, variant)
-        return checkpoint.generator, (checkpoint.size, checkpoint.size)
+        return Opened(checkpoint.generator, (checkpoint.size, checkpoint.size), None)
 
     def require_none(self, word: str) -> None:
         """Raise FeatvizError if one is given with a checkpoint, which tells all of this itself."""
