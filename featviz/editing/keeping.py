@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError, one_line
 from featviz.probing.activations import evaluating, find_layers
+from featviz.probing.arrangement import Arrangement, arranged
 from featviz.probing.axes import Axis
 from featviz.probing.field import Field, Placeless, Trace, as_map
 from featviz.probing.reach import cells_of
@@ -73,7 +74,8 @@ def record_base(model: nn.Module, given: Tensor, keep: Keep = "layers") -> Base:
     """Run a base, and remember what is kept of it where something is edited.
 
     given: (1, C, H, W), as the model takes it. keep: "layers", every module without modules of its
-    own but paddings, activations, the last convolution and all behind that: tightest. "trunk", of
+    own but paddings, activations, the last convolution (or linear layer of tokens) and all behind
+    that: tightest; tokens that stand for no place, as class tokens, are the base's. "trunk", of
     these the ones on the smallest maps, and one cell more around: strongest inside. Or modules by
     name, as in `record_activations`. The model runs in evaluation mode, thrice: followed by a
     tracer, for its statistics, and for its maps. The last is free with "layers"; else, because
@@ -149,7 +151,7 @@ def reach_of_edit(
                 tracer.put(output, trace.seeing_all())
 
         def kept(output: Tensor, free: Mask) -> None:
-            trace = as_map(tracer.get(output), output, (width, height))
+            trace = tracer.get(output)
             assert isinstance(trace, Field) and trace.changes is not None
             tracer.put(output, replace(trace, changes=trace.changes & free))
 
@@ -184,7 +186,8 @@ def _keeping(
         if key not in free:
             return output
         cells, there = torch.from_numpy(free[key]), base.maps[key].to(output.device)
-        kept_map = torch.where(cells.to(output.device), output, there)
+        arrangement = base.layers[key].geometry.arrangement or Arrangement()
+        kept_map = torch.where(arrangement.lay(cells).to(output.device), output, there)
         if kept_map.stride() != there.stride():
             # What comes next may round another way where values lie in another order.
             kept_map = torch.empty_like(there).copy_(kept_map)
@@ -208,14 +211,20 @@ def _kept_layers(model: nn.Module, given: Tensor, keep: Keep) -> dict[str, KeptL
     if isinstance(keep, str) and keep not in ("layers", "trunk"):
         raise FeatvizError(f"cannot keep '{keep}'; expected layers, trunk or the names of layers")
     _, channels, height, width = given.shape
-    ran: dict[str, tuple[nn.Module, Trace]] = {}
+    ran: dict[str, tuple[nn.Module, Trace, Arrangement | None]] = {}
 
     def listening(tracer: Tracer) -> AbstractContextManager[None]:
         ran.clear()
 
         def listen(key: str, output: Tensor) -> Tensor:
-            trace = as_map(tracer.get(output), output, (width, height))
-            ran[key] = modules[key.partition("#")[0]], trace
+            found = tracer.get(output)
+            # Cells that were rolled around the edges lie elsewhere than where they are kept.
+            is_rolled = isinstance(found, Field) and found.shift != (0, 0)
+            trace, arrangement = (not is_rolled and arranged(found, output)) or (
+                as_map(found, output, (width, height)),
+                None,
+            )
+            ran[key] = modules[key.partition("#")[0]], trace, arrangement
             return output
 
         return _listening(model, modules, listen)
@@ -224,15 +233,23 @@ def _kept_layers(model: nn.Module, given: Tensor, keep: Keep) -> dict[str, KeptL
     _followed(model, channels, field, listening)
     if named is None:
         keys = list(ran)
-        last = max((n for n, key in enumerate(keys) if _is_convolution(ran[key][0])), default=0)
+        last = max((n for n, key in enumerate(keys) if _is_convolution(*ran[key][:2])), default=0)
         ran = {key: ran[key] for key in keys[:last]}
     placed = {
-        key: Geometry((width, height), trace.size, trace.x, trace.y, None, trace.sees_whole_map)
-        for key, (_, trace) in ran.items()
+        key: Geometry(
+            (width, height),
+            trace.size,
+            trace.x,
+            trace.y,
+            None,
+            trace.sees_whole_map,
+            arrangement=arrangement,
+        )
+        for key, (_, trace, arrangement) in ran.items()
         if isinstance(trace, Field)
     }
     if not placed or (named is not None and len(placed) < len(ran)):
-        lost = {key: trace for key, (_, trace) in ran.items() if isinstance(trace, Placeless)}
+        lost = {key: trace for key, (_, trace, _) in ran.items() if isinstance(trace, Placeless)}
         if lost:
             key, why = next(iter(lost.items()))
             raise FeatvizError(f"layer '{key}' cannot be kept: {why.reason}")
@@ -263,9 +280,11 @@ def _modules_by_default(model: nn.Module) -> dict[str, nn.Module]:
 _CELLWISE = {f"torch.nn.modules.{kind}" for kind in ("activation", "dropout", "padding")}
 
 
-def _is_convolution(module: nn.Module) -> bool:
+def _is_convolution(module: nn.Module, trace: Trace) -> bool:
+    """Whether it is one, or a linear layer of cells, which is one of kernels of one cell."""
     weight = getattr(module, "weight", None)
-    return isinstance(weight, Tensor) and weight.ndim == 4
+    dimensions = (2, 4) if isinstance(trace, Field) else (4,)
+    return isinstance(weight, Tensor) and weight.ndim in dimensions
 
 
 def _modules(model: nn.Module, layers: Mapping[str, KeptLayer]) -> dict[str, nn.Module]:

@@ -3,6 +3,7 @@
 from typing import Literal, NamedTuple
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from featviz.probing.field import Field, Trace
 from featviz.probing.layout import Dimension
@@ -38,6 +39,18 @@ class Arrangement(NamedTuple):
         rows = tensor.transpose(1, 2) if self.kind == "NLC" else tensor
         cells = rows[..., self.before : rows.shape[-1] - self.behind]
         return cells.reshape(*cells.shape[:-1], size[1], size[0])
+
+    def lay(self, cells: Tensor) -> Tensor:
+        """Values of cells (H, W), one for all channels, as they broadcast to such a tensor.
+
+        Tokens that stand for no cell get 0, or False.
+        """
+        if self.kind == "NCHW":
+            return cells
+        if self.kind == "NHWC":
+            return cells[..., None]
+        row = F.pad(cells.flatten(), (self.before, self.behind))
+        return row[:, None] if self.kind == "NLC" else row
 
 
 def arranged(trace: Trace | None, tensor: Tensor) -> tuple[Field, Arrangement] | None:
