@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
-from featviz.commands.models import ModelOptions, PhotoOptions
+from featviz.commands.models import ImageOptions, ModelOptions
 from featviz.commands.shared import Edits, most_edits, remark, say, use_threads
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class EditCommand:
     """For a .pth of pix2pixHD: which layers have no norm."""
     threads: int | None = None
     """CPU threads; all cores unless given."""
-    photos: PhotoOptions = field(default_factory=PhotoOptions)
+    photos: ImageOptions = field(default_factory=ImageOptions)
     network: ModelOptions = field(default_factory=ModelOptions)
 
     def run(self) -> None:

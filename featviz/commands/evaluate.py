@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
-from featviz.commands.models import ModelOptions, PhotoOptions
+from featviz.commands.models import ImageOptions, ModelOptions
 from featviz.commands.shared import (
     SKETCHES,
     Edits,
@@ -81,7 +81,7 @@ class EvaluateCommand:
     """Write all numbers to this .csv, .parquet or .json."""
     plot: Path | None = None
     """Draw them into this .png, .pdf or .svg."""
-    photos: PhotoOptions = field(default_factory=PhotoOptions)
+    photos: ImageOptions = field(default_factory=ImageOptions)
     network: ModelOptions = field(default_factory=ModelOptions)
 
     def run(self) -> None:

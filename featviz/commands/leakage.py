@@ -10,7 +10,7 @@ from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT
-from featviz.commands.models import ModelOptions, PhotoOptions
+from featviz.commands.models import ImageOptions, ModelOptions
 from featviz.commands.shared import (
     SKETCHES,
     Edits,
@@ -65,7 +65,7 @@ class LeakageCommand:
     """CPU threads; all cores unless given."""
     out: Path = Path("leakage")
     """Folder for two files a checkpoint: NAME.parquet, the table, and NAME-maps.npz."""
-    photos: PhotoOptions = field(default_factory=PhotoOptions)
+    photos: ImageOptions = field(default_factory=ImageOptions)
     network: ModelOptions = field(default_factory=ModelOptions)
 
     def run(self) -> None:

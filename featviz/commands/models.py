@@ -1,6 +1,6 @@
 """What commands share that take MODEL: a checkpoint of featviz's or a network of somebody else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,16 +60,16 @@ class ModelOptions:
 
         return model.with_inputs(literal_inputs(self.input), self.output)
 
-    def of_images(
-        self, word: str, photos: "PhotoOptions", size: int | None = None, name: str | None = None
-    ) -> "ImageModel":
+    def of_images(self, word: str, photos: "ImageOptions", size: int | None = None) -> "ImageModel":
         """The network that a word means as one that makes images; size: of drawings."""
+        from featviz.generators.checkpoint import given_names
         from featviz.generators.foreign_models import literal_inputs
         from featviz.generators.image_models import ImageModel
         from featviz.sketches.drawing import CANVAS
         from featviz.sketches.photo_set import require_size
 
         require_size(photos.resize)
+        name = None if photos.name is None else given_names([photos.name], 1)[0]
         return ImageModel(
             self.open(word, name),
             literal_inputs(self.input),
@@ -112,11 +112,6 @@ class PhotoOptions:
     std: tuple[float, ...] = ()
     """What they are divided by then; what the model tells, else 0.5, if not given."""
 
-    @property
-    def any(self) -> bool:
-        """Whether one of them is given."""
-        return self != PhotoOptions()
-
     def normalisation(self) -> "Normalisation | None":
         """What is given, if anything; raises FeatvizError for one half of it."""
         from featviz.sketches.tensors import Normalisation
@@ -127,8 +122,17 @@ class PhotoOptions:
 
     def require_none(self) -> None:
         """Raise FeatvizError if one is given with a checkpoint of featviz's."""
-        if self.any:
+        if self != type(self)():
+            *others, last = (f"--{each.name}" for each in fields(self))
             raise FeatvizError(
-                "--resize, --mean and --std are for networks of anybody's; checkpoints of "
+                f"{', '.join(others)} and {last} are for networks of anybody's; checkpoints of "
                 "featviz's are given sketches, as they were trained"
             )
+
+
+@dataclass(frozen=True)
+class ImageOptions(PhotoOptions):
+    """The same, and what to call it."""
+
+    name: str | None = None
+    """What to call it, and so its files; by its function, class or folder if not given."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional, UseAppendAction
 
 from featviz.base.errors import FeatvizError
-from featviz.commands.models import ModelOptions, PhotoOptions
+from featviz.commands.models import ImageOptions, ModelOptions
 from featviz.commands.shared import say, use_threads
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ class GenerateCommand:
     part, or random. Give it again for more parts."""
     seed: int = 0
     """Seed of --appearance random."""
-    photos: PhotoOptions = field(default_factory=PhotoOptions)
+    photos: ImageOptions = field(default_factory=ImageOptions)
     network: ModelOptions = field(default_factory=ModelOptions)
 
     def run(self) -> None:

@@ -137,7 +137,8 @@ def test_a_folder_of_photos_is_edited_group_by_group_from_the_base_that_is_named
     rows = pd.read_csv("edited/edits.csv")
     assert rows[["sketch", "base"]].drop_duplicates().values.tolist() == [["a", "plain"]]
     Path("photos/index.csv").write_text("file,base\na.png,b\nb.png,\nplain.png,b\n")
-    cli.main(["edit", *WORDS, "--images", "photos", "--out", "other"])
+    cli.main(["edit", *WORDS, "--images", "photos", "--out", "other", "--name", "mine"])
+    assert Path("other/a-mine.png").is_file()
     rows = pd.read_csv("other/edits.csv")
     assert rows[["sketch", "base"]].drop_duplicates().values.tolist() == [
         ["a", "b"], ["plain", "b"],
@@ -170,11 +171,12 @@ def test_where_the_image_is_larger_the_area_lies_at_the_same_share(here):
          "makes (1, 5, 16, 24), which is no image"),
         ([*WORDS, *PHOTOS, "--output", "picture"], "gives no output 'picture'; there are score, i"),
         ([*WORDS, *PHOTOS, "--input", "noise=1"], "'edit_nets:Net' cannot run on a 24x16 image of"),
+        ([*WORDS, *PHOTOS, "--name", "a/b"], "cannot call a checkpoint 'a/b'"),
         ([*WORDS, *PHOTOS, "--mean", "0.5"], "--mean and --std go together"),
         ([*WORDS, *PHOTOS, "--resize", "0", "4"], "expected a size of at least 1 px; got 0x4"),
         ([*WORDS, *PHOTOS[:1], "photos/none.png"], "photos/none.png: no such photo"),
         ([*WORDS, *PHOTOS, "--variant", "no-norm"], "for checkpoints; 'edit_nets:Net' is none"),
-        (["none.safetensors", *PHOTOS, "--resize", "8", "8"], "--resize, --mean and --std are for"),
+        (["none.safetensors", *PHOTOS, "--resize", "8", "8"], "--mean, --std and --name are for"),
         (["none.safetensors", *PHOTOS, "--weights", "net.pth"], "leave out --weights"),
     ],
 )  # fmt: skip

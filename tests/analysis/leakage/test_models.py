@@ -207,7 +207,10 @@ def test_without_layers_the_outermost_modules_and_the_image_are_measured(here):
         ([*BASED, "--model-args", "out=7", "--layers", "image"], "makes (1, 7, 24, 32), which is"),
         (["leakage", "modified", *WORDS[1:]], "give it in a call of its own"),
         (["leakage", "modified", "--images", "photos"], "--images and --base are for networks of"),
-        (["leakage", "modified", "--std", "1", "--mean", "1"], "--resize, --mean and --std are fo"),
+        (
+            ["leakage", "modified", "--std", "1", "--mean", "1"],
+            "--resize, --mean, --std and --name",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_line_and_nothing_is_written(here, capsys, words, told):
