@@ -32,6 +32,10 @@ class TrainCommand:
     variant: str | None = None
     """baseline, modified, no-norm or no-norm-first-N: which of L0, L1, ... have no norm. Unless
     given, that of --start-from, or baseline."""
+    norm: str | None = None
+    """Of the generator, one for all layers that have one or by section, as
+    front=none,residual=pixel,back=instance or L0=none,L1=window-31: instance, batch, group, layer,
+    pixel, filter-response, window-N, demodulation, none, none-scaled; see docs/norms.md."""
     preset: str = "demo"
     """demo (2 cores, hours) or paper (GPUs); the options below change single settings."""
     resume: bool = False
@@ -151,7 +155,7 @@ class TrainCommand:
             ),
         )
         if int(os.environ.get("RANK", "0")) == 0:  # torchrun starts several; one speaks for all
-            say(f"{path}: {config.variant}, {config.steps} steps")
+            say(f"{path}: {config.called}, {config.steps} steps")
 
 
 @dataclass(frozen=True)

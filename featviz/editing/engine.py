@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from featviz.base.errors import FeatvizError
-from featviz.editing.engine_layers import Layer, Rectangle, Scale, layers_of
+from featviz.editing.engine_layers import Layer, Rectangle, Scale, has_layers, layers_of
 from featviz.editing.engine_places import LayerPlaces, cost, places_of, rectangles
 from featviz.editing.engine_run import (
     EditRun,
@@ -32,6 +32,7 @@ from featviz.editing.engine_run import (
 )
 from featviz.generators.networks.conditions import SKETCH_CHANNELS
 from featviz.generators.networks.generators import Generator, GlobalGenerator, LocalEnhancer, halve
+from featviz.generators.networks.normalization import settle_weights
 from featviz.probing.statistics import Statistics
 from featviz.sketches.edits import MARGIN, Edit, Mask, Pixels
 
@@ -89,6 +90,7 @@ class LocalEditor:
         _check_type("hold maps in", self._cache, (torch.bfloat16, torch.float32, torch.float64))
         self._dtype = dtype
         self._generator = copy.deepcopy(generator).eval().requires_grad_(False).to(dtype=dtype)
+        settle_weights(self._generator)
         self._generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._layers = layers_of(self._generator)
         self._levels = self._generator.architecture.enhancers + 1
@@ -277,6 +279,11 @@ def _check_generator(generator: object) -> None:
     if not isinstance(generator, GlobalGenerator | LocalEnhancer):
         raise FeatvizError(
             f"local editing takes a whole generator of pix2pixHD; got {type(generator).__name__}"
+        )
+    if not has_layers(generator):
+        raise FeatvizError(
+            "local editing of this kind knows instance norm and none; this generator's norm is "
+            f"{generator.architecture.norm} (featviz.edit takes any)"
         )
     if (channels := generator.architecture.input_channels) not in (1, SKETCH_CHANNELS):
         raise FeatvizError(

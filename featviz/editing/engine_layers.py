@@ -17,7 +17,7 @@ from featviz.generators.networks.generators import (
     OutputConvolution,
     ResidualBlock,
 )
-from featviz.generators.networks.normalization import InstanceNorm
+from featviz.generators.networks.instance_norm import InstanceNorm
 from featviz.probing.statistics import Statistics
 
 Kind = Literal["convolution", "transposed", "output"]
@@ -258,6 +258,12 @@ class Layer:
             rows = cells.permute(0, 2, 3, 1)
             torch.addcmul(shift, rows, scale.factor[: self.channels], out=rows)
         return cells.relu_() if self.rectified else cells
+
+
+def has_layers(generator: nn.Module) -> bool:
+    """Whether its norms are instance norms, if any: what `Layer` knows."""
+    norms = [each for name, each in generator.named_modules() if name.endswith(".norm")]
+    return all(isinstance(norm, InstanceNorm | nn.Identity) for norm in norms)
 
 
 def layers_of(generator: Generator) -> tuple[Layer, ...]:

@@ -8,7 +8,6 @@ kept layer, by default one convolution.
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -20,13 +19,14 @@ from scipy.ndimage import binary_dilation
 from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError, one_line
-from featviz.probing.activations import evaluating, find_layers
+from featviz.probing.activations import evaluating, find_layers, makes_weights
 from featviz.probing.arrangement import Arrangement, arranged
 from featviz.probing.axes import Axis
 from featviz.probing.field import Field, Placeless, Trace, as_map
 from featviz.probing.reach import cells_of
 from featviz.probing.receptive_field import Geometry
 from featviz.probing.statistics import Statistics, hold_statistics, record_statistics
+from featviz.probing.survey import listening
 from featviz.probing.tracing import Tracer, follow
 from featviz.sketches.edits import Mask
 
@@ -91,15 +91,14 @@ def record_base(model: nn.Module, given: Tensor, keep: Keep = "layers") -> Base:
         statistics = record_statistics(model, given)
         maps: dict[str, Tensor] = {}
 
-        def record(key: str, output: Tensor) -> Tensor:
+        def record(key: str, _: nn.Module, output: Any) -> None:
             if key in layers:
                 maps[key] = output.clone()
-            return output
 
         with ExitStack() as block, torch.no_grad():
             if statistics and keep != "layers":
                 block.enter_context(hold_statistics(model, statistics))
-            block.enter_context(_listening(model, _modules(model, layers), record))
+            block.enter_context(listening(model, record, _modules(model, layers)))
             image = model(given)
     _require_map("the output", image)
     return Base(given, image, statistics, layers, maps)
@@ -182,12 +181,12 @@ def _keeping(
     """See `keep_outside`. kept: told the map of each layer as kept, and its free cells."""
     free = {key: layer.free_cells(area) for key, layer in base.layers.items()}
 
-    def keep(key: str, output: Tensor) -> Tensor:
+    def keep(key: str, _: nn.Module, output: Any) -> Tensor | None:
         if key not in free:
-            return output
+            return None
         cells, there = torch.from_numpy(free[key]), base.maps[key].to(output.device)
         arrangement = base.layers[key].geometry.arrangement or Arrangement()
-        kept_map = torch.where(arrangement.lay(cells).to(output.device), output, there)
+        kept_map = torch.where(arrangement.mask(cells).to(output.device), output, there)
         if kept_map.stride() != there.stride():
             # What comes next may round another way where values lie in another order.
             kept_map = torch.empty_like(there).copy_(kept_map)
@@ -200,7 +199,7 @@ def _keeping(
         block.enter_context(evaluating(model))
         if statistics:
             block.enter_context(hold_statistics(model, statistics))
-        block.enter_context(_listening(model, _modules(model, base.layers), keep))
+        block.enter_context(listening(model, keep, _modules(model, base.layers)))
         yield
 
 
@@ -213,10 +212,12 @@ def _kept_layers(model: nn.Module, given: Tensor, keep: Keep) -> dict[str, KeptL
     _, channels, height, width = given.shape
     ran: dict[str, tuple[nn.Module, Trace, Arrangement | None]] = {}
 
-    def listening(tracer: Tracer) -> AbstractContextManager[None]:
+    def traced(tracer: Tracer) -> AbstractContextManager[object]:
         ran.clear()
 
-        def listen(key: str, output: Tensor) -> Tensor:
+        def see(key: str, module: nn.Module, output: Any) -> None:
+            if not isinstance(output, Tensor):
+                return
             found = tracer.get(output)
             # Cells that were rolled around the edges lie elsewhere than where they are kept.
             is_rolled = isinstance(found, Field) and found.shift != (0, 0)
@@ -224,13 +225,12 @@ def _kept_layers(model: nn.Module, given: Tensor, keep: Keep) -> dict[str, KeptL
                 as_map(found, output, (width, height)),
                 None,
             )
-            ran[key] = modules[key.partition("#")[0]], trace, arrangement
-            return output
+            ran[key] = module, trace, arrangement
 
-        return _listening(model, modules, listen)
+        return listening(model, see, modules)
 
     field = Field(Axis.of_image(width), Axis.of_image(height))
-    _followed(model, channels, field, listening)
+    _followed(model, channels, field, traced)
     if named is None:
         keys = list(ran)
         last = max((n for n, key in enumerate(keys) if _is_convolution(*ran[key][:2])), default=0)
@@ -270,7 +270,8 @@ def _modules_by_default(model: nn.Module) -> dict[str, nn.Module]:
         name: module
         for name, module in model.named_modules()
         if name
-        and not list(module.children())
+        and not makes_weights(name)
+        and all(child == "parametrizations" for child, _ in module.named_children())
         and type(module).__module__ not in _CELLWISE
         and not isinstance(module, nn.Identity)
     }
@@ -291,36 +292,11 @@ def _modules(model: nn.Module, layers: Mapping[str, KeptLayer]) -> dict[str, nn.
     return find_layers(model, list(dict.fromkeys(key.partition("#")[0] for key in layers)))
 
 
-@contextmanager
-def _listening(
-    model: nn.Module, modules: Mapping[str, nn.Module], act: Callable[[str, Tensor], Tensor]
-) -> Iterator[None]:
-    """Give each output of modules to `act`, by the run's name, and take what that returns."""
-    runs: Counter[str] = Counter()
-
-    def listen(name: str) -> Callable[[nn.Module, Any, Any], Any]:
-        def hook(_: nn.Module, __: Any, output: Any) -> Any:
-            if not isinstance(output, Tensor):
-                return output
-            key = f"{name}#{runs[name] + 1}" if runs[name] else name
-            runs[name] += 1
-            return act(key, output)
-
-        return hook
-
-    with ExitStack() as hooks:
-        start = model.register_forward_pre_hook(lambda *_: runs.clear())
-        hooks.callback(start.remove)
-        for name, module in modules.items():
-            hooks.callback(module.register_forward_hook(listen(name)).remove)
-        yield
-
-
 def _followed(
     model: nn.Module,
     channels: int,
     field: Field,
-    block: Callable[[Tracer], AbstractContextManager[None]],
+    block: Callable[[Tracer], AbstractContextManager[object]],
 ) -> Trace | None:
     """The trace of the output of a forward that a tracer sees inside of a block."""
     for on_meta in (True, False):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError, FeatvizWarning
 from featviz.editing.engine import EditedFace, LocalEditor, PreparedBase
+from featviz.editing.engine_layers import has_layers
 from featviz.editing.keeping import Base, Keep, keep_outside, reach_of_edit, record_base
 from featviz.generators.checkpoint import Checkpoint, open_checkpoint
 from featviz.generators.checkpoint_files import LoadedGenerator
@@ -114,7 +115,7 @@ def suited_statistics(drawn: Edit) -> StatisticsOf:
 
 def engine_of(network: nn.Module) -> LocalEditor | None:
     """The engine, for a network that it takes if that is given a sketch alone."""
-    if not isinstance(network, GlobalGenerator | LocalEnhancer):
+    if not isinstance(network, GlobalGenerator | LocalEnhancer) or not has_layers(network):
         return None
     return LocalEditor(network) if next(network.parameters()).device.type == "cpu" else None
 

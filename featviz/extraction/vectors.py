@@ -89,61 +89,59 @@ def extract(
     engine remembers of images, one object for several models that read the same ones.
 
     Returns one row per sketch and point, sketch by sketch; vectors of many lie in a temporary file
-    and are read where they are looked at, see `Pieces`. Raises FeatvizError for unknown
-    layers, points that are no pixels of the image, no sketches or sketches of different sizes,
-    other numbers of labels than of images, for weights or activations that are NaN or infinite,
-    and for what the sparse engine, if asked for, cannot compute.
+    and are read where they are looked at, see `Pieces`. Raises FeatvizError for unknown layers,
+    points outside of the image, no sketches or ones of different sizes, labels that are not as
+    many, NaN or infinity, and for what the sparse engine, if asked for, cannot compute.
     """
     layers = layers if isinstance(layers, str) else tuple(dict.fromkeys(layers))
     points = tuple(map(whole_pair, points))
     _require_sensible(points, positions, batch_size)
     _require_layers(model, layers, stage)
     details = {"checkpoint": type(model).__name__, **(provenance or {})}
-    if call is not None:
-        model = Called(model, call)
     name = str(details["checkpoint"])
+    model = model if call is None else Called(model, call)
     require_finite_weights(model, name)
 
     channels = input_channels(model)
     encode = encode or (lambda image: encode_image(image, channels))
     inputs = read_inputs(sketches, names, groups, encode)
-    first = next(inputs, None)
-    if first is None:
+    if (first := next(inputs, None)) is None:
         raise FeatvizError("there are no sketches to extract from; expected at least one")
     located, cells, places = _place(model, first, points, layers, stage, positions)
-    layers = located.layers
-    if left_out := places.get("left_out"):
+    _tell_left_out(name, places.get("left_out"))
+    every = track(chain([first], inputs), name, _count(sketches))
+    sized = (_of_one_size(item, first) for item in every)
+    choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
+    found = (
+        _read_dense(model, sized, cell_reader(cells, located.geometries), cells, stage, batch_size)
+        if choice.sparse is None
+        else _read_sparse(model, sized, choice.sparse)
+    )
+    rows, vectors = _gather(found, located.layers, points)
+    metadata = {
+        **dict.fromkeys(("digest", "variant", "architecture", "step")),
+        **details,
+        **places,
+        "engine": choice.name,
+        "engine_reason": choice.reason,
+        VERSION_KEY: VERSION,
+        "torch": torch.__version__,
+        "sketches": sketches.folder.name if isinstance(sketches, LabelledImages) else None,
+    }
+    return FeatureTable(rows, vectors, metadata)
+
+
+def _tell_left_out(name: str, left_out: Mapping[str, str] | None) -> None:
+    if left_out:
         layer, reason = next(iter(left_out.items()))
         remark = f"leaves out {len(left_out)} of its layers; the first, '{layer}': {reason}"
-        warnings.warn(FeatvizWarning(f"the table of {name}", remark), stacklevel=2)
-    # A loader's length is that of its batches, if it has one.
-    is_loader = isinstance(sketches, DataLoader)
-    total = len(sketches) if isinstance(sketches, Sized) and not is_loader else None
-    sized = (_of_one_size(item, first) for item in track(chain([first], inputs), name, total))
-    choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
-    if choice.sparse is None:
-        read = cell_reader(cells, located.geometries)
-        found = _read_dense(model, sized, list(cells), read, stage, batch_size)
-    else:
-        found = _read_sparse(model, sized, choice.sparse)
-    rows, vectors = _gather(found, layers, points)
-    return FeatureTable(
-        rows=pd.DataFrame(rows, columns=["sketch", "group", "point_x", "point_y"]),
-        vectors=vectors,
-        metadata={
-            **dict.fromkeys(("digest", "variant", "architecture", "step")),
-            **details,
-            "stage": stage,
-            "points": [list(point) for point in points],
-            **places,
-            "engine": choice.name,
-            "engine_reason": choice.reason,
-            VERSION_KEY: VERSION,
-            "torch": torch.__version__,
-            "sketches": sketches.folder.name if isinstance(sketches, LabelledImages) else None,
-            "size": side((first.tensor.shape[2], first.tensor.shape[1])),
-        },
-    )
+        warnings.warn(FeatvizWarning(f"the table of {name}", remark), stacklevel=3)
+
+
+def _count(images: object) -> int | None:
+    """How many images there are, if that is known; a loader's length is that of its batches."""
+    is_loader = isinstance(images, DataLoader)
+    return len(images) if isinstance(images, Sized) and not is_loader else None
 
 
 def _require_sensible(points: Sequence[Point], positions: Placing, batch_size: int) -> None:
@@ -196,6 +194,8 @@ def _place(
         for layer, geometry in geometries.items()
     }
     told: dict[str, Any] = {
+        "stage": stage,
+        "points": [list(point) for point in points],
         "positions": {layer: [list(cell) for cell in cells[layer]] for layer in layers},
         "position_rule": positions if isinstance(positions, str) else "given",
         "receptive_fields": {layer: side(geometries[layer].extent) for layer in layers},
@@ -203,6 +203,7 @@ def _place(
             layer: boxes(geometries[layer], cells[layer]) for layer in layers
         },
         "sees_whole_map": {layer: geometries[layer].sees_whole_map for layer in layers},
+        "size": side((width, height)),
     }
     kinds = {layer: geometries[layer].arrangement for layer in layers}
     if others := {
@@ -217,7 +218,7 @@ def _place(
 
 def _gather(
     found: "_Read", layers: Sequence[str], points: Sequence[Point]
-) -> tuple[list[tuple[str, str, int, int]], dict[str, NDArray[np.float32]]]:
+) -> tuple[pd.DataFrame, dict[str, NDArray[np.float32]]]:
     """The rows and the vectors of all images; raises FeatvizError for those that are not finite."""
     rows: list[tuple[str, str, int, int]] = []
     vectors = {layer: Pieces(MOST_HELD // len(layers)) for layer in layers}
@@ -230,7 +231,10 @@ def _gather(
                 vectors[layer].add(read.flatten(0, 1).numpy())
             rows += [(item.name, item.group, x, y) for item in batch for x, y in points]
     # One layer after the other is let go, so that they are not all there twice.
-    return rows, {layer: vectors.pop(layer).joined() for layer in layers}
+    columns = ["sketch", "group", "point_x", "point_y"]
+    return pd.DataFrame(rows, columns=columns), {
+        layer: vectors.pop(layer).joined() for layer in layers
+    }
 
 
 _Read = Generator[tuple[list[Input], dict[str, Tensor]], None, None]
@@ -239,8 +243,8 @@ _Read = Generator[tuple[list[Input], dict[str, Tensor]], None, None]
 def _read_dense(
     model: nn.Module,
     inputs: Iterator[Input],
-    layers: Sequence[str],
     read: Callable[[str, Tensor], Tensor],
+    layers: Iterable[str],
     stage: Stage,
     batch_size: int,
 ) -> _Read:
@@ -250,7 +254,7 @@ def _read_dense(
         torch.inference_mode(),
         exactly(device),
         evaluating(model),
-        truncated_forward(model, layers, stage, keep=read) as forward,
+        truncated_forward(model, list(layers), stage, keep=read) as forward,
     ):
         batches = _batches(inputs, 1 if device.type == "cpu" else batch_size)
         for batch, images in load_batches(batches, device, dtype):

@@ -272,12 +272,18 @@ def load_encoder(path: Path) -> FeatureEncoder:
 def export_pix2pixhd(network: nn.Module, path: Path) -> None:
     """Write a generator, local enhancer or discriminator as pix2pixHD's code reads it (.pth).
 
-    Weights are float32. Raises FeatvizError for a front end alone, which has no name there.
+    Weights are float32. Raises FeatvizError for a front end alone, which has no name there, and for
+    norms by other names than instance.
     """
     architecture = network.architecture
     if isinstance(architecture, DiscriminatorArchitecture):
         names = pix2pixhd.discriminator_names(architecture)
     elif isinstance(architecture, GeneratorArchitecture) and not isinstance(network, FrontEnd):
+        if architecture.norm not in ("instance", "instance-affine"):
+            raise FeatvizError(
+                f"pix2pixHD has no norm '{architecture.norm}'; expected instance, or none in the "
+                "first layers by a variant"
+            )
         names = pix2pixhd.generator_names(architecture)
     else:
         raise FeatvizError(f"pix2pixHD has no place for a {type(network).__name__} alone")

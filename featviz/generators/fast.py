@@ -15,6 +15,7 @@ from torch import nn
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.conditions import SKETCH_CHANNELS
 from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
+from featviz.generators.networks.normalization import NORMS, settle_weights
 from featviz.generators.winograd import WinogradConvolution, has_winograd
 
 
@@ -35,13 +36,14 @@ class FastGenerator:
                 "sketch and nothing else"
             )
         network = copy.deepcopy(generator).eval().requires_grad_(False)
+        settle_weights(network)
         for convolution in _first_convolutions(network):
             _fold_input(convolution)
         self._network = network.to(dtype=dtype)
         _take_winograd(network)
         for module in network.modules():
             # These keep their statistics in the precision of their weights.
-            if isinstance(module, nn.InstanceNorm2d):
+            if isinstance(module, NORMS):
                 module.float()
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._dtype = dtype

@@ -268,9 +268,14 @@ def _at_stage(module: nn.Module, layer: str, stage: Stage) -> nn.Module:
     return children[stage]
 
 
+def makes_weights(name: str) -> bool:
+    """Whether a module is one of those that torch's parametrizations make weights by, not maps."""
+    return "parametrizations" in name.split(".")
+
+
 def available_layers(model: nn.Module) -> str:
     """What an error tells of the layers that there are."""
-    names = [name for name, _ in model.named_modules() if name]
+    names = [name for name, _ in model.named_modules() if name and not makes_weights(name)]
     blocks = [name.rpartition(".")[2] for name in names if _BLOCK.search(name)]
     if blocks and len(set(blocks)) == len(blocks):
         kind = "generator" if any(name.startswith("front_end.") for name in names) else "model"

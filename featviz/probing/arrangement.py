@@ -40,17 +40,14 @@ class Arrangement(NamedTuple):
         cells = rows[..., self.before : rows.shape[-1] - self.behind]
         return cells.reshape(*cells.shape[:-1], size[1], size[0])
 
-    def lay(self, cells: Tensor) -> Tensor:
-        """Values of cells (H, W), one for all channels, as they broadcast to such a tensor.
-
-        Tokens that stand for no cell get 0, or False.
-        """
+    def mask(self, cells: Tensor) -> Tensor:
+        """Cells (H, W) bool as those of the tensor, to broadcast; other tokens are none."""
         if self.kind == "NCHW":
-            return cells
+            return cells[None, None]
         if self.kind == "NHWC":
-            return cells[..., None]
-        row = F.pad(cells.flatten(), (self.before, self.behind))
-        return row[:, None] if self.kind == "NLC" else row
+            return cells[None, :, :, None]
+        tokens = F.pad(cells.flatten(), (self.before, self.behind))
+        return tokens[None, :, None] if self.kind == "NLC" else tokens[None, None]
 
 
 def arranged(trace: Trace | None, tensor: Tensor) -> tuple[Field, Arrangement] | None:

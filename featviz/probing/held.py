@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from featviz.base.errors import FeatvizError
@@ -24,7 +25,14 @@ from featviz.probing.axes import Axis
 from featviz.probing.field import Field, Trace, Ways, WholeMapWay
 from featviz.probing.layout import plain_layout
 from featviz.probing.operation_call import OperationCall, named_arguments
-from featviz.probing.rules import NORMS, POOLINGS, REDUCTIONS, trace_through
+from featviz.probing.rules import (
+    ATTENTION,
+    NORMS,
+    POOLINGS,
+    REDUCTIONS,
+    SOFTMAXES,
+    trace_through,
+)
 from featviz.probing.statistics import (
     Statistics,
     hold_statistics,
@@ -57,12 +65,14 @@ class MapStatistics:
     """The statistics of a base.
 
     operations: of single operations. norms: of whole modules, by name. free: the ways to everywhere
-    that cannot be held, as attention.
+    that cannot be held, as attention. attention: its weights, if they were asked for; held, they
+    leave the way open, for places go on giving to each other what they hold, but no longer choose.
     """
 
     operations: tuple[MapStatistic, ...]
     norms: Mapping[str, Statistics]
     free: tuple[WholeMapWay, ...]
+    attention: tuple[MapStatistic, ...] = ()
 
     @property
     def ways(self) -> tuple[WholeMapWay, ...]:
@@ -74,11 +84,15 @@ class MapStatistics:
 _NORM = "instance norm"
 
 
-def record_map_statistics(model: nn.Module, image: Tensor) -> MapStatistics:
+def record_map_statistics(
+    model: nn.Module, image: Tensor, attention: bool = False
+) -> MapStatistics:
     """Every statistic of a whole map that the forward of one image computes.
 
-    image: (1, C, H, W), as the model takes it. The model runs once, in evaluation mode. Raises
-    FeatvizError for more than one image, and for a norm that is held whole and runs twice.
+    image: (1, C, H, W), as the model takes it. attention: whether also the weights by which places
+    attend to each other, of a softmax; n x n numbers a head of n places. The model runs once, in
+    evaluation mode. Raises FeatvizError for more than one image, and for a norm that is held whole
+    and runs twice.
     """
     if image.ndim != 4 or len(image) != 1:
         raise FeatvizError(
@@ -87,7 +101,7 @@ def record_map_statistics(model: nn.Module, image: Tensor) -> MapStatistics:
     sample = next((tensor for tensor in model.parameters() if tensor.is_floating_point()), image)
     image = image.to(sample.device, sample.dtype)
     clock = _Clock()
-    recorder = _Recorder(clock)
+    recorder = _Recorder(clock, attention)
     _, _, height, width = image.shape
     field = Field(Axis.of_image(width), Axis.of_image(height), layout=plain_layout(image.shape))
     recorder.put(image, field)
@@ -97,12 +111,15 @@ def record_map_statistics(model: nn.Module, image: Tensor) -> MapStatistics:
         naming(model, recorder.running),
         _whole_norms(model, recorder) as norms,
         _clocked(model, clock),
+        _plain_attention(attention),
         recorder,
     ):
         output = image_in(model(image))
     trace = None if output is None else recorder.get(output)
     ways: Ways = frozenset() if trace is None else trace.ways
-    found = MapStatistics(tuple(recorder.found), norms, ())
+    weights = tuple(each for each in recorder.found if each.operation in SOFTMAXES)
+    operations = tuple(each for each in recorder.found if each not in weights)
+    found = MapStatistics(operations, norms, (), weights)
     return replace(found, free=tuple(sorted(ways - set(found.ways))))
 
 
@@ -112,13 +129,16 @@ def hold_map_statistics(
 ) -> Iterator[tuple[WholeMapWay, ...]]:
     """Inside the `with`, `model` takes its statistics from those of a base.
 
-    ways: which of them; all if not given. Yields those that are held. The statistics have the
-    base's values in any precision, and the arithmetic of norms is that of a fixed scale and shift,
-    so the base itself comes out equal up to rounding. When the block ends, however it ends, the
-    model is as it was. Raises FeatvizError for a way that the statistics have not and, in the
-    forward, where another operation runs than in the base's.
+    ways: which of them; all if not given, the weights of attention too if they were recorded.
+    Yields those that are held. The statistics have the base's values in any precision, and the
+    arithmetic of norms is that of a fixed scale and shift, so the base itself comes out equal up to
+    rounding. When the block ends, however it ends, the model is as it was. Raises FeatvizError for
+    a way that the statistics have not and, in the forward, where another operation runs than in the
+    base's.
     """
-    if missing := [way for way in ways or () if way not in statistics.ways]:
+    attended = [each for each in statistics.attention if ways is None or each.way in ways]
+    there = {*statistics.ways, *(each.way for each in statistics.attention)}
+    if missing := [way for way in ways or () if way not in there]:
         raise FeatvizError(
             f"no statistics are given of {missing[0].kind} in '{missing[0].module}'; there are "
             f"{', '.join(dict.fromkeys(way.module for way in statistics.ways)) or 'none'}"
@@ -130,11 +150,27 @@ def hold_map_statistics(
         if norms:
             block.enter_context(hold_statistics(model, statistics.norms, norms))
         block.enter_context(_clocked(model, clock))
-        operations = [each for each in statistics.operations if each.way in chosen]
+        block.enter_context(_plain_attention(bool(statistics.attention)))
+        operations = [each for each in statistics.operations if each.way in chosen] + attended
         holder = _Holder(clock, {each.moment: each for each in operations})
         block.callback(model.register_forward_hook(holder.check).remove)
         block.enter_context(holder)
-        yield tuple(chosen)
+        yield tuple(dict.fromkeys([*chosen, *(each.way for each in attended)]))
+
+
+@contextmanager
+def _plain_attention(wanted: bool) -> Iterator[None]:
+    """Inside the `with` attention is products and a softmax, and not one operation, if wanted."""
+    if not wanted:
+        yield
+        return
+    is_fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(is_fast)
 
 
 class _Clock:
@@ -208,11 +244,11 @@ def _whole_norms(model: nn.Module, recorder: "_Recorder") -> Iterator[dict[str, 
 class _Recorder(Tracer):  # type: ignore[no-untyped-call]
     """Records what each operation on a map takes of all of it, unless it is muted."""
 
-    def __init__(self, clock: _Clock) -> None:
+    def __init__(self, clock: _Clock, attention: bool) -> None:
         super().__init__()
         self.found: list[MapStatistic] = []
         self.muted = False
-        self._clock = clock
+        self._clock, self._attention = clock, attention
         self._moment: Moment | None = None
         self._pending: MapStatistic | None = None
 
@@ -235,7 +271,12 @@ class _Recorder(Tracer):  # type: ignore[no-untyped-call]
         return output
 
     def saw(self, call: OperationCall) -> None:
-        """Note a norm or a reduction that by itself makes all places seen."""
+        """Note what makes all places seen by itself: norms, reductions, softmaxes that attend."""
+        if self._attention and call.name in SOFTMAXES and self._moment is not None:
+            way = _attention_before(call)
+            if way is not None:
+                self._pending = MapStatistic(self._moment, call.name, way, ())
+            return
         recorded = call.name in NORMS | REDUCTIONS | POOLINGS and not self.muted
         if call.index > 0 or not recorded or self._moment is None:
             return
@@ -247,6 +288,22 @@ class _Recorder(Tracer):  # type: ignore[no-untyped-call]
         for way in trace_through(bare).ways:
             values = _of_norm(call.name, call.given) if call.name in NORMS else ()
             self._pending = MapStatistic(self._moment, call.name, way, values)
+
+
+def _attention_before(call: OperationCall) -> WholeMapWay | None:
+    """The product of places with places that a softmax weighs; None if it weighs something else.
+
+    It runs in the product's module or in one inside of that, over the last dimension; in the
+    model's own forward, which holds all modules, over as many numbers as there are places.
+    """
+    scores = call.source
+    if scores is None or call.dims("dim") != {scores.ndim - 1}:
+        return None
+    for way in (way for trace in call.traces for way in trace.ways if way.kind == ATTENTION):
+        within = f"{call.module}.".startswith(f"{way.module}.")
+        if within or (not way.module and scores.shape[-1] == scores.shape[-2]):
+            return way
+    return None
 
 
 def _without_ways(trace: Trace | None) -> Any:

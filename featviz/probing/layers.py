@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -16,10 +15,12 @@ from featviz.probing.activations import (
     available_layers,
     evaluating,
     find_layers,
+    makes_weights,
     require_module,
     tensor_in,
 )
 from featviz.probing.receptive_field import Geometry, trace_geometry
+from featviz.probing.survey import listening
 from featviz.probing.tracing import either_way, run_without_values
 
 Layers = Sequence[str] | Literal["all"]
@@ -199,19 +200,15 @@ def _observe(
 ) -> tuple[list[_Run], dict[str, str]]:
     """What each module gives in each of its runs, in the order of the forward; kinds of all."""
     require_module(model)
-    modules = {name: module for name, module in model.named_modules() if name}
     seen: list[tuple[str, Any]] = []
-
-    def listen(name: str) -> Any:
-        def hook(_: nn.Module, __: Any, output: Any) -> None:
-            tensor = tensor_in(output)
-            seen.append((name, type(output).__name__ if tensor is None else tuple(tensor.shape)))
-
-        return hook
-
     weights = [*model.parameters(), *model.buffers()]
     sample = next((tensor for tensor in weights if tensor.is_floating_point()), torch.empty(0))
     image_shape = (1, channels, image_size[1], image_size[0])
+
+    def see(name: str, _: nn.Module, output: Any) -> None:
+        tensor = tensor_in(output)
+        given = type(output).__name__ if tensor is None else tuple(tensor.shape)
+        seen.append((name.partition("#")[0], given))
 
     def run(on_meta: bool) -> None:
         seen.clear()
@@ -222,9 +219,7 @@ def _observe(
         else:
             model(image)
 
-    with evaluating(model), torch.no_grad(), ExitStack() as hooks:
-        for name, module in modules.items():
-            hooks.callback(module.register_forward_hook(listen(name)).remove)
+    with evaluating(model), torch.no_grad(), listening(model, see):
         either_way(run, image_size, channels)
     counts, numbers = Counter(name for name, _ in seen), Counter[str]()
     runs = []
@@ -237,7 +232,7 @@ def _observe(
     lists = (nn.ModuleList, nn.ModuleDict)
     kinds = {
         name: type(module).__name__
-        for name, module in modules.items()
-        if not isinstance(module, lists)
+        for name, module in model.named_modules()
+        if name and not makes_weights(name) and not isinstance(module, lists)
     }
     return runs, kinds

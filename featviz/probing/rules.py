@@ -21,6 +21,10 @@ from featviz.probing.operation_call import OperationCall, PlaceRule, fitted, one
 from featviz.probing.operations import WINDOWS
 from featviz.probing.rules_of_places import WAYS_OF_PLACES
 
+ATTENTION = "attention"
+"""The kind of way by which places see each other as much as they choose."""
+SOFTMAXES = frozenset({"_softmax", "_safe_softmax"})
+
 
 def trace_through(call: OperationCall) -> Trace:
     """The trace of one output of a call, from those of its inputs."""
@@ -32,7 +36,7 @@ def trace_through(call: OperationCall) -> Trace:
         if call.fields and call.pointwise and attention:
             met = fitted(call.joined(call.fields), call.output)
             if met is not None:
-                return met.seeing_all(ways=ways | call.ways("attention"))
+                return met.seeing_all(ways=ways | call.ways(ATTENTION))
         trace = lost[0]
         stays = trace.is_map and call.pointwise
         stays |= call.name in _ON_MAPS and call.output.ndim == 4
@@ -95,7 +99,7 @@ def _mixed(call: OperationCall) -> Trace | None:
     """Each value of a dimension made of all along it, as a softmax does."""
     if call.field is None or len(call.fields) > 1:
         return None
-    kind = "attention" if "softmax" in call.name else "all places in a row"
+    kind = ATTENTION if "softmax" in call.name else "all places in a row"
     return call.field.spread([call.field.layout[dim] for dim in call.dims("dim")], call.ways(kind))
 
 
@@ -149,11 +153,11 @@ def _multiplied(call: OperationCall) -> Trace | None:
     names = names if names[0] in call.given else ("self", "mat2")
     first, second = (call.given[name] for name in names)
     traces = [call.trace_of(first), call.trace_of(second)]
-    ways, kind = frozenset[WholeMapWay]().union(*(trace.ways for trace in call.traces)), "attention"
+    ways, kind = frozenset[WholeMapWay]().union(*(trace.ways for trace in call.traces)), ATTENTION
     fields = [trace for trace in traces if isinstance(trace, Field)]
     if len(fields) < len(call.fields) or not fields:
         return None
-    inner = call.ways("attention" if len(fields) > 1 else "product over all places")
+    inner = call.ways(ATTENTION if len(fields) > 1 else "product over all places")
     one, other = traces
     rows, columns = (no_places(size) for size in call.output.shape[-2:])
     sides = []
@@ -182,9 +186,9 @@ def _multiplied(call: OperationCall) -> Trace | None:
 def _attended(call: OperationCall) -> Trace | None:
     """Attention as one operation: (..., places, channels) of those that ask and are asked."""
     if call.index > 0:
-        return statistic(call.ways("attention"))
+        return statistic(call.ways(ATTENTION))
     asking = call.given["src" if "src" in call.given else "query"]
-    field, ways = call.trace_of(asking), call.ways("attention")
+    field, ways = call.trace_of(asking), call.ways(ATTENTION)
     if not isinstance(field, Field):
         return None
     sides = [field]
@@ -193,7 +197,7 @@ def _attended(call: OperationCall) -> Trace | None:
         if isinstance(asked, Field):
             asked = asked.without([-2, -1], ways, keep=True)
             sides.append(asked.laid((*asked.layout[:-2], Dimension(), Dimension())))
-    met = joined(sides, call.way("attention"))
+    met = joined(sides, call.way(ATTENTION))
     if met is None:
         return None
     met = met.laid((*met.layout[:-1], no_places(call.output.shape[-1])))
@@ -227,7 +231,7 @@ WAYS_THROUGH: dict[str, PlaceRule] = {
     **dict.fromkeys(("hardswish", "hardswish_", "channel_shuffle", "zero_"), _pointwise),
     "copy_": _copied,
     "glu": _halved,
-    **dict.fromkeys(("_softmax", "_log_softmax", "_safe_softmax", "cumsum", "cumprod"), _mixed),
+    **dict.fromkeys((*SOFTMAXES, "_log_softmax", "cumsum", "cumprod"), _mixed),
     **dict.fromkeys(("sort", "logcumsumexp"), _mixed),
     **dict.fromkeys(REDUCTIONS, _reduced),
     **dict.fromkeys(("mm", "bmm", "addmm", "baddbmm"), _multiplied),

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from featviz.probing.activations import evaluating
+from featviz.probing.activations import evaluating, makes_weights
 from featviz.probing.arrangement import Arrangement, arranged
 from featviz.probing.axes import Axis
 from featviz.probing.field import Field, Placeless, Trace, Ways, as_map
@@ -104,22 +104,30 @@ def _tensors_of(output: Any) -> Iterable[Tensor]:
         yield from _tensors_of([getattr(output, name) for name in output.__dataclass_fields__])
 
 
-def listening(model: nn.Module, act: Callable[[str, nn.Module, Any], None]) -> ExitStack:
-    """Inside the `with`, each run of each module gives its name and what it gives to `act`."""
+def listening(
+    model: nn.Module,
+    act: Callable[[str, nn.Module, Any], Any],
+    modules: Mapping[str, nn.Module] | None = None,
+) -> ExitStack:
+    """Inside the `with`, each run of some modules gives its name and what it gives to `act`.
+
+    What `act` returns, unless it is None, is what the run gives. modules: by name; all if not
+    given.
+    """
     runs: Counter[str] = Counter()
 
-    def listen(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, _: Any, output: Any) -> None:
+    def listen(name: str) -> Callable[[nn.Module, Any, Any], Any]:
+        def hook(module: nn.Module, _: Any, output: Any) -> Any:
             key = f"{name}#{runs[name] + 1}" if runs[name] else name
             runs[name] += 1
-            act(key, module, output)
+            return act(key, module, output)
 
         return hook
 
     hooks = ExitStack()
     hooks.callback(model.register_forward_pre_hook(lambda *_: runs.clear()).remove)
-    for name, module in model.named_modules():
-        if name:
+    for name, module in (dict(model.named_modules()) if modules is None else modules).items():
+        if name and not makes_weights(name):
             hooks.callback(module.register_forward_hook(listen(name)).remove)
     return hooks
 

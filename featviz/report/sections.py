@@ -119,8 +119,10 @@ def about(contents: Contents) -> str:
 
 def _provenance(row: PanelRow) -> str:
     metadata = row.metadata
+    architecture = metadata.get("architecture")
+    norm = architecture.get("norm") if isinstance(architecture, dict) else None
     cells = (
-        metadata.get("variant"),
+        ", ".join(filter(None, (metadata.get("variant"), norm if norm != "instance" else None))),
         metadata.get("step"),
         str(metadata.get("digest") or "")[:12],
         f"({row.point[0]}, {row.point[1]})",

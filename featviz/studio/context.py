@@ -64,7 +64,7 @@ class Studio:
         # A look into the database for each request would be slow, and none for long would let
         # a session live on that another server has ended.
         if known is None or time.monotonic() - known[0] > _KNOWN_SECONDS:
-            author = self.store.author_of(secret, self.token)
+            author = self.store.authors.author_of(secret, self.token)
             if author is None:
                 raise StudioError("session", "this session is not known here; begin another")
             known = (time.monotonic(), author)

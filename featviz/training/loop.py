@@ -233,7 +233,7 @@ def _progress(config: TrainingConfig, first_step: int, processes: Processes) -> 
             yield report_line
             return
         task = progress.add_task(
-            f"training {config.variant}", total=config.steps, completed=first_step, losses=""
+            f"training {config.called}", total=config.steps, completed=first_step, losses=""
         )
 
         def report_bar(step: int, losses: dict[str, float]) -> None:

@@ -10,6 +10,7 @@ from featviz.base.errors import FeatvizError, require_whole
 from featviz.faces.augmentation import Augmentation
 from featviz.generators.networks.conditions import Conditions
 from featviz.generators.networks.normalization import Norm
+from featviz.generators.networks.variants import norms_of
 from featviz.training.losses import AdversarialForm
 
 _Precision = Literal["bfloat16", "float32"]
@@ -30,7 +31,8 @@ class TrainingConfig:
     width: int
     """Channels of L0."""
     residual_blocks: int
-    norm: Norm
+    norm: str
+    """Of the generator: one, or by section; see `norms_of`."""
     discriminator_width: int
     discriminator_scales: int
     steps: int
@@ -97,6 +99,8 @@ class TrainingConfig:
                 f"size must be a multiple of {multiple} and at least {2 * multiple}; "
                 f"got {self.size}"
             )
+        norms = norms_of(self.norm, self.variant, DOWNSAMPLINGS + 1)
+        norms.require_fitting(self.size, self.enhancers)
         if self.fixed_steps and not self.enhancers:
             raise FeatvizError(
                 f"without an enhancer nothing would learn in {self.fixed_steps} fixed steps"
@@ -108,6 +112,16 @@ class TrainingConfig:
         if self.augment_shift == self.augment_rotation == 0:
             return None
         return Augmentation(self.augment_shift, self.augment_rotation)
+
+    @property
+    def called(self) -> str:
+        """Variant and norm, for people: "modified", "baseline, norm pixel"."""
+        return self.variant if self.norm == "instance" else f"{self.variant}, norm {self.norm}"
+
+    @property
+    def judges_norm(self) -> Norm:
+        """That of the networks beside the generator: instance, affine if all of the generator's."""
+        return self.norm if self.norm == "instance-affine" else "instance"
 
     @property
     def conditions(self) -> Conditions:

@@ -116,7 +116,7 @@ def start_run(config: TrainingConfig, device: torch.device, vgg19: Path | None =
             input_channels=config.conditions.drawn_channels + 3,
             width=config.discriminator_width,
             scales=config.discriminator_scales,
-            norm=config.norm,
+            norm=config.judges_norm,
         )
     )
     encoder = None
@@ -126,7 +126,7 @@ def start_run(config: TrainingConfig, device: torch.device, vgg19: Path | None =
                 config.appearance_channels,
                 downsamplings=DOWNSAMPLINGS,
                 instances=len(INSTANCES),
-                norm=config.norm,
+                norm=config.judges_norm,
             )
         )
     perceptual, perceptual_weights = None, None
@@ -189,6 +189,9 @@ def train_step(
         decay = min(config.ema, (1 + run.step) / (_EMA_WARM_UP + run.step))
         update = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         update(list(average.parameters()), list(run.learning[name].parameters()), None)
+        for own, learnt in zip(average.buffers(), run.learning[name].buffers(), strict=True):
+            # Running statistics are averages themselves.
+            own.copy_(learnt)
     run.step += 1
     run.seconds += time.perf_counter() - started
     run.recent.append(losses)

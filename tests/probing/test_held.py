@@ -244,3 +244,91 @@ def test_a_model_that_runs_another_way_is_refused(value, what):
         model(image * value)
     with pytest.raises(FeatvizError, match=r"of one image \(1, C, H, W\); got \(2, 3, 8, 8\)"):
         record_map_statistics(model, image.repeat(2, 1, 1, 1))
+
+
+def heads_of(module, x):
+    """Queries, keys and values (heads, places, channels) of multi-head attention, by hand."""
+    parts = F.linear(x[0], module.in_proj_weight, module.in_proj_bias).chunk(3, dim=-1)
+    return [part.unflatten(1, (module.num_heads, -1)).transpose(0, 1) for part in parts]
+
+
+def weights_of(queries, keys):
+    return (queries @ keys.transpose(1, 2) / queries.shape[-1] ** 0.5).softmax(-1)
+
+
+class ByHand(nn.Module):
+    """Self-attention over a map written out, with a softmax of its own, and one over channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Conv2d(4, 4, 1) for _ in range(3))
+        self.softmax = nn.Softmax(dim=-1)
+        self.classes = nn.Softmax2d()
+
+    def parts(self, x):
+        return [part(x).flatten(2).transpose(1, 2) for part in (self.query, self.key, self.value)]
+
+    def forward(self, x):
+        queries, keys, values = self.parts(x)
+        weights = self.softmax(queries @ keys.transpose(1, 2))
+        return self.classes(x + (weights @ values).transpose(1, 2).reshape(x.shape))
+
+
+class Fused(ByHand):
+    def forward(self, x):
+        found = F.scaled_dot_product_attention(*self.parts(x), scale=1.0)
+        return self.classes(x + found.transpose(1, 2).reshape(x.shape))
+
+
+@pytest.mark.parametrize("network", [ByHand, Fused])
+def test_held_attention_weighs_the_edit_s_values_as_the_base_does(network):
+    model = network().eval()
+    base, edited = torch.randn(2, 1, 4, 6, 8)
+    recorded = record_map_statistics(model, base, attention=True)
+    with torch.no_grad():
+        queries, keys, _ = model.parts(base)
+        weights = (queries @ keys.transpose(1, 2)).softmax(-1)
+        values = (weights @ model.parts(edited)[2]).transpose(1, 2).reshape(edited.shape)
+        # The softmax over channels is no attention: it stays the edit's own.
+        expected = (edited + values).softmax(1)
+        free = model(edited)
+        with hold_map_statistics(model, recorded) as ways:
+            assert torch.allclose(model(edited), expected, atol=1e-6)
+            assert torch.allclose(model(base), network.forward(model, base), atol=1e-6)
+    assert [way.kind for way in ways] == ["attention"]
+    assert not torch.allclose(free, expected, atol=1e-3)
+    assert torch.equal(model(edited), free)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_attention_of_torch_s_own_heads_is_held(fast):
+    torch.backends.mha.set_fastpath_enabled(fast)
+    model = Attending().eval()
+    base, edited = torch.randn(2, 1, 4, 6, 8)
+    recorded = record_map_statistics(model, base, attention=True)
+    row, other = (model.norm(x).flatten(2).transpose(1, 2) for x in (base, edited))
+    with torch.no_grad():
+        found = weights_of(*heads_of(model.heads, row)[:2]) @ heads_of(model.heads, other)[2]
+        found = model.heads.out_proj(found.transpose(0, 1).flatten(1)).T.reshape(edited.shape)
+        attention = next(way for way in recorded.free if way.kind == "attention")
+        with hold_map_statistics(model, recorded, [attention]) as ways:
+            assert torch.allclose(model(edited), edited + found, atol=1e-5)
+    assert ways == (attention,)
+    assert torch.backends.mha.get_fastpath_enabled() == fast
+    torch.backends.mha.set_fastpath_enabled(True)
+
+
+def test_held_attention_still_lets_places_see_each_other_and_is_told_as_free():
+    model = ByHand().eval()
+    base = torch.randn(1, 4, 6, 8)
+    recorded = record_map_statistics(model, base, attention=True)
+    assert [way.kind for way in recorded.free] == ["attention"]
+    edited = base.clone()
+    edited[..., 0, 0] += 1
+    with torch.no_grad(), hold_map_statistics(model, recorded):
+        assert (model(edited) != model(base))[..., -1, -1].any()
+
+
+def test_without_being_asked_for_attention_is_not_recorded():
+    recorded = record_map_statistics(Attending(), torch.rand(1, 4, 8, 8))
+    assert recorded.attention == ()

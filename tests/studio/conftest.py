@@ -136,8 +136,8 @@ def other(tmp_path: Path) -> Iterator[Database]:
 def drawn(store: Store, small_set: Path) -> Store:
     """Edits of start sketches, an edit of an edit, one from scratch, a draft, a deleted one."""
     starts = open_start_set(small_set)
-    mei = store.begin_session("Mei", "")[0].id
-    jo = store.begin_session("Jo", "")[0].id
+    mei = store.authors.begin_session("Mei", "")[0].id
+    jo = store.authors.begin_session("Jo", "")[0].id
 
     def add(me: str, drawing: str, number: int, last: str | None, *points: float) -> str:
         stroke = NewStroke(

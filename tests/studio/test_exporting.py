@@ -140,7 +140,7 @@ def test_a_database_that_holds_something_else_is_told_in_one_line(
     database = Database(tmp_path / "sketches.db")
     import_sketches(small_set, database)
     store = Store(database)
-    me = store.begin_session("Mei", "")[0].id
+    me = store.authors.begin_session("Mei", "")[0].id
     drawing = str(uuid4())
     store.create_drawing(me, drawing, None, "1")
     line = NewStroke("s", "mouth", 0, (1.0, 1.0))
@@ -159,7 +159,7 @@ def test_a_database_that_holds_something_else_is_told_in_one_line(
 def test_names_that_no_folder_can_have_stop_no_export_and_are_read_back(
     drawn: Store, other: Database, tmp_path: Path
 ) -> None:
-    me = drawn.begin_session("Mei", "")[0].id
+    me = drawn.authors.begin_session("Mei", "")[0].id
     drawing = str(uuid4())
     drawn.create_drawing(me, drawing, None, "1")
     line = NewStroke("s", "mouth", 0, (1.0, 1.0, 9.0, 9.0))

@@ -58,7 +58,7 @@ def test_a_store_killed_fifty_times_amid_writes_loses_nothing_it_acknowledged(
     path = tmp_path / "sketches.db"
     database = Database(path)
     store = Store(database)
-    author = store.begin_session("Mei", "")[0].id
+    author = store.authors.begin_session("Mei", "")[0].id
     drawing = str(uuid4())
     store.create_drawing(author, drawing, None, "1")
     database.close()
@@ -250,7 +250,7 @@ def test_a_database_moved_away_under_the_server_takes_nothing_until_it_is_back(
     path = tmp_path / "own.db"
     database = Database(path)
     store = Store(database)
-    me = store.begin_session("Mei", "")[0].id
+    me = store.authors.begin_session("Mei", "")[0].id
     drawing = str(uuid4())
     path.rename(tmp_path / "moved.db")
     for _ in range(2):
@@ -310,7 +310,7 @@ from featviz.studio.server import serve
 from featviz.studio.steps import NewEvent, NewStroke
 from featviz.studio.store import Store
 store = Store(Database(sys.argv[1]))
-me = store.begin_session("Mei", "")[0].id
+me = store.authors.begin_session("Mei", "")[0].id
 drawing = str(uuid4())
 store.create_drawing(me, drawing, None, "1")
 resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, resource.RLIM_INFINITY))
@@ -342,7 +342,7 @@ print("goes on", number > 2)
 def test_a_postgresql_that_goes_away_is_busy_and_then_used_again(postgres_database: str) -> None:
     database = Database(postgres_database, busy_seconds=1)
     store = Store(database)
-    me = store.begin_session("Mei", "")[0].id
+    me = store.authors.begin_session("Mei", "")[0].id
     drawing = str(uuid4())
     store.create_drawing(me, drawing, None, "1")
     killer = sqlalchemy.create_engine(

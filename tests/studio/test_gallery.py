@@ -24,7 +24,7 @@ def people(store: Store) -> dict[str, str]:
     """Three people with sketches in two groups; some edit the mouth, some mouth and nose."""
     ids = {}
     for number, name in enumerate(("Mei", "Jo_100%", "安")):
-        me = ids[name] = store.begin_session(name, "")[0].id
+        me = ids[name] = store.authors.begin_session(name, "")[0].id
         drawing = str(uuid4())
         store.create_drawing(me, drawing, FACE, "1")
         last = "start"

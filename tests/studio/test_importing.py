@@ -137,7 +137,7 @@ def test_numbers_of_imported_sketches_are_taken(
     export_sketches(drawn.database, tmp_path / "out", everything=True)
     import_sketches(tmp_path / "out", other)
     store = Store(other)
-    me = store.begin_session("An", "")[0].id
+    me = store.authors.begin_session("An", "")[0].id
     drawing = str(uuid4())
     store.create_drawing(me, drawing, None, "1")
     stroke = NewStroke("s", "mouth", 0, (1.0, 1.0))

@@ -41,7 +41,7 @@ def event(
 
 
 def author(store: Store, nickname: str = "Mei") -> str:
-    return store.begin_session(nickname, "")[0].id
+    return store.authors.begin_session(nickname, "")[0].id
 
 
 def drawing(store: Store, author_id: str, base: StartSketch | str | None = None) -> str:
@@ -180,22 +180,6 @@ def test_nobody_reaches_the_drawings_of_others_or_changes_their_sketches(store: 
         with pytest.raises(StudioError, match="somebody else's"):
             attempt()
     assert store.sketch(sketch.id).deleted is None
-
-
-def test_a_session_is_known_by_its_secret_and_ends_with_another_token(store: Store) -> None:
-    me, secret = store.begin_session("Mei", "first token")
-    known = store.author_of(secret, "first token")
-    assert known is not None and (known.id, known.nickname) == (me.id, "Mei")
-    assert store.author_of(secret, "second token") is None
-    assert store.author_of(secret, "") is None
-    assert store.author_of(secret[:-1], "first token") is None
-    assert store.rename(me.id, "梅").nickname == "梅"
-    assert store.nickname(me.id) == "梅"
-
-
-def test_a_database_holds_no_secret_by_which_one_could_be_somebody(store: Store) -> None:
-    me, secret = store.begin_session("Mei", "the token")
-    assert secret not in str(vars(me)) and "the token" not in str(vars(me))
 
 
 def test_a_drawing_with_a_base_begins_with_its_strokes_and_tells_what_was_edited(
@@ -375,11 +359,11 @@ def test_drawings_have_limits(database: Database) -> None:
 
 def test_the_store_finds_everything_again_after_a_restart(database: Database) -> None:
     store = Store(database)
-    me, secret = store.begin_session("Mei", "")
+    me, secret = store.authors.begin_session("Mei", "")
     mine = drawing(store, me.id, FACE)
     store.append_events(me.id, mine, "start", [event("e1", stroke("s1", order=0.123456789))])
     again = Store(Database(database.url.render_as_string(hide_password=False)))
-    known = again.author_of(secret, "")
+    known = again.authors.author_of(secret, "")
     assert known is not None and known.id == me.id
     before, after = store.drawing(me.id, mine), again.drawing(me.id, mine)
     for kind in ("strokes", "events"):

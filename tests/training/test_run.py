@@ -3,6 +3,7 @@ import copy
 import pytest
 import torch
 
+from featviz.base.errors import FeatvizError
 from featviz.training.data import PairTensors, training_batches
 from featviz.training.presets import preset
 from featviz.training.run import start_run, train_step
@@ -74,3 +75,27 @@ def test_only_a_run_with_appearances_has_an_encoder():
     plain, conditioned = (start_run(small_config(appearance_channels=n), CPU) for n in (0, 2))
     assert set(plain.learning) == set(plain.optimizers) == {"generator", "discriminator"}
     assert set(conditioned.optimizers) == {"generator", "discriminator", "encoder"}
+
+
+@pytest.mark.parametrize("norm", ["front=pixel,residual=batch,back=demodulation", "window-3"])
+def test_a_generator_of_other_norms_learns_beside_judges_with_instance_norm(pairs, norm):
+    config = small_config(norm=norm, ema=0.9, precision="float32")
+    run = start_run(config, CPU)
+    before = {key: value.clone() for key, value in run.models.generator.state_dict().items()}
+    batches = training_batches(PairTensors(pairs, 64), 1, 0, workers=0)
+    for _ in range(2):
+        train_step(run, config, next(batches), CPU)
+    after, average = run.models.generator.state_dict(), run.averages["generator"].state_dict()
+    assert run.models.generator.architecture.norm == norm
+    assert run.models.discriminator.architecture.norm == "instance"
+    assert not any(torch.equal(after[key], before[key]) for key in after if "weight" in key)
+    running = [key for key in after if "running" in key]
+    assert bool(running) == ("batch" in norm)
+    assert all(torch.equal(average[key], after[key]) for key in running)
+
+
+def test_a_norm_that_cannot_be_is_refused_before_anything_is_built():
+    with pytest.raises(FeatvizError, match="residual=window-5 is larger than the map there, 4x4"):
+        small_config(norm="residual=window-5")
+    with pytest.raises(FeatvizError, match="unknown normalisation 'blur'"):
+        small_config(norm="front=blur")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from featviz.analysis.leakage.table import IMAGE
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.generators import FrontEnd, GlobalGenerator, ResidualBlock
-from featviz.generators.networks.normalization import InstanceNorm
+from featviz.generators.networks.instance_norm import InstanceNorm
 from featviz.probing.activations import find_layers
 from featviz.probing.statistics import Statistics, record_statistics
 

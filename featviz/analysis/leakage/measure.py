@@ -35,6 +35,7 @@ from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
 from featviz.probing.activations import require_names
 from featviz.probing.reach import cells_of
 from featviz.probing.receptive_field import Geometry
+from featviz.probing.statistics import Statistics
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import MARGIN, Mask, edits_of
 from featviz.sketches.photo_set import PhotoSet
@@ -111,55 +112,72 @@ def measure_leakage(
     base, total = None, sum(map(len, rows_of_base.values()))
     run = runs(model, layers)
     for edit in track(edits, f"{name}: leakage", total):
-        if edit.base_image is not base:
+        if base is None or base.image is not edit.base_image:
             if base is not None:
-                run.forget(base)
-            base = edit.base_image
-            statistics = run.statistics(base)
-            before, _ = run(base, {}, keep=True)
-            scales = {layer: scale_of(layer, before[layer]) for layer in layers}
-        of_edit = _OfEdit(edit, before, scales)
-        for mode in sorted(modes, key=_order):
-            if mode == FREE:
-                after, own = run(edit.image, {}, keep=True)
-            elif mode == STATISTICS:
-                after, _ = run(base, own)
-            else:
-                held = holding.held(statistics, mode)
-                after, _ = run(edit.image, held, keep=mode == ALL)
-            if mode in _CORNERS:
-                of_edit.corners[mode] = after
-            else:
-                found.add(mode, of_edit, after)
-        for mode, after in of_edit.corners.items():
-            found.add(mode, of_edit, after)
-        run.forget(edit.image)
-    if not found.rows:
+                run.forget(base.image)
+            base = _Base.of(edit.base_image, run, holding, modes)
+        found.add_all(edit, base, run, modes)
+    if base is None or not found.rows:
         raise FeatvizError(f"all edits of {sketches.folder} equal their base at {size} px")
+    sides = size if isinstance(size, int) else list(size)
+    metadata = _metadata({"point": list(point), "margin": margin, "size": sides}, sketches, most)
     checkpoint = {
         "layers": list(layers),
         "modes": list(modes),
-        "not_held": list(holding.not_held(layers, edit.base_image, statistics)),
+        "not_held": list(holding.not_held(layers, base.image, base.statistics)),
         **_geometry_facts(geometries),
         **(details or {}),
     }
-    common = {
+    measured = {sketch for sketch, _ in found.rows}
+    names = sketches.index["sketch"]
+    return Leakage(
+        LeakageTable(found.frame(sketches, modes), {**metadata, "checkpoints": {name: checkpoint}}),
+        found.maps(sketches.groups, layers, {**metadata, "checkpoint": name, **checkpoint}),
+        tuple(
+            names.iloc[number]
+            for numbers in rows_of_base.values()
+            for number in numbers
+            if names.iloc[number] not in measured
+        ),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Base:
+    """A base image, its norms' statistics and maps by name, the scale of each layer's changes.
+
+    held: of every mode that holds the base's statistics, which.
+    """
+
+    image: Tensor
+    statistics: Mapping[str, Statistics]
+    maps: Mapping[str, Tensor]
+    scales: Mapping[str, float]
+    held: Mapping[str, Mapping[str, Statistics]]
+
+    @classmethod
+    def of(cls, image: Tensor, run: Runs, holding: Holding, modes: Sequence[str]) -> "_Base":
+        statistics = run.statistics(image)
+        maps, _ = run(image, {}, keep=True)
+        held = {
+            mode: holding.held(statistics, mode) for mode in modes if mode not in (FREE, STATISTICS)
+        }
+        scales = {layer: scale_of(layer, cells) for layer, cells in maps.items()}
+        return cls(image, statistics, maps, scales, held)
+
+
+def _metadata(
+    settings: Mapping[str, Any], sketches: SketchSet | PhotoSet, most: int | None
+) -> dict[str, Any]:
+    """What is told of a measurement, whatever was measured."""
+    return {
         VERSION_KEY: VERSION,
         "torch": torch.__version__,
-        "point": list(point),
-        "margin": margin,
-        "size": size if isinstance(size, int) else list(size),
+        **settings,
         "sketches": sketches.folder.name,
         "sketches_fingerprint": fingerprint(sketches),
         "edits_a_group": "all" if most is None else most,
     }
-    wanted = [sketches.index["sketch"].iloc[n] for group in rows_of_base.values() for n in group]
-    measured = {sketch for sketch, _ in found.rows}
-    return Leakage(
-        LeakageTable(found.frame(sketches, modes), {**common, "checkpoints": {name: checkpoint}}),
-        found.maps(sketches.groups, layers, {**common, "checkpoint": name, **checkpoint}),
-        tuple(sketch for sketch in wanted if sketch not in measured),
-    )
 
 
 def _by_base(pairs: Sequence[tuple[int, int]]) -> dict[int, list[int]]:
@@ -272,7 +290,25 @@ class _Found:
         self._own: dict[tuple[str, str, str], NDArray[np.float32]] = {}
         self._own_reach: dict[tuple[str, str], Mask] = {}
 
-    def add(self, mode: str, of_edit: _OfEdit, after: Mapping[str, Tensor]) -> None:
+    def add_all(self, edit: PlacedEdit, base: _Base, run: Runs, modes: Sequence[str]) -> None:
+        """Measure an edit in all modes."""
+        of_edit = _OfEdit(edit, base.maps, base.scales)
+        for mode in sorted(modes, key=_order):
+            if mode == FREE:
+                after, own = run(edit.image, {}, keep=True)
+            elif mode == STATISTICS:
+                after, _ = run(base.image, own)
+            else:
+                after, _ = run(edit.image, base.held[mode], keep=mode == ALL)
+            if mode in _CORNERS:
+                of_edit.corners[mode] = after
+            else:
+                self._add(mode, of_edit, after)
+        for mode, after in of_edit.corners.items():
+            self._add(mode, of_edit, after)
+        run.forget(edit.image)
+
+    def _add(self, mode: str, of_edit: _OfEdit, after: Mapping[str, Tensor]) -> None:
         """Take the maps (1, C, H, W) of one edit in one mode, by layer."""
         edit = of_edit.edit
         known = mode == STATISTICS and len(of_edit.corners) == len(_CORNERS)

@@ -21,8 +21,8 @@ from featviz.extraction.sparse.operations import (
     Operation,
     Pointwise,
 )
-from featviz.generators.networks.normalization import InstanceNorm as OwnInstanceNorm
-from featviz.probing.activations import Stage, evaluating, find_layers, find_runs
+from featviz.generators.networks.instance_norm import InstanceNorm as OwnInstanceNorm
+from featviz.probing.activations import Stage, evaluating, find_layers, find_runs, makes_weights
 from featviz.probing.tracing import Tracer, run_without_values
 from featviz.probing.windows import PaddingMode, Window
 
@@ -318,7 +318,7 @@ def _forward(module: nn.Module) -> Any:
 
 def _is_step(name: str, module: nn.Module) -> bool:
     """Whether a module does something by itself, rather than by its parts."""
-    if "parametrizations" in name.split("."):
+    if makes_weights(name):
         return False
     return _forward(module) is nn.Conv2d.forward or next(module.children(), None) is None
 

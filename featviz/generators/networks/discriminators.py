@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from featviz.base.errors import require_whole
-from featviz.generators.networks.generators import halve, initialize
-from featviz.generators.networks.normalization import Norm, normalization
+from featviz.generators.networks.generators import halve
+from featviz.generators.networks.normalization import Norm, initialize, normalization
 
 _WIDEST = 512
 

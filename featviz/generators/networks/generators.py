@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from featviz.base.errors import FeatvizError, require_whole
-from featviz.generators.networks.normalization import Norm, normalization
-from featviz.generators.networks.variants import layers_without_norm
+from featviz.generators.networks.normalization import Norm, block_parts, initialize
+from featviz.generators.networks.variants import SectionNorms, norms_of
 
 _ENHANCER_BLOCKS = 3
 
@@ -26,8 +26,8 @@ class GeneratorArchitecture:
 
     width: channels of L0 (the study: 48; NVIDIA's `ngf`). Channels double with each of the
     `downsamplings`. `variant` says which front-end layers have no norm, `norm` which norm the
-    others have. `enhancers` > 0 makes it a local enhancer around a global generator of width
-    `width` * 2 ** `enhancers`.
+    others have, all alike or by section, see `norms_of`. `enhancers` > 0 makes it a local enhancer
+    around a global generator of width `width` * 2 ** `enhancers`.
     """
 
     variant: str = "baseline"
@@ -43,7 +43,12 @@ class GeneratorArchitecture:
     def __post_init__(self) -> None:
         require_whole(self, 1, "width", "input_channels", "output_channels")
         require_whole(self, 0, "downsamplings", "residual_blocks", "enhancers", "enhancer_blocks")
-        layers_without_norm(self.variant, self.downsamplings + 1)
+        norms_of(self.norm, self.variant, self.downsamplings + 1)
+
+    @property
+    def norms(self) -> SectionNorms:
+        """The norm of each layer and section."""
+        return norms_of(self.norm, self.variant, self.downsamplings + 1)
 
     @property
     def size_multiple(self) -> int:
@@ -83,11 +88,10 @@ class FrontEnd(nn.Sequential):
 
     def __init__(self, architecture: GeneratorArchitecture) -> None:
         layers = architecture.downsamplings + 1
-        bare = layers_without_norm(architecture.variant, layers)
         channels = [architecture.width * 2**layer for layer in range(layers)]
         blocks: OrderedDict[str, nn.Module] = OrderedDict()
         for layer in range(layers):
-            norm: Norm = "none" if layer < bare else architecture.norm
+            norm = architecture.norms.front[layer]
             if layer == 0:
                 blocks["L0"] = _wide_block(architecture.input_channels, channels[0], norm)
             else:
@@ -107,22 +111,22 @@ class GlobalGenerator(nn.Module):
     def __init__(self, architecture: GeneratorArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
-        norm, width, downsamplings = (
-            architecture.norm,
+        width, downsamplings, norms = (
             architecture.width,
             architecture.downsamplings,
+            architecture.norms,
         )
         deepest = width * 2**downsamplings
         self.front_end = FrontEnd(architecture)
         self.residual = nn.Sequential(
             OrderedDict(
-                (f"R{index}", ResidualBlock(deepest, norm))
+                (f"R{index}", ResidualBlock(deepest, norms.residual))
                 for index in range(architecture.residual_blocks)
             )
         )
         self.back_end = nn.Sequential(
             OrderedDict(
-                (f"U{index}", _doubling_block(deepest >> index, deepest >> (index + 1), norm))
+                (f"U{index}", _doubling_block(deepest >> index, deepest >> (index + 1), norms.back))
                 for index in range(downsamplings)
             )
         )
@@ -206,7 +210,7 @@ class Enhancer(nn.Module):
 
     def __init__(self, architecture: GeneratorArchitecture, width: int) -> None:
         super().__init__()
-        norm = architecture.norm
+        norm = architecture.norms.enhancers
         self.front_end = nn.Sequential(
             OrderedDict(
                 E0=_wide_block(architecture.input_channels, width, norm),
@@ -235,16 +239,14 @@ class ResidualBlock(nn.Module):
         self.first = nn.Sequential(
             OrderedDict(
                 pad=nn.ReflectionPad2d(1),
-                conv=nn.Conv2d(channels, channels, 3),
-                norm=normalization(norm, channels),
+                **dict(block_parts(nn.Conv2d(channels, channels, 3), norm)),
                 activation=nn.ReLU(inplace=True),
             )
         )
         self.second = nn.Sequential(
             OrderedDict(
                 pad=nn.ReflectionPad2d(1),
-                conv=nn.Conv2d(channels, channels, 3),
-                norm=normalization(norm, channels),
+                **dict(block_parts(nn.Conv2d(channels, channels, 3), norm)),
             )
         )
 
@@ -288,21 +290,11 @@ def halve(images: Tensor) -> Tensor:
     return F.avg_pool2d(images, 3, stride=2, padding=1, count_include_pad=False)
 
 
-def initialize(module: nn.Module) -> None:
-    """pix2pixHD's initialisation: convolution weights from N(0, 0.02), biases zero."""
-    # Without memory there is nothing to fill, and torch would import its compiler to find out.
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and not module.weight.is_meta:
-        nn.init.normal_(module.weight, 0.0, 0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
 def _wide_block(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
     return nn.Sequential(
         OrderedDict(
             pad=nn.ReflectionPad2d(3),
-            conv=nn.Conv2d(inputs, outputs, 7),
-            norm=normalization(norm, outputs),
+            **dict(block_parts(nn.Conv2d(inputs, outputs, 7), norm)),
             activation=nn.ReLU(inplace=True),
         )
     )
@@ -311,18 +303,17 @@ def _wide_block(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
 def _halving_block(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
     return nn.Sequential(
         OrderedDict(
-            conv=nn.Conv2d(inputs, outputs, 3, stride=2, padding=1),
-            norm=normalization(norm, outputs),
+            **dict(block_parts(nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), norm)),
             activation=nn.ReLU(inplace=True),
         )
     )
 
 
 def _doubling_block(inputs: int, outputs: int, norm: Norm) -> nn.Sequential:
+    convolution = nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1)
     return nn.Sequential(
         OrderedDict(
-            conv=nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1),
-            norm=normalization(norm, outputs),
+            **dict(block_parts(convolution, norm)),
             activation=nn.ReLU(inplace=True),
         )
     )

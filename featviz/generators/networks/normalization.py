@@ -1,268 +1,290 @@
-"""The normalisations a layer can have, by name."""
+"""The normalisations that a layer can have, by name.
 
-import functools
-from typing import Any, Literal, get_args
+What each lets the cells of a map know of each other: pixel norm, demodulation, batch norm in
+evaluation and none of them nothing, a window its size, all others the whole map.
+"""
+
+import math
+import re
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
 from featviz.base.errors import FeatvizError
+from featviz.generators.networks.instance_norm import InstanceNorm
 
-Norm = Literal["instance", "instance-affine", "none"]
+Norm = str
+"""A name that `normalization` knows."""
 
-_NORMS: tuple[Norm, ...] = get_args(Norm)
+NAMES = (
+    *("instance", "batch", "group", "group-N", "layer", "pixel", "filter-response", "window-N"),
+    *("demodulation", "none", "none-scaled"),
+)
+"""Those; all but the last four may end in -affine."""
 
-_FEW = 1024
-"""So many cells may be added up one after the other in float32."""
-_SHORT = 256
-"""So many are one column of a map that has more."""
-_NARROW, _WIDE = 16, 128
-"""Of fewer channels torch's kernels fill no registers; of so many they fill them."""
-_CHUNK = 2**18
-"""Values that stay in a processor's cache."""
-
-
-class InstanceNorm(nn.InstanceNorm2d):
-    """torch's instance norm, which on the CPU is exact and leaves maps as they lie in memory.
-
-    torch copies maps in channels_last to the other order, which costs more than the norm itself.
-    Its batch norm leaves them, but adds up one cell after the other in float32, and of a sketch's
-    maps, whose cells are nearly all equal, hardly two digits are right then. Here what most cells
-    hold is subtracted first, which changes nothing: their share of every sum is exactly 0. Then
-    every so many-th cell of a large map is added up by itself. Maps of equal cells, such as a
-    blank sheet's, become exactly 0. In bfloat16 mean and variance are kept in float32.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (torch's name)
-        """(N, C, H, W) -> the same shape, in channels_last if it lies so and contiguous if not."""
-        if input.ndim != 4 or input.device.type != "cpu" or input.shape[2:].numel() < 2:
-            return super().forward(input)
-        if _is_captured():
-            return self._scaled(_written_out(input, self.eps), input.dtype)
-        maps = input.contiguous(memory_format=_order(input))
-        if len(maps) == 1:
-            return self._normalized(maps)
-        return torch.cat([self._normalized(image) for image in torch.split(maps, 1)])
-
-    def with_statistics(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """A map (1, C, H, W) normalised, and its mean and biased variance, (C,) in float64.
-
-        In float32 or float64, without gradients. The map may be overwritten.
-        """
-        image = image.contiguous(memory_format=_order(image))
-        usual = _usual(image).double()
-        normalized, _, mean, variance = _normalize(image, self.eps, keep=False)
-        return self._scaled(normalized, image.dtype), usual + mean, variance.double()
-
-    def statistics(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and biased variance of a map (1, C, H, W) in float32 or float64, (C,) in float64."""
-        image = image.contiguous(memory_format=_order(image))
-        _, mean, variance = _moments(image)
-        return _usual(image).double() + mean, variance.double()
-
-    def _normalized(self, image: Tensor) -> Tensor:
-        # Few digits leave room in float32 for sums of many cells.
-        if image.dtype == torch.float16:
-            return self._normalized(image.float()).half()
-        if image.dtype == torch.float32 and not image.is_contiguous() and _few(image):
-            image = image - _usual(image)[:, None, None]
-            normalized = F.batch_norm(image, None, None, training=True, eps=self.eps)
-        elif image.requires_grad and torch.is_grad_enabled():
-            normalized = _Normalization.apply(image, self.eps)  # type: ignore[no-untyped-call]
-        else:
-            normalized = _normalize(image, self.eps, keep=False)[0]
-        return self._scaled(normalized, image.dtype)
-
-    def _scaled(self, normalized: Tensor, dtype: torch.dtype) -> Tensor:
-        if not self.affine:
-            return normalized.to(dtype)
-        weight, bias = self.weight[:, None, None], self.bias[:, None, None]
-        return torch.addcmul(bias, normalized, weight).to(dtype)
-
-
-def _is_captured() -> bool:
-    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-    return tracing or torch.compiler.is_compiling()
-
-
-def _written_out(maps: Tensor, eps: float) -> Tensor:
-    """The norm in operations that every capture of graphs knows, slower but as exact."""
-    maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
-    centred = maps - maps[:, :, :1, :1].detach()
-    centred = centred - centred.mean(dim=(2, 3), keepdim=True)
-    return centred * (centred.square().mean(dim=(2, 3), keepdim=True) + eps).rsqrt()
-
-
-def _usual(image: Tensor) -> Tensor:
-    """Of each channel of (1, C, H, W) a value that is likely to be its most frequent one: (C,).
-
-    It is the median of some cells: three of a small map, where more would take longer than they
-    save, nine of a large one.
-    """
-    channels, height, width = image.shape[1:]
-    along, down, right = image.stride()[1:]
-    count = 3 if height * width <= _FEW else 9
-    first = image.storage_offset() + height // (2 * count) * down + width // 3 * right
-    step = height // count * down + width // (3 * count) * right
-    cells = image.detach().as_strided((count, channels), (step, along), first)
-    if count > 3:
-        return cells.median(dim=0).values
-    one, two, three = cells.unbind()
-    return three.clamp(torch.minimum(one, two), torch.maximum(one, two))
-
-
-def _normalize(image: Tensor, eps: float, keep: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """A map (1, C, H, W) normalised, what was normalised, and mean and variance (C,) of that.
-
-    The second is the image, or in float32 and float64 the image less what most cells hold. It may
-    be overwritten unless it is to be kept.
-    """
-    image, mean, variance = _moments(image)
-    cells, columns = _by_column(image)
-    # Not a view of another tensor, or no activation could work on it in place.
-    is_new = image.dtype in (torch.float32, torch.float64)
-    normalized = image if is_new and not keep else torch.empty_like(image)
-    # Equal cells are 0 also where x s - m s would leave the rounding of m s.
-    told_apart = torch.threshold(variance, 0.0, torch.inf)
-    torch.native_batch_norm(
-        cells, None, None, _spread(mean, columns), _spread(told_apart, columns), False, 0.0, eps,
-        out=(_by_column(normalized)[0], mean.new_empty(0), mean.new_empty(0)),
-    )  # fmt: skip
-    return normalized, image, mean, variance
-
-
-def _moments(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What is normalised, see `_normalize`, and its mean and variance (C,), not spread."""
-    cells, columns = _by_column(image)
-    if image.dtype in (torch.float32, torch.float64):
-        usual = _spread(_usual(image), columns)[:, None, None]
-        image = torch.empty_like(image)
-        cells = torch.sub(cells, usual, out=_by_column(image)[0])
-    # Statistics have the precision of the buffers that the kernel is given.
-    kept = torch.promote_types(image.dtype, torch.float32)
-    buffer = image.new_zeros(cells.shape[1], dtype=kept)
-    mean, variance = torch.batch_norm_update_stats(cells, buffer, buffer, 0.0)
-    if columns > 1:
-        means = mean.view(columns, -1)
-        mean = means.mean(dim=0)
-        variance = (variance.view(columns, -1) + (means - mean).square()).mean(dim=0)
-    return image, mean, variance
-
-
-class _Normalization(torch.autograd.Function):
-    """A map (1, C, H, W) normalised, with its gradient.
-
-    torch's own gradient adds up as its batch norm does, and on a CPU is wrong for one contiguous
-    image if it comes in channels_last.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, image: Tensor, eps: float) -> Tensor:
-        normalized, image, mean, variance = _normalize(image, eps, keep=True)
-        ctx.save_for_backward(image, mean, (variance + eps).rsqrt())
-        return normalized
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
-        """Where y = s (x - m): dx = s (dy - mean(dy) - y mean(dy y))."""
-        image, mean, scale = ctx.saved_tensors
-        slope = slope.contiguous(memory_format=_order(image))
-        cells, columns = _by_column(image)
-        if columns == 1 or (_few(image) and image.shape[1] >= _NARROW):
-            return _batch_norm_backward(slope, image, mean, scale, [True, False, False])[0], None
-        slopes, _ = _by_column(slope)
-        means, scales = _spread(mean, columns), _spread(scale, columns)
-        sums = _batch_norm_backward(slopes, cells, means, scales, [False, True, True])[1:]
-        count = image[0, 0].numel()
-        along, level = (x.view(columns, -1).sum(dim=0) / count for x in sums)
-        tilt = -scale * scale * along
-        level, tilt = _spread(-mean * tilt - scale * level, columns), _spread(tilt, columns)
-        gradient = torch.empty_like(image)
-        rows = [x[0, :, :, 0].T for x in (_by_column(gradient)[0], cells, slopes)]
-        # What lies between stays in the cache, chunk by chunk.
-        chunks = (torch.split(x, max(1, _CHUNK // len(level))) for x in rows)
-        for into, x, dy in zip(*chunks, strict=True):
-            if into.dtype == level.dtype:
-                torch.addcmul(level, x, tilt, out=into).addcmul_(dy, scales)
-            else:
-                into.copy_(torch.addcmul(level, x.to(level), tilt).addcmul_(dy.to(level), scales))
-        return gradient, None
-
-
-def _batch_norm_backward(
-    slope: Tensor, maps: Tensor, mean: Tensor, scale: Tensor, wanted: list[bool]
-) -> list[Tensor]:
-    """Where wanted, the gradient of maps, the sum of slope times the normalised, and of slope."""
-    results: list[Tensor] = torch.ops.aten.native_batch_norm_backward(
-        slope, maps, None, None, None, mean, scale, True, 0.0, wanted
-    )
-    return results
-
-
-def _order(maps: Tensor) -> torch.memory_format:
-    lies_last = maps.is_contiguous(memory_format=torch.channels_last)
-    # Of one channel, or of one cell, both are true.
-    return (
-        torch.channels_last if lies_last and not maps.is_contiguous() else torch.contiguous_format
-    )
-
-
-def _few(image: Tensor) -> bool:
-    """Whether the cells of (1, C, H, W) may be added up one after the other in float32.
-
-    In lower precision so many may as sum up exactly if they are equal.
-    """
-    return image.shape[2:].numel() <= max(_FEW, torch.finfo(image.dtype).eps * 2**23)
-
-
-def _by_column(image: Tensor) -> tuple[Tensor, int]:
-    """A map (1, C, H, W) as (1, columns C, H W / columns, 1), and how many columns that is.
-
-    One column is the whole map, as it comes, if its cells are few or its channels lie apart, which
-    torch adds up in float64.
-    """
-    _, channels, height, width = image.shape
-    columns = 1 if image.is_contiguous() else _columns(channels, height, width)
-    if columns == 1:
-        return image, 1
-    size = (1, columns * channels, height * width // columns, 1)
-    return image.as_strided(size, (image.numel(), 1, size[1], size[1])), columns
-
-
-@functools.cache
-def _columns(channels: int, height: int, width: int) -> int:
-    """The fewest columns, a divisor of the width, that are short and together wide enough."""
-    cells = height * width
-    if cells <= _FEW:
-        return 1
-    for columns in range(1, width):
-        short, wide = cells <= _SHORT * columns, columns * channels >= _WIDE
-        if short and wide and width % columns == 0:
-            return columns
-    return width
-
-
-def _spread(values: Tensor, columns: int) -> Tensor:
-    """Values (C,) of each channel, for each channel of each column."""
-    return values.repeat(columns) if columns > 1 else values
+EPS = 1e-5
+_GROUPS = 32
+_MOMENTUM = 0.1
+_NAME = re.compile(
+    r"(?P<affine>(instance|batch|group(-(?P<groups>\d+))?|layer|pixel)(-affine)?)"
+    r"|filter-response|window-(?P<window>\d+)(-affine)?|demodulation|none(-scaled)?"
+)
 
 
 def normalization(name: Norm, channels: int) -> nn.Module:
     """A module that normalises maps (N, channels, H, W).
 
-    "instance": y = (x - mean) / sqrt(var + 1e-5) per image and channel over the whole map, as in
-    NVIDIA's code; "instance-affine": the same, then gamma * y + beta with learnable gamma and
-    beta, as in the study's formula; "none": the identity. Raises FeatvizError for another name.
+    y = (x - mean) / sqrt(var + 1e-5), where mean and variance are taken
+
+    - "instance": per image and channel over the whole map (Ulyanov et al. 2016), as in NVIDIA's
+      code;
+    - "batch": per channel over the maps of a batch; in evaluation those that training has met
+      (Ioffe and Szegedy 2015, algorithm 2);
+    - "group": over the map and N channels' group, "group-N" for N groups; else as many as divide
+      both 32 and the channels (Wu and He 2018);
+    - "layer": over the map and all channels (Ba et al. 2016);
+    - "pixel": of each cell over its channels (Li et al. 2019, positional normalization, eq. 1);
+    - "window-N": per channel over N x N cells around each cell, those of them that are on the map
+      (after Ortiz et al. 2020, local context normalization, whose windows also span channels).
+
+    Each followed by "-affine" has a learnable gamma and beta: y gamma + beta, as in the study's
+    formula. Otherwise
+
+    - "filter-response": y = max(gamma x / sqrt(mean(x^2) + 1e-6) + beta, tau), the mean over the
+      map, all three learnable (Singh and Krishnan 2020, eq. 1 to 3 and 5);
+    - "demodulation": the convolution's weights have length 1 for each channel that they give
+      (Karras et al. 2020, eq. 3, without styles); see `block_parts`;
+    - "none": nothing; "none-scaled": nothing, and weights that begin with He's variance of
+      2 / (inputs x kernel) (He et al. 2015, eq. 10), so that maps keep their scale.
+
+    Raises FeatvizError for another name, for groups that do not divide the channels and for a
+    window that is even.
     """
-    match name:
-        case "instance":
-            return InstanceNorm(channels, affine=False)
-        case "instance-affine":
-            return InstanceNorm(channels, affine=True)
-        case "none":
+    parts = _parsed(name)
+    affine = name.endswith("-affine")
+    match name.removesuffix("-affine").split("-"):
+        case ["instance"]:
+            return InstanceNorm(channels, affine=affine)
+        case ["batch"]:
+            return BatchNorm(channels, affine)
+        case ["group", *_]:
+            groups = int(parts["groups"] or math.gcd(_GROUPS, channels))
+            if not groups or channels % groups:
+                raise FeatvizError(f"{groups} groups do not divide {channels} channels")
+            return nn.GroupNorm(groups, channels, EPS, affine)
+        case ["layer"]:
+            return nn.GroupNorm(1, channels, EPS, affine)
+        case ["pixel"]:
+            return PixelNorm(channels, affine)
+        case ["window", *_]:
+            return WindowNorm(channels, int(parts["window"] or 0), affine)
+        case ["filter", "response"]:
+            return FilterResponseNorm(channels)
+        case ["demodulation"]:
             return nn.Identity()
         case _:
-            raise FeatvizError(f"unknown normalisation '{name}'; there are {', '.join(_NORMS)}")
+            return _Unnormalized() if name == "none-scaled" else nn.Identity()
+
+
+def require_norm(name: Norm) -> None:
+    """Raise FeatvizError for a name that there is not, whatever the channels."""
+    groups = _parsed(name)["groups"]
+    normalization(name, int(groups) if groups else 1)
+
+
+def _parsed(name: Norm) -> dict[str, str | None]:
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise FeatvizError(
+            f"unknown normalisation '{name}'; there are {', '.join(NAMES)}, and -affine behind all "
+            "but the last five"
+        )
+    return match.groupdict()
+
+
+def window_of(name: Norm) -> int | None:
+    """How many cells wide the window of a norm is; None if it has none."""
+    window = _parsed(name)["window"]
+    return None if window is None else int(window)
+
+
+class _Affine(nn.Module):
+    """A norm with a scale and a shift for each channel, if wanted."""
+
+    def __init__(self, channels: int, affine: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
+
+    def scaled(self, normalized: Tensor, dtype: torch.dtype) -> Tensor:
+        """What was normalised, scaled and shifted, in the precision of the map."""
+        if self.weight is not None and self.bias is not None:
+            weight, bias = self.weight[:, None, None], self.bias[:, None, None]
+            normalized = torch.addcmul(bias, normalized, weight)
+        return normalized.to(dtype)
+
+
+class BatchNorm(_Affine):
+    """Batch norm by the running statistics in evaluation: a fixed scale and shift."""
+
+    def __init__(self, channels: int, affine: bool = False) -> None:
+        super().__init__(channels, affine)
+        self.running_mean: Tensor
+        self.running_var: Tensor
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        running = self.running_mean, self.running_var
+        return F.batch_norm(maps, *running, self.weight, self.bias, self.training, _MOMENTUM, EPS)
+
+
+class PixelNorm(_Affine):
+    """Positional normalization: each cell's vector by its own mean and variance."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
+        variance, mean = torch.var_mean(wide, dim=1, correction=0, keepdim=True)
+        return self.scaled((wide - mean) * (variance + EPS).rsqrt(), maps.dtype)
+
+
+class WindowNorm(_Affine):
+    """Each cell by mean and variance of a square around it, as far as the map goes.
+
+    Sums go over a row of the square and then over a column. Integral images would need less, but
+    join all cells of the map, if only by rounding.
+    """
+
+    def __init__(self, channels: int, window: int, affine: bool = False) -> None:
+        super().__init__(channels, affine)
+        if window % 2 == 0 or window < 3:
+            raise FeatvizError(
+                f"a window has an odd number of cells, at least 3, a side; got {window}"
+            )
+        self.window = window
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape; raises FeatvizError for maps smaller than the window."""
+        height, width = maps.shape[2:]
+        if min(height, width) < self.window:
+            raise FeatvizError(
+                f"a norm's window of {self.window} cells is larger than the map of {width}x{height}"
+            )
+        wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
+        mean = self._mean(wide)
+        # Rounding may leave a little less than nothing.
+        variance = (self._mean(wide.square()) - mean.square()).clamp_min(0)
+        return self.scaled((wide - mean) * (variance + EPS).rsqrt(), maps.dtype)
+
+    def _mean(self, maps: Tensor) -> Tensor:
+        for size in ((1, self.window), (self.window, 1)):
+            padding = (size[0] // 2, size[1] // 2)
+            maps = F.avg_pool2d(maps, size, 1, padding, count_include_pad=False)
+        return maps
+
+
+class FilterResponseNorm(nn.Module):
+    """Filter response normalization with its thresholded linear unit."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.threshold = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
+        power = wide.square().mean(dim=(2, 3), keepdim=True)
+        weight, bias, least = (
+            each[:, None, None] for each in (self.weight, self.bias, self.threshold)
+        )
+        scaled = torch.addcmul(bias, wide * (power + 1e-6).rsqrt(), weight)
+        return torch.maximum(scaled, least).to(maps.dtype)
+
+
+class _Unnormalized(nn.Identity):
+    """No norm, behind a convolution whose weights begin as large as is right without one."""
+
+
+class Demodulated(nn.Module):
+    """A convolution's weights, scaled so that each channel that it gives has those of length 1."""
+
+    def __init__(self, along: int) -> None:
+        """along: which dimension of the weights counts the channels that the convolution gives."""
+        super().__init__()
+        self._dims = tuple(dim for dim in range(4) if dim != along)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """(C_out, C_in, k, k), or the other way round -> the same shape."""
+        return weight * (weight.square().sum(self._dims, keepdim=True) + 1e-8).rsqrt()
+
+
+NORMS = (nn.InstanceNorm2d, nn.GroupNorm, _Affine, FilterResponseNorm)
+"""The classes of those that have statistics."""
+
+
+def settle_weights(network: nn.Module) -> None:
+    """Make weights that are made anew in each forward plain ones, as for a network that is done."""
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if parametrize.is_parametrized(child, "weight"):
+                setattr(parent, name, _settled(child))
+
+
+def _settled(module: nn.Module) -> nn.Module:
+    """The same module with its present weight.
+
+    torch's own way would take the weight from all copies of the module, which share a class.
+    """
+    kind: type[nn.Module] = parametrize.type_before_parametrizations(module)
+    plain = kind.__new__(kind)
+    plain.__dict__.update(module.__dict__)
+    plain._modules = {k: v for k, v in module._modules.items() if k != "parametrizations"}
+    weight = nn.Parameter(torch.as_tensor(module.weight).detach(), requires_grad=False)
+    plain._parameters = {**module._parameters, "weight": weight}
+    return plain
+
+
+def block_parts(
+    convolution: nn.Conv2d | nn.ConvTranspose2d, norm: Norm
+) -> Iterator[tuple[str, nn.Module]]:
+    """A convolution and its norm, as parts of a block by name."""
+    if norm == "demodulation":
+        along = 1 if isinstance(convolution, nn.ConvTranspose2d) else 0
+        parametrize.register_parametrization(convolution, "weight", Demodulated(along))
+    yield "conv", convolution
+    yield "norm", normalization(norm, convolution.out_channels)
+
+
+def initialize(module: nn.Module) -> None:
+    """pix2pixHD's initialisation: convolution weights from N(0, 0.02), biases zero.
+
+    In blocks without a norm that are to keep their scale, N(0, sqrt(2 / inputs of a cell)).
+    """
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        _fill(module, 0.02)
+    elif isinstance(getattr(module, "norm", None), _Unnormalized):
+        convolution = module.get_submodule("conv")
+        assert isinstance(convolution, nn.Conv2d | nn.ConvTranspose2d)
+        inputs = convolution.in_channels * math.prod(convolution.kernel_size)
+        if isinstance(convolution, nn.ConvTranspose2d):
+            # Each cell is given only those of a kernel's weights that fall on it.
+            inputs //= math.prod(convolution.stride)
+        _fill(convolution, math.sqrt(2 / inputs))
+
+
+def _fill(convolution: nn.Conv2d | nn.ConvTranspose2d, deviation: float) -> None:
+    weight = convolution.weight
+    if parametrize.is_parametrized(convolution, "weight"):
+        (weight,) = convolution.parametrizations.parameters()  # type: ignore[union-attr]
+    # Without memory there is nothing to fill, and torch would import its compiler to find out.
+    if not weight.is_meta:
+        nn.init.normal_(weight, 0.0, deviation)
+        if convolution.bias is not None:
+            nn.init.zeros_(convolution.bias)

@@ -45,7 +45,7 @@ def begin_session(
         author, secret = _begin(studio, secret, wanted.nickname)
     else:
         if wanted.nickname is not None:
-            author = studio.store.rename(author.id, wanted.nickname)
+            author = studio.store.authors.rename(author.id, wanted.nickname)
             studio.forget(secret)
     response.set_cookie(
         studio.cookie,
@@ -60,10 +60,12 @@ def begin_session(
 
 def _begin(studio: Studio, secret: str, nickname: str | None) -> tuple[Author, str]:
     """A new author, or whose cookie it is if only the server's token is another one by now."""
-    known = studio.store.renew_session(secret, studio.token) if 0 < len(secret) <= 100 else None
+    known = (
+        studio.store.authors.renew_session(secret, studio.token) if 0 < len(secret) <= 100 else None
+    )
     if known is None:
-        return studio.store.begin_session(nickname or "anonymous", studio.token)
-    return (known if nickname is None else studio.store.rename(known.id, nickname)), secret
+        return studio.store.authors.begin_session(nickname or "anonymous", studio.token)
+    return (known if nickname is None else studio.store.authors.rename(known.id, nickname)), secret
 
 
 @routes.delete("/api/session")
@@ -71,7 +73,7 @@ def end_session(studio: Here, request: Request, response: Response) -> dict[str,
     """End the session for good: its drawings belong to nobody who could change them."""
     studio.new_sessions.take(_address(request))
     secret = request.cookies.get(studio.cookie, "")
-    studio.store.end_session(secret)
+    studio.store.authors.end_session(secret)
     studio.forget(secret)
     response.delete_cookie(studio.cookie, httponly=True, samesite="strict")
     return documents.session_document(None, bool(studio.token))

@@ -147,7 +147,7 @@ def sheet_pixels(sketch: SketchRecord) -> NDArray[np.uint8]:
 
 def _summary(studio: Studio, sketch: SketchRecord, author: Author) -> dict[str, Any]:
     base = studio.store.sketch(sketch.base_id) if sketch.base_id else None
-    nickname = studio.store.nickname(sketch.author_id)
+    nickname = studio.store.authors.nickname(sketch.author_id)
     return documents.sketch_summary(sketch, nickname, base, author.id, studio.starts)
 
 

@@ -1,241 +1,319 @@
-import copy
-import functools
+"""Each norm against its paper's formula, written out in double precision."""
+
+import math
 
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import uniform_filter
 from torch import nn
-from torch.nn import functional as F
 
+from featviz.base.errors import FeatvizError
+from featviz.editing import edit
+from featviz.editing.engine import LocalEditor
+from featviz.generators.checkpoint_files import export_pix2pixhd, load_generator, save_network
 from featviz.generators.fast import FastGenerator
 from featviz.generators.generation import generate
-from featviz.generators.networks.discriminators import (
-    DiscriminatorArchitecture,
-    MultiScaleDiscriminator,
-)
-from featviz.generators.networks.encoder import EncoderArchitecture, FeatureEncoder
 from featviz.generators.networks.generators import (
+    FrontEnd,
     GeneratorArchitecture,
     GlobalGenerator,
     build_generator,
 )
-from featviz.generators.networks.normalization import InstanceNorm, normalization
-
-LAYOUTS = [torch.contiguous_format, torch.channels_last]
-EXACT = {torch.float32: 1e-5, torch.bfloat16: 3e-3}
-SHAPES = [(1, 3, 8, 8), (1, 48, 37, 21), (3, 10, 16, 16), (2, 1, 5, 5), (1, 64, 1, 7)]
-
-
-@pytest.mark.parametrize("name", ["instance", "instance-affine"])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_maps_in_either_order_are_normalised_as_torch_does_it(name, shape):
-    torch.manual_seed(0)
-    ours = normalization(name, shape[1])
-    torchs = nn.InstanceNorm2d(shape[1], affine=name == "instance-affine")
-    for parameter in ours.parameters():
-        nn.init.uniform_(parameter, -1, 1)
-    torchs.load_state_dict(ours.state_dict())
-    plain = torch.randn(shape) * 3 + 5
-    slope = torch.randn(shape)
-    for layout in LAYOUTS:
-        x = plain.to(memory_format=layout, copy=True).requires_grad_()
-        reference = plain.clone().requires_grad_()
-        y, wanted = ours(x), torchs(reference)
-        torch.testing.assert_close(y, wanted, rtol=0, atol=1e-5)
-        assert y.is_contiguous(memory_format=layout)
-        got = torch.autograd.grad(y, [x, *ours.parameters()], slope)
-        want = torch.autograd.grad(wanted, [reference, *torchs.parameters()], slope)
-        for got_gradient, want_gradient in zip(got, want, strict=True):
-            torch.testing.assert_close(got_gradient, want_gradient, rtol=1e-5, atol=1e-4)
-
-
-def test_half_precision_rounds_the_result_but_not_the_statistics():
-    torch.manual_seed(0)
-    # A mean of 3 rounded to bfloat16 is off by up to 0.008, which every value would inherit.
-    x = (torch.randn(1, 32, 64, 64) * 0.5 + 3.3).bfloat16().to(memory_format=torch.channels_last)
-    exact = nn.InstanceNorm2d(32)(x.double())
-    y = normalization("instance", 32)(x)
-    assert y.dtype == torch.bfloat16
-    # Half a unit in the last of bfloat16's 8 bits.
-    assert ((y - exact).abs() <= exact.abs() * 2**-8 + 1e-4).all()
-
-
-def test_networks_give_in_channels_last_what_they_give_with_torchs_norm():
-    torch.manual_seed(0)
-    generator = GlobalGenerator(GeneratorArchitecture(width=4, residual_blocks=2))
-    discriminator = MultiScaleDiscriminator(DiscriminatorArchitecture(input_channels=3, width=4))
-    x = torch.rand(2, 3, 64, 64) * 2 - 1
-
-    def outputs(x):
-        return [generator(x), *(maps[-1] for maps in discriminator(x))]
-
-    with torch.no_grad():
-        got = outputs(x.to(memory_format=torch.channels_last))
-        for network in (generator, discriminator):
-            for module in network.modules():
-                if isinstance(module, nn.InstanceNorm2d):
-                    module.__class__ = nn.InstanceNorm2d
-        want = outputs(x)
-    for got_map, want_map in zip(got, want, strict=True):
-        torch.testing.assert_close(got_map, want_map, rtol=1e-5, atol=1e-5)
-
-
-def normalised_in_float64(x):
-    mean = x.mean((2, 3), keepdim=True)
-    variance = (x - mean).square().mean((2, 3), keepdim=True)
-    return (x - mean) / (variance + 1e-5).sqrt()
-
-
-def sketch_maps(kind, images, side=512):
-    """Maps (images, 3, side, side) of which nearly all cells of a channel are equal."""
-    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-    ink = {
-        "2 % ink": (torch.rand(side, side) < 0.02),
-        "one stroke": (abs(y - 0.6 * side) < 1) & (abs(x - 0.4 * side) < 7),
-        "border": (y == 0) | (x == 0),
-        "one corner": (y == 0) & (x == 0),
-        "two halves": y < x,
-        # Also where a few cells are looked at to learn what most hold.
-        "stripes": y % (side // 6) < 3,
-    }[kind]
-    background = torch.randn(images, 3, 1, 1)
-    return torch.where(ink, background + torch.randn(images, 3, side, side), background)
-
-
-def relative(got, wanted):
-    return ((got.double() - wanted).norm() / wanted.norm()).item()
-
-
-@functools.lru_cache(maxsize=2)
-def exactly(kind, images, dtype):
-    """Maps and slopes, and what float64 makes of them: the normalised maps and the gradient."""
-    torch.manual_seed(0)
-    maps = sketch_maps(kind, images).to(dtype)
-    slope = (torch.randn(maps.shape) + 1).to(dtype)
-    exact = maps.double().requires_grad_()
-    wanted = normalised_in_float64(exact)
-    return maps, slope, wanted.detach(), *torch.autograd.grad(wanted, exact, slope.double())
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize(
-    "kind", ["2 % ink", "one stroke", "border", "one corner", "two halves", "stripes"]
+from featviz.generators.networks.instance_norm import InstanceNorm
+from featviz.generators.networks.normalization import (
+    BatchNorm,
+    PixelNorm,
+    WindowNorm,
+    initialize,
+    normalization,
 )
-def test_maps_of_nearly_equal_cells_are_normalised_as_in_float64(kind, dtype, layout, threads):
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        for images in (1, 2):
-            maps, slope, wanted, want = exactly(kind, images, dtype)
-            x = maps.to(memory_format=layout, copy=True).requires_grad_()
-            y = normalization("instance", 3)(x)
-            assert y.dtype == dtype
-            assert relative(y, wanted) < EXACT[dtype]
-            (got,) = torch.autograd.grad(y, x, slope.to(memory_format=layout))
-            assert relative(got, want) < EXACT[dtype]
-    finally:
-        torch.set_num_threads(before)
+from featviz.generators.networks.variants import norms_of
+from featviz.probing.certificate import certify
+
+EVERY = (
+    *("instance", "batch", "group", "group-2", "layer", "pixel", "filter-response", "window-5"),
+    *("instance-affine", "batch-affine", "group-affine", "layer-affine", "pixel-affine"),
+    *("window-5-affine", "demodulation", "none", "none-scaled"),
+)
+SMALL = {"width": 4, "downsamplings": 2, "residual_blocks": 1}
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("side", [16, 33, 256, 512])
-def test_maps_of_equal_cells_become_exactly_zero(side, layout, dtype):
+def over(x, axes):
+    """x (N, C, H, W) less its mean over axes, by the root of its variance and 1e-5."""
+    mean = x.mean(axis=axes, keepdims=True)
+    return (x - mean) / np.sqrt(((x - mean) ** 2).mean(axis=axes, keepdims=True) + 1e-5)
+
+
+def in_groups(x, groups):
+    images, channels, *size = x.shape
+    return over(x.reshape(images, groups, channels // groups, *size), (2, 3, 4)).reshape(x.shape)
+
+
+def in_windows(x, window):
+    """Sums of a square's cells and how many of them are on the map."""
+
+    def total(values):
+        size = (0, 0, window, window)
+        return uniform_filter(values, size=[max(1, s) for s in size], mode="constant")
+
+    there = total(np.ones_like(x))
+    mean = total(x) / there
+    return (x - mean) / np.sqrt(total(x**2) / there - mean**2 + 1e-5)
+
+
+BY_HAND = {
+    "instance": lambda x: over(x, (2, 3)),
+    "batch": lambda x: over(x, (0, 2, 3)),
+    # 32 groups if 32 divides the channels; of 12 channels 4.
+    "group": lambda x: in_groups(x, 4),
+    "group-2": lambda x: in_groups(x, 2),
+    "layer": lambda x: over(x, (1, 2, 3)),
+    "pixel": lambda x: over(x, (1,)),
+    "window-5": lambda x: in_windows(x, 5),
+    "none": lambda x: x,
+    "none-scaled": lambda x: x,
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+@pytest.mark.parametrize("affine", [False, True])
+def test_a_norm_is_that_of_its_paper(name, affine, rng):
+    if affine and name.startswith("none"):
+        pytest.skip("there is nothing to scale")
+    x = rng.normal(2, 3, (2, 12, 9, 11))
+    norm = normalization(name + "-affine" * affine, 12).double()
+    expected = BY_HAND[name](x)
+    if affine:
+        gamma, beta = rng.normal(size=(2, 12))
+        norm.load_state_dict(
+            norm.state_dict() | {"weight": torch.tensor(gamma), "bias": torch.tensor(beta)}
+        )
+        expected = expected * gamma[:, None, None] + beta[:, None, None]
+    np.testing.assert_allclose(norm(torch.tensor(x)).detach(), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_filter_response_norm_scales_and_has_its_own_threshold(rng):
+    x = rng.normal(1, 2, (2, 5, 7, 8))
+    gamma, beta, tau = rng.normal(size=(3, 5, 1, 1))
+    norm = normalization("filter-response", 5).double()
+    norm.load_state_dict(
+        {
+            name: torch.tensor(value.ravel())
+            for name, value in (("weight", gamma), ("bias", beta), ("threshold", tau))
+        }
+    )
+    power = (x**2).mean(axis=(2, 3), keepdims=True)
+    expected = np.maximum(gamma * x / np.sqrt(power + 1e-6) + beta, tau)
+    np.testing.assert_allclose(norm(torch.tensor(x)).detach(), expected, rtol=1e-9)
+
+
+def test_batch_norm_in_evaluation_is_a_fixed_scale_by_what_training_met(rng):
+    norm = BatchNorm(3).double()
+    mean, variance = np.zeros(3), np.ones(3)
+    for _ in range(4):
+        x = rng.normal(5, 2, (2, 3, 6, 6))
+        norm(torch.tensor(x))
+        # torch's running variance is the unbiased one.
+        mean = 0.9 * mean + 0.1 * x.mean(axis=(0, 2, 3))
+        variance = 0.9 * variance + 0.1 * x.var(axis=(0, 2, 3), ddof=1)
+    norm.eval()
+    other = rng.normal(size=(1, 3, 4, 4))
+    expected = (other - mean[:, None, None]) / np.sqrt(variance[:, None, None] + 1e-5)
+    np.testing.assert_allclose(norm(torch.tensor(other)), expected)
+    assert set(norm.state_dict()) == {"running_mean", "running_var"}
+
+
+@pytest.mark.parametrize("section", ["front", "back"])
+def test_demodulated_weights_have_length_one_for_each_channel(section):
+    norm = f"{section}=demodulation"
+    generator = GlobalGenerator(GeneratorArchitecture(norm=norm, **SMALL))
+    blocks = generator.front_end if section == "front" else generator.back_end
+    for block in blocks:
+        dims = (0, 2, 3) if isinstance(block.conv, nn.ConvTranspose2d) else (1, 2, 3)
+        lengths = block.conv.weight.square().sum(dims).sqrt()
+        torch.testing.assert_close(lengths, torch.ones_like(lengths), atol=1e-3, rtol=0)
+    loss = generator(torch.rand(1, 3, 16, 16)).sum()
+    loss.backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in blocks[0].conv.parameters())
+
+
+@pytest.mark.parametrize("norm", ["none", "none-scaled"])
+def test_only_with_scaled_weights_maps_keep_their_scale_without_norms(norm):
     torch.manual_seed(0)
-    x = (torch.randn(2, 7, 1, 1) * 3).expand(2, 7, side, side)
-    y = normalization("instance", 7)(x.to(dtype, memory_format=layout))
-    assert not y.any()
-    affine = normalization("instance-affine", 7).to(dtype)
-    nn.init.uniform_(affine.bias, -1, 1)
-    shifted = affine(x.to(dtype, memory_format=layout))
-    assert torch.equal(shifted, affine.bias[:, None, None].expand_as(shifted))
+    architecture = GeneratorArchitecture(norm=norm, width=16, downsamplings=3, residual_blocks=0)
+    network = GlobalGenerator(architecture)
+    x = torch.randn(1, 3, 64, 64)
+    for block in (*network.front_end, *network.back_end):
+        after = block(x)
+        # He: the mean square of what a ReLU gives is that of what it was given.
+        ratio = float(after.detach().square().mean() / x.detach().square().mean())
+        assert (0.5 < ratio < 2) == (norm == "none-scaled")
+        x = after
 
 
-@pytest.mark.parametrize("make", [
-    lambda network: lambda sheet: generate(network, sheet),
-    lambda network: FastGenerator(network, torch.float32),
-    lambda network: FastGenerator(network, torch.bfloat16),
-])  # fmt: skip
-def test_the_face_of_a_blank_sheet_is_of_one_colour(make):
+@pytest.mark.parametrize("name", EVERY)
+def test_what_a_cell_knows_of_others_is_what_the_norm_says_to_the_last_bit(name):
     torch.manual_seed(0)
-    network = GlobalGenerator(GeneratorArchitecture(width=5, residual_blocks=2))
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(module.bias)
-    image = make(network.eval())(np.full((256, 256), 255, np.uint8))
-    assert (image == image[0, 0]).all()
+    norm = normalization(name, 12).eval()
+    x = torch.randn(1, 12, 17, 19)
+    other = x.clone()
+    other[0, :, 8, 9] += 1
+    changed = (norm(x) != norm(other))[0].any(dim=0)
+    expected = torch.zeros_like(changed)
+    if name.startswith(("pixel", "batch", "none", "demodulation")):
+        expected[8, 9] = True
+        assert torch.equal(changed, expected)
+    elif name.startswith("window"):
+        expected[6:11, 7:12] = True
+        assert torch.equal(changed, expected)
+    else:
+        assert changed.float().mean() > 0.9
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("of_slope", LAYOUTS)
-@pytest.mark.parametrize("shape", [(1, 4, 12, 20), (1, 6, 48, 48), (2, 3, 40, 40)])
-def test_the_gradient_is_right_whatever_the_layouts_of_map_and_slope(shape, layout, of_slope):
+@pytest.mark.parametrize(
+    ("norm", "bounded"),
+    [
+        ("pixel", True),
+        ("batch", True),
+        ("none", True),
+        ("demodulation", True),
+        ("window-3", True),
+        ("instance", False),
+        ("group", False),
+        ("layer", False),
+        ("filter-response", False),
+        ("front=window-3,residual=pixel,back=batch", True),
+        ("front=pixel,residual=pixel,back=layer", False),
+    ],
+)
+def test_a_certificate_says_the_same_of_a_generator(norm, bounded):
     torch.manual_seed(0)
-    x = torch.randn(shape).to(memory_format=layout).requires_grad_()
-    slope = torch.randn(shape).to(memory_format=of_slope)
-    exact = x.detach().double().requires_grad_()
-    (got,) = torch.autograd.grad(normalization("instance", shape[1])(x), x, slope)
-    (want,) = torch.autograd.grad(normalised_in_float64(exact), exact, slope.double())
-    assert relative(got, want) < 1e-5
+    generator = GlobalGenerator(GeneratorArchitecture(norm=norm, **SMALL)).eval()
+    found = certify(generator, (96, 96), random_images=1)
+    assert found.output.verdict == ("bounded" if bounded else "unbounded")
+    assert found.output.confirmed
 
 
-def architectures():
-    small = {"width": 3, "residual_blocks": 2}
-    yield build_generator(GeneratorArchitecture(**small))
-    yield build_generator(GeneratorArchitecture(**small, enhancers=1, norm="instance-affine"))
-    yield MultiScaleDiscriminator(DiscriminatorArchitecture(input_channels=3, width=4))
-    yield FeatureEncoder(EncoderArchitecture(width=4)).maps
+def test_norms_by_section_are_where_they_were_asked_for():
+    norm = "front=pixel, L1=none, residual=window-3, back=group-2"
+    generator = GlobalGenerator(GeneratorArchitecture(norm=norm, **SMALL))
+    kinds = [type(block.norm) for block in generator.front_end]
+    assert kinds == [PixelNorm, nn.Identity, PixelNorm]
+    residual = [
+        type(part.norm) for part in (generator.residual.R0.first, generator.residual.R0.second)
+    ]
+    assert residual == 2 * [WindowNorm]
+    assert {block.norm.num_groups for block in generator.back_end} == {2}
+    enhanced = build_generator(GeneratorArchitecture(norm="enhancers=pixel", enhancers=1, **SMALL))
+    assert type(enhanced.enhancers[0].front_end.E0.norm) is PixelNorm
+    assert type(enhanced.global_generator.front_end.L0.norm) is InstanceNorm
 
 
-@pytest.mark.parametrize("of_weights", LAYOUTS)
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("of_slope", LAYOUTS)
-@pytest.mark.parametrize("images", [1, 2])
-def test_every_network_has_the_gradient_of_float64_in_any_layout(
-    of_weights, layout, of_slope, images, monkeypatch
-):
+@pytest.mark.parametrize(
+    ("norm", "variant", "message"),
+    [
+        ("blur", "baseline", "unknown normalisation 'blur'; there are instance, batch, group,"),
+        ("front=blur", "baseline", "unknown normalisation 'blur'"),
+        ("front=", "baseline", "unknown normalisation ''"),
+        ("trunk=pixel", "baseline", "unknown section 'trunk' .* there are front, residual, back,"),
+        ("L3=pixel", "baseline", "unknown section 'L3' .* L0 to L2"),
+        ("front=pixel,front=none", "baseline", "'front' is named twice"),
+        ("front=pixel", "modified", "variant 'modified' says which layers have no norm, and so"),
+        ("window-4", "baseline", "an odd number of cells, at least 3, a side; got 4"),
+        ("group-0", "baseline", "0 groups do not divide"),
+        ("none-affine", "baseline", "unknown normalisation"),
+    ],
+)
+def test_a_norm_that_there_is_not_is_refused_in_one_line(norm, variant, message):
+    with pytest.raises(FeatvizError, match=message) as error:
+        norms_of(norm, variant, 3)
+    assert "\n" not in str(error.value)
+
+
+def test_groups_that_do_not_divide_the_channels_and_windows_beyond_the_map_are_refused():
+    with pytest.raises(FeatvizError, match="5 groups do not divide 4 channels"):
+        FrontEnd(GeneratorArchitecture(norm="group-5", **SMALL))
+    window = norms_of("residual=window-9", "baseline", 3)
+    window.require_fitting(36, 0)
+    with pytest.raises(
+        FeatvizError, match=r"residual=window-9 is larger .* 8x8 for sketches of 32"
+    ):
+        window.require_fitting(32, 0)
+    with pytest.raises(FeatvizError, match="window of 9 cells is larger than the map of 20x8"):
+        normalization("window-9", 2)(torch.zeros(1, 2, 8, 20))
+
+
+def test_a_variant_takes_the_norm_from_its_layers_whatever_the_others_have():
+    found = norms_of("pixel", "modified", 5)
+    assert found.front == ("none", "none", "pixel", "pixel", "pixel")
+    assert found.residual == found.back == "pixel"
+    assert norms_of("residual=pixel", "no-norm", 2).front == ("none", "none")
+
+
+@pytest.mark.parametrize(
+    "norm", ["batch", "pixel", "demodulation", "filter-response", "none-scaled"]
+)
+def test_a_checkpoint_brings_its_norms_back(tmp_path, norm):
     torch.manual_seed(0)
-    for network in architectures():
-        network.to(memory_format=of_weights)
-        x = torch.rand(images, 3, 64, 64) * 2 - 1
-        exact = copy.deepcopy(network).double().to(memory_format=torch.contiguous_format)
-
-        def gradients(network, x):
-            outputs = network(x)
-            outputs = [maps[-1] for maps in outputs] if isinstance(outputs, list) else [outputs]
-            slopes = [
-                torch.linspace(-1, 1, y.numel()).sin().view(y.shape).to(y, memory_format=of_slope)
-                for y in outputs
-            ]
-            # Biases in front of a norm have no effect, and a gradient of nothing but rounding.
-            weights = [w for name, w in network.named_parameters() if not name.endswith("bias")]
-            return torch.autograd.grad(outputs, weights, slopes)
-
-        got = gradients(network, x.to(memory_format=layout))
-        with monkeypatch.context() as patch:
-            patch.setattr(InstanceNorm, "forward", lambda self, x: in_float64(self, x))
-            want = gradients(exact, x.double())
-        for got_gradient, want_gradient in zip(got, want, strict=True):
-            # A cell near the kink of a ReLU may lie on its other side in float64; torch's wrong
-            # gradient is off by 1.4.
-            assert relative(got_gradient, want_gradient) < 0.1
+    generator = GlobalGenerator(GeneratorArchitecture(norm=norm, **SMALL))
+    generator(torch.rand(2, 3, 16, 16))
+    generator.eval()
+    path = tmp_path / "generator.safetensors"
+    save_network(generator, path, "generator", {}, torch.float32)
+    again = load_generator(path).generator
+    x = torch.rand(1, 3, 16, 16)
+    assert torch.equal(again(x), generator(x))
+    assert again.architecture.norm == norm
+    with pytest.raises(FeatvizError, match=f"pix2pixHD has no norm '{norm}'"):
+        export_pix2pixhd(generator, tmp_path / "latest_net_G.pth")
 
 
-def in_float64(norm, x):
-    y = normalised_in_float64(x)
-    return norm.weight[:, None, None] * y + norm.bias[:, None, None] if norm.affine else y
+@pytest.mark.parametrize("norm", EVERY)
+def test_the_fast_generator_makes_the_same_face(norm, rng):
+    torch.manual_seed(0)
+    generator = GlobalGenerator(GeneratorArchitecture(norm=norm, **SMALL))
+    generator(torch.randn(2, 3, 32, 32))
+    generator.eval()
+    sketch = np.where(rng.random((32, 48)) < 0.05, 0, 255).astype(np.uint8)
+    plain = generate(generator, sketch).astype(int)
+    assert np.abs(FastGenerator(generator, torch.float32)(sketch) - plain).max() <= 1
+    rounded = FastGenerator(generator)(sketch)
+    assert np.abs(rounded - plain).mean() < 4
 
 
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_a_captured_norm_is_as_exact_as_the_norm_itself(layout):
-    maps = torch.full((2, 6, 96, 96), 3.0)
-    maps[:, :, 40:42, 10:80] = torch.randn(2, 6, 2, 70, generator=torch.Generator().manual_seed(0))
-    maps = maps.contiguous(memory_format=layout)
-    norm = normalization("instance", 6)
-    exact = F.instance_norm(maps.double(), eps=1e-5)
-    traced = torch.jit.trace(norm, maps)
-    compiled = torch.compile(norm, backend="aot_eager")
-    for run in (norm, traced, compiled):
-        assert (run(maps) - exact).norm() <= 1e-5 * exact.norm()
+def test_local_edits_of_any_norm_stay_and_the_engine_says_which_it_knows(rng):
+    torch.manual_seed(0)
+    base = np.full((64, 64), 255, np.uint8)
+    edited = base.copy()
+    edited[30:34, 30:34] = 0
+    for norm in ("pixel", "window-5", "layer", "demodulation"):
+        generator = GlobalGenerator(GeneratorArchitecture(norm=norm, **SMALL)).eval()
+        found = edit(generator, base, edited, margin=16)
+        moved = (found.image != found.base_image)[0].any(dim=0).numpy()
+        assert moved.any() and not moved[~found.reach].any() and not found.reach.all()
+    with pytest.raises(FeatvizError, match="knows instance norm and none; this generator's norm"):
+        LocalEditor(GlobalGenerator(GeneratorArchitecture(norm="pixel", **SMALL)))
+    engine = LocalEditor(generator)
+    prepared = engine.prepare(base)
+    kept = engine.edit(prepared, edited, margin=16).image
+    torch.testing.assert_close(kept, found.image, atol=1e-5, rtol=0)
+
+
+def test_weights_begin_as_pix2pixhd_has_them_unless_they_are_scaled():
+    torch.manual_seed(0)
+    plain = nn.Conv2d(64, 64, 3)
+    initialize(plain)
+    assert float(plain.weight.detach().std()) == pytest.approx(0.02, rel=0.05)
+    architecture = GeneratorArchitecture(
+        norm="none-scaled", width=32, downsamplings=1, residual_blocks=0
+    )
+    generator = GlobalGenerator(architecture)
+    deviations = {
+        "front_end.L1": math.sqrt(2 / (32 * 9)),
+        # Of nine weights of a kernel of stride 2 a cell is given 9 / 4.
+        "back_end.U0": math.sqrt(2 / (64 * 9 / 4)),
+    }
+    for name, expected in deviations.items():
+        weight = generator.get_submodule(name).conv.weight.detach()
+        assert float(weight.std()) == pytest.approx(expected, rel=0.05)
