@@ -150,7 +150,7 @@ def reach_of_edit(
                 tracer.put(output, trace.seeing_all())
 
         def kept(output: Tensor, free: Mask) -> None:
-            trace = tracer.get(output)
+            trace, _ = _as_kept(tracer.get(output), output, (width, height))
             assert isinstance(trace, Field) and trace.changes is not None
             tracer.put(output, replace(trace, changes=trace.changes & free))
 
@@ -218,14 +218,7 @@ def _kept_layers(model: nn.Module, given: Tensor, keep: Keep) -> dict[str, KeptL
         def see(key: str, module: nn.Module, output: Any) -> None:
             if not isinstance(output, Tensor):
                 return
-            found = tracer.get(output)
-            # Cells that were rolled around the edges lie elsewhere than where they are kept.
-            is_rolled = isinstance(found, Field) and found.shift != (0, 0)
-            trace, arrangement = (not is_rolled and arranged(found, output)) or (
-                as_map(found, output, (width, height)),
-                None,
-            )
-            ran[key] = module, trace, arrangement
+            ran[key] = module, *_as_kept(tracer.get(output), output, (width, height))
 
         return listening(model, see, modules)
 
@@ -262,6 +255,21 @@ def _kept_layers(model: nn.Module, given: Tensor, keep: Keep) -> dict[str, KeptL
             if math.prod(each.map_size or ()) == smallest
         }
     return {key: KeptLayer(each) for key, each in placed.items()}
+
+
+def _as_kept(
+    trace: Trace | None, output: Tensor, size: tuple[int, int]
+) -> tuple[Trace, Arrangement | None]:
+    """How the cells of an output lie, as its own dimensions hold them, and which do."""
+    placed = arranged(trace, output)
+    # Cells that were rolled around the edges lie elsewhere than where they would be kept.
+    if placed is None or not isinstance(trace, Field) or trace.shift != (0, 0):
+        return as_map(trace, output, size), None
+    field, arrangement = placed
+    if arrangement.kind in ("NCHW", "NHWC"):
+        return field, arrangement
+    # The field of a row of tokens is that of their grid, laid out otherwise.
+    return (trace, arrangement) if trace.size == field.size else (as_map(trace, output, size), None)
 
 
 def _modules_by_default(model: nn.Module) -> dict[str, nn.Module]:
