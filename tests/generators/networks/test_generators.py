@@ -111,8 +111,8 @@ def test_an_unsuitable_size_is_refused_with_the_numbers():
 
 
 def test_an_unknown_norm_is_refused_with_the_known_ones():
-    with pytest.raises(FeatvizError, match="'batch'; there are instance, instance-affine, none"):
-        normalization("batch", 3)
+    with pytest.raises(FeatvizError, match="'blur'; there are instance, batch, group, group-N, "):
+        normalization("blur", 3)
 
 
 @pytest.mark.parametrize("levels", [1, 2])
