@@ -28,7 +28,7 @@ from featviz.base.table import (
     list_vectors,
     read_parquet,
     to_frame,
-    write_parquet,
+    write_parquet_parts,
 )
 
 _ROW_COLUMNS = ("sketch", "group", "point_x", "point_y")
@@ -226,16 +226,29 @@ def write_features(table: FeatureTable, path: Path, part: TablePart | None = Non
     JSON text in the file's key-value metadata under `featviz`.
     part: the table is only this part of one that is a folder; recorded under `featviz-part`.
     """
+    further = None if part is None else {_PART_KEY: json.dumps(asdict(part)).encode()}
+    bytes_a_row = sum(4 * vectors.shape[1] for vectors in table.vectors.values())
+    rows = max(1, MOST_AT_ONCE // max(1, bytes_a_row))
+    starts = range(0, max(1, len(table)), rows)
+    parts = (_arrow_of(table, slice(start, start + rows)) for start in starts)
+    with atomic_write(Path(path)) as temporary:
+        write_parquet_parts(parts, table.metadata, temporary, further)
+
+
+MOST_AT_ONCE = 2**26
+"""Bytes of vectors that are written at once, as a group of rows."""
+
+
+def _arrow_of(table: FeatureTable, rows: slice) -> pa.Table:
+    """Some rows of a table as columns."""
     columns = {
-        str(name): pa.array(table.rows[name].to_list(), type=_ROW_TYPES.get(str(name)))
+        str(name): pa.array(table.rows[name].iloc[rows].to_list(), type=_ROW_TYPES.get(str(name)))
         for name in table.rows.columns
     }
     for layer, vectors in table.vectors.items():
-        flat = pa.array(np.ascontiguousarray(vectors).reshape(-1), type=pa.float32())
+        flat = pa.array(np.ascontiguousarray(vectors[rows]).reshape(-1), type=pa.float32())
         columns[layer] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
-    further = None if part is None else {_PART_KEY: json.dumps(asdict(part)).encode()}
-    with atomic_write(Path(path)) as temporary:
-        write_parquet(pa.table(columns), table.metadata, temporary, further)
+    return pa.table(columns)
 
 
 _ROW_TYPES = {

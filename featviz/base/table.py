@@ -248,9 +248,27 @@ def write_parquet(
     further: Mapping[bytes, bytes] | None = None,
 ) -> None:
     """Write columns with metadata as JSON text, and further entries beside it."""
+    write_parquet_parts([arrow], metadata, path, further)
+
+
+def write_parquet_parts(
+    parts: Iterable[pa.Table],
+    metadata: Mapping[str, Any],
+    path: Path,
+    further: Mapping[bytes, bytes] | None = None,
+) -> None:
+    """The same of one or more parts of a table's rows, each of which is let go when written."""
     text = json.dumps(metadata, ensure_ascii=False, allow_nan=False)
-    arrow = arrow.replace_schema_metadata({METADATA_KEY: text.encode(), **(further or {})})
-    pq.write_table(arrow, path, compression="zstd")
+    entries = {METADATA_KEY: text.encode(), **(further or {})}
+    writer = None
+    try:
+        for part in parts:
+            part = part.replace_schema_metadata(entries)
+            writer = writer or pq.ParquetWriter(path, part.schema, compression="zstd")
+            writer.write_table(part)
+    finally:
+        if writer is not None:
+            writer.close()
 
 
 def read_parquet(path: Path) -> pa.Table:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
-from featviz.commands.models import ModelOptions
+from featviz.commands.models import ModelOptions, PhotoOptions
 from featviz.commands.shared import plain_table, remark, say, use_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from featviz.probing.certificate import Certificate, LayerReach
+    from featviz.sketches.tensors import Normalisation
 
 _SIDE = 256
 
@@ -36,8 +37,7 @@ class CertifyCommand:
     channels: int | None = None
     """Channels of the image; those of the first convolution if not given."""
     images: Path | None = None
-    """Folder of photos that are edited too, besides noise; scaled as the model says or to -1
-    and 1."""
+    """Folder of photos that are edited too, besides noise."""
     edits: int = 3
     """Edits of each image: in the middle, in a corner, then anywhere."""
     seed: int = 0
@@ -50,6 +50,7 @@ class CertifyCommand:
     """CPU threads; all cores unless given."""
     variant: str | None = None
     """For a .pth of pix2pixHD: which layers have no norm."""
+    photos: PhotoOptions = field(default_factory=PhotoOptions)
     network: ModelOptions = field(default_factory=ModelOptions)
 
     def run(self) -> None:
@@ -65,14 +66,14 @@ class CertifyCommand:
             figure_format(self.out)
             require_writable(self.out)
         use_threads(self.threads)
-        module, told_size = self.network.opened(self.model, self.variant)
+        module, told_size, told = self.network.opened(self.model, self.variant)
         size = self.size or told_size or (_SIDE, _SIDE)
         channels = self.channels or input_channels(module)
         certificate = certify(
             module,
             size,
             channels,
-            self._images(size, channels),
+            self._images(size, channels, self.photos.normalisation() or told),
             edits=self.edits,
             seed=self.seed,
         )
@@ -92,20 +93,23 @@ class CertifyCommand:
         if certificate.output.verdict != "bounded" or certificate.output.beyond:
             sys.exit(1)
 
-    def _images(self, size: tuple[int, int], channels: int) -> "list[Tensor]":
+    def _images(
+        self, size: tuple[int, int], channels: int, normalisation: "Normalisation | None"
+    ) -> "list[Tensor]":
         if self.images is None:
             return []
         from featviz.sketches.photo_set import read_photos
         from featviz.sketches.tensors import Normalisation, encode_photo
 
-        photos = list(read_photos(self.images).images())
+        photos = list(read_photos(self.images, self.photos.resize).images())
         for photo in photos:
             if photo.shape[1::-1] != size:
                 raise FeatvizError(
                     f"{self.images}: a photo is {photo.shape[1]}x{photo.shape[0]}, the image "
-                    f"{size[0]}x{size[1]}; give photos of one size, and it with --size"
+                    f"{size[0]}x{size[1]}; give photos of one size, and it with --size, or --resize"
                 )
-        return [encode_photo(photo, channels, Normalisation())[None] for photo in photos]
+        scaling = normalisation or Normalisation()
+        return [encode_photo(photo, channels, scaling)[None] for photo in photos]
 
 
 def _tried(certificate: "Certificate") -> str:

@@ -1,16 +1,23 @@
-"""`featviz edit`: faces of edited sketches in which everything else stays."""
+"""`featviz edit`: images of edited sketches and photos in which everything else stays."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
+from featviz.commands.models import ImageOptions, ModelOptions
 from featviz.commands.shared import Edits, most_edits, remark, say, use_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
     from featviz.editing.files import EditFile, MadeEdit
 
 
@@ -23,11 +30,21 @@ class EditCommand:
     """
 
     checkpoint: Positional[str]
-    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pixHD."""
+    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pixHD. Or a
+    network of anybody's that makes an image: package.module:function (or a class; its code runs),
+    timm:NAME, diffusers:FOLDER, transformers:FOLDER, or a class of these two by name; see
+    docs/models.md."""
     drawings: Positional[tuple[Path, ...]] = ()
-    """The base, and one or more sketches that were made from it: SVG or PNG files."""
+    """The base, and one or more sketches that were made from it: SVG or PNG files; for a network
+    of anybody's photos too, all of one size."""
     sketches: Path | None = None
     """Instead: a folder of a sketch set, whose index says which sketch is an edit of which base."""
+    images: Path | None = None
+    """Instead, for a network of anybody's: a folder of photos in groups, see `featviz extract`; an
+    index.csv may name the base of each in a column base."""
+    base: str | None = None
+    """Of that folder: what the photo in each group is called, without its ending, that the others
+    are edits of; the column base of an index.csv, else `base`, else the first, if not given."""
     edits: Edits = "all"
     """Of a set: at most so many edits of a group, evenly spaced, or all."""
     out: Path = Path("edited")
@@ -44,51 +61,91 @@ class EditCommand:
     as for hair and beards."""
     size: int | None = None
     """Side of the faces, and of sketches of pixels, while drawings fit any; that of the
-    checkpoint's training if it tells, else 512."""
+    checkpoint's training if it tells, else 512. Photos are scaled with --resize."""
     variant: str | None = None
     """For a .pth of pix2pixHD: which layers have no norm."""
     threads: int | None = None
     """CPU threads; all cores unless given."""
+    photos: ImageOptions = field(default_factory=ImageOptions)
+    network: ModelOptions = field(default_factory=ModelOptions)
 
     def run(self) -> None:
         """Edit, write, print."""
         from featviz.base.files import require_folder
         from featviz.base.progress import track
-        from featviz.editing.files import edits_table, make_edits
+        from featviz.editing.files import edits_table
         from featviz.editing.local import EVERYWHERE
-        from featviz.generators.checkpoint import open_checkpoint
+        from featviz.generators.foreign_models import is_model_word
 
         require_folder(self.out)
+        is_foreign = is_model_word(self.checkpoint)
+        if not is_foreign:
+            self.network.require_none(self.checkpoint)
+            self.photos.require_none()
+            if self.images is not None or self.base is not None:
+                raise FeatvizError("--images and --base are for networks of anybody's")
         files, statistics = self._files(), self._statistics()
         use_threads(self.threads)
         if self.size is not None and self.size < 1:
             raise FeatvizError(f"expected a size of at least 1 px; got {self.size}")
-        checkpoint = open_checkpoint(self.checkpoint, self.variant)
-        checkpoint.require_whole()
-        size = self.size or checkpoint.size
         keep: Any = self.keep[0] if self.keep in (("layers",), ("trunk",)) else self.keep
-        made = make_edits(checkpoint, files, size, self.margin, keep, statistics)
+        prepare = self._of_model if is_foreign else self._of_checkpoint
+        subject = prepare(files, keep, statistics)
         rows: list[tuple[Any, ...]] = []
         bases: set[str] = set()
-        for each in track(made, f"editing with {checkpoint.name}", len(files)):
-            self._write(each, checkpoint.name, bases)
+        for each in track(subject.made, f"editing with {subject.name}", len(files)):
+            self._write(each, subject, bases)
             rows += each.rows
             if each.kept.area.all():
                 remark(f"{each.file.name} {EVERYWHERE}")
             elif not each.kept.area.any():
                 remark(f"{each.file.name} equals its base")
-        table = edits_table(checkpoint, rows, size, self.margin, keep)
+        table = edits_table(subject.provenance, rows, subject.size, self.margin, keep)
         table.write(self.out / "edits.csv")
         say(self.out / "edits.csv", "", *_summary(rows))
 
+    def _of_checkpoint(self, files: "list[EditFile]", keep: Any, statistics: Any) -> "_Subject":
+        from featviz.editing.files import make_edits
+        from featviz.generators.checkpoint import open_checkpoint
+        from featviz.sketches.tensors import decode_image
+
+        checkpoint = open_checkpoint(self.checkpoint, self.variant)
+        checkpoint.require_whole()
+        size = self.size or checkpoint.size
+        made = make_edits(checkpoint, files, size, self.margin, keep, statistics)
+        return _Subject(
+            checkpoint.name,
+            checkpoint.provenance(),
+            size,
+            made,
+            lambda image: decode_image(image[0]),
+        )
+
+    def _of_model(self, files: "list[EditFile]", keep: Any, statistics: Any) -> "_Subject":
+        from featviz.editing.files import make_image_edits
+
+        if self.variant is not None:
+            raise FeatvizError(f"--variant is for checkpoints; '{self.checkpoint}' is none")
+        model = self.network.of_images(self.checkpoint, self.photos, self.size)
+        height, width = model.read(files[0].base).shape[-2:]
+        made = make_image_edits(model, files, self.margin, keep, statistics)
+        return _Subject(model.name, model.provenance(), f"{width}x{height}", made, model.picture)
+
     def _files(self) -> "list[EditFile]":
         from featviz.editing.files import files_of, files_of_set
+        from featviz.sketches.photo_set import read_photos
         from featviz.sketches.sketch_set import read_sketches
 
+        given = [*self.drawings[:1], *filter(None, (self.sketches, self.images))]
+        if len(given) > 1:
+            raise FeatvizError("give drawings, --sketches FOLDER or --images FOLDER, not both")
+        if self.base is not None and self.images is None:
+            raise FeatvizError("--base is of photos in groups; give --images FOLDER")
+        if self.images is not None:
+            photos = read_photos(self.images, base=self.base)
+            return files_of_set(photos, most_edits(self.edits))
         if self.sketches is None:
             return files_of(self.drawings)
-        if self.drawings:
-            raise FeatvizError("give drawings or --sketches FOLDER, not both")
         return files_of_set(read_sketches(self.sketches), most_edits(self.edits))
 
     def _statistics(self) -> Any:
@@ -102,24 +159,32 @@ class EditCommand:
             "edit, composite or a number from 0 to 1"
         )
 
-    def _write(self, made: "MadeEdit", checkpoint: str, bases: set[str]) -> None:
+    def _write(self, made: "MadeEdit", subject: "_Subject", bases: set[str]) -> None:
         from PIL import Image
 
         from featviz.base.files import atomic_write
         from featviz.figures.change import heat
-        from featviz.sketches.edits import absolute_change
-        from featviz.sketches.tensors import decode_image
 
-        pictures = {f"{made.file.name}-{checkpoint}.png": decode_image(made.kept.image[0])}
-        change = absolute_change(made.kept.image, made.base)
-        pictures[f"{made.file.name}-{checkpoint}-change.png"] = heat(change)
+        pictures = {f"{made.file.name}-{subject.name}.png": subject.picture(made.kept.image)}
+        pictures[f"{made.file.name}-{subject.name}-change.png"] = heat(made.change)
         if made.file.base_name not in bases:
             bases.add(made.file.base_name)
-            pictures[f"{made.file.base_name}-{checkpoint}.png"] = decode_image(made.base[0])
+            pictures[f"{made.file.base_name}-{subject.name}.png"] = subject.picture(made.base)
         for name, picture in pictures.items():
             with atomic_write(self.out / name) as temporary:
                 Image.fromarray(picture).save(temporary)
             say(self.out / name)
+
+
+@dataclass(frozen=True, eq=False)
+class _Subject:
+    """What edits are made with, and these. picture: an image of its as uint8 (H, W, 3)."""
+
+    name: str
+    provenance: "Mapping[str, Any]"
+    size: int | str
+    made: "Iterator[MadeEdit]"
+    picture: "Callable[[Tensor], NDArray[np.uint8]]"
 
 
 def _summary(rows: list[tuple[Any, ...]]) -> list[str]:

@@ -1,11 +1,13 @@
 """`featviz evaluate`: what trained generators are worth, in numbers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
+from featviz.base.errors import FeatvizError
+from featviz.commands.models import ImageOptions, ModelOptions
 from featviz.commands.shared import (
     SKETCHES,
     Edits,
@@ -14,6 +16,16 @@ from featviz.commands.shared import (
     require_sketches,
     say,
     use_threads,
+)
+
+if TYPE_CHECKING:
+    from featviz.analysis.evaluation.checkpoints import EvaluationSettings
+    from featviz.analysis.evaluation.table import EvaluationTable
+
+_MEASURES: tuple[Literal["quality", "locality", "robustness"], ...] = (
+    "quality",
+    "locality",
+    "robustness",
 )
 
 
@@ -25,12 +37,11 @@ class EvaluateCommand:
     """
 
     checkpoints: Positional[tuple[str, ...]]
-    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD; whole generators."""
-    measures: tuple[Literal["quality", "locality", "robustness"], ...] = (
-        "quality",
-        "locality",
-        "robustness",
-    )
+    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD; whole generators. Or
+    one network of anybody's that makes an image, whose edit locality is measured:
+    package.module:function (or a class; its code runs), timm:NAME, diffusers:FOLDER,
+    transformers:FOLDER, or a class of these two by name; see docs/models.md."""
+    measures: tuple[Literal["quality", "locality", "robustness"], ...] = _MEASURES
     """What to measure."""
     local: bool = False
     """Instead of all that: what keeping the rest of a face wins outside of an edit, and costs."""
@@ -46,6 +57,12 @@ class EvaluateCommand:
     """Pairs, of the same, whose contours are moved for the robustness."""
     sketches: Path = SKETCHES
     """Folder of the sketch set whose edits are measured."""
+    images: Path | None = None
+    """For a network of anybody's, instead of sketches: a folder of photos in groups, see `featviz
+    extract`; an index.csv may name the base of each in a column base."""
+    base: str | None = None
+    """Of that folder: what the photo in each group is called, without its ending, that the others
+    are edits of; the column base of an index.csv, else `base`, else the first, if not given."""
     edits: Edits = "all"
     """At most so many edits of a group, evenly spaced, or all."""
     margin: float = 16.0
@@ -64,43 +81,29 @@ class EvaluateCommand:
     """Write all numbers to this .csv, .parquet or .json."""
     plot: Path | None = None
     """Draw them into this .png, .pdf or .svg."""
+    photos: ImageOptions = field(default_factory=ImageOptions)
+    network: ModelOptions = field(default_factory=ModelOptions)
 
     def run(self) -> None:
         """Measure, print, write."""
-        from featviz.analysis.evaluation.checkpoints import EvaluationSettings, evaluate
         from featviz.analysis.evaluation.plots import evaluation_figure
         from featviz.analysis.evaluation.summary import evaluation_summary
         from featviz.analysis.evaluation.table import EvaluationTable
-        from featviz.faces.pairs import read_pairs
         from featviz.figures.style import figure_format, save_figure, style
-        from featviz.generators.checkpoint import distinct_names
-        from featviz.sketches.sketch_set import read_sketches
+        from featviz.generators.foreign_models import is_model_word
 
         if self.out is not None:
             EvaluationTable.check_ending(self.out)
         if self.plot is not None:
             figure_format(self.plot)
-        distinct_names(self.checkpoints)
+        foreign = [word for word in self.checkpoints if is_model_word(word)]
+        if foreign and len(self.checkpoints) > 1:
+            raise FeatvizError(
+                f"'{foreign[0]}' is no checkpoint of featviz's; give it in a call of its own, as "
+                "--weights and the like are of one network"
+            )
         use_threads(self.threads)
-        settings = EvaluationSettings(
-            parts=("local",) if self.local else self.measures,
-            count=self.count,
-            moved_count=self.moved_count,
-            edits=most_edits(self.edits),
-            size=self.size,
-            lpips_size=self.lpips_size,
-            margin=self.margin,
-            seed=self.seed,
-            keep=self.keep,
-            statistics=self.statistics,
-        )
-        pairs = read_pairs(self.data) if settings.needs_pairs else None
-        sketches = None
-        if settings.of_edits:
-            other = "; or leave edit locality out: --measures quality robustness"
-            require_sketches(self.sketches, "" if self.local else other)
-            sketches = read_sketches(self.sketches)
-        table, skipped = evaluate(self.checkpoints, settings, pairs, sketches, self.variant)
+        table, skipped = self._of_model(foreign[0]) if foreign else self._of_checkpoints()
         for line in skipped:
             remark(f"skipped {line}")
         say(evaluation_summary(table))
@@ -112,3 +115,66 @@ class EvaluateCommand:
                 figure = evaluation_figure(table)
             save_figure(figure, self.plot)
             say(self.plot)
+
+    def _settings(self) -> "EvaluationSettings":
+        from featviz.analysis.evaluation.checkpoints import EvaluationSettings
+
+        return EvaluationSettings(
+            parts=("local",) if self.local else self.measures,
+            count=self.count,
+            moved_count=self.moved_count,
+            edits=most_edits(self.edits),
+            size=self.size,
+            lpips_size=self.lpips_size,
+            margin=self.margin,
+            seed=self.seed,
+            keep=self.keep,
+            statistics=self.statistics,
+        )
+
+    def _of_checkpoints(self) -> "tuple[EvaluationTable, list[str]]":
+        from featviz.analysis.evaluation.checkpoints import evaluate
+        from featviz.faces.pairs import read_pairs
+        from featviz.generators.checkpoint import distinct_names
+        from featviz.sketches.sketch_set import read_sketches
+
+        distinct_names(self.checkpoints)
+        if self.checkpoints:
+            self.network.require_none(self.checkpoints[0])
+        self.photos.require_none()
+        if self.images is not None or self.base is not None:
+            raise FeatvizError("--images and --base are for networks of anybody's")
+        settings = self._settings()
+        pairs = read_pairs(self.data) if settings.needs_pairs else None
+        sketches = None
+        if settings.of_edits:
+            other = "; or leave edit locality out: --measures quality robustness"
+            require_sketches(self.sketches, "" if self.local else other)
+            sketches = read_sketches(self.sketches)
+        return evaluate(self.checkpoints, settings, pairs, sketches, self.variant)
+
+    def _of_model(self, word: str) -> "tuple[EvaluationTable, list[str]]":
+        from dataclasses import replace
+
+        from featviz.analysis.evaluation.models import evaluate_model
+        from featviz.sketches.photo_set import PhotoSet, read_photos
+        from featviz.sketches.sketch_set import SketchSet, read_sketches
+
+        if self.local or self.measures not in (_MEASURES, ("locality",)):
+            raise FeatvizError(
+                f"of '{word}' edit locality alone is measured (`featviz edit` makes its edits stay "
+                "and tells their numbers); quality, robustness and --local are for checkpoints"
+            )
+        if self.variant is not None:
+            raise FeatvizError(f"--variant is for checkpoints; '{word}' is none")
+        if self.base is not None and self.images is None:
+            raise FeatvizError("--base is of photos in groups; give --images FOLDER")
+        settings = replace(self._settings(), parts=("locality",))
+        images: PhotoSet | SketchSet
+        if self.images is None:
+            require_sketches(self.sketches, "; photos are --images FOLDER")
+            images = read_sketches(self.sketches, self.size or 512)
+        else:
+            images = read_photos(self.images, base=self.base)
+        model = self.network.of_images(word, self.photos, self.size)
+        return evaluate_model(model, images, settings)

@@ -9,7 +9,7 @@ from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT
-from featviz.commands.models import ModelOptions
+from featviz.commands.models import ModelOptions, PhotoOptions
 from featviz.commands.shared import SKETCHES, remark, require_sketches, say
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from featviz.extraction import Extracted, Settings
     from featviz.extraction.inputs import LabelledImages
     from featviz.sketches.sketch_set import SketchSet
-    from featviz.sketches.tensors import Normalisation
 
 _LAYERS = ("L0", "L1", "L2", "L3", "L4")
 
@@ -79,13 +78,7 @@ class ExtractCommand:
     size; one group, or a folder a group, or an index.csv with a column file."""
     group_column: str | None = None
     """Of that index.csv: which column tells the groups; `group` if not given."""
-    resize: tuple[int, int] | None = None
-    """Width and height in pixels to scale photos to; they stay as they are if not given."""
-    mean: tuple[float, ...] = ()
-    """What is taken from the image's values (0 to 1), one number or one a channel; what the model
-    tells, else 0.5, if not given."""
-    std: tuple[float, ...] = ()
-    """What they are divided by then; what the model tells, else 0.5, if not given."""
+    photos: PhotoOptions = field(default_factory=PhotoOptions)
     network: ModelOptions = field(default_factory=ModelOptions)
 
     def run(self) -> None:
@@ -115,11 +108,12 @@ class ExtractCommand:
             )
         if self.checkpoints:
             self.network.require_none(self.checkpoints[0])
-        if any((self.images, self.group_column, self.resize, self.mean, self.std)):
+        if self.images or self.group_column:
             raise FeatvizError(
-                "--images, --group-column, --resize, --mean and --std are for networks of "
-                "anybody's; checkpoints of featviz's are given sketches, as they were trained"
+                "--images and --group-column are for networks of anybody's; checkpoints of "
+                "featviz's are given sketches, as they were trained"
             )
+        self.photos.require_none()
         if self.ray is None and self.workers is not None:
             raise FeatvizError("--workers are those of a Ray cluster; give --ray too")
         if self.ray is not None and len(self.ray) > 1:
@@ -174,7 +168,7 @@ class ExtractCommand:
             )
         if not self.point:
             raise FeatvizError("name a pixel to read at with --point X Y")
-        if self.images is None and (self.group_column or self.resize):
+        if self.images is None and (self.group_column or self.photos.resize):
             raise FeatvizError("--group-column and --resize are for photos; give --images FOLDER")
         require_folder(self.out)
         name = given_names(self.name, 1)[0] if self.name else None
@@ -185,7 +179,7 @@ class ExtractCommand:
             require_sketches(self.sketches, "; photos are --images FOLDER")
             images = read_sketches(self.sketches, self.size)
         else:
-            images = read_photos(self.images, self.resize, self.group_column)
+            images = read_photos(self.images, self.photos.resize, self.group_column)
         model = self.network.open(word, name)
         settings = Settings(
             points=self.point,
@@ -201,17 +195,10 @@ class ExtractCommand:
             self.out,
             settings,
             inputs=literal_inputs(self.network.input),
-            normalisation=self._normalisation(),
+            normalisation=self.photos.normalisation(),
             overwrite=self.overwrite,
         )
         return _line(result, settings)
-
-    def _normalisation(self) -> "Normalisation | None":
-        from featviz.sketches.tensors import Normalisation
-
-        if bool(self.mean) != bool(self.std):
-            raise FeatvizError("--mean and --std go together; got one of them")
-        return Normalisation(self.mean, self.std, "given") if self.mean else None
 
     def _results(self, sketches: "SketchSet", settings: "Settings") -> "Iterator[Extracted]":
         if self.ray is None:

@@ -46,7 +46,7 @@ class LayersCommand:
 
         if min(self.size or (1,)) < 1 or (self.channels or 1) < 1:
             raise FeatvizError("expected a size of at least 1 px and at least 1 channel")
-        module, told_size = self.network.opened(self.model, self.variant)
+        module, told_size, _ = self.network.opened(self.model, self.variant)
         size = self.size or told_size or (_SIDE, _SIDE)
         layers = survey_layers(module, size, self.channels or input_channels(module))
         if self.json:
@@ -65,6 +65,7 @@ def _told(layer: "SurveyedLayer") -> dict[str, Any]:
         "runs": layer.runs,
         "shape": layer.shape,
         "map_size": geometry and geometry.map_size,
+        "arrangement": geometry and geometry.arrangement and geometry.arrangement._asdict(),
         "receptive_field": geometry and geometry.extent,
         "sees_whole_map": geometry and geometry.sees_whole_map,
         "reason": layer.reason or None,
@@ -80,11 +81,14 @@ def _table(layers: "tuple[SurveyedLayer, ...]") -> str:
 
 
 def _cells(layer: "SurveyedLayer") -> list[str]:
+    from featviz.probing.arrangement import Arrangement
+
     geometry = layer.geometry
     size, channels, sees, whole = "-", "-", "-", "-"
     if geometry is not None and geometry.map_size is not None:
         size = "x".join(map(str, geometry.map_size))
-        channels = str((layer.shape or (0, 0))[1])
+        arrangement = geometry.arrangement or Arrangement()
+        channels = str((layer.shape or (0,) * 4)[arrangement.channel_dimension])
     if geometry is not None:
         extent = geometry.extent
         sees = "?" if extent is None else "x".join(map(str, extent)) + " px"

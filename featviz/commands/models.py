@@ -1,8 +1,8 @@
 """What commands share that take MODEL: a checkpoint of featviz's or a network of somebody else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tyro.conf import UseAppendAction
 
@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from torch import nn
 
     from featviz.generators.foreign_models import ForeignModel
+    from featviz.generators.image_models import ImageModel
+    from featviz.sketches.tensors import Normalisation
+
+
+class Opened(NamedTuple):
+    """A module, and what it tells of the size (width, height) and scale of its images, if any."""
+
+    module: "nn.Module"
+    size: tuple[int, int] | None
+    normalisation: "Normalisation | None"
 
 
 @dataclass(frozen=True)
@@ -50,19 +60,36 @@ class ModelOptions:
 
         return model.with_inputs(literal_inputs(self.input), self.output)
 
-    def opened(
-        self, word: str, variant: str | None = None
-    ) -> "tuple[nn.Module, tuple[int, int] | None]":
-        """The module that MODEL means, a checkpoint's too, and the image size it was made for."""
+    def of_images(self, word: str, photos: "ImageOptions", size: int | None = None) -> "ImageModel":
+        """The network that a word means as one that makes images; size: of drawings."""
+        from featviz.generators.checkpoint import given_names
+        from featviz.generators.foreign_models import literal_inputs
+        from featviz.generators.image_models import ImageModel
+        from featviz.sketches.drawing import CANVAS
+        from featviz.sketches.photo_set import require_size
+
+        require_size(photos.resize)
+        name = None if photos.name is None else given_names([photos.name], 1)[0]
+        return ImageModel(
+            self.open(word, name),
+            literal_inputs(self.input),
+            self.output,
+            photos.normalisation(),
+            photos.resize,
+            size or CANVAS,
+        )
+
+    def opened(self, word: str, variant: str | None = None) -> "Opened":
+        """The module that MODEL means, a checkpoint's too, and what it tells of its images."""
         from featviz.generators.checkpoint import open_checkpoint
         from featviz.generators.foreign_models import is_model_word
 
         if is_model_word(word):
             model = self.open(word)
-            return self.ready(model), model.image_size
+            return Opened(self.ready(model), model.image_size, model.normalisation)
         self.require_none(word)
         checkpoint = open_checkpoint(word, variant)
-        return checkpoint.generator, (checkpoint.size, checkpoint.size)
+        return Opened(checkpoint.generator, (checkpoint.size, checkpoint.size), None)
 
     def require_none(self, word: str) -> None:
         """Raise FeatvizError if one is given with a checkpoint, which tells all of this itself."""
@@ -71,3 +98,41 @@ class ModelOptions:
                 f"'{word}' is a checkpoint of featviz's, which tells its weights and inputs; leave "
                 "out --weights, --model-args, --random-weights, --input and --output"
             )
+
+
+@dataclass(frozen=True)
+class PhotoOptions:
+    """How photos are given to a MODEL that is no checkpoint of featviz's."""
+
+    resize: tuple[int, int] | None = None
+    """Width and height in pixels to scale photos to; they stay as they are if not given."""
+    mean: tuple[float, ...] = ()
+    """What is taken from the image's values (0 to 1), one number or one a channel; what the model
+    tells, else 0.5, if not given."""
+    std: tuple[float, ...] = ()
+    """What they are divided by then; what the model tells, else 0.5, if not given."""
+
+    def normalisation(self) -> "Normalisation | None":
+        """What is given, if anything; raises FeatvizError for one half of it."""
+        from featviz.sketches.tensors import Normalisation
+
+        if bool(self.mean) != bool(self.std):
+            raise FeatvizError("--mean and --std go together; got one of them")
+        return Normalisation(self.mean, self.std, "given") if self.mean else None
+
+    def require_none(self) -> None:
+        """Raise FeatvizError if one is given with a checkpoint of featviz's."""
+        if self != type(self)():
+            *others, last = (f"--{each.name}" for each in fields(self))
+            raise FeatvizError(
+                f"{', '.join(others)} and {last} are for networks of anybody's; checkpoints of "
+                "featviz's are given sketches, as they were trained"
+            )
+
+
+@dataclass(frozen=True)
+class ImageOptions(PhotoOptions):
+    """The same, and what to call it."""
+
+    name: str | None = None
+    """What to call it, and so its files; by its function, class or folder if not given."""

@@ -1,16 +1,22 @@
 """`featviz train`, `featviz generate` and `featviz convert`."""
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional, UseAppendAction
 
 from featviz.base.errors import FeatvizError
+from featviz.commands.models import ImageOptions, ModelOptions
 from featviz.commands.shared import say, use_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from featviz.generators.appearances import Vectors
     from featviz.generators.checkpoint import Checkpoint
 
@@ -154,17 +160,20 @@ class TrainCommand:
 
 @dataclass(frozen=True)
 class GenerateCommand:
-    """Generate faces from sketches with a checkpoint."""
+    """Generate faces from sketches with a checkpoint, or images with any network."""
 
     checkpoint: Positional[str]
-    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pixHD."""
+    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pixHD. Or a
+    network of anybody's that makes an image: package.module:function (or a class; its code runs),
+    timm:NAME, diffusers:FOLDER, transformers:FOLDER, or a class of these two by name; see
+    docs/models.md."""
     sketches: Positional[tuple[Path, ...]]
-    """SVG or PNG files."""
+    """SVG or PNG files; for a network of anybody's photos too."""
     out: Path = Path("generated")
     """Folder of the pictures."""
     size: int | None = None
     """Side of the faces, and of sketches of pixels, while drawings fit any; that of the
-    checkpoint's training if it tells, else 512."""
+    checkpoint's training if it tells, else 512. Photos are scaled with --resize."""
     variant: str | None = None
     """For a .pth of pix2pixHD: which layers have no norm."""
     appearance: UseAppendAction[tuple[str, ...]] = ()
@@ -173,6 +182,8 @@ class GenerateCommand:
     part, or random. Give it again for more parts."""
     seed: int = 0
     """Seed of --appearance random."""
+    photos: ImageOptions = field(default_factory=ImageOptions)
+    network: ModelOptions = field(default_factory=ModelOptions)
 
     def run(self) -> None:
         """Generate and report."""
@@ -180,30 +191,57 @@ class GenerateCommand:
 
         from featviz.base.files import atomic_write, require_folder, require_writable
         from featviz.base.progress import track
-        from featviz.generators.checkpoint import open_checkpoint
-        from featviz.generators.generation import generate, output_names
+        from featviz.generators.foreign_models import is_model_word
+        from featviz.generators.generation import output_names
 
         require_folder(self.out)
         if not self.sketches:
             raise FeatvizError("generate takes one or more sketches; given none")
         if self.size is not None and self.size < 1:
             raise FeatvizError(f"expected a size of at least 1 px; got {self.size}")
+        prepare = self._of_model if is_model_word(self.checkpoint) else self._of_checkpoint
+        name, images = prepare()
+        targets = output_names(self.sketches, name)
+        for target in targets:
+            require_writable(self.out / target)
+        # All are read before the first is written: a bad one leaves nothing half done.
+        made = images()
+        for target, image in track(
+            zip(targets, made, strict=True), f"generating with {name}", len(targets)
+        ):
+            with atomic_write(self.out / target) as temporary:
+                Image.fromarray(image).save(temporary)
+            say(self.out / target)
+
+    def _of_checkpoint(self) -> "tuple[str, Callable[[], Iterator[NDArray[np.uint8]]]]":
+        from featviz.generators.checkpoint import open_checkpoint
+        from featviz.generators.generation import generate
+
+        self.network.require_none(self.checkpoint)
+        self.photos.require_none()
         checkpoint = open_checkpoint(self.checkpoint, self.variant)
         checkpoint.require_whole()
         size = self.size or checkpoint.size
-        targets = output_names(self.sketches, checkpoint.name)
-        for name in targets:
-            require_writable(self.out / name)
-        # All are read before the first is written: a bad one leaves nothing half done.
-        appearance = self._appearance(checkpoint, size)
-        sketches = [checkpoint.read(path, size, appearance) for path in self.sketches]
-        for name, sketch in track(
-            list(zip(targets, sketches, strict=True)), f"generating with {checkpoint.name}"
-        ):
-            image = generate(checkpoint.generator, sketch)
-            with atomic_write(self.out / name) as temporary:
-                Image.fromarray(image).save(temporary)
-            say(self.out / name)
+
+        def images() -> "Iterator[NDArray[np.uint8]]":
+            appearance = self._appearance(checkpoint, size)
+            sketches = [checkpoint.read(path, size, appearance) for path in self.sketches]
+            return (generate(checkpoint.generator, sketch) for sketch in sketches)
+
+        return checkpoint.name, images
+
+    def _of_model(self) -> "tuple[str, Callable[[], Iterator[NDArray[np.uint8]]]]":
+        if self.variant is not None or self.appearance:
+            raise FeatvizError(
+                f"--variant and --appearance are for checkpoints; '{self.checkpoint}' is none"
+            )
+        model = self.network.of_images(self.checkpoint, self.photos, self.size)
+
+        def images() -> "Iterator[NDArray[np.uint8]]":
+            given = [model.read(path) for path in self.sketches]
+            return (model.picture(model.run(each)) for each in given)
+
+        return model.name, images
 
     def _appearance(self, checkpoint: "Checkpoint", size: int) -> "Vectors | None":
         """How each part is to look, where the checkpoint leaves the choice."""

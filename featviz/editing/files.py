@@ -1,7 +1,7 @@
 """Edits that are files: faces as they are made free and kept, and what changed, in numbers."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -16,10 +16,26 @@ from torch import Tensor
 from featviz.base.errors import FeatvizError
 from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.base.table import ColumnKind, Table
-from featviz.editing.keeping import Keep
-from featviz.editing.local import EditsOfBase, StatisticsOf, engine_of, suited_statistics
+from featviz.editing.keeping import Keep, record_base
+from featviz.editing.local import (
+    EditsOfBase,
+    StatisticsOf,
+    edit_base,
+    engine_of,
+    suited_statistics,
+)
 from featviz.generators.checkpoint import Checkpoint, makes_faces_alone
-from featviz.sketches.edits import MARGIN, Edit, Mask, absolute_change, edits_of, kept_eyes
+from featviz.generators.image_models import ImageModel
+from featviz.sketches.edits import (
+    MARGIN,
+    Edit,
+    Mask,
+    absolute_change,
+    at_size,
+    edits_of,
+    kept_eyes,
+)
+from featviz.sketches.photo_set import PhotoSet
 from featviz.sketches.sketch_set import SketchSet, read_sketch
 from featviz.sketches.tensors import input_channels
 
@@ -57,13 +73,15 @@ class MadeEdit:
     """The faces of an edit.
 
     kept: that in which all else stays. base, free: what the network makes of the base, and by
-    itself of the edit, (1, 3, H, W). rows: of an `EditTable`.
+    itself of the edit, (1, 3, H, W). change: of what is kept, in grey levels, (H, W). rows: of an
+    `EditTable`.
     """
 
     file: EditFile
     kept: Made
     base: Tensor
     free: Tensor
+    change: NDArray[np.float64]
     rows: list[tuple[Any, ...]]
 
 
@@ -75,8 +93,8 @@ class EditTable(Table):
     inside, outside, eyes: mean absolute change of the face against the base's in grey levels of
     255, in the edited area, outside of it, and at the eyes as far as they lie outside (NaN where
     they were edited or the drawing names none). area: share of the picture that counts as edited.
-    reach: share that may change at all. equal: share that is equal to the base's face to the last
-    bit.
+    reach: share that may change at all, NaN where that is not known. equal: share that is equal to
+    the base's face to the last bit.
     """
 
     noun: ClassVar[str] = "table of edits"
@@ -119,8 +137,8 @@ def files_of(drawings: Sequence[Path]) -> list[EditFile]:
     return [EditFile(name, base_name, base, path) for name, path in named]
 
 
-def files_of_set(sketches: SketchSet, most: int | None = None) -> list[EditFile]:
-    """The edits of a sketch set, those of one base one after the other; see `edits_of`.
+def files_of_set(sketches: SketchSet | PhotoSet, most: int | None = None) -> list[EditFile]:
+    """The edits of a set, those of one base one after the other; see `edits_of`.
 
     Raises FeatvizError for two sketches whose files would have one name.
     """
@@ -166,25 +184,72 @@ def make_edits(
             with torch.inference_mode():
                 free: Tensor = checkpoint.generator(given[None])
             eyes = replace(drawn, eyes=kept_eyes(file.base, file.edited, size)).around_eyes
-            named = (checkpoint.name, file.name, file.base_name)
-            images = ((_FREE, "own", free), (KEPT, str(suited), kept.image))
-            rows = [
-                (*named, way, whose, *_measures(absolute_change(image, before), kept, eyes, way))
-                for way, whose, image in images
-            ]
-            yield MadeEdit(file, kept, before, free, rows)
+            yield _made(
+                checkpoint.name, file, kept, before, free, str(suited), absolute_change, eyes
+            )
+
+
+def make_image_edits(
+    model: ImageModel,
+    files: Sequence[EditFile],
+    margin: float = MARGIN,
+    keep: Keep = "layers",
+    statistics: StatisticsOf | Literal["auto"] = "auto",
+) -> Iterator[MadeEdit]:
+    """The same of a network of anybody's and photos; "auto" are the base's statistics.
+
+    Where its images have another size, the edited area lies in them at the same share. Raises
+    FeatvizError for unusable files, a base and an edit of different sizes, and what is no image.
+    """
+    for path in sorted({path for file in files for path in (file.base, file.edited)}):
+        model.read(path)
+    whose = "base" if statistics == "auto" else statistics
+    for base, edits in groupby(files, key=lambda file: file.base):
+        given = model.read(base)
+        # Refused before it is traced, which would say less.
+        model.run(given)
+        start = record_base(model.network, given, keep)
+        for file in edits:
+            kept = edit_base(model.network, start, model.read(file.edited), margin, None, whose)
+            free = model.run(model.read(file.edited))
+            yield _made(model.name, file, kept, start.image, free, str(whose), model.change, None)
+
+
+def _made(
+    name: str,
+    file: EditFile,
+    kept: Made,
+    base: Tensor,
+    free: Tensor,
+    whose: str,
+    change_of: Callable[[Tensor, Tensor], NDArray[np.float64]],
+    eyes: Mask | None,
+) -> MadeEdit:
+    """An edit with its rows; whose: statistics where it is kept."""
+    change = change_of(kept.image, base)
+    area = at_size(kept.area, change.shape)
+    reach = _reach(kept)
+    at_eyes = np.zeros_like(area) if eyes is None else eyes
+    rows = [
+        (name, file.name, file.base_name, way, statistics, *_measures(each, area, at_eyes, share))
+        for way, statistics, each, share in (
+            (_FREE, "own", change_of(free, base), 1.0),
+            (KEPT, whose, change, reach),
+        )
+    ]
+    return MadeEdit(file, kept, base, free, change, rows)
 
 
 def edits_table(
-    checkpoint: Checkpoint,
+    provenance: Mapping[str, Any],
     made: Sequence[tuple[Any, ...]],
-    size: int,
+    size: int | str,
     margin: float,
     keep: Keep,
 ) -> EditTable:
     """The rows of edits as a table, with how they came about."""
     metadata = {
-        **checkpoint.provenance(),
+        **provenance,
         VERSION_KEY: VERSION,
         "keep": keep if isinstance(keep, str) else " ".join(keep),
         "margin": margin,
@@ -193,14 +258,20 @@ def edits_table(
     return EditTable(pd.DataFrame(made, columns=list(EditTable.columns)), metadata)
 
 
-def _measures(change: NDArray[np.float64], kept: Made, eyes: Mask, way: str) -> tuple[float, ...]:
+def _reach(kept: Made) -> float:
+    try:
+        return float(kept.reach.mean())
+    except FeatvizError:
+        # Some operation behind the last kept layer is not followed; the image stands all the same.
+        return float("nan")
+
+
+def _measures(
+    change: NDArray[np.float64], area: Mask, eyes: Mask, reach: float
+) -> tuple[float, ...]:
     """The last columns of a row."""
-    reach = kept.reach.mean() if way == KEPT else 1.0
-    inside, outside, at_eyes = (
-        change[where] for where in (kept.area, ~kept.area, eyes & ~kept.area)
-    )
-    means = (_mean(inside), _mean(outside), _mean(at_eyes))
-    return (*means, float(kept.area.mean()), float(reach), float((change == 0).mean()))
+    means = tuple(_mean(change[where]) for where in (area, ~area, eyes & ~area))
+    return (*means, float(area.mean()), reach, float((change == 0).mean()))
 
 
 def _mean(values: NDArray[np.float64]) -> float:

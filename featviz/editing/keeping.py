@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError, one_line
 from featviz.probing.activations import evaluating, find_layers, makes_weights
+from featviz.probing.arrangement import Arrangement, arranged
 from featviz.probing.axes import Axis
 from featviz.probing.field import Field, Placeless, Trace, as_map
 from featviz.probing.reach import cells_of
@@ -73,7 +74,8 @@ def record_base(model: nn.Module, given: Tensor, keep: Keep = "layers") -> Base:
     """Run a base, and remember what is kept of it where something is edited.
 
     given: (1, C, H, W), as the model takes it. keep: "layers", every module without modules of its
-    own but paddings, activations, the last convolution and all behind that: tightest. "trunk", of
+    own but paddings, activations, the last convolution (or linear layer of tokens) and all behind
+    that: tightest; tokens that stand for no place, as class tokens, are the base's. "trunk", of
     these the ones on the smallest maps, and one cell more around: strongest inside. Or modules by
     name, as in `record_activations`. The model runs in evaluation mode, thrice: followed by a
     tracer, for its statistics, and for its maps. The last is free with "layers"; else, because
@@ -148,7 +150,7 @@ def reach_of_edit(
                 tracer.put(output, trace.seeing_all())
 
         def kept(output: Tensor, free: Mask) -> None:
-            trace = as_map(tracer.get(output), output, (width, height))
+            trace, _ = _as_kept(tracer.get(output), output, (width, height))
             assert isinstance(trace, Field) and trace.changes is not None
             tracer.put(output, replace(trace, changes=trace.changes & free))
 
@@ -183,7 +185,8 @@ def _keeping(
         if key not in free:
             return None
         cells, there = torch.from_numpy(free[key]), base.maps[key].to(output.device)
-        kept_map = torch.where(cells.to(output.device), output, there)
+        arrangement = base.layers[key].geometry.arrangement or Arrangement()
+        kept_map = torch.where(arrangement.mask(cells).to(output.device), output, there)
         if kept_map.stride() != there.stride():
             # What comes next may round another way where values lie in another order.
             kept_map = torch.empty_like(there).copy_(kept_map)
@@ -207,14 +210,15 @@ def _kept_layers(model: nn.Module, given: Tensor, keep: Keep) -> dict[str, KeptL
     if isinstance(keep, str) and keep not in ("layers", "trunk"):
         raise FeatvizError(f"cannot keep '{keep}'; expected layers, trunk or the names of layers")
     _, channels, height, width = given.shape
-    ran: dict[str, tuple[nn.Module, Trace]] = {}
+    ran: dict[str, tuple[nn.Module, Trace, Arrangement | None]] = {}
 
     def traced(tracer: Tracer) -> AbstractContextManager[object]:
         ran.clear()
 
         def see(key: str, module: nn.Module, output: Any) -> None:
-            if isinstance(output, Tensor):
-                ran[key] = module, as_map(tracer.get(output), output, (width, height))
+            if not isinstance(output, Tensor):
+                return
+            ran[key] = module, *_as_kept(tracer.get(output), output, (width, height))
 
         return listening(model, see, modules)
 
@@ -222,15 +226,23 @@ def _kept_layers(model: nn.Module, given: Tensor, keep: Keep) -> dict[str, KeptL
     _followed(model, channels, field, traced)
     if named is None:
         keys = list(ran)
-        last = max((n for n, key in enumerate(keys) if _is_convolution(ran[key][0])), default=0)
+        last = max((n for n, key in enumerate(keys) if _is_convolution(*ran[key][:2])), default=0)
         ran = {key: ran[key] for key in keys[:last]}
     placed = {
-        key: Geometry((width, height), trace.size, trace.x, trace.y, None, trace.sees_whole_map)
-        for key, (_, trace) in ran.items()
+        key: Geometry(
+            (width, height),
+            trace.size,
+            trace.x,
+            trace.y,
+            None,
+            trace.sees_whole_map,
+            arrangement=arrangement,
+        )
+        for key, (_, trace, arrangement) in ran.items()
         if isinstance(trace, Field)
     }
     if not placed or (named is not None and len(placed) < len(ran)):
-        lost = {key: trace for key, (_, trace) in ran.items() if isinstance(trace, Placeless)}
+        lost = {key: trace for key, (_, trace, _) in ran.items() if isinstance(trace, Placeless)}
         if lost:
             key, why = next(iter(lost.items()))
             raise FeatvizError(f"layer '{key}' cannot be kept: {why.reason}")
@@ -243,6 +255,21 @@ def _kept_layers(model: nn.Module, given: Tensor, keep: Keep) -> dict[str, KeptL
             if math.prod(each.map_size or ()) == smallest
         }
     return {key: KeptLayer(each) for key, each in placed.items()}
+
+
+def _as_kept(
+    trace: Trace | None, output: Tensor, size: tuple[int, int]
+) -> tuple[Trace, Arrangement | None]:
+    """How the cells of an output lie, as its own dimensions hold them, and which do."""
+    placed = arranged(trace, output)
+    # Cells that were rolled around the edges lie elsewhere than where they would be kept.
+    if placed is None or not isinstance(trace, Field) or trace.shift != (0, 0):
+        return as_map(trace, output, size), None
+    field, arrangement = placed
+    if arrangement.kind in ("NCHW", "NHWC"):
+        return field, arrangement
+    # The field of a row of tokens is that of their grid, laid out otherwise.
+    return (trace, arrangement) if trace.size == field.size else (as_map(trace, output, size), None)
 
 
 def _modules_by_default(model: nn.Module) -> dict[str, nn.Module]:
@@ -262,9 +289,11 @@ def _modules_by_default(model: nn.Module) -> dict[str, nn.Module]:
 _CELLWISE = {f"torch.nn.modules.{kind}" for kind in ("activation", "dropout", "padding")}
 
 
-def _is_convolution(module: nn.Module) -> bool:
+def _is_convolution(module: nn.Module, trace: Trace) -> bool:
+    """Whether it is one, or a linear layer of cells, which is one of kernels of one cell."""
     weight = getattr(module, "weight", None)
-    return isinstance(weight, Tensor) and weight.ndim == 4
+    dimensions = (2, 4) if isinstance(trace, Field) else (4,)
+    return isinstance(weight, Tensor) and weight.ndim in dimensions
 
 
 def _modules(model: nn.Module, layers: Mapping[str, KeptLayer]) -> dict[str, nn.Module]:

@@ -42,19 +42,27 @@ def place_cells(
         if not (0 <= column < size[0] and 0 <= row < size[1]):
             raise FeatvizError(
                 f"position ({column}, {row}) is not on the map of layer '{layer}', which has "
-                f"{size[0]}x{size[1]} cells"
+                f"{size[0]}x{size[1]} cells{_besides(geometry)}"
             )
     return given
 
 
-def cell_reader(cells: Mapping[str, Sequence[Position]]) -> Callable[[str, Tensor], Tensor]:
-    """Keep (N, points, C) float32 of a map (N, C, H, W)."""
+def _besides(geometry: Geometry) -> str:
+    arrangement = geometry.arrangement
+    others = 0 if arrangement is None else arrangement.before + arrangement.behind
+    return f" and {others} tokens that have no place, as class tokens" if others else ""
+
+
+def cell_reader(
+    cells: Mapping[str, Sequence[Position]], geometries: Mapping[str, Geometry]
+) -> Callable[[str, Tensor], Tensor]:
+    """Keep (N, points, C) float32 of a layer's output, maps or tokens."""
     columns = {layer: [column for column, _ in entry] for layer, entry in cells.items()}
     rows = {layer: [row for _, row in entry] for layer, entry in cells.items()}
 
     def keep(layer: str, output: Tensor) -> Tensor:
         # Indexing by lists copies, so neither the map nor a view of it survives the hook.
-        vectors = output[:, :, rows[layer], columns[layer]]
+        vectors = geometries[layer].maps(output)[:, :, rows[layer], columns[layer]]
         return vectors.transpose(1, 2).to("cpu", torch.float32).contiguous()
 
     return keep

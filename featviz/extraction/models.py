@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import write_features
 from featviz.base.files import require_writable
@@ -65,16 +63,7 @@ def extract_model(
         # Inputs are given as they are, for one image.
         batch_size=1 if inputs else 8,
         provenance={
-            **model.details,
-            "checkpoint": model.name,
-            "digest": model.digest(),
-            "architecture": {"class": type(model.module).__name__},
-            "inputs": {key: _told(value) for key, value in (inputs or {}).items()},
-            "normalisation": {
-                "mean": list(normalisation.mean),
-                "std": list(normalisation.std),
-                "told_by": normalisation.told_by,
-            },
+            **model.provenance(inputs, normalisation),
             "sketches_fingerprint": fingerprint(images),
             "device": settings.device.partition(":")[0],
             "precision": settings.precision,
@@ -86,9 +75,3 @@ def extract_model(
     seconds = time.perf_counter() - start
     update_manifest(out, model.name, seconds)
     return Extracted(path, False, len(table), table.layers, (), seconds)
-
-
-def _told(value: Any) -> str:
-    if isinstance(value, torch.Tensor):
-        return f"{value.dtype} {tuple(value.shape)}"
-    return repr(value)

@@ -28,6 +28,7 @@ from featviz.extraction.engines import EngineName, choose_engine
 from featviz.extraction.inputs import Input, LabelledImages, read_inputs
 from featviz.extraction.loading import load_batches
 from featviz.extraction.sparse import Layouts, SparseReader, in_parallel, trim_heap
+from featviz.extraction.spilling import MOST_HELD, Pieces
 from featviz.generators.device import exactly
 from featviz.probing.activations import (
     Stage,
@@ -35,14 +36,15 @@ from featviz.probing.activations import (
     require_finite_weights,
     truncated_forward,
 )
+from featviz.probing.arrangement import Arrangement
 from featviz.probing.calling import Call, Called
-from featviz.probing.layers import Layers, locate_layers, patterns_of
+from featviz.probing.layers import Layers, Located, locate_layers, patterns_of
 from featviz.probing.receptive_field import Position
 from featviz.sketches.tensors import Image, encode_image, input_channels
 
 FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
 
-# Images between two times that vectors are joined, and that the sparse engine gives memory back.
+# Images between two times that the sparse engine gives memory back.
 _TRIM_EVERY = 64
 
 
@@ -86,9 +88,10 @@ def extract(
     provenance: checkpoint, digest, variant, ... for the table's metadata. layouts: what the sparse
     engine remembers of images, one object for several models that read the same ones.
 
-    Returns one row per sketch and point, sketch by sketch. Raises FeatvizError for unknown
-    layers, points outside of the image, no sketches or ones of different sizes, labels that are
-    not as many, NaN or infinity, and for what the sparse engine, if asked for, cannot compute.
+    Returns one row per sketch and point, sketch by sketch; vectors of many lie in a temporary file
+    and are read where they are looked at, see `Pieces`. Raises FeatvizError for unknown layers,
+    points outside of the image, no sketches or ones of different sizes, labels that are not as
+    many, NaN or infinity, and for what the sparse engine, if asked for, cannot compute.
     """
     layers = layers if isinstance(layers, str) else tuple(dict.fromkeys(layers))
     points = tuple(map(whole_pair, points))
@@ -104,17 +107,17 @@ def extract(
     inputs = read_inputs(sketches, names, groups, encode)
     if (first := next(inputs, None)) is None:
         raise FeatvizError("there are no sketches to extract from; expected at least one")
-    layers, cells, places = _place(model, first, points, layers, stage, positions)
+    located, cells, places = _place(model, first, points, layers, stage, positions)
     _tell_left_out(name, places.get("left_out"))
     every = track(chain([first], inputs), name, _count(sketches))
     sized = (_of_one_size(item, first) for item in every)
     choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
     found = (
-        _read_dense(model, sized, cells, stage, batch_size)
+        _read_dense(model, sized, cell_reader(cells, located.geometries), cells, stage, batch_size)
         if choice.sparse is None
         else _read_sparse(model, sized, choice.sparse)
     )
-    rows, vectors = _gather(found, layers, points)
+    rows, vectors = _gather(found, located.layers, points)
     metadata = {
         **dict.fromkeys(("digest", "variant", "architecture", "step")),
         **details,
@@ -171,8 +174,8 @@ def _place(
     layers: Layers,
     stage: Stage,
     positions: Placing,
-) -> tuple[tuple[str, ...], Mapping[str, Sequence[Position]], dict[str, Any]]:
-    """The layers by name; for each, in the order of the forward, the cells to read; what is told.
+) -> tuple[Located, Mapping[str, Sequence[Position]], dict[str, Any]]:
+    """The layers; for each, in the order of the forward, the cells to read; what is told.
 
     Raises FeatvizError for points that are no pixels of the image.
     """
@@ -202,10 +205,15 @@ def _place(
         "sees_whole_map": {layer: geometries[layer].sees_whole_map for layer in layers},
         "size": side((width, height)),
     }
+    kinds = {layer: geometries[layer].arrangement for layer in layers}
+    if others := {
+        layer: kind for layer, kind in kinds.items() if kind not in (None, Arrangement())
+    }:
+        told["arrangements"] = {layer: kind._asdict() for layer, kind in others.items() if kind}
     if patterns_of(model, asked, stage):
         told["asked_layers"] = [asked] if isinstance(asked, str) else list(asked)
         told["left_out"] = dict(located.left_out)
-    return layers, cells, told
+    return located, cells, told
 
 
 def _gather(
@@ -213,7 +221,7 @@ def _gather(
 ) -> tuple[pd.DataFrame, dict[str, NDArray[np.float32]]]:
     """The rows and the vectors of all images; raises FeatvizError for those that are not finite."""
     rows: list[tuple[str, str, int, int]] = []
-    vectors = {layer: _Pieces() for layer in layers}
+    vectors = {layer: Pieces(MOST_HELD // len(layers)) for layer in layers}
     # Closed at once on an error too, whoever keeps it: the model and torch's threads are as before.
     with closing(found):
         for batch, values in found:
@@ -229,34 +237,14 @@ def _gather(
     }
 
 
-class _Pieces:
-    """Arrays that are to be one.
-
-    Some are joined as soon as there are `_TRIM_EVERY`: each of them, lying between large tables
-    that come and go, would keep a page of the heap from being given back.
-    """
-
-    def __init__(self) -> None:
-        self._joined: list[NDArray[np.float32]] = []
-        self._new: list[NDArray[np.float32]] = []
-
-    def add(self, piece: NDArray[np.float32]) -> None:
-        self._new.append(piece)
-        if len(self._new) == _TRIM_EVERY:
-            self._joined.append(np.concatenate(self._new))
-            self._new.clear()
-
-    def joined(self) -> NDArray[np.float32]:
-        return np.concatenate([*self._joined, *self._new])
-
-
 _Read = Generator[tuple[list[Input], dict[str, Tensor]], None, None]
 
 
 def _read_dense(
     model: nn.Module,
     inputs: Iterator[Input],
-    cells: Mapping[str, Sequence[Position]],
+    read: Callable[[str, Tensor], Tensor],
+    layers: Iterable[str],
     stage: Stage,
     batch_size: int,
 ) -> _Read:
@@ -266,7 +254,7 @@ def _read_dense(
         torch.inference_mode(),
         exactly(device),
         evaluating(model),
-        truncated_forward(model, list(cells), stage, keep=cell_reader(cells)) as forward,
+        truncated_forward(model, list(layers), stage, keep=read) as forward,
     ):
         batches = _batches(inputs, 1 if device.type == "cpu" else batch_size)
         for batch, images in load_batches(batches, device, dtype):

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from featviz.base.errors import FeatvizError, reason
 from featviz.generators.model_libraries import LIBRARIES, Found, others_code
 from featviz.generators.weights import read_any_state, require_fitting
+from featviz.probing.activations import require_module
 from featviz.probing.calling import Call, Called
 from featviz.sketches.tensors import Normalisation
 
@@ -50,7 +51,7 @@ class ForeignModel:
     image_size: tuple[int, int] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
-    def with_inputs(self, inputs: Mapping[str, Any], output: str | None = None) -> nn.Module:
+    def with_inputs(self, inputs: Mapping[str, Any], output: str | None = None) -> Called:
         """The network as one that takes images alone and gives one tensor.
 
         inputs: what it is given besides, by the names that its `forward` has for them; IMAGES_HERE
@@ -58,6 +59,23 @@ class ForeignModel:
         of its outputs, see `chosen_output`.
         """
         return Called(self.module, _call(inputs), output)
+
+    def provenance(
+        self, inputs: Mapping[str, Any] | None, normalisation: Normalisation
+    ) -> dict[str, Any]:
+        """What results record of it, of its inputs beside the images, and of these."""
+        return {
+            **self.details,
+            "checkpoint": self.name,
+            "digest": self.digest(),
+            "architecture": {"class": type(self.module).__name__},
+            "inputs": {key: _told(value) for key, value in (inputs or {}).items()},
+            "normalisation": {
+                "mean": list(normalisation.mean),
+                "std": list(normalisation.std),
+                "told_by": normalisation.told_by,
+            },
+        }
 
     def digest(self) -> str:
         """sha256 over names and values of its weights."""
@@ -67,6 +85,12 @@ class ForeignModel:
             total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
             total.update(values.numpy())
         return total.hexdigest()
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"{value.dtype} {tuple(value.shape)}"
+    return repr(value)
 
 
 class _Image:
@@ -196,11 +220,15 @@ def _beside(value: Tensor, images: Tensor) -> Tensor:
 
 
 def _require_readable(model: object, word: str) -> None:
-    if not isinstance(model, nn.Module):
+    if not isinstance(model, nn.Module | torch.export.ExportedProgram):
         raise FeatvizError(
             f"'{word}' gives a {type(model).__name__}; expected a torch.nn.Module, or a function "
             "or class that makes one"
         )
+    try:
+        require_module(model)
+    except FeatvizError as error:
+        raise FeatvizError(f"'{word}': {error}") from None
 
 
 def _load(model: nn.Module, path: Path, word: str) -> None:

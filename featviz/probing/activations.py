@@ -36,7 +36,8 @@ def record_activations(
 
     Raises FeatvizError for an unknown or ambiguous layer or a stage it does not have; during the
     forward for a module that runs twice in it (an activation object shared by many places) if no
-    run is told, one that gives something else than a tensor, and one that takes no part in it.
+    run is told, one that gives something else than a tensor (or a tuple that holds one), and one
+    that takes no part in it.
     """
     targets = _find(model, layers, stage)
     activations: dict[str, Tensor] = {}
@@ -71,6 +72,18 @@ def truncated_forward(
 
     with _hooks(model, targets, activations, keep, stop_when_complete=True):
         yield forward
+
+
+def tensor_in(output: object) -> Tensor | None:
+    """The tensor that a module gives, alone or as the only one of a tuple; None if it gives none.
+
+    Attention gives its weights, or None, beside what goes on; blocks of transformers do, too.
+    """
+    if isinstance(output, Tensor):
+        return output
+    tensors = [each for each in output if each is not None] if isinstance(output, tuple) else []
+    only = tensors[0] if len(tensors) == 1 else None
+    return only if isinstance(only, Tensor) else None
 
 
 def find_layers(
@@ -135,6 +148,11 @@ def require_module(model: object) -> None:
             f"a {kind} whose .compile() was called does not let its layers be read; give a copy "
             "that was not compiled, with the same weights"
         )
+    if isinstance(model, torch.fx.GraphModule) and not _has_parts(model):
+        raise FeatvizError(
+            f"an exported module ({kind}) has no layers any more; give the nn.Module that it was "
+            "exported from, with the same weights"
+        )
     if isinstance(model, nn.Module):
         return
     if isinstance(model, torch.export.ExportedProgram):
@@ -145,6 +163,12 @@ def require_module(model: object) -> None:
     if isinstance(getattr(model, "generator", None), nn.Module):
         raise FeatvizError(f"a {kind} is no module but holds one; give its .generator")
     raise FeatvizError(f"expected a torch.nn.Module; got a {kind}")
+
+
+def _has_parts(model: nn.Module) -> bool:
+    """Whether modules run inside; those of an exported one hold weights and what it assumed."""
+    inside = (module for name, module in model.named_modules() if name not in ("", "_guards_fn"))
+    return any(type(module) is not nn.Module for module in inside)
 
 
 class _Complete(BaseException):
@@ -178,12 +202,12 @@ def _hooks(
                     f"so it has no single activation; choose a run, '{layer}#1', '{layer}#2', ..., "
                     "or a module that runs once"
                 )
-            if not isinstance(output, Tensor):
+            if (tensor := tensor_in(output)) is None:
                 raise FeatvizError(
                     f"layer '{layer}' ({type(module).__name__}) gives a {type(output).__name__}, "
                     "not a tensor; choose a module inside it"
                 )
-            activations[layer] = keep(layer, output)
+            activations[layer] = keep(layer, tensor)
             if stop_when_complete and len(activations) == len(targets):
                 running.clear()
                 raise _Complete

@@ -22,6 +22,11 @@ class Arrangement(NamedTuple):
     before: int = 0
     behind: int = 0
 
+    @property
+    def channel_dimension(self) -> int:
+        """Which dimension of the tensor holds the channels."""
+        return self.kind.index("C")
+
     def maps(self, tensor: Tensor, size: tuple[int, int]) -> Tensor:
         """The same values as maps (N, C, H, W), without the tokens that stand for no cell.
 

@@ -22,7 +22,8 @@ class Axis:
     pixels: of the image. low, high: for each cell the first and last pixel that reach it (high <
     low if none does). start: the pixel in the middle of the first cell's window, as if the image
     had no edges; pitch: pixels from one cell to the next; grain: the largest pitch on the way from
-    the image. nested: for each pixel the place among the cells to which windows lead that lie
+    the image. spread: how far the middles of branches that met lie to either side of the start.
+    nested: for each pixel the place among the cells to which windows lead that lie
     inside each other; None behind an operation that makes a map finer. whole: whether cells draw on
     all along it, however many pixels there are.
     """
@@ -35,6 +36,7 @@ class Axis:
     grain: Fraction = Fraction(1)
     nested: _Places | None = None
     whole: bool = False
+    spread: Fraction = Fraction(0)
 
     @classmethod
     def of_image(cls, pixels: int) -> "Axis":
@@ -84,20 +86,39 @@ class Axis:
         """The axis of a map in which two branches with equally many cells meet.
 
         Where the branches place a pixel differently, the one decides that has not been through so
-        coarse a map; of two alike the one that sees more.
+        coarse a map; of two alike the one that sees more, or if they are alike but for a shift, as
+        every second cell and those between, the middle of the window of both.
         """
         finer = (self.grain, -self.extent) <= (other.grain, -other.extent)
         main = self if finer else other
-        return Axis(
-            self.pixels,
-            np.minimum(self.low, other.low),
-            np.maximum(self.high, other.high),
-            main.start,
-            main.pitch,
-            main.grain,
-            None if self.nested is None or other.nested is None else main.nested,
-            self.whole or other.whole,
+        low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        main = replace(main, low=low, high=high, whole=self.whole or other.whole)
+        if self.nested is None or other.nested is None:
+            return replace(main, nested=None)
+        return self._shifted(other, main) if self._alike == other._alike else main
+
+    @property
+    def _alike(self) -> tuple[Fraction, ...]:
+        """What branches have in common that differ by a shift alone."""
+        return self.grain, self.pitch, self.extent - 2 * self.spread
+
+    def _shifted(self, other: "Axis", main: "Axis") -> "Axis":
+        """The same where the branches are shifted against each other."""
+        first, last = (
+            decide(sign * each.spread + each.start for each in (self, other))
+            for decide, sign in ((min, -1), (max, 1))
         )
+        if first == last:
+            return main
+        assert self.nested is not None and other.nested is not None
+        pixels, middle = np.arange(self.pixels), (first + last) / 2
+        one, two = (
+            np.abs(float(middle) + float(self.pitch) * each - pixels)
+            for each in (self.nested, other.nested)
+        )
+        nearer = np.where(one < two, self.nested, other.nested)
+        nested = np.where(one == two, np.maximum(self.nested, other.nested), nearer)
+        return replace(main, start=middle, spread=(last - first) / 2, nested=nested)
 
     def everywhere(self) -> "Axis":
         """The axis of a map of which each cell draws on all along it."""

@@ -46,6 +46,10 @@ class Called(nn.Module):
         """(N, C, H, W) -> the network's output."""
         return chosen_output(self._call(self.__dict__["_model"], images), self._output)
 
+    def outputs(self, images: Tensor) -> dict[str, Tensor]:
+        """All tensors that it gives, by the names that choose them; "" for one alone."""
+        return dict(_tensors(self._call(self.__dict__["_model"], images)))
+
 
 def chosen_output(output: Any, name: str | None = None) -> Tensor:
     """One tensor of what a network gives: a tensor, or a tuple, mapping or dataclass that has some.

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from featviz.base.errors import FeatvizError
 from featviz.probing.activations import (
@@ -17,6 +17,7 @@ from featviz.probing.activations import (
     find_layers,
     makes_weights,
     require_module,
+    tensor_in,
 )
 from featviz.probing.receptive_field import Geometry, trace_geometry
 from featviz.probing.survey import listening
@@ -33,9 +34,10 @@ class SurveyedLayer:
     """One run of a module in a forward.
 
     name: the module's, `name#2` for the second run of one that runs several times. kind: its
-    class. runs: how often the module runs in a forward, 0 if not at all. shape: of its output,
-    (1, C, H, W) of a map; None if it gives no tensor. geometry: where its cells lie; None if it
-    gives no tensor. reason: why that is, or why its geometry is unknown; "" if it is known.
+    class. runs: how often the module runs in a forward, 0 if not at all. shape: of its output, as
+    (1, C, H, W) of a map or (1, L, C) of tokens; None if it gives no tensor. geometry: where its
+    cells lie; None if it gives no tensor. reason: why that is, or why its geometry is unknown; ""
+    if it is known.
     """
 
     name: str
@@ -56,7 +58,7 @@ def survey_layers(
     """
     runs, kinds = _observe(model, image_size, channels)
     readable = [run.name for run in runs if run.shape is not None]
-    found = trace_geometry(model, readable, image_size, channels) if readable else {}
+    found = trace_geometry(model, readable, image_size, channels, tokens=True) if readable else {}
     layers = []
     for run in runs:
         geometry = found.get(run.name)
@@ -106,7 +108,7 @@ def locate_layers(
     require_module(model)
     wild = patterns_of(model, layers, stage)
     if not wild:
-        found = trace_geometry(model, layers, image_size, channels, stage)
+        found = trace_geometry(model, layers, image_size, channels, stage, tokens=True)
         return Located(tuple(layers), found, {})
     plain = [] if layers == "all" else [layer for layer in layers if layer not in wild]
     runs, _ = _observe(model, image_size, channels)
@@ -124,7 +126,9 @@ def locate_layers(
     left_out = {name: run.untold for name, run in fitting.items() if run.shape is None}
     fitting = {name: run for name, run in fitting.items() if run.shape is not None}
     wanted = list(dict.fromkeys([*plain, *fitting]))
-    found = trace_geometry(model, wanted, image_size, channels, stage) if wanted else {}
+    found = (
+        trace_geometry(model, wanted, image_size, channels, stage, tokens=True) if wanted else {}
+    )
     for name in [name for name in fitting if name not in plain]:
         if found[name].map_size is None or (with_places and not found[name].known):
             left_out[name] = found.pop(name).reason
@@ -202,8 +206,8 @@ def _observe(
     image_shape = (1, channels, image_size[1], image_size[0])
 
     def see(name: str, _: nn.Module, output: Any) -> None:
-        is_tensor = isinstance(output, Tensor)
-        given = tuple(output.shape) if is_tensor else type(output).__name__
+        tensor = tensor_in(output)
+        given = type(output).__name__ if tensor is None else tuple(tensor.shape)
         seen.append((name.partition("#")[0], given))
 
     def run(on_meta: bool) -> None:

@@ -16,14 +16,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError
 from featviz.base.points import Point, check_point
 from featviz.probing.activations import Stage, evaluating, record_activations
 from featviz.probing.arrangement import Arrangement, arranged
 from featviz.probing.axes import Axis
-from featviz.probing.field import Field, Placeless, Trace, as_map
+from featviz.probing.field import Field, Placeless, Trace, Ways, as_map
 from featviz.probing.tracing import Tracer, either_way, follow
 
 Position = tuple[int, int]
@@ -55,7 +55,8 @@ class Geometry:
     a cell far from the edges; None if unknown. sees_whole_map: whether a normalisation over the
     whole map or another global statistic lies before or at the layer, so that the true receptive
     field is the image; None if that is unknown, as behind an operation that is not understood.
-    arrangement: which dimensions of the layer's output hold the map; None if it holds none.
+    arrangement: which dimensions of the layer's output hold the map; None if it holds none. ways:
+    through what all places are seen; none if they are not.
     """
 
     image_size: tuple[int, int]
@@ -66,6 +67,7 @@ class Geometry:
     sees_whole_map: bool | None
     reason: str = ""
     arrangement: Arrangement | None = None
+    ways: Ways = frozenset()
 
     @property
     def known(self) -> bool:
@@ -93,6 +95,12 @@ class Geometry:
                 "cut out before"
             )
         return column, row
+
+    def maps(self, output: Tensor) -> Tensor:
+        """The layer's output as maps (N, C, H, W), whichever of its dimensions hold them."""
+        if self.arrangement is None or self.map_size is None:
+            return output
+        return self.arrangement.maps(output, self.map_size)
 
     def box(self, position: Position) -> Box:
         """The convolutional receptive field of one cell (column, row), cut at the image's edges."""
@@ -159,9 +167,11 @@ def _geometry(
 ) -> Geometry:
     if isinstance(field, Placeless):
         whole = True if field.is_statistic else None
-        return Geometry(image_size, field.map_size, None, None, None, whole, field.reason)
+        unknown = (field.map_size, None, None, None, whole, field.reason)
+        return Geometry(image_size, *unknown, ways=field.ways)
     whole, places = field.sees_whole_map, (field.x, field.y)
-    return Geometry(image_size, field.size, *places, extent, whole, arrangement=arrangement)
+    ways = field.ways if whole else frozenset()
+    return Geometry(image_size, field.size, *places, extent, whole, "", arrangement, ways)
 
 
 def _extents(

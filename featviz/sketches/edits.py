@@ -16,6 +16,7 @@ from torch import Tensor
 
 from featviz.base.errors import FeatvizError
 from featviz.sketches.drawing import CANVAS, INK, Drawing, rasterize
+from featviz.sketches.photo_set import PhotoSet
 from featviz.sketches.sketch_set import BASE, INDEX, SketchSet, read_drawing
 
 Pixels = NDArray[np.uint8]
@@ -97,13 +98,24 @@ def _near(mask: Mask, margin: float, wide: int) -> Mask:
     return found
 
 
-def absolute_change(image: Tensor, base: Tensor) -> NDArray[np.float64]:
+def at_size(mask: Mask, shape: tuple[int, ...]) -> Mask:
+    """The pixels at the same share of an image of another size, (rows, columns) bool."""
+    (height, width), (rows, columns) = mask.shape, shape
+    return mask[np.ix_(np.arange(rows) * height // rows, np.arange(columns) * width // columns)]
+
+
+def absolute_change(
+    image: Tensor, base: Tensor, levels: float | Tensor = 127.5
+) -> NDArray[np.float64]:
     """Mean over channels of the absolute difference, in grey levels of 255.
 
-    Images (1, 3, H, W) in [-1, 1]; returns (H, W) float64. Nothing is rounded to whole levels.
+    Images (1, 3, H, W) in [-1, 1], or such that a step of 1 is so many levels, one number or one a
+    channel (C, 1, 1); returns (H, W) float64. Nothing is rounded to whole levels.
     """
-    change = difference(image, base).abs()[0].mean(dim=0).double() * 127.5
-    return np.asarray(change.cpu().numpy())
+    change = difference(image, base).abs()[0]
+    if isinstance(levels, Tensor):
+        change, levels = change * levels.to(change), 1.0
+    return np.asarray((change.mean(dim=0).double() * levels).cpu().numpy())
 
 
 def difference(one: Tensor, other: Tensor) -> Tensor:
@@ -112,7 +124,7 @@ def difference(one: Tensor, other: Tensor) -> Tensor:
     return one.to(dtype) - other.to(dtype)
 
 
-def edits_of(sketches: SketchSet, most: int | None = None) -> list[tuple[int, int]]:
+def edits_of(sketches: SketchSet | PhotoSet, most: int | None = None) -> list[tuple[int, int]]:
     """Edits as pairs of rows (sketch, base), those of one base one after the other.
 
     Sketches without a base and the bases themselves are no edits. most: keep at most so many of a

@@ -50,11 +50,7 @@ def encode_photo(image: NDArray[np.uint8], channels: int, normalisation: Normali
             f"an image is {pixels.dtype} of shape {pixels.shape}; expected uint8 (H, W) or "
             "(H, W, 3)"
         )
-    if len(normalisation.mean) not in (1, channels):
-        raise FeatvizError(
-            f"{len(normalisation.mean)} means and stds ({normalisation.told_by}) do not fit a "
-            f"network of {channels} channels"
-        )
+    _require_fitting(normalisation, channels)
     if pixels.ndim == 3 and channels == 1:
         pixels = np.asarray(PIL.Image.fromarray(pixels).convert("L"))
     elif pixels.ndim == 3 and channels != 3:
@@ -70,6 +66,28 @@ def encode_photo(image: NDArray[np.uint8], channels: int, normalisation: Normali
     return (values - mean) / std
 
 
+def decode_photo(image: Tensor, normalisation: Normalisation) -> NDArray[np.uint8]:
+    """What `encode_photo` would see so, (1 or 3, H, W) -> (H, W, 3) uint8, grey in three channels.
+
+    Raises FeatvizError for other numbers of channels, of means than of channels, and for NaN.
+    """
+    if image.ndim != 3 or len(image) not in (1, 3):
+        raise FeatvizError(f"expected an image of 1 or 3 channels; got {tuple(image.shape)}")
+    _require_fitting(normalisation, len(image))
+    mean, std = (
+        torch.tensor(each)[:, None, None] for each in (normalisation.mean, normalisation.std)
+    )
+    return decode_image(((image.float().cpu() * std + mean) * 2 - 1).expand(3, -1, -1))
+
+
+def _require_fitting(normalisation: Normalisation, channels: int) -> None:
+    if len(normalisation.mean) not in (1, channels):
+        raise FeatvizError(
+            f"{len(normalisation.mean)} means and stds ({normalisation.told_by}) do not fit a "
+            f"network of {channels} channels"
+        )
+
+
 def input_channels(model: nn.Module) -> int:
     """How many channels the first convolution of a model takes; 3 if it has none."""
     convolutions = (module for module in model.modules() if isinstance(module, nn.Conv2d))
@@ -80,8 +98,9 @@ def input_channels(model: nn.Module) -> int:
 def encode_image(image: Image, channels: int = 3) -> Tensor:
     """One image as a generator sees it: float32 (channels, H, W), paper +1, ink -1.
 
-    image: uint8 (H, W), which is repeated on all channels, or (H, W, 3) for networks of three;
-    a float tensor (C, H, W) is taken as it is. Raises FeatvizError for anything else.
+    image: uint8 (H, W), which is repeated on all channels, or (H, W, 3) for networks of three; a
+    uint8 tensor (1 or 3, H, W) too; a float tensor (C, H, W) is taken as it is. Raises
+    FeatvizError for anything else.
     """
     if isinstance(image, Tensor) and image.is_floating_point() and image.ndim == 3:
         return image
@@ -92,6 +111,10 @@ def encode_image(image: Image, channels: int = 3) -> Tensor:
             "set of (image, label) give the images, `(image for image, _ in data)`, and the labels "
             "as `groups`, or a function `encode` that takes what there is"
         )
+    is_bytes = isinstance(image, Tensor) and image.dtype == torch.uint8
+    if is_bytes and image.ndim == 3 and image.shape[2] != 3 and len(image) in (1, 3):
+        # Channels come first in tensors, as data sets give them.
+        image = image[0] if len(image) == 1 else torch.as_tensor(image).permute(1, 2, 0)
     pixels = np.asarray(image)
     if pixels.dtype != np.uint8:
         raise FeatvizError(

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from featviz import cli
+from featviz.generators.model_libraries import LIBRARIES, Found
 from featviz.probing.certificate import certify
 from featviz.probing.certificate_plot import certificate_figure, telling_layers
+from featviz.sketches.tensors import Normalisation
 from tests.commands.own_code import importable
 
 CODE = """
@@ -72,6 +75,24 @@ def test_photos_are_edited_too_and_must_have_the_size(code, capsys):
     told, status = printed(capsys, f"{code}:plain", "--images", "small")
     assert status == 2
     assert told.err.count("\n") == 1 and "a photo is 32x32, the image 40x32" in told.err
+
+
+def test_photos_are_scaled_as_the_model_or_the_caller_says(code, capsys, monkeypatch):
+    Path("photos").mkdir()
+    Image.new("RGB", (20, 16), (51, 51, 51)).save("photos/one.png")
+    given = []
+
+    def seen(module, size, channels, images, **options):
+        given.extend(images)
+        return certify(module, size, channels, images, **options)
+
+    told = Found(torch.nn.Conv2d(3, 3, 1), Normalisation((0.1,), (0.5,), "by the model"))
+    monkeypatch.setitem(LIBRARIES, "timm", lambda *_: told)
+    monkeypatch.setattr("featviz.probing.certificate.certify", seen)
+    for words in (["timm:x"], ["timm:x", "--mean", "0", "--std", "1"], [f"{code}:plain"]):
+        printed(capsys, *words, "--images", "photos", "--resize", "40", "32")
+    assert [each.shape for each in given] == [(1, 3, 32, 40)] * 3
+    assert [float(each.mean()) for each in given] == pytest.approx([0.2, 0.2, -0.6])
 
 
 @pytest.mark.parametrize(

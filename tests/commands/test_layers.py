@@ -59,6 +59,7 @@ def test_a_network_of_ones_own_is_listed_with_what_its_layers_see(code, capsys):
     assert first == {
         "name": "first", "kind": "Conv2d", "runs": 1, "shape": [1, 6, 12, 20],
         "map_size": [20, 12], "receptive_field": [5, 5], "sees_whole_map": False, "reason": None,
+        "arrangement": {"kind": "NCHW", "before": 0, "behind": 0},
     }  # fmt: skip
     assert (idle["shape"], idle["map_size"], idle["sees_whole_map"]) == (None, None, None)
 

@@ -204,13 +204,17 @@ def test_layers_behind_a_pixel_shuffle_and_tokens_are_kept_by_their_own_cells(in
 
     model, (base, edited) = Shuffled(), inputs
     recorded = record_base(model, base)
-    assert list(recorded.layers) == ["down", "up", "norm"]
+    assert list(recorded.layers) == ["down", "mix", "up", "norm"]
     assert np.array_equal(recorded.layers["up"].free_cells(area), area)
     statistics = recorded.statistics
     with keep_outside(model, recorded, area, statistics) as maps, torch.no_grad():
         image = model(edited)
     outside = ~torch.from_numpy(area)
     assert torch.equal(maps["up"][..., outside], recorded.maps["up"][..., outside])
+    # Its channels come last.
+    behind = ~torch.from_numpy(recorded.layers["mix"].free_cells(area))
+    assert torch.equal(maps["mix"][:, behind], recorded.maps["mix"][:, behind])
+    assert not torch.equal(maps["mix"], recorded.maps["mix"])
     changed = (edited != base).any(1)[0].numpy()
     reached = reach_of_edit(model, recorded, changed, area, statistics)
     still = ~torch.from_numpy(reached)

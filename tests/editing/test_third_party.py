@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from transformers import ViTConfig, ViTModel
 
 from featviz.editing import edit
 
@@ -28,6 +29,21 @@ class _Spade(nn.Module):
 
     def forward(self, labels):
         return self.network.decoder(labels, self.latent)
+
+
+class _Painter(nn.Module):
+    """An image from the tokens of a ViT with a class token, each a patch of 8 x 8 pixels."""
+
+    def __init__(self):
+        super().__init__()
+        sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+        config = ViTConfig(**sizes, intermediate_size=32, image_size=(40, 56), patch_size=8)
+        self.vit, self.last = ViTModel(config, add_pooling_layer=False), nn.Linear(16, 3 * 64)
+
+    def forward(self, image):
+        tokens = self.vit(image).last_hidden_state[:, 1:]
+        maps = self.last(tokens).transpose(1, 2).reshape(1, -1, 5, 7)
+        return nn.functional.pixel_shuffle(maps, 8)
 
 
 def _cyclegan():
@@ -66,6 +82,8 @@ def _network(name):
     from monai.networks import nets
 
     torch.manual_seed(0)
+    if name == "ViT":
+        return _Painter(), (3, 40, 56)
     if name == "CycleGAN":
         return _cyclegan(), (3, 64, 64)
     if name.startswith("U-Net"):
@@ -80,7 +98,7 @@ def _network(name):
     return _Decoder(autoencoder), (4, 16, 16)
 
 
-NETWORKS = ["CycleGAN", "U-Net, instance", "U-Net, batch", "SPADE", "VAE decoder"]
+NETWORKS = ["ViT", "CycleGAN", "U-Net, instance", "U-Net, batch", "SPADE", "VAE decoder"]
 
 
 @pytest.fixture(scope="module", params=NETWORKS)

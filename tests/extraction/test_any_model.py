@@ -1,6 +1,7 @@
 """`extract` at networks and images of anybody's: patterns, runs, calls, data sets, and mistakes."""
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from torch import nn
@@ -150,6 +151,33 @@ def test_batches_data_sets_and_loaders_are_the_images_that_they_hold():
     named = extract(model, Labelled(images), [(9, 6)], ["second"], groups="abcde", names="vwxyz")
     assert named.rows["group"].tolist() == list("abcde")
     assert named.rows["sketch"].tolist() == list("vwxyz")
+
+
+class Table:
+    """As `datasets.Dataset` of Hugging Face: rows by name of the column, pictures of Pillow's."""
+
+    column_names = ("image", "label")
+
+    def __init__(self, pixels, kind):
+        self.pixels, self.kind = pixels, kind
+
+    def __len__(self):
+        return len(self.pixels)
+
+    def __getitem__(self, number):
+        return {"image": self.kind(self.pixels[number]), "label": number % 2}
+
+
+@pytest.mark.parametrize(
+    "kind", [PIL.Image.fromarray, lambda pixels: torch.from_numpy(pixels).permute(2, 0, 1)]
+)
+def test_rows_of_a_table_are_read_as_pictures_with_their_labels_as_groups(kind, rng):
+    pixels = [rng.integers(0, 256, (16, 24, 3), np.uint8) for _ in range(3)]
+    model = net()
+    table = extract(model, Table(pixels, kind), [(9, 6)], ["second"])
+    plain = extract(model, pixels, [(9, 6)], ["second"])
+    assert np.array_equal(table.vectors["second"], plain.vectors["second"])
+    assert table.rows["group"].tolist() == ["0", "1", "0"]
 
 
 @pytest.mark.parametrize(

@@ -227,10 +227,12 @@ class ChannelsLast(nn.Module):
 
 @pytest.mark.parametrize("channels", [6, 8])
 @pytest.mark.parametrize("positions", ["computed", "proportional", {"last": [(2, 7)]}])
-def test_a_map_with_its_channels_last_is_refused_however_cells_are_chosen(channels, positions):
-    said = rf"layer 'last' gives no maps: its output has shape \(1, 8, 8, {channels}\), not \(N, C,"
-    with pytest.raises(FeatvizError, match=said):
-        extract(ChannelsLast(channels), small(1), [(17, 63)], ["last"], positions=positions)
+def test_a_map_with_its_channels_last_is_read_however_cells_are_chosen(channels, positions):
+    model, (image,) = ChannelsLast(channels), small(1)
+    table = extract(model, [image], [(17, 63)], ["last"], positions=positions)
+    with torch.no_grad():
+        expected = model(encode_image(image)[None])[0, 7, 2].numpy()
+    assert np.array_equal(table.vectors["last"][0], expected)
 
 
 def test_three_points_of_a_decoder_are_read_at_three_cells():

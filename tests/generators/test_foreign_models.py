@@ -20,6 +20,7 @@ from featviz.generators.foreign_models import (
     open_model,
 )
 from featviz.sketches.tensors import Normalisation
+from tests.commands.own_code import importable
 
 CODE = """
 import torch
@@ -336,3 +337,61 @@ def test_models_of_transformers_come_from_a_folder_with_their_processors_normali
     hidden = own.eval()(image).last_hidden_state
     assert torch.equal(loaded.with_inputs({}, "last_hidden_state")(image), hidden)
     assert open_model("transformers:vit", random_weights=5).digest() != made.digest()
+
+
+NOT_READABLE = """
+import torch
+from torch import nn
+
+def net():
+    return nn.Sequential(nn.Conv2d(3, 3, 3), nn.ReLU())
+
+def scripted():
+    return torch.jit.script(net())
+
+def compiled():
+    return torch.compile(net())
+
+def called():
+    model = net()
+    model.compile()
+    return model
+
+def exported():
+    return torch.export.export(net(), (torch.zeros(1, 3, 8, 8),))
+
+def unlifted():
+    return exported().module()
+
+def traced():
+    return torch.fx.symbolic_trace(net())
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (
+            "scripted",
+            "'odd_nets:scripted': .*scripted module .* give the nn.Module that it was mad",
+        ),
+        ("compiled", "'odd_nets:compiled': .*compiled module .* its ._orig_mod"),
+        (
+            "called",
+            "'odd_nets:called': a Sequential whose .compile.. was called .* give a copy tha",
+        ),
+        (
+            "exported",
+            "'odd_nets:exported': an exported program .* give the nn.Module that it was e",
+        ),
+        (
+            "unlifted",
+            "'odd_nets:unlifted': an exported module .* give the nn.Module that it was ex",
+        ),
+    ],
+)
+def test_what_has_no_layers_to_read_is_told_with_the_way_out(tmp_path, monkeypatch, name, told):
+    with importable("odd_nets", NOT_READABLE, tmp_path, monkeypatch):
+        with pytest.raises(FeatvizError, match=told):
+            open_model(f"odd_nets:{name}")
+        assert [key for key, _ in open_model("odd_nets:traced").module.named_children()]

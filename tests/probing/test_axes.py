@@ -267,3 +267,28 @@ def test_the_cells_of_a_pixel_are_its_position(name):
             assert np.argwhere(cells_of(geometry, alone)).tolist() == [
                 list(geometry.position(pixel)[::-1])
             ]
+
+
+class SpaceToDepth(nn.Module):
+    """Blocks of pixels as channels of one cell, cut out one after the other."""
+
+    def __init__(self, side):
+        super().__init__()
+        self.side = side
+
+    def forward(self, x):
+        firsts = [(row, column) for column in range(self.side) for row in range(self.side)]
+        return torch.cat(
+            [x[..., row :: self.side, column :: self.side] for row, column in firsts], 1
+        )
+
+
+@pytest.mark.parametrize("side", [2, 3, 4])
+def test_a_pixel_is_in_the_cell_whose_block_holds_it_where_blocks_become_channels(side):
+    model = nn.Sequential(SpaceToDepth(side), SpaceToDepth(2))
+    size = 8 * side, 4 * side
+    once, twice = trace_geometry(model, ["0", "1"], size).values()
+    for geometry, pixels in ((once, side), (twice, 2 * side)):
+        points = [(x, y) for x in range(size[0]) for y in range(size[1])]
+        expected = [(x // pixels, y // pixels) for x, y in points]
+        assert [geometry.position(point) for point in points] == expected

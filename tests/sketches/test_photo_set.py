@@ -100,3 +100,23 @@ def test_folders_that_cannot_be_used_are_told(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no image")
     with pytest.raises(FeatvizError, match=r"photo a\.png: not a readable image"):
         list(read_photos(tmp_path).images())
+
+
+def bases(photos):
+    return dict(photos.index[["sketch", "base"]].values)
+
+
+def test_the_base_of_a_group_is_named_or_called_base_or_its_first(tmp_path):
+    for name in ("g/1.png", "g/2.png", "h/1.png", "h/base.png"):
+        write(tmp_path / name, pixels(1))
+    first = {"g/1": "g/1", "g/2": "g/1", "h/1": "h/base", "h/base": "h/base"}
+    assert bases(read_photos(tmp_path)) == first
+    assert bases(read_photos(tmp_path, base="1")) == {**first, "h/1": "h/1", "h/base": "h/1"}
+    with pytest.raises(FeatvizError, match="group 'h' has no photos called '2'; there are h/1, h/"):
+        read_photos(tmp_path, base="2")
+    rows = "file,base\ng/1.png,h/1\nh/1.png,\n"
+    (tmp_path / "index.csv").write_text(rows)
+    assert bases(read_photos(tmp_path)) == {"g/1": "h/1", "h/1": ""}
+    (tmp_path / "index.csv").write_text(rows.replace("h/1\n", "x\n", 1))
+    with pytest.raises(FeatvizError, match="the base 'x' is no photo of it"):
+        read_photos(tmp_path)

@@ -3,7 +3,13 @@ import pytest
 import torch
 
 from featviz.base.errors import FeatvizError
-from featviz.sketches.tensors import Normalisation, decode_image, encode_image, encode_photo
+from featviz.sketches.tensors import (
+    Normalisation,
+    decode_image,
+    decode_photo,
+    encode_image,
+    encode_photo,
+)
 
 
 def test_paper_is_plus_one_and_ink_minus_one_in_three_equal_channels():
@@ -19,6 +25,14 @@ def test_a_photo_keeps_its_channels_and_range():
     tensor = encode_image(photo)
     assert tensor.shape == (3, 2, 3)
     torch.testing.assert_close(tensor[:, 1, 2], torch.tensor([1.0, -1.0, -0.6]))
+
+
+def test_a_tensor_of_bytes_has_its_channels_first_as_data_sets_give_it(rng):
+    photo = rng.integers(0, 256, (5, 7, 3), np.uint8)
+    channels_first = torch.from_numpy(photo).permute(2, 0, 1)
+    assert torch.equal(encode_image(channels_first), encode_image(photo))
+    assert torch.equal(encode_image(channels_first[:1]), encode_image(photo[..., 0]))
+    assert torch.equal(encode_image(torch.from_numpy(photo)), encode_image(photo))
 
 
 def test_every_pixel_value_survives_the_way_there_and_back():
@@ -55,3 +69,20 @@ def test_a_normalisation_that_cannot_be_is_told(mean, std, told):
         encode_photo(np.zeros((2, 4, 3), np.uint8), 3, Normalisation(mean, std, "given"))
     with pytest.raises(FeatvizError, match="a photo has 3 channels and the network takes 4"):
         encode_photo(np.zeros((2, 4, 3), np.uint8), 4, Normalisation())
+
+
+@pytest.mark.parametrize("normalisation", [
+    Normalisation(), Normalisation((0.0,), (1.0,)), Normalisation((0.1, 0.2, 0.3), (0.5, 0.25, 2)),
+])  # fmt: skip
+def test_every_value_of_a_photo_survives_the_way_there_and_back(normalisation):
+    photo = np.arange(256, dtype=np.uint8).reshape(16, 16, 1) + np.array([0, 85, 170], np.uint8)
+    assert np.array_equal(decode_photo(encode_photo(photo, 3, normalisation), normalisation), photo)
+
+
+def test_what_is_no_photo_is_not_shown_as_one():
+    with pytest.raises(
+        FeatvizError, match=r"expected an image of 1 or 3 channels; got \(4, 2, 2\)"
+    ):
+        decode_photo(torch.zeros(4, 2, 2), Normalisation())
+    with pytest.raises(FeatvizError, match=r"3 means and stds .* do not fit a net"):
+        decode_photo(torch.zeros(1, 2, 2), Normalisation((0.1,) * 3, (1.0,) * 3))

@@ -31,6 +31,7 @@ from featviz.faces.pairs import PairSet
 from featviz.generators.checkpoint import Checkpoints, open_checkpoints
 from featviz.generators.device import device_at_hand, exactly
 from featviz.sketches.edits import MARGIN, check_edits
+from featviz.sketches.photo_set import PhotoSet
 from featviz.sketches.sketch_set import SketchSet
 
 _Part = Literal["quality", "locality", "robustness", "local"]
@@ -151,7 +152,7 @@ def evaluate(
                     skipped += [line for line in without if line not in skipped]
         except FeatvizError as error:
             raise FeatvizError(f"{name}: {error}") from None
-    metadata = _metadata(settings, chosen, sketches, facts, lpips is not None)
+    metadata = evaluation_metadata(settings, chosen, sketches, facts, lpips is not None)
     order = {part: position for position, part in enumerate(_PARTS)}
     rows.sort(key=lambda entry: (names.index(entry[0]), order[entry[1]]))
     return make_table(rows, metadata), skipped
@@ -212,13 +213,14 @@ def _check(checkpoints: Checkpoints, settings: EvaluationSettings) -> set[int]:
     return sizes
 
 
-def _metadata(
+def evaluation_metadata(
     settings: EvaluationSettings,
     pairs: PairSet | None,
-    sketches: SketchSet | None,
+    sketches: SketchSet | PhotoSet | None,
     checkpoints: dict[str, dict[str, Any]],
     with_lpips: bool,
 ) -> dict[str, Any]:
+    """What it takes to measure the same again; checkpoints: what is told of each, by name."""
     metadata: dict[str, Any] = {
         VERSION_KEY: VERSION,
         "versions": {name: version(name) for name in ("torch", "numpy", "scipy")},

@@ -1,17 +1,31 @@
 """Edit locality: how much of an image changes where its sketch was edited, and elsewhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from torch import Tensor
 
 from featviz.analysis.evaluation.estimates import Estimate, mean_estimate, mean_of, ratio_estimate
 from featviz.analysis.evaluation.table import ALL_GROUPS, row
+from featviz.base.errors import FeatvizError
 from featviz.base.progress import track
-from featviz.sketches.edits import MARGIN, Pixels, absolute_change, edits_of, read_edits
+from featviz.generators.image_models import ImageModel
+from featviz.sketches.drawing import CANVAS
+from featviz.sketches.edits import (
+    MARGIN,
+    Mask,
+    Pixels,
+    absolute_change,
+    at_size,
+    edits_of,
+    near,
+    read_edits,
+)
+from featviz.sketches.photo_set import PhotoSet
 from featviz.sketches.sketch_set import SketchSet
 
 RATIO_MEASURE = "outside / inside"
@@ -58,7 +72,7 @@ def measure_locality(
 
     paint: sketch (size, size) -> image (1, 3, size, size) in [-1, 1]. margin: pixels at 512.
     """
-    rows: dict[int, tuple[str, str, str, float, float, float, float, float]] = {}
+    rows: dict[int, _Row] = {}
     skipped, painted = [], -1
     pairs = edits_of(sketches, most)
     edits = read_edits(sketches, pairs, size, margin)
@@ -71,17 +85,68 @@ def measure_locality(
         if edit.base_number != painted:
             base_image, painted = paint(edit.base), edit.base_number
         change = absolute_change(paint(edit.edited), base_image)
-        at_eyes = change[edit.around_eyes & ~edit.area]
-        rows[edit.number] = (
-            str(name),
-            str(group),
-            str(base),
-            float(change[edit.area].mean()),
-            float(change[~edit.area].mean()),
-            float(at_eyes.mean()) if at_eyes.size else np.nan,
-            float(edit.area.mean()),
-            float((change[~edit.area] > SEEN).mean()),
-        )
+        numbers = _numbers(change, edit.area, edit.around_eyes)
+        rows[edit.number] = (str(name), str(group), str(base), *numbers)
+    return _locality(rows, skipped)
+
+
+def measure_photo_locality(
+    model: ImageModel,
+    photos: PhotoSet,
+    margin: float = MARGIN,
+    most: int | None = None,
+    description: str = "edits",
+) -> Locality:
+    """The same of photos and any network: edited is what differs in what it is given.
+
+    Where its image has another size, the area lies in it at the same share. Photos name no eyes.
+    """
+    rows: dict[int, _Row] = {}
+    skipped, painted = [], -1
+    pairs = edits_of(photos, most)
+    for number, base_number in track(pairs, description, len(pairs)):
+        name, group, base_name = photos.index[["sketch", "group", "base"]].iloc[number]
+        if base_number != painted:
+            base, painted = model.read(photos.path(base_number)), base_number
+            base_image = model.run(base)
+        edited = model.read(photos.path(number))
+        if edited.shape != base.shape:
+            sizes = [f"{each.shape[3]}x{each.shape[2]}" for each in (edited, base)]
+            raise FeatvizError(
+                f"photo {name} is {sizes[0]}; expected {sizes[1]} as {base_name} is "
+                "(--resize WIDTH HEIGHT makes all alike)"
+            )
+        changed = (edited != base)[0].any(dim=0).cpu().numpy()
+        area = near(changed, margin * changed.shape[1] / CANVAS)
+        if not area.any() or area.all():
+            reason = "equals its base" if not area.any() else "is edited everywhere"
+            skipped.append(f"photo {name} {reason}")
+            continue
+        change = model.change(model.run(edited), base_image)
+        there = at_size(area, change.shape)
+        numbers = _numbers(change, there, np.zeros_like(there))
+        rows[number] = (str(name), str(group), str(base_name), *numbers)
+    return _locality(rows, skipped)
+
+
+_Row = tuple[str, str, str, float, float, float, float, float]
+
+
+def _numbers(
+    change: NDArray[np.float64], area: Mask, eyes: Mask
+) -> tuple[float, float, float, float, float]:
+    """The last columns of a row."""
+    at_eyes = change[eyes & ~area]
+    return (
+        float(change[area].mean()),
+        float(change[~area].mean()),
+        float(at_eyes.mean()) if at_eyes.size else np.nan,
+        float(area.mean()),
+        float((change[~area] > SEEN).mean()),
+    )
+
+
+def _locality(rows: Mapping[int, _Row], skipped: Sequence[str]) -> Locality:
     in_order = [rows[number] for number in sorted(rows)]
     return Locality(pd.DataFrame(in_order, columns=list(_CHANGE_COLUMNS)), tuple(skipped))
 

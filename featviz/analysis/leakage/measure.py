@@ -14,11 +14,19 @@ from torch import Tensor, nn
 
 from featviz.analysis.leakage.change import Change, change_of, scale_of
 from featviz.analysis.leakage.corners import Corners
-from featviz.analysis.leakage.edits import Cells, PlacedEdit, ReadInput, place_edits, reader
+from featviz.analysis.leakage.edits import (
+    Cells,
+    PlacedEdit,
+    PlaceEdits,
+    ReadInput,
+    Size,
+    place_edits,
+    reader,
+)
+from featviz.analysis.leakage.holding import Holding, NormHolding
 from featviz.analysis.leakage.maps import LeakageMaps, shrink
-from featviz.analysis.leakage.modes import default_modes, held_norms
 from featviz.analysis.leakage.runs import Runs, runs_of
-from featviz.analysis.leakage.single import held_statistics, not_held, placed, trace
+from featviz.analysis.leakage.single import placed, trace
 from featviz.analysis.leakage.table import ALL, FREE, LEAKAGE_COLUMNS, STATISTICS, LeakageTable
 from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT, Point, check_point
@@ -30,6 +38,7 @@ from featviz.probing.receptive_field import Geometry
 from featviz.probing.statistics import Statistics
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import MARGIN, Mask, edits_of
+from featviz.sketches.photo_set import PhotoSet
 from featviz.sketches.sketch_set import SketchSet
 
 _MAP_MODES = (FREE, ALL)
@@ -49,41 +58,46 @@ class Leakage:
 
 def measure_leakage(
     model: nn.Module,
-    sketches: SketchSet,
+    sketches: SketchSet | PhotoSet,
     layers: Sequence[str],
     modes: Sequence[str] | None = None,
     *,
     name: str = "model",
     point: Point = PROBE_POINT,
-    size: int = CANVAS,
+    size: Size = CANVAS,
     margin: float = MARGIN,
     most: int | None = None,
     read: ReadInput | None = None,
     details: Mapping[str, Any] | None = None,
     keep: Collection[str] = (),
     runs: Callable[[nn.Module, Sequence[str]], Runs] = runs_of,
+    holding: Holding | None = None,
+    place: PlaceEdits = place_edits,
 ) -> Leakage:
     """Measure what every edit of a sketch set changes, in each layer and mode.
 
     model: takes (1, C, H, W) and runs in evaluation mode where its weights are. layers: as in
     `record_activations`; "image" is the model's output. modes: see `held_norms`; "free" is always
-    among them; `default_modes` if not given. point: pixel (x, y) of sketches of `size`. margin:
+    among them; `default_modes` if not given. point: pixel (x, y) of sketches of `size` (one side,
+    or width and height). margin:
     pixels at 512 around an edit that belong to its area. most: at most so many edits a group,
     evenly spaced. read: how a sketch becomes the model's input; as a sketch alone if not given.
     name, details: what the metadata tell of the checkpoint. keep: sketches whose own maps are kept
     beside the means of their groups. runs: how the model is run, the fastest way that there is for
-    it unless given.
+    it unless given. holding: what modes hold; instance norms unless given. place: finds the edits
+    and their cells; those of sketches unless given.
 
     Raises FeatvizError for layers whose geometry is not known, modes that hold nothing, a point
     outside, a set without edits, and NaN or infinity in a layer.
     """
     require_names(layers)
     layers = tuple(dict.fromkeys(layers))
-    given = default_modes(model, layers) if modes is None else (FREE, *modes)
+    holding = holding or NormHolding(model)
+    given = holding.default_modes(layers) if modes is None else (FREE, *modes)
     modes = tuple(dict.fromkeys(given))
     for mode in modes:
-        held_norms(model, mode)
-    check_point(point, (size, size))
+        holding.check(mode)
+    check_point(point, (size, size) if isinstance(size, int) else size)
     read = read or reader(model)
     rows_of_base = _by_base(edits_of(sketches, most))
     geometries = placed(trace(model, layers, read(sketches, next(iter(rows_of_base)), size)))
@@ -91,7 +105,7 @@ def measure_leakage(
     edits = (
         edit
         for base_number, numbers in rows_of_base.items()
-        for edit in place_edits(
+        for edit in place(
             sketches, [(each, base_number) for each in numbers], geometries, read, size, margin
         )
     )
@@ -101,15 +115,16 @@ def measure_leakage(
         if base is None or base.image is not edit.base_image:
             if base is not None:
                 run.forget(base.image)
-            base = _Base.of(model, edit.base_image, run, modes)
+            base = _Base.of(edit.base_image, run, holding, modes)
         found.add_all(edit, base, run, modes)
     if base is None or not found.rows:
         raise FeatvizError(f"all edits of {sketches.folder} equal their base at {size} px")
-    metadata = _metadata({"point": list(point), "margin": margin, "size": size}, sketches, most)
+    sides = size if isinstance(size, int) else list(size)
+    metadata = _metadata({"point": list(point), "margin": margin, "size": sides}, sketches, most)
     checkpoint = {
         "layers": list(layers),
         "modes": list(modes),
-        "not_held": list(not_held(model, layers, base.image, base.statistics)),
+        "not_held": list(holding.not_held(layers, base.image, base.statistics)),
         **_geometry_facts(geometries),
         **(details or {}),
     }
@@ -141,19 +156,19 @@ class _Base:
     held: Mapping[str, Mapping[str, Statistics]]
 
     @classmethod
-    def of(cls, model: nn.Module, image: Tensor, run: Runs, modes: Sequence[str]) -> "_Base":
+    def of(cls, image: Tensor, run: Runs, holding: Holding, modes: Sequence[str]) -> "_Base":
         statistics = run.statistics(image)
         maps, _ = run(image, {}, keep=True)
         held = {
-            mode: held_statistics(model, statistics, mode)
-            for mode in modes
-            if mode not in (FREE, STATISTICS)
+            mode: holding.held(statistics, mode) for mode in modes if mode not in (FREE, STATISTICS)
         }
         scales = {layer: scale_of(layer, cells) for layer, cells in maps.items()}
         return cls(image, statistics, maps, scales, held)
 
 
-def _metadata(settings: Mapping[str, Any], sketches: SketchSet, most: int | None) -> dict[str, Any]:
+def _metadata(
+    settings: Mapping[str, Any], sketches: SketchSet | PhotoSet, most: int | None
+) -> dict[str, Any]:
     """What is told of a measurement, whatever was measured."""
     return {
         VERSION_KEY: VERSION,
@@ -326,7 +341,7 @@ class _Found:
         self._reach[place] = self._reach.get(place, np.zeros_like(reached)) | reached
         self._counts[key] += 1
 
-    def frame(self, sketches: SketchSet, modes: Sequence[str]) -> pd.DataFrame:
+    def frame(self, sketches: SketchSet | PhotoSet, modes: Sequence[str]) -> pd.DataFrame:
         """The rows, sketch by sketch in the order of the set, mode by mode."""
         order = {sketch: number for number, sketch in enumerate(sketches.index["sketch"])}
         keys = sorted(self.rows, key=lambda key: (order[key[0]], modes.index(key[1])))

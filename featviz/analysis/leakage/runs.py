@@ -6,7 +6,8 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from featviz.analysis.leakage.generator_runs import GeneratorRuns
-from featviz.analysis.leakage.single import running
+from featviz.analysis.leakage.single import running, trace
+from featviz.probing.receptive_field import Geometry
 from featviz.probing.statistics import Statistics, record_statistics
 
 
@@ -34,6 +35,7 @@ class PlainRuns:
 
     def __init__(self, model: nn.Module, layers: Sequence[str]) -> None:
         self._model, self._layers = model, layers
+        self._geometries: Mapping[str, Geometry] | None = None
 
     def __call__(
         self,
@@ -42,7 +44,8 @@ class PlainRuns:
         keep: bool = False,  # noqa: ARG002 (nothing is shared)
     ) -> tuple[Mapping[str, Tensor], Mapping[str, Statistics]]:
         """See `Runs`."""
-        with running(self._model, self._layers) as run:
+        self._geometries = self._geometries or trace(self._model, self._layers, image)
+        with running(self._model, self._layers, self._geometries) as run:
             return run(image, held)
 
     def statistics(self, image: Tensor) -> Mapping[str, Statistics]:

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from featviz.analysis.leakage.change import Change, relative_change
 from featviz.analysis.leakage.corners import Corners
-from featviz.analysis.leakage.free import free_parts
 from featviz.analysis.leakage.modes import held_norms
 from featviz.analysis.leakage.table import FREE, IMAGE, STATISTICS
 from featviz.base.errors import FeatvizError
 from featviz.probing.activations import evaluating, require_names, truncated_forward
+from featviz.probing.field import WholeMapWay
 from featviz.probing.reach import reach
 from featviz.probing.receptive_field import Geometry, trace_geometry
 from featviz.probing.statistics import (
@@ -56,10 +56,10 @@ def edit_changes(
     (1, C, H, W), or of which that is not known.
     """
     changed_pixels(base, edited)
-    trace(model, layers, base)
+    geometries = trace(model, layers, base)
     # Of the whole forward, of which `run` goes as far as the layers.
     statistics = record_statistics(model, base)
-    with running(model, layers) as run:
+    with running(model, layers, geometries) as run:
         before, _ = run(base, {})
         if mode == STATISTICS:
             held_norms(model, mode)
@@ -78,8 +78,7 @@ def edit_corners(
     Arguments as of `edit_changes`. Of a model without instance norms the statistics change nothing.
     """
     changed_pixels(base, edited)
-    trace(model, layers, base)
-    with running(model, layers) as run:
+    with running(model, layers, trace(model, layers, base)) as run:
         before, of_base = run(base, {})
         after, of_edit = run(edited, {})
         content, _ = run(edited, of_base)
@@ -120,12 +119,14 @@ def trace(model: nn.Module, layers: Sequence[str], image: Tensor) -> dict[str, G
     """
     _, channels, height, width = image.shape
     names = _names(model, layers)
-    found = trace_geometry(_whole(model), list(names.values()), (width, height), channels)
+    found = trace_geometry(
+        _whole(model), list(names.values()), (width, height), channels, tokens=True
+    )
     for layer, name in names.items():
         if found[name].map_size is None:
             raise FeatvizError(
                 f"layer '{layer}' gives no maps: {found[name].reason}; "
-                "choose one with output (N, C, H, W)"
+                "choose one with output (N, C, H, W), or tokens"
             )
     return {layer: found[name] for layer, name in names.items()}
 
@@ -149,21 +150,35 @@ def not_held(
     statistics: what `record_statistics` gave. Instance norms that take no part in the forward,
     whose statistics are none, are named too.
     """
-    whole, names = _whole(model), _names(model, layers)
-    held = {f"{IMAGE}.{name}" if name else IMAGE for name in statistics}
-    free = {
-        name.removeprefix(IMAGE).removeprefix(".") or "the model's own forward": kind
-        for name, kind in free_parts(whole, list(names.values()), image, held).items()
-    }
-    idle = {name: "takes no part" for name in instance_norms(model) if name not in statistics}
-    return tuple(f"{name} ({what})" for name, what in {**free, **idle}.items())
+    ways = [way for way in ways_to(model, layers, image) if way.module not in statistics]
+    idle = [name for name in instance_norms(model) if name not in statistics]
+    return (*told_ways(ways), *(f"{name} (takes no part)" for name in idle))
+
+
+def ways_to(model: nn.Module, layers: Sequence[str], image: Tensor) -> list[WholeMapWay]:
+    """All through which positions see each other up to layers, by module."""
+    seen = {way for each in trace(model, layers, image).values() for way in each.ways}
+    return sorted(
+        WholeMapWay(way.module.removeprefix(IMAGE).removeprefix("."), way.kind) for way in seen
+    )
+
+
+def told_ways(ways: Sequence[WholeMapWay]) -> tuple[str, ...]:
+    """What each module does: "decoder.norm (group norm)"."""
+    kinds: dict[str, list[str]] = {}
+    for module, kind in ways:
+        kinds.setdefault(module or "the model's own forward", []).append(kind)
+    return tuple(f"{name} ({', '.join(each)})" for name, each in kinds.items())
 
 
 @contextmanager
 def reading(
-    model: nn.Module, layers: Sequence[str]
+    model: nn.Module, layers: Sequence[str], geometries: Mapping[str, Geometry] | None = None
 ) -> Iterator[Callable[[Tensor], dict[str, Tensor]]]:
-    """Yield a function from an image (1, C, H, W) to the maps of layers, "image" among them."""
+    """Yield a function from an image (1, C, H, W) to the maps of layers, "image" among them.
+
+    geometries: what `trace` gave, for layers whose maps lie in other dimensions than (N, C, H, W).
+    """
     names, whole = _names(model, layers), _whole(model)
     sample = next((tensor for tensor in model.parameters() if tensor.is_floating_point()), None)
     with (
@@ -177,19 +192,24 @@ def reading(
             for layer, name in names.items():
                 if not torch.isfinite(found[name]).all():
                     raise FeatvizError(f"layer '{layer}' gives NaN or infinity")
-            return {layer: found[name] for layer, name in names.items()}
+            return {
+                layer: geometries[layer].maps(found[name]) if geometries else found[name]
+                for layer, name in names.items()
+            }
 
         yield activations
 
 
 @contextmanager
-def running(model: nn.Module, layers: Sequence[str]) -> Iterator[HeldRun]:
+def running(
+    model: nn.Module, layers: Sequence[str], geometries: Mapping[str, Geometry] | None = None
+) -> Iterator[HeldRun]:
     """Yield a function from an image (1, C, H, W) and what is held to maps and statistics.
 
     The maps are those of the layers, "image" among them; the statistics those of the norms that are
     not held. An image whose own statistics are held gives the same maps to the last bit.
     """
-    with reading(model, layers) as activations:
+    with reading(model, layers, geometries) as activations:
 
         def run(
             image: Tensor, held: Mapping[str, Statistics]
