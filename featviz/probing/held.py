@@ -111,7 +111,7 @@ def record_map_statistics(
         naming(model, recorder.running),
         _whole_norms(model, recorder) as norms,
         _clocked(model, clock),
-        _plain_attention(attention),
+        plain_attention(attention),
         recorder,
     ):
         output = image_in(model(image))
@@ -150,7 +150,7 @@ def hold_map_statistics(
         if norms:
             block.enter_context(hold_statistics(model, statistics.norms, norms))
         block.enter_context(_clocked(model, clock))
-        block.enter_context(_plain_attention(bool(statistics.attention)))
+        block.enter_context(plain_attention(bool(statistics.attention)))
         operations = [each for each in statistics.operations if each.way in chosen] + attended
         holder = _Holder(clock, {each.moment: each for each in operations})
         block.callback(model.register_forward_hook(holder.check).remove)
@@ -159,7 +159,7 @@ def hold_map_statistics(
 
 
 @contextmanager
-def _plain_attention(wanted: bool) -> Iterator[None]:
+def plain_attention(wanted: bool) -> Iterator[None]:
     """Inside the `with` attention is products and a softmax, and not one operation, if wanted."""
     if not wanted:
         yield

@@ -16,11 +16,16 @@ from featviz.analysis.leakage.single import (
     trace,
     ways_to,
 )
-from featviz.analysis.leakage.table import ALL, ALL_BUT, FREE, IMAGE, STATISTICS
+from featviz.analysis.leakage.table import ALL, ALL_BUT, ATTENTION, FREE, IMAGE, STATISTICS
 from featviz.base.errors import FeatvizError
 from featviz.probing.activations import find_layers
 from featviz.probing.field import WholeMapWay
-from featviz.probing.held import MapStatistics, hold_map_statistics, record_map_statistics
+from featviz.probing.held import (
+    MapStatistics,
+    hold_map_statistics,
+    plain_attention,
+    record_map_statistics,
+)
 from featviz.probing.receptive_field import Geometry
 
 
@@ -67,11 +72,12 @@ class NormHolding:
 class WayHolding:
     """Statistics of any kind, by operation; see `hold_map_statistics`.
 
-    ways: those that can be held.
+    ways: those that can be held. attention: where weights of attention can.
     """
 
     model: nn.Module
     ways: tuple[WholeMapWay, ...]
+    attention: tuple[WholeMapWay, ...] = ()
 
     def default_modes(self, layers: Sequence[str]) -> tuple[str, ...]:  # noqa: ARG002
         """See `Holding`."""
@@ -79,7 +85,12 @@ class WayHolding:
 
     def check(self, mode: str) -> None:
         """See `Holding`."""
-        if mode != FREE and not self._chosen(mode):
+        if mode == ATTENTION:
+            if not self.attention:
+                raise FeatvizError(
+                    f"mode '{mode}' holds nothing; this network has no attention by a softmax"
+                )
+        elif mode != FREE and not self._chosen(mode):
             there = ", ".join(dict.fromkeys(way.module or "forward" for way in self.ways))
             raise FeatvizError(
                 f"mode '{mode}' holds nothing; statistics are taken in {there or 'no module'}"
@@ -87,6 +98,8 @@ class WayHolding:
 
     def held(self, statistics: MapStatistics, mode: str) -> MapStatistics:
         """See `Holding`."""
+        if mode == ATTENTION:
+            return replace(statistics, operations=(), norms={})
         chosen = self._chosen(mode)
         norms = {
             name: each
@@ -94,7 +107,7 @@ class WayHolding:
             if any(way.module == name for way in chosen)
         }
         operations = tuple(each for each in statistics.operations if each.way in chosen)
-        return replace(statistics, operations=operations, norms=norms)
+        return replace(statistics, operations=operations, norms=norms, attention=())
 
     def not_held(
         self, layers: Sequence[str], image: Tensor, statistics: MapStatistics
@@ -119,6 +132,7 @@ class WayRuns:
 
     A free run has its own statistics held, so what an edit does not reach stays the base's to the
     last bit where they are the base's. scale: what the image is multiplied by to lie in [-1, 1].
+    attention: whether its weights may be held, too.
     """
 
     def __init__(
@@ -126,8 +140,10 @@ class WayRuns:
         model: nn.Module,
         layers: Sequence[str],
         scale: float | Tensor = 1.0,
+        attention: bool = False,
     ) -> None:
         self._model, self._layers, self._scale = model, layers, scale
+        self._attention = attention
         self._geometries: Mapping[str, Geometry] | None = None
         self._known: dict[int, tuple[Tensor, MapStatistics]] = {}
 
@@ -139,12 +155,13 @@ class WayRuns:
     ) -> tuple[Mapping[str, Tensor], Any]:
         """See `Runs`; what is held are `MapStatistics`, and so is what else normalised."""
         self._geometries = self._geometries or trace(self._model, self._layers, image)
-        own = held or self.statistics(image)
+        own = held or replace(self.statistics(image), attention=())
         with (
             reading(self._model, self._layers, self._geometries) as activations,
             # In inference mode operations come in another form than when they were recorded.
             torch.inference_mode(mode=False),
             torch.no_grad(),
+            plain_attention(self._attention),
             hold_map_statistics(self._model, own),
         ):
             maps = activations(image)
@@ -155,7 +172,8 @@ class WayRuns:
     def statistics(self, image: Tensor) -> Any:
         """See `Runs`."""
         if id(image) not in self._known:
-            self._known[id(image)] = image, record_map_statistics(self._model, image)
+            found = record_map_statistics(self._model, image, self._attention)
+            self._known[id(image)] = image, found
         return self._known[id(image)][1]
 
     def forget(self, image: Tensor) -> None:

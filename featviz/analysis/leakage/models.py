@@ -8,7 +8,7 @@ from torch import Tensor
 from featviz.analysis.leakage.edits import Size, place_edits, place_photo_edits
 from featviz.analysis.leakage.holding import WayHolding, WayRuns
 from featviz.analysis.leakage.measure import Leakage, measure_leakage
-from featviz.analysis.leakage.table import IMAGE
+from featviz.analysis.leakage.table import ATTENTION, IMAGE
 from featviz.base.errors import FeatvizError
 from featviz.base.points import Point
 from featviz.generators.image_models import ImageModel
@@ -32,8 +32,9 @@ def leakage_of_model(
 
     layers: names and patterns, see `locate_layers`, and "image"; if not given, what lies outermost
     in the network and, where it makes one, its image. modes: "free", "all", "statistics", a module
-    in which statistics are taken, or all-but- before one; the first three if not given. Statistics
-    are held by operation, whatever takes them. point: the middle of the image if not given.
+    in which statistics are taken, all-but- before one, or "attention", its weights alone; the first
+    three if not given. Statistics are held by operation, whatever takes them. point: the middle of
+    the image if not given.
     """
     network = model.network
     first = model.read(images.path(edits_of(images, most)[0][1]))
@@ -51,6 +52,8 @@ def leakage_of_model(
 
     chosen = _layers(model, first, layers)
     std = torch.tensor(model.scaling.std)[:, None, None]
+    attention = ATTENTION in (modes or ())
+    found = record_map_statistics(network, first, attention)
     photos = isinstance(images, PhotoSet)
     told: Size = size if isinstance(images, PhotoSet) else images.size
     return measure_leakage(
@@ -67,9 +70,9 @@ def leakage_of_model(
         details=model.provenance(),
         # An image of other statistics than 0.5 is brought to [-1, 1], whose changes are told.
         runs=lambda network, layers: WayRuns(
-            network, layers, 2 * std if (std != 0.5).any() else 1.0
+            network, layers, 2 * std if (std != 0.5).any() else 1.0, attention
         ),
-        holding=WayHolding(network, record_map_statistics(network, first).ways),
+        holding=WayHolding(network, found.ways, tuple(each.way for each in found.attention)),
         place=place_photo_edits if photos else place_edits,
     )
 

@@ -68,6 +68,42 @@ WORDS = ["leakage", "leaky_nets:Norms", "--random-weights", "5", "--images", "ph
 BASED = [*WORDS, "--base", "raw", "--margin", "16"]
 
 
+def test_attention_s_weights_are_held_alone(here, capsys):
+    words = ["leakage", "leaky_nets:Tokens", "--random-weights", "5", "--images", "photos"]
+    words += ["--base", "raw", "--layers", "heads", "--hold", "attention"]
+    cli.main(words)
+    rows = read_leakage(Path("leakage/Tokens.parquet")).rows.set_index(["sketch", "layer", "mode"])
+    torch.manual_seed(5)
+    model = here.Tokens().double().eval()
+    heads = model.heads
+
+    def parts(image):
+        tokens = model.patches(image).flatten(2).transpose(1, 2)
+        tokens = model.norm(torch.cat([model.start, tokens], 1))[0]
+        found = F.linear(tokens, heads.in_proj_weight, heads.in_proj_bias).chunk(3, dim=-1)
+        return [part.unflatten(1, (2, 4)).transpose(0, 1) for part in found]
+
+    def attended(weights_of, values_of):
+        queries, keys, _ = parts(weights_of)
+        weights = (queries @ keys.transpose(1, 2) / 2).softmax(-1)
+        joined = (weights @ parts(values_of)[2]).transpose(0, 1).flatten(1)
+        return heads.out_proj(joined)[1:].T
+
+    with torch.no_grad():
+        base, edit = given("cats", "raw"), given("cats", "edit")
+        before = attended(base, base)
+        scale = before.square().sum(0).mean().sqrt()
+        for mode, weights in (("free", edit), ("attention", base)):
+            changes = (attended(weights, edit) - before).square().sum(0).sqrt() / scale
+            row = rows.loc["cats/edit", "heads", mode]
+            # The token at the middle of the image, in a grid of 6 x 8.
+            assert row["at_point"] == pytest.approx(float(changes[3 * 8 + 4]), rel=1e-4)
+    assert "not held, so it counts as convolutions: heads (attention)" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main([*WORDS, "--hold", "attention"])
+    assert "mode 'attention' holds nothing; this network has no" in capsys.readouterr().err
+
+
 def given(group, name):
     pixels = np.asarray(Image.open(f"photos/{group}/{name}.png")).astype(np.float32)
     return (torch.from_numpy(pixels) / 127.5 - 1).permute(2, 0, 1)[None].double()
