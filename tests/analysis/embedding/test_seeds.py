@@ -24,12 +24,14 @@ from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
 from tests.analysis.embedding.tables import iris_table, places, reordered, with_vectors
 
+pytestmark = pytest.mark.usefixtures("short_descents")
+
 SEEDS = (3, 1, 4, 5)
 STARTS = ("pca", "random")
 
 
 @pytest.fixture(scope="module")
-def spreaded() -> EmbeddingTable:
+def spreaded(short_descents: None) -> EmbeddingTable:
     return seed_spread(iris_table(), seeds=SEEDS)
 
 
