@@ -1,4 +1,4 @@
-"""A browser for all files, a server of its own for each, and a page of somebody new for each test."""
+"""A browser for all files, a server for each, and a page of somebody new for each test."""
 
 from collections.abc import Iterator
 
