@@ -1,7 +1,8 @@
 import re
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from analyses import __main__ as analyses
-from analyses import figure_3_2, figure_3_3, figure_3_4, figure_3_5, figure_3_6, figure_3_8
+from analyses import edits, figure_3_1, making, study
 from analyses.making import FIGURES, make_figures
 from analyses.study import ROOT, SAME_EYES, Sources, load_features, of_other_weights
 from featviz.analysis.separation import group_distances
@@ -43,16 +44,16 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
 
 
 def some_landmarks(folder: Path) -> Path:
-    """A few of the shipped landmarks, of both splits."""
+    """A few of the shipped landmarks, of both splits, at half the size: faces in a quarter."""
     shipped = read_pairs(Sources().landmarks)
     parts = [shipped.split(split) for split in ("train", "test")]
     write_pairs(
         PairSet(
             folder,
             tuple(name for part in parts for name in part.names[:6]),
-            np.concatenate([part.landmarks[:6] for part in parts]),
+            np.concatenate([part.landmarks[:6] for part in parts]) / 2,
             ("train",) * 6 + ("test",) * 6,
-            shipped.size,
+            shipped.size // 2,
         )
     )
     return folder
@@ -63,17 +64,36 @@ def few(sketches: SketchSet) -> SketchSet:
     return replace(sketches, index=index)
 
 
+@dataclass(frozen=True)
+class Made:
+    """Every figure as it was drawn, by its number, and the folder it was written to."""
+
+    figures: dict[str, Figure]
+    folder: Path
+
+
 @pytest.fixture(scope="module")
-def written(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("figures")
-    make_figures(sources, out)
-    return out
+def made(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """All figures, but for what alone takes long: small sketches, and t-SNE from three starts."""
+    made = Made({}, tmp_path_factory.mktemp("figures"))
+    script = making._script
+
+    def kept(number: str) -> Callable[[Sources], Figure]:
+        return lambda sources: made.figures.setdefault(number, script(number)(sources))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "SEEDS", range(3))
+        for module in (edits, figure_3_1):
+            patch.setattr(module, "read_sketches", partial(read_sketches, size=256))
+        patch.setattr(making, "_script", kept)
+        make_figures(sources, made.folder, processes=1)
+    return made
 
 
-def test_every_figure_is_written_twice_and_is_small(written: Path) -> None:
+def test_every_figure_is_written_twice_and_is_small(made: Made) -> None:
     names = {f"figure-{number}{end}" for number in FIGURES for end in (".png", ".pdf")}
-    assert {path.name for path in written.iterdir()} == names
-    for path in written.glob("*.png"):
+    assert {path.name for path in made.folder.iterdir()} == names
+    for path in made.folder.glob("*.png"):
         # Generated faces and maps of their changes compress badly.
         galleries = ("4.2", "4.3", "4.4", "4.5", "4.6", "5.1")
         is_gallery = any(number in path.name for number in galleries)
@@ -86,9 +106,11 @@ def test_every_figure_is_written_twice_and_is_small(written: Path) -> None:
         assert (pixels < 128).any()
 
 
-def test_a_second_run_gives_the_same_bytes(sources: Sources, written: Path, tmp_path: Path) -> None:
-    for path in make_figures(sources, tmp_path, ("3.2", "3.5"), processes=1):
-        assert path.read_bytes() == (written / path.name).read_bytes()
+def test_processes_side_by_side_give_the_same_bytes(
+    sources: Sources, made: Made, tmp_path: Path
+) -> None:
+    for path in make_figures(sources, tmp_path, ("3.2", "3.5"), processes=2):
+        assert path.read_bytes() == (made.folder / path.name).read_bytes()
 
 
 def rings_and_marks(figure: Figure, panel: int) -> tuple[int, int]:
@@ -99,9 +121,9 @@ def rings_and_marks(figure: Figure, panel: int) -> tuple[int, int]:
 
 
 def test_groups_with_the_same_eyes_are_points_in_modified_and_clouds_in_baseline(
-    sources: Sources,
+    made: Made,
 ) -> None:
-    figure = figure_3_5.draw(sources)
+    figure = made.figures["3.5"]
     for panel in (0, 1):
         # G1 to G4, G8 with G11, G9 with G10: six vectors, eight groups.
         assert rings_and_marks(figure, panel) == (6, 8)
@@ -112,9 +134,9 @@ def test_groups_with_the_same_eyes_are_points_in_modified_and_clouds_in_baseline
 
 
 def test_the_caption_of_figure_3_3_measures_the_groups_with_the_same_eyes(
-    sources: Sources,
+    sources: Sources, made: Made
 ) -> None:
-    text = " ".join(text.get_text() for text in reversed(figure_3_3.draw(sources).texts))
+    text = " ".join(text.get_text() for text in reversed(made.figures["3.3"].texts))
     table = read_features(sources.features / "paper-modified.parquet").select(groups=SAME_EYES)
     facts = []
     for name, layer in (("v₀", "L0"), ("v₁", "L1")):
@@ -124,11 +146,11 @@ def test_the_caption_of_figure_3_3_measures_the_groups_with_the_same_eyes(
     assert f"The 8 groups with unchanged eyes alone: {'; '.join(facts)}." in text
 
 
-@pytest.mark.parametrize("script", [figure_3_4, figure_3_6])
+@pytest.mark.parametrize("number", ["3.4", "3.6"])
 def test_figures_3_4_and_3_6_tell_absolute_and_relative_distances_of_every_panel(
-    sources: Sources, script: ModuleType
+    sources: Sources, made: Made, number: str
 ) -> None:
-    axes = script.draw(sources).axes
+    axes = made.figures[number].axes
     panels = [(f"paper-{v}", f"L{k}") for v in ("modified", "baseline") for k in (2, 3, 4)]
     for ax, (checkpoint, layer) in zip(axes, panels[: len(axes)], strict=True):
         table = read_features(sources.features / f"{checkpoint}.parquet").select(groups=SAME_EYES)
@@ -139,8 +161,8 @@ def test_figures_3_4_and_3_6_tell_absolute_and_relative_distances_of_every_panel
         assert text in [annotation.get_text() for annotation in ax.texts]
 
 
-def test_figure_3_2_shows_the_fields_and_cells_of_the_study(sources: Sources) -> None:
-    legend = figure_3_2.draw(sources).axes[1].get_legend()
+def test_figure_3_2_shows_the_fields_and_cells_of_the_study(made: Made) -> None:
+    legend = made.figures["3.2"].axes[1].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == [
         "L0: 7 px\ncell (170, 250)",
         "L1: 9 px\ncell (85, 125)",
@@ -151,7 +173,7 @@ def test_figure_3_2_shows_the_fields_and_cells_of_the_study(sources: Sources) ->
 
 
 def test_figure_3_8_counts_sketches_whose_nearest_other_group_has_the_same_eyes(
-    sources: Sources,
+    sources: Sources, made: Made
 ) -> None:
     table = read_features(sources.features / "paper-modified.parquet")
     vectors, groups = table.vectors["L4"].astype(float), list(table.rows["group"])
@@ -161,7 +183,7 @@ def test_figure_3_8_counts_sketches_whose_nearest_other_group_has_the_same_eyes(
             others = [j for j in range(len(groups)) if groups[j] != group]
             nearest = min(others, key=lambda j: np.linalg.norm(vectors[i] - vectors[j]))
             count += groups[nearest] in ("G8", "G11")
-    text = " ".join(text.get_text() for text in reversed(figure_3_8.draw(sources).texts))
+    text = " ".join(text.get_text() for text in reversed(made.figures["3.8"].texts))
     assert f"{count} of {2 * PER_GROUP} sketches of G8 and G11" in text
 
 

@@ -3,6 +3,8 @@
 import json
 import os
 import pickle
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +25,7 @@ from featviz.generators.networks.generators import GeneratorArchitecture, build_
 from featviz.generators.weights import read_metadata
 from featviz.sketches.drawing import write_svg
 from featviz.sketches.sketch_set import read_sketches
+from tests.forks import Forked
 
 SKETCHES = Path(__file__).parent.parent / "sketches"
 LAYERS = ["--layers", "L0", "L1"]
@@ -257,20 +260,18 @@ def test_a_full_disk_on_write(capsys, here, monkeypatch):
     assert not list(here.rglob("*.parquet"))
 
 
+def featviz_on_a_full_disk(*words):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+    cli.main(words)
+
+
 def test_a_really_full_disk_leaves_nothing_half_written(here):
     """A limit on the size of files makes the system refuse writes, as a full disk does."""
-    script = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500));"
-        "from featviz.cli import main; main(sys.argv[1:])"
-    )
-    arguments = ["extract", "net.safetensors", *SET]
     before = files(here)
-    result = subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 2, result.stderr
-    assert result.stderr.strip().count("\n") == 0
+    process = Forked(featviz_on_a_full_disk, "extract", "net.safetensors", *SET)
+    assert process.wait() == 2
+    assert process.stderr.read().strip().count("\n") == 0
     assert [f for f in files(here) if f not in before] in ([], ["features"])
 
 

@@ -39,12 +39,9 @@ def draw_labels(
     pixels = ax.figure.dpi / 72
     frame = ax.bbox.padded(-2 * pixels)
     reaches = np.repeat([_POINT_REACH, _OBSTACLE_REACH], [len(points), len(obstacles)]) * pixels
-    taken = [
-        Bbox([place - reach, place + reach])
-        for place, reach in zip(
-            ax.transData.transform(np.concatenate([points, obstacles])), reaches, strict=True
-        )
-    ]
+    places = ax.transData.transform(np.concatenate([points, obstacles]))
+    # Lower left and upper right corners, (n, 2, 2).
+    taken = np.stack([places - reaches[:, None], places + reaches[:, None]], axis=1)
     to_data = ax.transData.inverted()
     for point, label in zip(points, labels, strict=True):
         at = ax.transData.transform(point)
@@ -52,7 +49,7 @@ def draw_labels(
         size = np.array([width, 1.25 * FONT_SIZE]) * pixels
         boxes = [_box(at, size, way, _REACHES[step] * pixels) for step, way in _PLACES]
         costs = [
-            _COVERING * sum(_overlap(box, other) for other in taken)
+            _COVERING * _covered(box, taken)
             + 5 * _COVERING * _outside(box, frame)
             + 0.06 * step * size.prod()
             + 0.3 * _crossings(at, box, taken) * size.prod()
@@ -60,7 +57,7 @@ def draw_labels(
         ]
         best = int(np.argmin(costs))
         box = boxes[best]
-        taken.append(box)
+        taken = np.concatenate([taken, box.get_points()[None]])
         x, y = to_data.transform(((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2))
         if _PLACES[best][0] > 0:
             near = np.clip(at, box.min, box.max)
@@ -106,19 +103,25 @@ def _box(
     return Bbox([middle - size / 2, middle + size / 2])
 
 
-def _crossings(at: NDArray[np.float64], box: Bbox, taken: Sequence[Bbox]) -> int:
-    """Into how many boxes the line from a point to its label runs."""
+def _crossings(at: NDArray[np.float64], box: Bbox, taken: NDArray[np.float64]) -> int:
+    """Into how many of the boxes (n, 2, 2) the line from a point to its label runs."""
     places = at + np.linspace(0.3, 0.9, 12)[:, None] * (np.clip(at, box.min, box.max) - at)
     # The box around the point itself does not count.
-    others = [other for other in taken if not other.contains(*at)]
-    return sum(any(other.contains(x, y) for x, y in places) for other in others)
+    others = taken[~_contain(taken, at[None])[:, 0]]
+    return int(_contain(others, places).any(axis=1).sum())
 
 
-def _overlap(a: Bbox, b: Bbox) -> float:
-    width = min(a.x1, b.x1) - max(a.x0, b.x0)
-    height = min(a.y1, b.y1) - max(a.y0, b.y0)
-    return float(max(width, 0) * max(height, 0))
+def _contain(boxes: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which boxes (n, 2, 2) hold which places (m, 2), (n, m)."""
+    low, high = boxes[:, 0, None], boxes[:, 1, None]
+    return np.asarray(((low <= places) & (places <= high)).all(axis=2))
+
+
+def _covered(box: Bbox, taken: NDArray[np.float64]) -> float:
+    """The area that a box shares with each of the boxes (n, 2, 2), summed."""
+    sides = np.minimum(box.max, taken[:, 1]) - np.maximum(box.min, taken[:, 0])
+    return float(sum(np.maximum(sides, 0).prod(axis=1).tolist()))
 
 
 def _outside(box: Bbox, frame: Bbox) -> float:
-    return float(box.width * box.height) - _overlap(box, frame)
+    return float(box.width * box.height) - _covered(box, frame.get_points()[None])

@@ -54,10 +54,10 @@ def checkpoints(tmp_path):
     return write_checkpoints(tmp_path / "run", 2)
 
 
-def extract_on_ray(checkpoints, sketches, out, settings=SETTINGS, part=PART, **more):
+def extract_on_ray(checkpoints, sketches, out, settings=SETTINGS, workers=1, part=PART):
     from featviz.extraction.scale_out import extract_on_ray
 
-    return list(extract_on_ray(checkpoints, sketches, out, settings, workers=2, part=part, **more))
+    return list(extract_on_ray(checkpoints, sketches, out, settings, workers=workers, part=part))
 
 
 def assert_same(path, expected):
@@ -95,16 +95,16 @@ def test_with_a_worker_killed_in_the_middle_the_tables_are_those_of_one_process_
         deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             made = len(list(out.glob(".*.parts/part-*.parquet")))
-            mine = set(workers()) - before
-            if made >= 2 and mine:
+            # To look through all processes takes a while, in which the cluster would wait.
+            if made >= 2 and (mine := set(workers()) - before):
                 killed.append((min(mine), made))
                 os.kill(min(mine), signal.SIGKILL)
                 return
-            time.sleep(0.005)
+            time.sleep(0.02)
 
     thread = threading.Thread(target=kill_one)
     thread.start()
-    results = extract_on_ray(checkpoints, sketches, out, part=1)
+    results = extract_on_ray(checkpoints, sketches, out, workers=2, part=1)
     thread.join()
     ((_, made),) = killed
     assert made < 2 * SKETCHES
@@ -134,18 +134,29 @@ def spoil(sketches, *numbers):
         path.write_bytes(path.read_bytes()[:40])
 
 
-def test_parts_that_are_there_are_not_made_again_and_bad_sketches_are_told_by_name(
+def test_parts_that_are_there_are_not_made_again_and_bad_and_odd_sketches_are_told_by_name(
     tmp_path, cluster, sketches, checkpoints, monkeypatch
 ):
     from featviz.extraction import scale_out
 
     # The first sketches are looked at beforehand; these are to be met by a worker.
     monkeypatch.setattr(scale_out, "_LOOKED_AT", PART)
-    bad = range(2 * PART, 3 * PART)
+    odd = sketches.index["file"].iloc[PART]
+    pale = np.full((SIZE, SIZE), 255, np.uint8)
+    pale[3:5, 3:30] = 200
+    Image.fromarray(pale).save(sketches.folder / odd)
+    bad = range(4 * PART, 5 * PART)
     spoil(sketches, *bad)
     out = tmp_path / "out"
-    with pytest.raises(FeatvizError, match=r"4 of 4 sketches cannot be read.*--skip-bad"):
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        pytest.raises(FeatvizError, match=r"4 of 4 sketches cannot be read.*--skip-bad"),
+    ):
+        warnings.simplefilter("always")
         extract_on_ray(checkpoints[:1], sketches, out)
+    told = [w.message for w in caught if isinstance(w.message, FeatvizWarning)]
+    assert [warning.what for warning in told] == [f"sketch {odd}"]
+    assert "is taken for blank" in told[0].remark
     assert not list(out.glob("[!.]*.parquet"))
     there = {path.name: path.stat().st_mtime_ns for path in out.glob(".*.parts/part-*.parquet")}
     assert there
@@ -156,24 +167,6 @@ def test_parts_that_are_there_are_not_made_again_and_bad_sketches_are_told_by_na
     (alone,) = extract_checkpoints(checkpoints[:1], sketches, tmp_path / "alone", skipping)
     assert_same(result.path, alone.path)
     assert {name: (result.path / name).stat().st_mtime_ns for name in there} == there
-
-
-def test_what_a_worker_finds_odd_about_a_sketch_is_told_here(
-    tmp_path, cluster, sketches, checkpoints, monkeypatch
-):
-    from featviz.extraction import scale_out
-
-    monkeypatch.setattr(scale_out, "_LOOKED_AT", PART)
-    odd = sketches.index.iloc[2 * PART]
-    pale = np.full((SIZE, SIZE), 255, np.uint8)
-    pale[3:5, 3:30] = 200
-    Image.fromarray(pale).save(sketches.folder / odd["file"])
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        extract_on_ray(checkpoints[:1], sketches, tmp_path / "out")
-    told = [w.message for w in caught if isinstance(w.message, FeatvizWarning)]
-    assert [warning.what for warning in told] == [f"sketch {odd['file']}"]
-    assert "is taken for blank" in told[0].remark
 
 
 def test_the_sketch_to_try_may_come_after_many_bad_ones(sketches, monkeypatch):

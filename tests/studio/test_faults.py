@@ -3,9 +3,9 @@
 import contextlib
 import gc
 import os
+import resource
 import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import threading
@@ -299,44 +299,34 @@ def test_a_full_disk_is_told_and_everything_goes_on_when_there_is_room(
         assert save(client, mine, stored + 1)["label"] == "mine/001"
 
 
+def write_until_full(path: Path) -> None:
+    """Store events until the system refuses, then the refused one when there is room again."""
+    store = Store(Database(path))
+    me = store.authors.begin_session("Mei", "")[0].id
+    drawing = str(uuid4())
+    store.create_drawing(me, drawing, None, "1")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, resource.RLIM_INFINITY))
+    last = None
+    for number in range(100):
+        line = NewStroke(f"s{number}", "mouth", number, (1.0, 2.0) * 2000)
+        step = NewEvent(f"e{number}", "draw", (line,), ())
+        try:
+            store.append_events(me, drawing, last, [step])
+        except StudioError as error:
+            print(error.code)
+            break
+        last = step.id
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    assert store.drawing(me, drawing).drawing.revision == number
+    assert store.append_events(me, drawing, last, [step]).revision == number + 1
+    print("goes on", number > 2)
+
+
 def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path: Path) -> None:
     # In a process of its own: the limit holds for all of its files.
-    script = """
-import resource, sys
-from uuid import uuid4
-from featviz.studio.database import Database
-from featviz.studio.problems import StudioError
-from featviz.studio.server import serve
-from featviz.studio.steps import NewEvent, NewStroke
-from featviz.studio.store import Store
-store = Store(Database(sys.argv[1]))
-me = store.authors.begin_session("Mei", "")[0].id
-drawing = str(uuid4())
-store.create_drawing(me, drawing, None, "1")
-resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, resource.RLIM_INFINITY))
-last = None
-for number in range(100):
-    line = NewStroke(f"s{number}", "mouth", number, (1.0, 2.0) * 2000)
-    try:
-        store.append_events(me, drawing, last, [NewEvent(f"e{number}", "draw", (line,), ())])
-    except StudioError as error:
-        print(error.code)
-        break
-    last = f"e{number}"
-resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-assert store.drawing(me, drawing).drawing.revision == number
-assert store.append_events(
-    me, drawing, last, [NewEvent(f"e{number}", "draw", (line,), ())]
-).revision == number + 1
-print("goes on", number > 2)
-"""
-    ran = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "own.db")],
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert ran.stdout.split("\n")[:2] == ["full", "goes on True"], ran.stderr
+    process = Forked(write_until_full, tmp_path / "own.db")
+    assert process.wait() == 0, process.stderr.read()
+    assert process.stdout.read().split("\n")[:2] == ["full", "goes on True"]
 
 
 def test_a_postgresql_that_goes_away_is_busy_and_then_used_again(postgres_database: str) -> None:

@@ -13,7 +13,7 @@ CROSSED = crossed_table(eyes=1.0, faces=0.3)
 
 def verdicts(modified=MODIFIED, baseline=BASELINE, crossed=CROSSED, **options):
     tables = [world.table() for world in (baseline, modified)]
-    return judge(tables, crossed=crossed, permutations=999, **options)
+    return judge(tables, crossed=crossed, permutations=199, **options)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_the_order_of_rows_does_not_matter(true_world):
         table.metadata,
     )
     tables = {"baseline": BASELINE.table(), "modified": shuffled}
-    claims = judge(tables, crossed=CROSSED, permutations=999)
+    claims = judge(tables, crossed=CROSSED, permutations=199)
     for name in FEATURE_CLAIMS:
         for part, before in zip(claims[name].parts, true_world[name].parts, strict=True):
             assert part.finding.value == pytest.approx(before.finding.value)
@@ -168,7 +168,7 @@ def test_networks_that_differ_by_chance_alone_make_no_claim_of_a_difference_hold
 
 
 def test_without_a_table_all_that_needs_it_cannot_be_judged_and_says_so():
-    claims = judge({"modified": MODIFIED.table()}, permutations=999)
+    claims = judge({"modified": MODIFIED.table()}, permutations=199)
     for name in ("C1", "C3", "C4", "C5"):
         assert claims[name].verdict == "holds"
     assert claims["C9"].why == "no feature table of a crossed set of sketches: --crossed FILE"
@@ -205,7 +205,7 @@ def test_a_dead_layer_is_no_proof_of_locality():
 
 def test_own_groups_and_layers_take_the_parts_of_the_studys():
     own = Study(("G1", "G8", "G11"), ("G5",), (("G8", "G11"),), ("G8",), ("L0",), ("L2", "L4"))
-    claims = judge([BASELINE.table(), MODIFIED.table()], own, permutations=999)
+    claims = judge([BASELINE.table(), MODIFIED.table()], own, permutations=199)
     assert claims["C1"].verdict == "holds"
     assert set(claims["C1"].part("identical").finding.details) == {"G1 L0", "G8 L0", "G11 L0"}
     # Two units in two layers: four arrangements, so no p below 0.25 can be had.

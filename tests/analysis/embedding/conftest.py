@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+
 import pytest
 
 from featviz.analysis.embedding import (
@@ -9,6 +11,13 @@ from featviz.analysis.embedding import (
 from featviz.base.feature_table import FeatureTable
 from tests.analysis.embedding.drawn import wine_table
 from tests.analysis.embedding.tables import iris_table
+from tests.analysis.embedding.tables import short_descents as short_descents_of_tsne
+
+
+@pytest.fixture(scope="module")
+def short_descents() -> Iterator[None]:
+    with short_descents_of_tsne():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +32,11 @@ def pca() -> EmbeddingTable:
 
 @pytest.fixture(scope="session")
 def tsne() -> EmbeddingTable:
-    return embed(wine_table("one"), "tsne")
+    with short_descents_of_tsne():
+        return embed(wine_table("one"), "tsne")
 
 
 @pytest.fixture(scope="session")
 def seeds() -> EmbeddingTable:
-    return seed_spread(wine_table("one"), ["L0"], range(3))
+    with short_descents_of_tsne():
+        return seed_spread(wine_table("one"), ["L0"], range(3))

@@ -1,13 +1,16 @@
 """Feature tables of real measurements, and what tests read from embeddings."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_iris
 
-from featviz.analysis.embedding import EmbeddingTable
+from featviz.analysis.embedding import EmbeddingTable, t_sne
 from featviz.base.feature_table import FeatureTable
 
 
@@ -47,3 +50,19 @@ def reordered(table: FeatureTable, seed: int = 3) -> FeatureTable:
 
 def places(table: EmbeddingTable) -> NDArray[np.float64]:
     return table.frame[["x", "y"]].to_numpy()
+
+
+def assert_same_map(first: EmbeddingTable, second: EmbeddingTable) -> None:
+    """Whatever the order of their rows."""
+    one, other = (
+        table.frame.sort_values("sketch").reset_index(drop=True) for table in (first, second)
+    )
+    pd.testing.assert_frame_equal(one, other)
+
+
+@contextmanager
+def short_descents() -> Iterator[None]:
+    """t-SNE in 80 steps, not 750, where what is tested does not hang on how far it comes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(t_sne, "_STEPS", (30, 50))
+        yield

@@ -12,6 +12,8 @@ from featviz.analysis.embedding import (
 from featviz.analysis.embedding.captions import embedding_caption
 from tests.analysis.embedding.drawn import wine_table
 
+pytestmark = pytest.mark.usefixtures("short_descents")
+
 
 def test_the_caption_tells_what_the_seeds_came_to(seeds: EmbeddingTable) -> None:
     text, facts = embedding_caption(seeds), seeds.panels[0]["seeds"]

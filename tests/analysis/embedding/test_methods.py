@@ -18,7 +18,13 @@ from featviz.analysis.embedding.objective import all_pairs, exact_objective, gau
 from featviz.analysis.embedding.quality import neighbourhood_quality
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
-from tests.analysis.embedding.tables import feature_table, places, with_vectors
+from tests.analysis.embedding.tables import (
+    assert_same_map,
+    feature_table,
+    places,
+    reordered,
+    with_vectors,
+)
 
 
 def distinct(table: FeatureTable) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -248,11 +254,12 @@ def test_sne_descends_its_own_divergence(iris: FeatureTable) -> None:
     assert found < 0.3 * min(divergence(rng.normal(size=(len(p), 2)) * s) for s in (0.5, 1, 2))
 
 
-def test_umap_keeps_neighbours_and_says_how_many(iris: FeatureTable) -> None:
+def test_umap_keeps_neighbours_in_any_order_and_says_how_many(iris: FeatureTable) -> None:
     table = embed(iris, "umap", neighbours=200, min_dist=0.3)
     assert table.panels[0]["effective_neighbours"] == table.panels[0]["distinct"] - 1
     assert table.metadata["parameters"] == {"neighbours": 200, "min_dist": 0.3, "start": "pca"}
     few = embed(iris, "umap")
+    assert_same_map(few, embed(reordered(iris), "umap"))
     assert few.panels[0]["trustworthiness"] > 0.95
     distances = cdist(places(few), places(few))
     np.fill_diagonal(distances, np.inf)

@@ -12,6 +12,8 @@ from featviz.analysis.embedding import (
 from featviz.base.feature_table import write_features
 from tests.analysis.embedding.drawn import wine_table
 
+pytestmark = pytest.mark.usefixtures("short_descents")
+
 
 @pytest.fixture
 def features(tmp_path: Path) -> list[str]:

@@ -35,6 +35,8 @@ from featviz.figures.labels import draw_labels
 from featviz.figures.style import save_figure, style
 from tests.analysis.embedding.drawn import GROUPS, wine_table
 
+pytestmark = pytest.mark.usefixtures("short_descents")
+
 # Machado, Oliveira and Fernandes 2009: what linear RGB looks like without one kind of cone.
 SIGHTS = {
     "normal": np.eye(3),

@@ -65,8 +65,9 @@ def test_permdisp_has_the_f_of_scikit_bio_with_all_axes(sample) -> None:
     assert distances_to_means(distances, groups) == pytest.approx(np.concatenate(to_means))
 
 
-def test_energy_test_is_that_of_dcor_with_resampling(sample) -> None:
-    # Its import compiles for ten seconds, which every worker that collects would wait for.
+def test_energy_test_is_that_of_dcor_with_resampling(sample, monkeypatch) -> None:
+    # Compiled, its functions give the same; its import alone would compile for ten seconds.
+    monkeypatch.setattr("numba.config.DISABLE_JIT", True)
     import dcor
 
     vectors, groups = sample

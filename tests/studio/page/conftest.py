@@ -1,4 +1,4 @@
-"""A browser, a server of its own for each file, and a page of somebody new for each test."""
+"""A browser for all files, a server for each, and a page of somebody new for each test."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from playwright.sync_api import Browser
 from tests.studio.browser import Desk, Server, open_desk, running_browser, running_server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with running_browser() as browser:
         yield browser
