@@ -77,13 +77,12 @@ def extract(
     labels of a data set, or "", if not given.
     points: input pixels (x right, y down). layers: "all", or names and patterns, see
     `locate_layers`; what they leave out is a FeatvizWarning. stage: see `record_activations`.
-    encode: turns one image into a float tensor (C, H, W); `encode_image` with the channels of
-    the model's first convolution if not given.
+    encode: turns one image into a float tensor (C, H, W); `encode_image` if not given.
     positions: "computed" follows the layers and refuses a layer whose geometry is unknown (see
     `receptive_field`); "proportional" takes the cell at the same share of the map; a mapping
     gives, for each layer, a cell (column, row) for each point.
-    engine: see docs/engine.md; "sparse" refuses what is no chain of convolutions, instance norms
-    and activations, "auto" takes it where it can and pays, and records why if it does not.
+    engine: see docs/engine.md; "sparse" refuses what it cannot compute, "auto" takes it where it
+    can and pays, and records why if it does not.
     batch_size: images a forward on an accelerator; on a CPU every image runs by itself.
     provenance: checkpoint, digest, variant, ... for the table's metadata. layouts: what the sparse
     engine remembers of images, one object for several models that read the same ones.

@@ -19,7 +19,7 @@ from featviz.generators.inked import InkedFrontEnd
 from featviz.generators.networks.conditions import SKETCH_CHANNELS
 from featviz.generators.networks.generators import Enhancer, GlobalGenerator, LocalEnhancer
 from featviz.generators.networks.instance_norm import is_instance_norm_or_none
-from featviz.generators.networks.normalization import NORMS, settle_weights
+from featviz.generators.networks.normalization import NORM_CLASSES, settle_weights
 from featviz.generators.winograd import WinogradTrunk
 
 
@@ -48,7 +48,7 @@ class FastGenerator:
             _take_faster(network)
         for module in network.modules():
             # These keep their statistics in the precision of their weights.
-            if isinstance(module, NORMS):
+            if isinstance(module, NORM_CLASSES):
                 module.float()
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._dtype = dtype

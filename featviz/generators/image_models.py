@@ -17,7 +17,7 @@ from featviz.probing.activations import evaluating
 from featviz.probing.calling import Called
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import absolute_change
-from featviz.sketches.photo_set import read_photo
+from featviz.sketches.photo_set import read_scaled_photo
 from featviz.sketches.sketch_set import read_sketch
 from featviz.sketches.tensors import Normalisation, decode_photo, encode_photo, input_channels
 
@@ -61,7 +61,7 @@ class ImageModel:
         if path.suffix.lower() == ".svg":
             pixels = read_sketch(path, self.size)
         else:
-            pixels = read_photo(path, self.resize)
+            pixels = read_scaled_photo(path, self.resize)
         return self.given(pixels)
 
     def given(self, pixels: NDArray[np.uint8]) -> Tensor:

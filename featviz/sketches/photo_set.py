@@ -53,14 +53,14 @@ class PhotoSet:
         return self.folder / str(self.index["file"].iloc[number])
 
     def images(self) -> Iterator[NDArray[np.uint8]]:
-        """The photos in the order of the index, (H, W, 3) uint8, see `read_photo`.
+        """The photos in the order of the index, (H, W, 3) uint8, see `read_scaled_photo`.
 
         Raises FeatvizError for files that cannot be read, and for different sizes where none is
         asked for.
         """
         first: tuple[str, tuple[int, ...]] | None = None
         for file in self.index["file"]:
-            pixels = read_photo(self.folder / file, self.size, f"photo {file}")
+            pixels = read_scaled_photo(self.folder / file, self.size, f"photo {file}")
             first = first or (file, pixels.shape)
             if pixels.shape != first[1]:
                 (height, width, _), (h, w, _) = pixels.shape, first[1]
@@ -71,7 +71,7 @@ class PhotoSet:
             yield pixels
 
 
-def read_photo(
+def read_scaled_photo(
     path: Path, size: tuple[int, int] | None = None, name: str | None = None
 ) -> NDArray[np.uint8]:
     """One photo as `read_image` reads it, (H, W, 3) uint8; errors call it `name`.

@@ -16,7 +16,7 @@ from featviz.analysis.leakage.single import (
     trace,
     ways_to,
 )
-from featviz.analysis.leakage.table import ALL, ALL_BUT, ATTENTION, FREE, IMAGE, STATISTICS
+from featviz.analysis.leakage.table import ALL, ALL_BUT, FREE, IMAGE, STATISTICS
 from featviz.base.errors import FeatvizError
 from featviz.probing.activations import find_layers
 from featviz.probing.field import WholeMapWay
@@ -27,6 +27,7 @@ from featviz.probing.held import (
     record_map_statistics,
 )
 from featviz.probing.receptive_field import Geometry
+from featviz.probing.rules import ATTENTION
 
 
 class Holding(Protocol):

@@ -79,9 +79,9 @@ def measure_leakage(
     model: takes (1, C, H, W) and runs in evaluation mode where its weights are. layers: as in
     `record_activations`; "image" is the model's output. modes: see `held_norms`; "free" is always
     among them; `default_modes` if not given. point: pixel (x, y) of sketches of `size` (one side,
-    or width and height). margin:
-    pixels at 512 around an edit that belong to its area. most: at most so many edits a group,
-    evenly spaced. read: how a sketch becomes the model's input; as a sketch alone if not given.
+    or width and height). margin: pixels at 512 around an edit that belong to its area. most: at
+    most so many edits a group, evenly spaced. read: how a sketch becomes the model's input; as a
+    sketch alone if not given.
     name, details: what the metadata tell of the checkpoint. keep: sketches whose own maps are kept
     beside the means of their groups. runs: how the model is run, the fastest way that there is for
     it unless given. holding: what modes hold; instance norms unless given. place: finds the edits
@@ -93,10 +93,7 @@ def measure_leakage(
     require_names(layers)
     layers = tuple(dict.fromkeys(layers))
     holding = holding or NormHolding(model)
-    given = holding.default_modes(layers) if modes is None else (FREE, *modes)
-    modes = tuple(dict.fromkeys(given))
-    for mode in modes:
-        holding.check(mode)
+    modes = _checked(modes, holding, layers)
     check_point(point, (size, size) if isinstance(size, int) else size)
     read = read or reader(model)
     rows_of_base = _by_base(edits_of(sketches, most))
@@ -128,17 +125,10 @@ def measure_leakage(
         **_geometry_facts(geometries),
         **(details or {}),
     }
-    measured = {sketch for sketch, _ in found.rows}
-    names = sketches.index["sketch"]
     return Leakage(
         LeakageTable(found.frame(sketches, modes), {**metadata, "checkpoints": {name: checkpoint}}),
         found.maps(sketches.groups, layers, {**metadata, "checkpoint": name, **checkpoint}),
-        tuple(
-            names.iloc[number]
-            for numbers in rows_of_base.values()
-            for number in numbers
-            if names.iloc[number] not in measured
-        ),
+        found.lacking(sketches, [number for each in rows_of_base.values() for number in each]),
     )
 
 
@@ -178,6 +168,16 @@ def _metadata(
         "sketches_fingerprint": fingerprint(sketches),
         "edits_a_group": "all" if most is None else most,
     }
+
+
+def _checked(
+    modes: Sequence[str] | None, holding: Holding, layers: Sequence[str]
+) -> tuple[str, ...]:
+    """The modes to measure, "free" among them; raises FeatvizError for one that holds nothing."""
+    given = holding.default_modes(layers) if modes is None else (FREE, *modes)
+    for mode in given:
+        holding.check(mode)
+    return tuple(dict.fromkeys(given))
 
 
 def _by_base(pairs: Sequence[tuple[int, int]]) -> dict[int, list[int]]:
@@ -340,6 +340,12 @@ class _Found:
         self._sums[key] = self._sums.get(key, 0) + change
         self._reach[place] = self._reach.get(place, np.zeros_like(reached)) | reached
         self._counts[key] += 1
+
+    def lacking(self, sketches: SketchSet | PhotoSet, numbers: Sequence[int]) -> tuple[str, ...]:
+        """The names of those of some rows of the index that were not measured."""
+        measured = {sketch for sketch, _ in self.rows}
+        names = sketches.index["sketch"].iloc[list(numbers)]
+        return tuple(name for name in names if name not in measured)
 
     def frame(self, sketches: SketchSet | PhotoSet, modes: Sequence[str]) -> pd.DataFrame:
         """The rows, sketch by sketch in the order of the set, mode by mode."""

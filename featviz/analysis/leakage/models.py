@@ -8,12 +8,13 @@ from torch import Tensor
 from featviz.analysis.leakage.edits import Size, place_edits, place_photo_edits
 from featviz.analysis.leakage.holding import WayHolding, WayRuns
 from featviz.analysis.leakage.measure import Leakage, measure_leakage
-from featviz.analysis.leakage.table import ATTENTION, IMAGE
+from featviz.analysis.leakage.table import IMAGE
 from featviz.base.errors import FeatvizError
 from featviz.base.points import Point
 from featviz.generators.image_models import ImageModel
 from featviz.probing.held import record_map_statistics
 from featviz.probing.layers import locate_layers
+from featviz.probing.rules import ATTENTION
 from featviz.sketches.edits import MARGIN, edits_of
 from featviz.sketches.photo_set import PhotoSet
 from featviz.sketches.sketch_set import SketchSet

@@ -225,7 +225,7 @@ class Demodulated(nn.Module):
         return weight * (weight.square().sum(self._dims, keepdim=True) + 1e-8).rsqrt()
 
 
-NORMS = (nn.InstanceNorm2d, nn.GroupNorm, _Affine, FilterResponseNorm)
+NORM_CLASSES = (nn.InstanceNorm2d, nn.GroupNorm, _Affine, FilterResponseNorm)
 """The classes of those that have statistics."""
 
 
