@@ -18,7 +18,7 @@ from featviz.generators.folded import ScaledActivation, fold
 from featviz.generators.inked import InkedFrontEnd
 from featviz.generators.networks.conditions import SKETCH_CHANNELS
 from featviz.generators.networks.generators import Enhancer, GlobalGenerator, LocalEnhancer
-from featviz.generators.networks.instance_norm import is_instance_norm_or_none
+from featviz.generators.networks.instance_norm import InstanceNorm, is_instance_norm_or_none
 from featviz.generators.networks.normalization import NORM_CLASSES, settle_weights
 from featviz.generators.winograd import WinogradTrunk
 
@@ -83,6 +83,9 @@ def _take_faster(network: GlobalGenerator | LocalEnhancer) -> None:
     for block in doublings[:-1]:
         if is_instance_norm_or_none(norm := block.get_submodule("norm")):
             block.norm, block.activation = ScaledActivation(norm), nn.Identity()
+            if isinstance(norm, InstanceNorm):
+                # The norm takes it away again, but for a rounding that a blank sheet's face shows.
+                block.get_submodule("conv").register_parameter("bias", None)
     if doublings and is_instance_norm_or_none(doublings[-1].get_submodule("norm")):
         fold(doublings[-1], network.output)
 

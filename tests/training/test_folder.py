@@ -80,7 +80,7 @@ def test_what_a_run_left_without_its_settings_is_not_gone_on_with(
         ("steps", None, "'steps' is None; expected int"),
         ("width", "2", "'width' is '2'; expected int"),
         ("learning_rate", [2e-4], "'learning_rate' is .*; expected float"),
-        ("norm", "batch", "'norm' is 'batch'; expected"),
+        ("norm", 5, "'norm' is 5; expected"),
         ("start", "baseline", "'start' is 'baseline'; expected"),
         ("seed", ..., "'seed' is missing"),
     ],

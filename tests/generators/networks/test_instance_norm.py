@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from featviz.generators.checkpoint_files import load_generator
 from featviz.generators.fast import FastGenerator
 from featviz.generators.generation import generate
 from featviz.generators.networks.discriminators import (
@@ -21,6 +22,7 @@ from featviz.generators.networks.generators import (
 )
 from featviz.generators.networks.instance_norm import InstanceNorm
 from featviz.generators.networks.normalization import normalization
+from featviz.sketches.tensors import encode_image
 
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 EXACT = {torch.float32: 1e-5, torch.bfloat16: 3e-3}
@@ -167,6 +169,17 @@ def test_the_face_of_a_blank_sheet_is_of_one_colour(make):
             nn.init.normal_(module.bias)
     image = make(network.eval())(np.full((256, 256), 255, np.uint8))
     assert (image == image[0, 0]).all()
+
+
+@pytest.mark.parametrize("ink", [0, 14, 1300])
+def test_fast_faces_of_hardly_any_ink_are_those_of_double_precision(ink, rng):
+    sketch = np.full((256, 256), 255, np.uint8)
+    sketch.reshape(-1)[rng.choice(256 * 256, ink, replace=False)] = 0
+    network = load_generator("baseline").generator.eval()
+    exact = copy.deepcopy(network).double()(encode_image(sketch)[None].double())[0]
+    levels = ((exact.detach() + 1) * 127.5).round().permute(1, 2, 0).numpy()
+    apart = np.abs(FastGenerator(network, torch.float32)(sketch) - levels)
+    assert apart.max() <= 1 and apart.mean() < 1e-3
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
