@@ -10,7 +10,6 @@ that it measures today.
 """
 
 import os
-import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import tyro
 
-from benchmarks.machine import describe_machine
+from benchmarks.machine import children_time, describe_machine
 from featviz.analysis.leakage import LeakageTable, read_leakage
 from featviz.analysis.leakage.table import FREE, NUMBERS
 
@@ -72,7 +71,7 @@ def measured(checkout: Path, name: str, options: list[str], out: Path) -> float:
     """Seconds of the processor's time of one call in a checkout."""
     command = [sys.executable, "-m", "featviz", "leakage", name, "--threads", "1", *options]
     environment = os.environ | {"PYTHONPATH": str(checkout.resolve()), "OMP_NUM_THREADS": "1"}
-    begun = processor()
+    begun = children_time()
     subprocess.run(
         [*command, "--out", str(out)],
         cwd=checkout,
@@ -80,12 +79,7 @@ def measured(checkout: Path, name: str, options: list[str], out: Path) -> float:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    return processor() - begun
-
-
-def processor() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return children_time() - begun
 
 
 def table_of(folder: Path, name: str) -> LeakageTable:

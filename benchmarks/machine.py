@@ -38,6 +38,12 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def children_time() -> float:
+    """Seconds of the processor's time, user's and system's, of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def peak_memory() -> float:
     """GB of resident memory at the worst moment of this process so far."""
     try:

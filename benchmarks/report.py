@@ -9,7 +9,6 @@ nothing else to do.
 """
 
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from typing import Literal
 
 import tyro
 
-from benchmarks.machine import describe_machine, seconds, summary
+from benchmarks.machine import children_time, describe_machine, seconds, summary
 
 TARGETS = {"report": 0.4, "analyses": 0.6}
 
@@ -76,15 +75,9 @@ def _time(what: str, checkout: Path, features: Path) -> float:
                 stderr=subprocess.DEVNULL,
             )
 
-        before = _processor_time()
+        before = children_time()
         elapsed = seconds(run)
-        return elapsed if what == "analyses" else _processor_time() - before
-
-
-def _processor_time() -> float:
-    """Of all children so far, of this and of the system."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+        return elapsed if what == "analyses" else children_time() - before
 
 
 if __name__ == "__main__":

@@ -200,7 +200,7 @@ def product_rate(precision: torch.dtype, device: torch.device) -> float:
             if device.type == "cuda":
                 torch.cuda.synchronize()
 
-        fastest = min(seconds(product) for _ in range(10 if size < 1024 else 3))
+        fastest = min(seconds(product) for _ in range(10))
         best = max(best, 2 * size**3 / fastest / 1e9)
         if fastest > 0.1:
             break
