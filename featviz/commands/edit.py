@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
-from featviz.commands.models import ImageOptions, ModelOptions
+from featviz.commands.models import (
+    ImageOptions,
+    ModelOptions,
+    one_model,
+    require_fitting,
+)
 from featviz.commands.shared import Edits, most_edits, remark, say, use_threads
 
 if TYPE_CHECKING:
@@ -75,21 +80,19 @@ class EditCommand:
         from featviz.base.progress import track
         from featviz.editing.files import edits_table
         from featviz.editing.local import EVERYWHERE
-        from featviz.generators.foreign_models import is_model_word
 
         require_folder(self.out)
-        is_foreign = is_model_word(self.checkpoint)
-        if not is_foreign:
+        word = one_model([self.checkpoint])
+        if word is None:
             self.network.require_none(self.checkpoint)
             self.photos.require_none()
-            if self.images is not None or self.base is not None:
-                raise FeatvizError("--images and --base are for networks of anybody's")
+        require_fitting(word, self.images, self.base, self.variant)
         files, statistics = self._files(), self._statistics()
         use_threads(self.threads)
         if self.size is not None and self.size < 1:
             raise FeatvizError(f"expected a size of at least 1 px; got {self.size}")
         keep: Any = self.keep[0] if self.keep in (("layers",), ("trunk",)) else self.keep
-        prepare = self._of_model if is_foreign else self._of_checkpoint
+        prepare = self._of_model if word else self._of_checkpoint
         subject = prepare(files, keep, statistics)
         rows: list[tuple[Any, ...]] = []
         bases: set[str] = set()
@@ -124,8 +127,6 @@ class EditCommand:
     def _of_model(self, files: "list[EditFile]", keep: Any, statistics: Any) -> "_Subject":
         from featviz.editing.files import make_image_edits
 
-        if self.variant is not None:
-            raise FeatvizError(f"--variant is for checkpoints; '{self.checkpoint}' is none")
         model = self.network.of_images(self.checkpoint, self.photos, self.size)
         height, width = model.read(files[0].base).shape[-2:]
         made = make_image_edits(model, files, self.margin, keep, statistics)
@@ -139,8 +140,6 @@ class EditCommand:
         given = [*self.drawings[:1], *filter(None, (self.sketches, self.images))]
         if len(given) > 1:
             raise FeatvizError("give drawings, --sketches FOLDER or --images FOLDER, not both")
-        if self.base is not None and self.images is None:
-            raise FeatvizError("--base is of photos in groups; give --images FOLDER")
         if self.images is not None:
             photos = read_photos(self.images, base=self.base)
             return files_of_set(photos, most_edits(self.edits))

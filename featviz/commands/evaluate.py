@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
-from featviz.commands.models import ImageOptions, ModelOptions
+from featviz.commands.models import (
+    ImageOptions,
+    ModelOptions,
+    edited_images,
+    one_model,
+    require_fitting,
+)
 from featviz.commands.shared import (
     SKETCHES,
     Edits,
@@ -90,20 +96,15 @@ class EvaluateCommand:
         from featviz.analysis.evaluation.summary import evaluation_summary
         from featviz.analysis.evaluation.table import EvaluationTable
         from featviz.figures.style import figure_format, save_figure, style
-        from featviz.generators.foreign_models import is_model_word
 
         if self.out is not None:
             EvaluationTable.check_ending(self.out)
         if self.plot is not None:
             figure_format(self.plot)
-        foreign = [word for word in self.checkpoints if is_model_word(word)]
-        if foreign and len(self.checkpoints) > 1:
-            raise FeatvizError(
-                f"'{foreign[0]}' is no checkpoint of featviz's; give it in a call of its own, as "
-                "--weights and the like are of one network"
-            )
+        word = one_model(self.checkpoints)
+        require_fitting(word, self.images, self.base, self.variant)
         use_threads(self.threads)
-        table, skipped = self._of_model(foreign[0]) if foreign else self._of_checkpoints()
+        table, skipped = self._of_model(word) if word else self._of_checkpoints()
         for line in skipped:
             remark(f"skipped {line}")
         say(evaluation_summary(table))
@@ -142,8 +143,6 @@ class EvaluateCommand:
         if self.checkpoints:
             self.network.require_none(self.checkpoints[0])
         self.photos.require_none()
-        if self.images is not None or self.base is not None:
-            raise FeatvizError("--images and --base are for networks of anybody's")
         settings = self._settings()
         pairs = read_pairs(self.data) if settings.needs_pairs else None
         sketches = None
@@ -157,24 +156,13 @@ class EvaluateCommand:
         from dataclasses import replace
 
         from featviz.analysis.evaluation.models import evaluate_model
-        from featviz.sketches.photo_set import PhotoSet, read_photos
-        from featviz.sketches.sketch_set import SketchSet, read_sketches
 
         if self.local or self.measures not in (_MEASURES, ("locality",)):
             raise FeatvizError(
                 f"of '{word}' edit locality alone is measured (`featviz edit` makes its edits stay "
                 "and tells their numbers); quality, robustness and --local are for checkpoints"
             )
-        if self.variant is not None:
-            raise FeatvizError(f"--variant is for checkpoints; '{word}' is none")
-        if self.base is not None and self.images is None:
-            raise FeatvizError("--base is of photos in groups; give --images FOLDER")
         settings = replace(self._settings(), parts=("locality",))
-        images: PhotoSet | SketchSet
-        if self.images is None:
-            require_sketches(self.sketches, "; photos are --images FOLDER")
-            images = read_sketches(self.sketches, self.size or 512)
-        else:
-            images = read_photos(self.images, base=self.base)
+        images = edited_images(self.images, self.base, self.sketches, self.size or 512)
         model = self.network.of_images(word, self.photos, self.size)
         return evaluate_model(model, images, settings)

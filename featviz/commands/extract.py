@@ -9,7 +9,7 @@ from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT
-from featviz.commands.models import ModelOptions, PhotoOptions
+from featviz.commands.models import ModelOptions, PhotoOptions, one_model
 from featviz.commands.shared import SKETCHES, remark, require_sketches, say
 
 if TYPE_CHECKING:
@@ -83,15 +83,8 @@ class ExtractCommand:
 
     def run(self) -> None:
         """Extract and report."""
-        from featviz.generators.foreign_models import is_model_word
-
-        if words := [word for word in self.checkpoints if is_model_word(word)]:
-            if len(self.checkpoints) > 1:
-                raise FeatvizError(
-                    f"'{words[0]}' is no checkpoint of featviz's; give it in a call of its own, as "
-                    "--weights and the like are of one network"
-                )
-            say(self._of_model(words[0]))
+        if word := one_model(self.checkpoints):
+            say(self._of_model(word))
         else:
             self._of_checkpoints()
 

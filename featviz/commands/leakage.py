@@ -10,7 +10,13 @@ from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT
-from featviz.commands.models import ImageOptions, ModelOptions
+from featviz.commands.models import (
+    ImageOptions,
+    ModelOptions,
+    edited_images,
+    one_model,
+    require_fitting,
+)
 from featviz.commands.shared import (
     SKETCHES,
     Edits,
@@ -74,19 +80,14 @@ class LeakageCommand:
         from featviz.analysis.leakage.maps import write_maps
         from featviz.analysis.leakage.summary import leakage_summary
         from featviz.analysis.leakage.table import join_leakage, write_leakage
-        from featviz.generators.foreign_models import is_model_word
 
-        foreign = [word for word in self.checkpoints if is_model_word(word)]
-        if foreign and len(self.checkpoints) > 1:
-            raise FeatvizError(
-                f"'{foreign[0]}' is no checkpoint of featviz's; give it in a call of its own, as "
-                "--weights and the like are of one network"
-            )
+        word = one_model(self.checkpoints)
+        require_fitting(word, self.images, self.base, self.variant)
         most = most_edits(self.edits)
         if not 0 <= self.margin < float("inf"):
             raise FeatvizError(f"the margin must be 0 px or more; got {self.margin}")
         use_threads(self.threads)
-        found = self._of_model(foreign[0], most) if foreign else self._of_checkpoints(most)
+        found = self._of_model(word, most) if word else self._of_checkpoints(most)
         tables, told = [], set()
         for name, leakage in found:
             for sketch in leakage.unchanged:
@@ -116,8 +117,6 @@ class LeakageCommand:
         if self.checkpoints:
             self.network.require_none(self.checkpoints[0])
         self.photos.require_none()
-        if self.images is not None or self.base is not None:
-            raise FeatvizError("--images and --base are for networks of anybody's")
         require_sketches(self.sketches)
         return leakage_of_checkpoints(
             self.checkpoints,
@@ -134,19 +133,8 @@ class LeakageCommand:
     def _of_model(self, word: str, most: int | None) -> "Iterator[tuple[str, Leakage]]":
         from featviz.analysis.leakage.models import leakage_of_model
         from featviz.base.files import require_writable
-        from featviz.sketches.photo_set import PhotoSet, read_photos
-        from featviz.sketches.sketch_set import SketchSet, read_sketches
 
-        if self.variant is not None:
-            raise FeatvizError(f"--variant is for checkpoints; '{word}' is none")
-        if self.base is not None and self.images is None:
-            raise FeatvizError("--base is of photos in groups; give --images FOLDER")
-        images: PhotoSet | SketchSet
-        if self.images is None:
-            require_sketches(self.sketches, "; photos are --images FOLDER")
-            images = read_sketches(self.sketches, self.size)
-        else:
-            images = read_photos(self.images, base=self.base)
+        images = edited_images(self.images, self.base, self.sketches, self.size)
         model = self.network.of_images(word, self.photos, self.size)
         for path in self._files(model.name):
             require_writable(path)

@@ -1,5 +1,6 @@
 """What commands share that take MODEL: a checkpoint of featviz's or a network of somebody else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -7,13 +8,62 @@ from typing import TYPE_CHECKING, NamedTuple
 from tyro.conf import UseAppendAction
 
 from featviz.base.errors import FeatvizError
+from featviz.commands.shared import require_sketches
 
 if TYPE_CHECKING:
     from torch import nn
 
     from featviz.generators.foreign_models import ForeignModel
     from featviz.generators.image_models import ImageModel
+    from featviz.sketches.photo_set import PhotoSet
+    from featviz.sketches.sketch_set import SketchSet
     from featviz.sketches.tensors import Normalisation
+
+
+def one_model(words: Sequence[str]) -> str | None:
+    """That of some words which is a network of anybody's; None if they are checkpoints.
+
+    Raises FeatvizError if it is not alone.
+    """
+    from featviz.generators.foreign_models import is_model_word
+
+    foreign = [word for word in words if is_model_word(word)]
+    if foreign and len(words) > 1:
+        raise FeatvizError(
+            f"'{foreign[0]}' is no checkpoint of featviz's; give it in a call of its own, as "
+            "--weights and the like are of one network"
+        )
+    return foreign[0] if foreign else None
+
+
+def require_fitting(
+    word: str | None, images: Path | None, base: str | None, variant: str | None
+) -> None:
+    """Raise FeatvizError for options that do not go with checkpoints, or with a network (word).
+
+    images, base: the folder of photos and which of them are bases.
+    """
+    if word is None:
+        if images is not None or base is not None:
+            raise FeatvizError("--images and --base are for networks of anybody's")
+        return
+    if variant is not None:
+        raise FeatvizError(f"--variant is for checkpoints; '{word}' is none")
+    if base is not None and images is None:
+        raise FeatvizError("--base is of photos in groups; give --images FOLDER")
+
+
+def edited_images(
+    images: Path | None, base: str | None, sketches: Path, size: int
+) -> "PhotoSet | SketchSet":
+    """The photos, or without a folder of them the sketches, whose edits are measured."""
+    from featviz.sketches.photo_set import read_photos
+    from featviz.sketches.sketch_set import read_sketches
+
+    if images is not None:
+        return read_photos(images, base=base)
+    require_sketches(sketches, "; photos are --images FOLDER")
+    return read_sketches(sketches, size)
 
 
 class Opened(NamedTuple):

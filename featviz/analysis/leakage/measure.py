@@ -81,11 +81,10 @@ def measure_leakage(
     among them; `default_modes` if not given. point: pixel (x, y) of sketches of `size` (one side,
     or width and height). margin: pixels at 512 around an edit that belong to its area. most: at
     most so many edits a group, evenly spaced. read: how a sketch becomes the model's input; as a
-    sketch alone if not given.
-    name, details: what the metadata tell of the checkpoint. keep: sketches whose own maps are kept
-    beside the means of their groups. runs: how the model is run, the fastest way that there is for
-    it unless given. holding: what modes hold; instance norms unless given. place: finds the edits
-    and their cells; those of sketches unless given.
+    sketch alone if not given. name, details: what the metadata tell of the checkpoint. keep:
+    sketches whose own maps are kept beside the means of their groups. runs: how the model is run,
+    the fastest way that there is for it unless given. holding: what modes hold; instance norms
+    unless given. place: finds the edits and their cells; those of sketches unless given.
 
     Raises FeatvizError for layers whose geometry is not known, modes that hold nothing, a point
     outside, a set without edits, and NaN or infinity in a layer.
