@@ -210,8 +210,9 @@ def make_image_edits(
         model.run(given)
         start = record_base(model.network, given, keep)
         for file in edits:
-            kept = edit_base(model.network, start, model.read(file.edited), margin, None, whose)
-            free = model.run(model.read(file.edited))
+            edited = model.read(file.edited)
+            kept = edit_base(model.network, start, edited, margin, None, whose)
+            free = model.run(edited)
             yield _made(model.name, file, kept, start.image, free, str(whose), model.change, None)
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from featviz.base.errors import FeatvizError
 from featviz.generators.folded import ScaledActivation, fold
-from featviz.generators.inked import InkedFrontEnd
+from featviz.generators.inked import InkedFrontEnd, convolution_of
 from featviz.generators.networks.conditions import SKETCH_CHANNELS
 from featviz.generators.networks.generators import Enhancer, GlobalGenerator, LocalEnhancer
 from featviz.generators.networks.instance_norm import InstanceNorm, is_instance_norm_or_none
@@ -97,16 +97,9 @@ def _is_doubling(block: nn.Module) -> bool:
 def _first_convolutions(network: GlobalGenerator | LocalEnhancer) -> list[nn.Conv2d]:
     """The convolutions that see the sketch."""
     if isinstance(network, GlobalGenerator):
-        return [_convolution(network.front_end[0])]
+        return [convolution_of(network.front_end[0])]
     enhancers = [enhancer.get_submodule("front_end.E0") for enhancer in network.enhancers]
-    return [_convolution(front) for front in (network.global_generator.front_end[0], *enhancers)]
-
-
-def _convolution(block: nn.Module) -> nn.Conv2d:
-    """The convolution of a block of padding, convolution and activation."""
-    convolution = block.get_submodule("conv")
-    assert isinstance(convolution, nn.Conv2d)
-    return convolution
+    return [convolution_of(front) for front in (network.global_generator.front_end[0], *enhancers)]
 
 
 def _fold_input(convolution: nn.Conv2d) -> None:

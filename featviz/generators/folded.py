@@ -38,13 +38,13 @@ class ScaledActivation(nn.Module):
         maps = maps.contiguous(memory_format=torch.channels_last)
         cells = maps.permute(0, 2, 3, 1)[0]
         if isinstance(self.norm, InstanceNorm):
-            scale, shift = scale_and_shift(self.norm, cells, maps[0, 0].numel())
+            scale, shift = _scale_and_shift(self.norm, cells, maps[0, 0].numel())
             torch.addcmul(shift, cells, scale, out=cells)
         cells.relu_()
         return maps
 
 
-def scale_and_shift(norm: InstanceNorm, cells: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def _scale_and_shift(norm: InstanceNorm, cells: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """What an instance norm does to cells (H, W, k C), (k C,) each.
 
     A channel's k parts are normalised together. count: how many cells of a channel are not
@@ -62,10 +62,7 @@ def scale_and_shift(norm: InstanceNorm, cells: Tensor, count: int) -> tuple[Tens
     mean = means.mean(dim=0) * every
     around = (variances + (means - mean).square()).mean(dim=0)
     variance = around * every - (every - 1) * mean.square()
-    scale = (variance.clamp_(min=0) + norm.eps).rsqrt()
-    shift = -mean * scale
-    if norm.affine:
-        scale, shift = scale * norm.weight, shift * norm.weight + norm.bias
+    scale, shift = norm.scale_and_shift(mean, variance)
     parts = wide // norm.num_features
     return scale.to(cells).repeat(parts), shift.to(cells).repeat(parts)
 
@@ -105,7 +102,7 @@ class FoldedDoubling(nn.Module):
         inner = result[more:-more, more:-more]
         if isinstance(self.norm, InstanceNorm):
             count = 4 * (height - 1) * (width - 1)
-            scale, shift = scale_and_shift(self.norm, sums, count)
+            scale, shift = _scale_and_shift(self.norm, sums, count)
             torch.addcmul(shift, sums, scale, out=inner)
         else:
             inner.copy_(sums)

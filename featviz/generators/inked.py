@@ -45,7 +45,7 @@ class InkedFrontEnd(nn.Module):
         super().__init__()
         self.blocks = front_end
         first, *others = front_end.children()
-        self._reach = _convolution(first).kernel_size[0] // 2
+        self._reach = convolution_of(first).kernel_size[0] // 2
         self._kernels = [_of_square(first), *map(_of_window, others)]
 
     def forward(self, images: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class InkedFrontEnd(nn.Module):
         found = self._squares(sketch)
         for number, (block, kernel) in enumerate(zip(self.blocks, self._kernels, strict=True)):
             if number:
-                found = _halved(found, kernel, _convolution(block).bias)
+                found = _halved(found, kernel, convolution_of(block).bias)
             found = _finished(found, block)
         return found.dense()
 
@@ -78,7 +78,7 @@ class InkedFrontEnd(nn.Module):
         windows = padded.as_strided(
             (height, width, side, side), (_BLOCK * row, _BLOCK * column, row, column)
         )
-        weight, bias = self._kernels[0], _convolution(self.blocks[0]).bias
+        weight, bias = self._kernels[0], convolution_of(self.blocks[0]).bias
         seen = windows[down, across].flatten(1)
         seen = torch.cat([seen.new_full((1, side * side), _PAPER), seen])
         rows = (seen @ weight).view(len(seen), _BLOCK**2, -1)
@@ -122,16 +122,14 @@ def _finished(maps: _Rows, block: nn.Module) -> _Rows:
         rows = rows - rows[0]
         mean = rows.sum(dim=0, dtype=torch.float64) / count
         variance = rows.square().sum(dim=0, dtype=torch.float64) / count - mean.square()
-        scale = (variance.clamp(min=0) + norm.eps).rsqrt()
-        shift = -mean * scale
-        if norm.affine:
-            scale, shift = scale * norm.weight, shift * norm.weight + norm.bias
+        scale, shift = norm.scale_and_shift(mean, variance)
         rows = torch.addcmul(shift.to(rows), rows, scale.to(rows))
     rows = rows.relu_() if rows is not maps.rows else rows.relu()
     return _Rows(torch.cat([maps.rows[:1], rows]), maps.numbers)
 
 
-def _convolution(block: nn.Module) -> nn.Conv2d:
+def convolution_of(block: nn.Module) -> nn.Conv2d:
+    """The convolution of a block of padding, convolution, norm and activation."""
     convolution = block.get_submodule("conv")
     assert isinstance(convolution, nn.Conv2d)
     return convolution
@@ -139,12 +137,12 @@ def _convolution(block: nn.Module) -> nn.Conv2d:
 
 def _of_window(block: nn.Module) -> Tensor:
     """(9 C_in, C_out): products of windows, channels last."""
-    return _convolution(block).weight.detach().permute(2, 3, 1, 0).flatten(0, 2).contiguous()
+    return convolution_of(block).weight.detach().permute(2, 3, 1, 0).flatten(0, 2).contiguous()
 
 
 def _of_square(block: nn.Module) -> Tensor:
     """((_BLOCK + 2 reach)^2, _BLOCK^2 C_out): the kernel at every cell of a square."""
-    kernel = _convolution(block).weight.detach()[:, 0]
+    kernel = convolution_of(block).weight.detach()[:, 0]
     side = _BLOCK - 1
     placed = [
         F.pad(kernel, (right, side - right, down, side - down))

@@ -56,6 +56,15 @@ class InstanceNorm(nn.InstanceNorm2d):
         _, mean, variance = _moments(image)
         return _usual(image).double() + mean, variance.double()
 
+    def scale_and_shift(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """What it does to x of a mean and a variance, x scale + shift; (C,) each."""
+        # Rounding may leave a little less than nothing.
+        scale = (variance.clamp(min=0) + self.eps).rsqrt()
+        shift = -mean * scale
+        if self.affine:
+            scale, shift = scale * self.weight, shift * self.weight + self.bias
+        return scale, shift
+
     def _normalized(self, image: Tensor) -> Tensor:
         # Few digits leave room in float32 for sums of many cells.
         if image.dtype == torch.float16:
