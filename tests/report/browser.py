@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from tests.studio.browser import PATIENCE
+from tests.studio.browser import LOOKS, PATIENCE
 
 
 class Reader:
@@ -130,3 +130,8 @@ def open_report(browser: Browser, path: Path, **options: Any) -> Iterator[Reader
     assert reader.complaints == [], reader.complaints
     outside = [url for url in reader.requests if not url.startswith(("data:", "blob:"))]
     assert outside == [path.as_uri()]
+
+
+def look(reader: Reader, what: str) -> Any:
+    """What a check of how the page looks finds; see `LOOKS`."""
+    return reader.page.evaluate(f"() => {LOOKS}.{what}()")

@@ -1,11 +1,13 @@
 """A small study, extracted for real: 24 of the shipped sketches, two untrained networks."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from playwright.sync_api import Browser
 
 from featviz.analysis.claims import Claim, ClaimPart, Claims, Definition, Finding, write_claims
 from featviz.analysis.leakage import write_maps
@@ -15,7 +17,7 @@ from featviz.extraction import extract
 from featviz.generators.checkpoint_files import load_generator
 from featviz.report import Contents, ReportRequest, gather, render_report
 from featviz.sketches.sketch_set import read_sketches
-from tests.studio.browser import SKETCHES, make_checkpoints
+from tests.studio.browser import SKETCHES, make_checkpoints, running_browser
 
 TAKEN = {"G1": 3, "G5": 5, "G7": 3, "G8": 5, "G9": 3, "G11": 5}
 LAYERS = ("L0", "L1", "L3")
@@ -111,3 +113,9 @@ def page_file(study: Study, contents: Contents) -> Path:
     path = study.folder / "report.html"
     path.write_text(render_report(contents), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser

@@ -4,14 +4,11 @@ import base64
 import dataclasses
 import io
 import re
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
@@ -20,25 +17,14 @@ from featviz.base.feature_table import FeatureTable, read_features, write_featur
 from featviz.report import Contents, PanelRow, ReportRequest, gather, render_report
 from featviz.report.maps import map_panels, usable_perplexity
 from featviz.sketches.sketch_set import read_sketches
-from tests.report.browser import Reader, count_color, open_report
+from tests.report.browser import count_color, look, open_report
 from tests.report.conftest import LAYERS, TAKEN, Study
 from tests.report.test_gather import strange
 from tests.report.test_maps import table_of
-from tests.studio.browser import PATIENCE, running_browser
-from tests.studio.test_browser_looks import LOOKS, behind, contrast
+from tests.studio.browser import PATIENCE
 
 LAPTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 OPENING_SECONDS = 2.0
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-def look(reader: Reader, what: str) -> Any:
-    return reader.page.evaluate(f"() => {LOOKS}.{what}()")
 
 
 def test_pointing_at_a_point_shows_its_sketch_its_edit_its_field_and_its_face(
@@ -277,83 +263,6 @@ def test_everything_can_be_reached_with_the_keyboard(browser: Browser, page_file
         expect(page.locator("#sheet button[tabindex='0']")).to_have_count(1)
         unnamed = [text for text in look(reader, "unnamed") if "aria-hidden" not in text]
         assert unnamed == []
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_contrast_is_enough_and_nothing_is_clipped(
-    browser: Browser, page_file: Path, theme: str
-) -> None:
-    with open_report(browser, page_file, color_scheme=theme) as reader:
-        page = reader.page
-        for summary in page.locator("summary").all():
-            summary.click()
-        for viewport in (LAPTOP, {"width": 820, "height": 1180}, PHONE):
-            page.set_viewport_size(viewport)
-            reader.settle()
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= viewport["width"]
-            assert [
-                line for line in look(reader, "clipped") if "wide: SPAN.meaning" not in line
-            ] == []
-        page.set_viewport_size(LAPTOP)
-        marks = page.evaluate(
-            """() => [...document.querySelectorAll(".chip .mark path")].map((path) =>
-              [getComputedStyle(path).fill, getComputedStyle(path).stroke,
-               getComputedStyle(path.closest(".chip")).backgroundColor]
-              .map((color) => color.match(/\\d+/g).slice(0, 3).map(Number)))"""
-        )
-        assert len(marks) == len(TAKEN)
-        for fill, edge, ground in marks:
-            assert max(contrast(fill, ground), contrast(edge, ground)) >= 3, (fill, edge)
-        texts = look(reader, "texts")
-        assert len(texts) > 150
-        for text in texts:
-            background = behind(text["layers"])
-            large = text["size"] >= 24 or (text["size"] >= 18.66 and text["weight"] >= 700)
-            ratio = contrast(text["color"], background)
-            assert ratio >= (3 if large else 4.5), f"{theme}: {text['text']!r} {ratio:.2f}"
-
-
-def test_the_theme_is_switched_and_the_maps_follow(browser: Browser, page_file: Path) -> None:
-    with open_report(browser, page_file) as reader:
-        page = reader.page
-        theme = page.locator("#theme")
-        seen = {}
-        for expected in ("auto", "light", "dark"):
-            expect(theme).to_have_text(f"Theme: {expected}")
-            background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-            seen[expected] = background, tuple(reader.pixels(0, 0)[3, 3].tolist())
-            theme.click()
-        assert seen["auto"] == seen["light"]
-        assert all(one != other for one, other in zip(seen["light"], seen["dark"], strict=True))
-        page.emulate_media(color_scheme="dark")
-        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
-
-
-def test_on_a_phone_a_tap_shows_a_sketch_and_a_finger_scrolls(
-    browser: Browser, page_file: Path
-) -> None:
-    options = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
-    with open_report(browser, page_file, **options) as reader:
-        page = reader.page
-        expect(page.get_by_role("radio", name="Off")).to_be_checked()
-        # Playwright looks into shadows, where Bokeh keeps its own.
-        events = page.locator(".plot").first.locator(".bk-events")
-        assert "pan-y" in events.evaluate("(events) => getComputedStyle(events).touchAction")
-        page.get_by_role("radio", name="Lasso").check()
-        assert events.evaluate("(events) => getComputedStyle(events).touchAction") == "none"
-        page.get_by_role("radio", name="Off").check()
-        names = page.locator(".toggle b").all()
-        assert all(name.evaluate("(b) => b.scrollWidth <= b.clientWidth") for name in names)
-        page.locator(".panels").first.evaluate("(panels) => panels.scrollIntoView()")
-        at = reader.lonely(0, 0)[0]
-        page.touchscreen.tap(*reader.screen(0, 0, at))
-        expect(page.locator("#card-title")).to_have_text(reader.contents["sketches"][at]["name"])
-        card = page.locator("#card").bounding_box()
-        assert card is not None
-        assert card["height"] < 0.42 * PHONE["height"]
-        page.locator("#fold").click()
-        expect(page.locator(".edit, .moved").first).to_be_visible()
 
 
 def test_the_page_forbids_every_connection(browser: Browser, page_file: Path) -> None:

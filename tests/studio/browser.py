@@ -41,6 +41,7 @@ SKETCHES = Path(__file__).parent.parent.parent / "sketches"
 STARTS = ("G5/001", "G5/002", "G7/001", "G7/002", "G8/001", "G8/002", "G8/009", "G9/001")
 """The start sketches of the test server: few, so that the probe is quick."""
 PATIENCE = 300_000
+LOOKS = (Path(__file__).parent / "looks.js").read_text(encoding="utf-8").rstrip().rstrip(";")
 """Milliseconds; who waits for a condition loses nothing by waiting long for it."""
 
 Point = tuple[float, float]

@@ -1,13 +1,12 @@
 """How the page looks: nothing clipped, contrast enough, in both languages and both themes."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.studio.browser import Desk, Server, open_desk, running_browser, running_server
+from tests.studio.browser import LOOKS, Desk, Server, open_desk, running_browser, running_server
 
 LAPTOP = (1280, 800)
 SIZES = [LAPTOP, (1180, 820), (820, 1180), (390, 844)]
@@ -24,9 +23,6 @@ def browser() -> Iterator[Browser]:
 def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running_server(tmp_path_factory.mktemp("studio")) as server:
         yield server
-
-
-LOOKS = (Path(__file__).parent / "looks.js").read_text(encoding="utf-8").rstrip().rstrip(";")
 
 
 def look(desk: Desk, what: str) -> Any:
