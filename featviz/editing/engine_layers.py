@@ -18,6 +18,7 @@ from featviz.generators.networks.generators import (
     ResidualBlock,
 )
 from featviz.generators.networks.instance_norm import InstanceNorm, is_instance_norm_or_none
+from featviz.generators.winograd import WinogradConvolution, gains
 from featviz.probing.statistics import Statistics
 
 Kind = Literal["convolution", "transposed", "output"]
@@ -167,6 +168,11 @@ class Layer:
             matrix[:, step : step + self.kernel, step] = rows
         return (matrix.view(-1, self.steps * rows.shape[2]),)
 
+    @cached_property
+    def winograd(self) -> WinogradConvolution | None:
+        """What computes its whole map with less, if there is that."""
+        return WinogradConvolution(self.weight, None) if self.refines and gains(self.weight) else None
+
     def aligned(self, box: Rectangle) -> Rectangle:
         """The box of its cells that it computes for some of them."""
         if self.kind == "convolution":
@@ -235,6 +241,9 @@ class Layer:
             maps = F.pad(maps, 4 * (self.padding,), mode="reflect")
             if self.kind == "output":
                 return _shuffled(F.conv2d(maps, self.weight, bias, stride=2))
+            if self.winograd is not None:
+                cells = self.winograd(maps)
+                return cells if bias is None else cells.add_(bias[:, None, None])
             if maps.shape[1] == 1:
                 # The strides by which torch sees that the result is to lie in channels_last.
                 height, width = maps.shape[2:]

@@ -47,13 +47,13 @@ class WinogradConvolution(nn.Module):
     convolution's.
     """
 
-    def __init__(self, convolution: nn.Conv2d) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        """weight: (C_out, C_in, 3, 3); bias: (C_out,)."""
         super().__init__()
         kernel = torch.tensor(_KERNEL, dtype=torch.float64)
-        weight = convolution.weight.detach()
         transformed = torch.einsum("ia,ocab,jb->ijco", kernel, weight.double(), kernel)
         self.weight = transformed.flatten(0, 1).to(weight.dtype)
-        self.bias = convolution.bias
+        self.bias = bias
         self._data, self._output = (
             torch.tensor(rows, dtype=weight.dtype) for rows in (_DATA, _OUTPUT)
         )
@@ -106,7 +106,7 @@ class WinogradTrunk(nn.Module):
         halves = [half for block in residual for half in block.children()]
         for half in halves:
             if has_winograd(convolution := half.get_submodule("conv")):
-                half.conv = WinogradConvolution(convolution)
+                half.conv = WinogradConvolution(convolution.weight.detach(), convolution.bias)
         self._is_plain = not all(
             isinstance(half.conv, WinogradConvolution)
             and is_instance_norm_or_none(half.get_submodule("norm"))
@@ -172,7 +172,11 @@ def has_winograd(module: nn.Module) -> TypeGuard[nn.Conv2d]:
         and module.stride == module.dilation == (1, 1)
         and module.padding == (0, 0)
         and module.groups == 1
-        and module.weight.dtype == torch.float32
-        and min(module.in_channels, module.out_channels) >= _FEWEST_CHANNELS
-        and max(module.in_channels, module.out_channels) <= _MOST_CHANNELS
+        and gains(module.weight)
     )
+
+
+def gains(weight: Tensor) -> bool:
+    """Whether a 3x3 convolution of these weights (C_out, C_in, 3, 3) is faster as Winograd's."""
+    fewest, most = sorted(weight.shape[:2])
+    return weight.dtype == torch.float32 and _FEWEST_CHANNELS <= fewest <= most <= _MOST_CHANNELS

@@ -21,7 +21,7 @@ def test_it_gives_the_sums_of_the_convolution(
     maps = torch.randn(images, 40, height + 2, width + 2).contiguous(memory_format=order)
     before = maps.clone()
     expected = copy.deepcopy(convolution).double()(maps.double())
-    result = WinogradConvolution(convolution)(maps)
+    result = WinogradConvolution(convolution.weight, convolution.bias)(maps)
     assert result.shape == (images, 33, height, width) and result.dtype == torch.float32
     assert (result - expected).abs().max() < 3e-5 * expected.abs().max()
     assert torch.equal(maps, before)
@@ -31,7 +31,7 @@ def test_without_a_bias_nothing_is_added() -> None:
     torch.manual_seed(0)
     convolution = nn.Conv2d(32, 32, 3, bias=False).requires_grad_(False)
     maps = torch.zeros(1, 32, 10, 10)
-    assert not WinogradConvolution(convolution)(maps).any()
+    assert not WinogradConvolution(convolution.weight, convolution.bias)(maps).any()
 
 
 @pytest.mark.parametrize(
