@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import nn
-from transformers import ViTConfig, ViTModel
 
 from featviz.editing import edit
 
@@ -35,6 +34,9 @@ class _Painter(nn.Module):
     """An image from the tokens of a ViT with a class token, each a patch of 8 x 8 pixels."""
 
     def __init__(self):
+        # Takes seconds, which who runs other tests need not wait.
+        from transformers import ViTConfig, ViTModel
+
         super().__init__()
         sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
         config = ViTConfig(**sizes, intermediate_size=32, image_size=(40, 56), patch_size=8)

@@ -54,7 +54,7 @@ def test_too_many_requests_have_to_wait(
 def test_fifty_people_who_save_at_once_lose_and_mix_nothing(
     start_server: Callable[..., Serving], database: Any
 ) -> None:
-    people, saves, batch = 50, 30, 10
+    people, saves, batch = 50, 12, 4
     server = start_server(
         database=database.url.render_as_string(hide_password=False),
         limits=Limits(),
