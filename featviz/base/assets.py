@@ -25,6 +25,9 @@ from featviz.base.errors import FeatvizError
 from featviz.base.files import atomic_write
 from featviz.base.numpy_pickle import convert_numpy_pickle, digest_of_arrays
 
+PRETRAINED = Path(__file__).parents[1] / "pretrained"
+"""What comes with the package itself: trained weights, and the landmarks they were trained on."""
+
 
 @dataclass(frozen=True)
 class Member:

@@ -1,13 +1,14 @@
 """`featviz edit`: images of edited sketches and photos in which everything else stays."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
+from featviz.commands.correcting import CorrectionOptions
 from featviz.commands.models import (
     ImageOptions,
     ModelOptions,
@@ -71,6 +72,7 @@ class EditCommand:
     """For a .pth of pix2pixHD: which layers have no norm."""
     threads: int | None = None
     """CPU threads; all cores unless given."""
+    correction: CorrectionOptions = field(default_factory=CorrectionOptions)
     photos: ImageOptions = field(default_factory=ImageOptions)
     network: ModelOptions = field(default_factory=ModelOptions)
 
@@ -92,6 +94,7 @@ class EditCommand:
         if self.size is not None and self.size < 1:
             raise FeatvizError(f"expected a size of at least 1 px; got {self.size}")
         keep: Any = self.keep[0] if self.keep in (("layers",), ("trunk",)) else self.keep
+        files = self._corrected(files)
         prepare = self._of_model if word else self._of_checkpoint
         subject = prepare(files, keep, statistics)
         rows: list[tuple[Any, ...]] = []
@@ -146,6 +149,14 @@ class EditCommand:
         if self.sketches is None:
             return files_of(self.drawings)
         return files_of_set(read_sketches(self.sketches), most_edits(self.edits))
+
+    def _corrected(self, files: "list[EditFile]") -> "list[EditFile]":
+        """The same edits, of drawings whose parts were corrected first."""
+        named = {file.base: file.base_name for file in files}
+        named |= {file.edited: file.name for file in files}
+        bases = {file.edited: file.base for file in files}
+        drawn = self.correction.files(named, self.out, bases)
+        return [replace(file, base=drawn[file.base], edited=drawn[file.edited]) for file in files]
 
     def _statistics(self) -> Any:
         if self.statistics in ("auto", "base", "edit", "composite"):

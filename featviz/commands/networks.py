@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional, UseAppendAction
 
 from featviz.base.errors import FeatvizError
+from featviz.commands.correcting import CorrectionOptions
 from featviz.commands.models import ImageOptions, ModelOptions
 from featviz.commands.shared import say, use_threads
 
@@ -182,6 +183,7 @@ class GenerateCommand:
     part, or random. Give it again for more parts."""
     seed: int = 0
     """Seed of --appearance random."""
+    correction: CorrectionOptions = field(default_factory=CorrectionOptions)
     photos: ImageOptions = field(default_factory=ImageOptions)
     network: ModelOptions = field(default_factory=ModelOptions)
 
@@ -201,7 +203,7 @@ class GenerateCommand:
             raise FeatvizError(f"expected a size of at least 1 px; got {self.size}")
         prepare = self._of_model if is_model_word(self.checkpoint) else self._of_checkpoint
         name, images = prepare()
-        targets = output_names(self.sketches, name)
+        targets = [f"{sketch}-{name}.png" for sketch in output_names(self.sketches)]
         for target in targets:
             require_writable(self.out / target)
         # All are read before the first is written: a bad one leaves nothing half done.
@@ -215,7 +217,7 @@ class GenerateCommand:
 
     def _of_checkpoint(self) -> "tuple[str, Callable[[], Iterator[NDArray[np.uint8]]]]":
         from featviz.generators.checkpoint import open_checkpoint
-        from featviz.generators.generation import generate
+        from featviz.generators.generation import generate, output_names
 
         self.network.require_none(self.checkpoint)
         self.photos.require_none()
@@ -225,15 +227,18 @@ class GenerateCommand:
 
         def images() -> "Iterator[NDArray[np.uint8]]":
             appearance = self._appearance(checkpoint, size)
-            sketches = [checkpoint.read(path, size, appearance) for path in self.sketches]
+            names = output_names(self.sketches)
+            drawn = self.correction.files(dict(zip(self.sketches, names, strict=True)), self.out)
+            sketches = [checkpoint.read(drawn[path], size, appearance) for path in self.sketches]
             return (generate(checkpoint.generator, sketch) for sketch in sketches)
 
         return checkpoint.name, images
 
     def _of_model(self) -> "tuple[str, Callable[[], Iterator[NDArray[np.uint8]]]]":
-        if self.variant is not None or self.appearance:
+        if self.variant is not None or self.appearance or self.correction.correct:
             raise FeatvizError(
-                f"--variant and --appearance are for checkpoints; '{self.checkpoint}' is none"
+                "--variant, --appearance and --correct are for checkpoints; "
+                f"'{self.checkpoint}' is none"
             )
         model = self.network.of_images(self.checkpoint, self.photos, self.size)
 

@@ -1,12 +1,13 @@
 """`featviz sketches`: between the drawing page's database and folders of sketches."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, subcommand
 
 from featviz.base.errors import FeatvizError, printable
+from featviz.commands.correcting import CorrectionOptions
 from featviz.commands.shared import remark, say
 
 if TYPE_CHECKING:
@@ -69,12 +70,35 @@ class ImportSketches:
 
 
 @dataclass(frozen=True)
+class CorrectSketches:
+    """Correct parts of drawings by what faces look like, and write them beside as they were."""
+
+    drawings: Positional[tuple[Path, ...]]
+    """SVG files."""
+    out: Path = Path()
+    """Folder of the new ones, in a folder `corrected`."""
+    correction: CorrectionOptions = field(default_factory=CorrectionOptions)
+
+    def run(self) -> None:
+        """Correct and report."""
+        from featviz.base.files import require_folder
+        from featviz.generators.generation import output_names
+
+        require_folder(self.out)
+        if not self.drawings or not self.correction.correct:
+            raise FeatvizError("expected drawings, and what to correct, as --correct outline=0.7")
+        names = output_names(self.drawings)
+        self.correction.files(dict(zip(self.drawings, names, strict=True)), self.out)
+
+
+@dataclass(frozen=True)
 class SketchesCommand:
-    """Between the drawing page's database and folders of sketches."""
+    """Between the drawing page's database and folders of sketches; corrected drawings."""
 
     command: (
         Annotated[ExportSketches, subcommand("export")]
         | Annotated[ImportSketches, subcommand("import")]
+        | Annotated[CorrectSketches, subcommand("correct")]
     )
 
     def run(self) -> None:

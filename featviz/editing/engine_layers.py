@@ -171,7 +171,9 @@ class Layer:
     @cached_property
     def winograd(self) -> WinogradConvolution | None:
         """What computes its whole map with less, if there is that."""
-        return WinogradConvolution(self.weight, None) if self.refines and gains(self.weight) else None
+        return (
+            WinogradConvolution(self.weight, None) if self.refines and gains(self.weight) else None
+        )
 
     def aligned(self, box: Rectangle) -> Rectangle:
         """The box of its cells that it computes for some of them."""

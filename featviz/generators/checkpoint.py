@@ -9,12 +9,12 @@ from typing import Any
 
 from torch import Tensor
 
+from featviz.base.assets import PRETRAINED
 from featviz.base.errors import FeatvizError
 from featviz.base.files import told_apart
 from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.generators.appearances import Vectors, find_appearances
 from featviz.generators.checkpoint_files import (
-    PRETRAINED,
     LoadedGenerator,
     checkpoint_name,
     find_checkpoint,

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from featviz.base.assets import sha256_of
+from featviz.base.assets import PRETRAINED, sha256_of
 from featviz.base.errors import FeatvizError, one_line
 from featviz.base.files import atomic_write, require_text
 from featviz.base.provenance import VERSION
@@ -42,8 +42,6 @@ from featviz.generators.weights import (
 from featviz.sketches.tensors import input_channels
 
 _Kind = Literal["generator", "front-end", "discriminator", "encoder"]
-
-PRETRAINED = Path(__file__).parents[1] / "pretrained"
 
 
 @dataclass(frozen=True, eq=False)

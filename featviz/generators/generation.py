@@ -38,11 +38,11 @@ def generate(generator: nn.Module, sketch: Image) -> NDArray[np.uint8]:
     return decode_image(output[0])
 
 
-def output_names(sketches: Sequence[Path], checkpoint: str) -> list[str]:
-    """A file name for the image of each sketch: `003-modified.png`.
+def output_names(sketches: Sequence[Path]) -> list[str]:
+    """What the image of each sketch is called: `003`.
 
-    Where two sketches have the same name, those of all get their folder's in front:
-    `G8-003-modified.png`. Raises FeatvizError if that does not tell them apart.
+    Where two sketches have the same name, those of all get their folder's in front: `G8-003`.
+    Raises FeatvizError if that does not tell them apart.
     """
     names = [path.stem for path in sketches]
     if len(set(names)) < len(names):
@@ -50,4 +50,4 @@ def output_names(sketches: Sequence[Path], checkpoint: str) -> list[str]:
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
         raise FeatvizError(f"{count} of the sketches would be written as '{name}'; do them apart")
-    return [f"{name}-{checkpoint}.png" for name in names]
+    return names

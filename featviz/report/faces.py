@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from featviz.base.assets import PRETRAINED
 from featviz.base.progress import track
 from featviz.generators.checkpoint import Checkpoint, open_checkpoint
-from featviz.generators.checkpoint_files import PRETRAINED, shipped_checkpoints
+from featviz.generators.checkpoint_files import shipped_checkpoints
 from featviz.generators.fast import FastGenerator
 from featviz.generators.generation import generate
 from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer

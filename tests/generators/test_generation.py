@@ -40,10 +40,10 @@ def test_values_beyond_the_range_are_clipped_and_nan_is_refused():
 
 def test_images_are_named_after_their_sketches_and_apart_if_names_repeat():
     same, other = Path("a/001.svg"), Path("b/001.svg")
-    assert output_names([same, Path("a/002.svg")], "net") == ["001-net.png", "002-net.png"]
-    assert output_names([same, other], "net") == ["a-001-net.png", "b-001-net.png"]
+    assert output_names([same, Path("a/002.svg")]) == ["001", "002"]
+    assert output_names([same, other]) == ["a-001", "b-001"]
     with pytest.raises(FeatvizError, match="2 of the sketches would be written as 'a-001'"):
-        output_names([same, Path("x/a/001.png"), other], "net")
+        output_names([same, Path("x/a/001.png"), other])
 
 
 def test_a_front_end_is_refused():
