@@ -1,14 +1,16 @@
 """`python -m analyses.correction`: follow a bad drawing, or correct it? docs/correction.md.
 
-Held-out contours are drawn worse and worse. Of the faces that generators make of them, as drawn and
-corrected: how far are they from photos, and how well do they follow what was drawn, inside and
-along the outline?
+Outlines of held-out contours are bent: how near to what was meant does a correction bring them? And
+held-out contours are drawn worse and worse: of the faces that generators make of them, as drawn and
+corrected: how far are they from photos, and how well do they follow what was drawn, inside
+and along the outline?
 """
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ import torch
 import tyro
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from featviz.analysis.claims.deformation import deform
 from featviz.analysis.evaluation.distributions import kernel_distance
@@ -23,15 +26,17 @@ from featviz.analysis.evaluation.estimates import mean_estimate
 from featviz.analysis.evaluation.local import Perception, landmark_distances
 from featviz.analysis.evaluation.lpips import load_lpips
 from featviz.analysis.evaluation.pairs import choose_pairs
+from featviz.base.assets import PRETRAINED
 from featviz.base.errors import FeatvizError
 from featviz.base.files import require_writable
 from featviz.base.progress import track
 from featviz.faces.contours import contours
-from featviz.faces.correction import PARTS, Correction
+from featviz.faces.correction import PARTS, Correction, Way
 from featviz.faces.pairs import PairSet, read_pairs
 from featviz.figures.style import save_figure, style
 from featviz.generators.checkpoint import open_checkpoint
 from featviz.generators.fast import FastGenerator
+from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
 from featviz.sketches.drawing import Drawing, rasterize
 from featviz.sketches.tensors import encode_image
 
@@ -42,6 +47,7 @@ WAYS: Mapping[str, Correction | None] = {
     "all parts 1": Correction(dict.fromkeys(PARTS, 1)),
     "all by neighbours": Correction(dict.fromkeys(PARTS, 1), "neighbours"),
 }
+BENDS = (0, 6, 12, 25)
 _OUTLINE = "face-shape"
 _LPIPS_SIZE = 256
 _LOOKS = {
@@ -60,10 +66,12 @@ _PANELS = {
 
 @dataclass(frozen=True)
 class Options:
-    """Measure faces of bad drawings, as drawn and corrected, and print a table."""
+    """Measure bad drawings and their faces, as drawn and corrected, and print tables."""
 
     generators: tuple[str, ...] = ("baseline", "modified", "augmented")
-    """Shipped generators by name, or files."""
+    """Shipped generators by name, or files; none measures drawings alone."""
+    contours: int = 50
+    """How many contours of the shipped landmarks have their outline bent."""
     data: Path = Path("data/faces")
     """Folder of pairs whose held-out contours are drawn."""
     faces: int = 60
@@ -74,6 +82,44 @@ class Options:
     """Also write the rows: a .csv."""
     plot: Path | None = None
     """Also draw them: a .png, .pdf or .svg."""
+
+
+def bent_table(count: int, seed: int = 0) -> str:
+    """Markdown: mean distance of outlines to the ones that were meant, px at 512.
+
+    Each point to the nearest of the other line, either way. Outlines are off by smooth noise, with
+    a standard deviation of so many pixels in each coordinate.
+    """
+    faces = read_pairs(PRETRAINED).split("test").landmarks[:count].astype(float)
+    ways = {way: Correction({"outline": 1}, way) for way in get_args(Way)}
+    lines = [f"| off by | as drawn | {' | '.join(ways)} |", f"|--:|--:|{'--:|' * len(ways)}"]
+    for pixels in BENDS:
+        random = np.random.default_rng(seed)
+        found: dict[str, list[float]] = {way: [] for way in ("as drawn", *ways)}
+        for meant in track(faces, f"bending outlines by {pixels} px"):
+            bend = gaussian_filter1d(random.normal(0, 1, (17, 2)), 3, axis=0, mode="nearest")
+            moved = meant.copy()
+            moved[:17] += pixels * bend / bend.std()
+            drawn, goal = contours(moved), contours(meant)
+            found["as drawn"].append(_apart(drawn, goal))
+            for way, correction in ways.items():
+                found[way].append(_apart(correction(drawn), goal))
+        lines.append(f"| {pixels} | {' | '.join(f'{np.mean(x):.1f}' for x in found.values())} |")
+    return "\n".join(lines)
+
+
+def _apart(first: Drawing, second: Drawing) -> float:
+    lines = [_line(drawing) for drawing in (first, second)]
+    apart = np.linalg.norm(lines[0][:, None] - lines[1], axis=2)
+    return float((apart.min(axis=0).mean() + apart.min(axis=1).mean()) / 2)
+
+
+def _line(drawing: Drawing) -> NDArray[np.float64]:
+    """Points of an outline, about a pixel apart."""
+    points = np.concatenate([stroke.points for stroke in drawing.part(_OUTLINE)])
+    along = np.append(0, np.linalg.norm(np.diff(points, axis=0), axis=1).cumsum())
+    places = np.arange(0, along[-1])
+    return np.stack([np.interp(places, along, axis) for axis in points.T], axis=1)
 
 
 def measure(
@@ -183,7 +229,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse and run; exit 2 with one line on stderr if the input is at fault."""
     options = tyro.cli(Options, prog="python -m analyses.correction", args=arguments)
     try:
+        print(bent_table(options.contours))
         rows = pd.DataFrame(_measured(options))
+        if rows.empty:
+            return
+        print()
         print(correction_table(rows))
         if options.out is not None:
             rows.to_csv(options.out, index=False)
@@ -201,10 +251,14 @@ def _measured(options: Options) -> Iterator[dict[str, object]]:
     checkpoints = [open_checkpoint(name) for name in options.generators]
     for checkpoint in checkpoints:
         checkpoint.require_whole()
+    if not checkpoints:
+        return
     pairs, _ = choose_pairs(read_pairs(options.data), options.faces, 0)
     perception = Perception(load_lpips(), _LPIPS_SIZE)
     for checkpoint in checkpoints:
-        paint = FastGenerator(checkpoint.generator, torch.float32)
+        generator = checkpoint.generator
+        assert isinstance(generator, GlobalGenerator | LocalEnhancer)
+        paint = FastGenerator(generator, torch.float32)
         yield from measure(checkpoint.name, paint, pairs, perception, options.amounts)
 
 

@@ -13,7 +13,7 @@ def rows():
     return pd.DataFrame(
         [
             {"generator": name, "deformed": amount, "way": way, "found": 1.0}
-            | {m: 1 + amount * (k + 1) for m in MEASURES}
+            | dict.fromkeys(MEASURES, 1 + amount * (k + 1))
             | {f"{m} error": 0.1 for m in MEASURES}
             for name in ("baseline", "modified")
             for amount in (0.0, 1.0)
