@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from featviz.base.errors import FeatvizError
 from featviz.generators.checkpoint import Checkpoint, open_checkpoint
 from featviz.generators.device import device_at_hand, exactly
-from featviz.generators.networks.generators import GeneratorArchitecture
+from featviz.generators.networks.architectures import Architecture
 from featviz.sketches.drawing import Drawing
 from featviz.sketches.tensors import Image
 
@@ -58,11 +58,11 @@ def painter(checkpoint: Checkpoint, size: int | None = None) -> Painter:
     """
     size = size or checkpoint.size
     architecture = checkpoint.generator.architecture
-    assert isinstance(architecture, GeneratorArchitecture)
-    multiple = architecture.size_multiple
-    if size % multiple or size < 2 * multiple:
+    assert isinstance(architecture, Architecture)
+    multiple, least = architecture.size_multiple, architecture.least_size
+    if size % multiple or size < least:
         raise FeatvizError(
-            f"'{checkpoint.name}' takes sketches whose sides are at least {2 * multiple} px and "
+            f"'{checkpoint.name}' takes sketches whose sides are at least {least} px and "
             f"multiples of {multiple}; got {size}"
         )
     device = device_at_hand()
