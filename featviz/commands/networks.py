@@ -36,6 +36,9 @@ class TrainCommand:
     """Of the generator, one for all layers that have one or by section, as
     front=none,residual=pixel,back=instance or L0=none,L1=window-31: instance, batch, group, layer,
     pixel, filter-response, window-N, demodulation, none, none-scaled; see docs/norms.md."""
+    generator: Literal["global", "unet"] | None = None
+    """global: pix2pixHD's, which all options are for; unet: pix2pix's, with its discriminator and
+    losses; see docs/systems.md. Unless given, that of --start-from, or global."""
     preset: str = "demo"
     """demo (2 cores, hours) or paper (GPUs); the options below change single settings."""
     resume: bool = False
@@ -46,6 +49,8 @@ class TrainCommand:
     """Channels of L0, or with enhancers those of the finest."""
     residual_blocks: int | None = None
     """Residual blocks between front end and back end."""
+    levels: int | None = None
+    """How often a U-Net halves the side (pix2pix: 8 at 256 px)."""
     discriminator_width: int | None = None
     """Channels of the discriminators' first layer."""
     steps: int | None = None
@@ -56,6 +61,8 @@ class TrainCommand:
     """Adam's learning rate in the first half of the run."""
     adversarial_form: Literal["least-squares", "log"] | None = None
     """Form of the adversarial loss."""
+    l1: float | None = None
+    """Weight of the mean absolute difference of image and photo (pix2pix: 100)."""
     perceptual: float | None = None
     """Weight of the VGG19 loss; 0 leaves it out."""
     perceptual_scale: float | None = None

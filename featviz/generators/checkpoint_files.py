@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from safetensors import SafetensorError
@@ -60,6 +60,11 @@ class LoadedGenerator:
     generator: nn.Module
     metadata: dict[str, Any]
     digest: str
+
+    @property
+    def architecture(self) -> Architecture:
+        """What the generator, or the one whose front end it is, is made of."""
+        return cast(Architecture, self.generator.architecture)
 
     @property
     def conditions(self) -> Conditions:

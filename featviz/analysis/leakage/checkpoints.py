@@ -13,7 +13,6 @@ from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT, Point
 from featviz.generators.checkpoint import Checkpoint, open_checkpoints
 from featviz.generators.checkpoint_files import LoadedGenerator
-from featviz.generators.networks.architectures import Architecture
 from featviz.probing.activations import find_layers
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import MARGIN, edits_of
@@ -64,10 +63,8 @@ def leakage_of_checkpoints(
 
 def _default_layers(loaded: LoadedGenerator) -> tuple[str, ...]:
     """The layers that a generator's architecture names, and its image if it makes one."""
-    architecture = loaded.generator.architecture
-    assert isinstance(architecture, Architecture)
     whole = (IMAGE,) if loaded.metadata["kind"] == "generator" else ()
-    return (*architecture.layers, *whole)
+    return (*loaded.architecture.layers, *whole)
 
 
 def _check(

@@ -186,7 +186,7 @@ class LocalEnhancer(nn.Module):
         yield from self.enhancers[-1].parameters()
         yield from self.output.parameters()
 
-    def take_coarse(self, coarse: "Generator") -> None:
+    def take_coarse(self, coarse: nn.Module) -> None:
         """Copy a generator of one enhancer less, trained at half the size.
 
         Its output layer has no place here; all else then computes the same features. Raises
