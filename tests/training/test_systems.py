@@ -109,7 +109,7 @@ def test_a_unet_goes_on_from_a_run_and_from_a_file_of_pix2pix(tmp_path, small_pa
         run = start_run(small("unet", seed=5), CPU)
         take_weights(run, source)
         assert same(run.models.generator.state_dict(), weights(tmp_path / "first"))
-    with pytest.raises(FeatvizError, match="cannot start from .*first: its network is Unet"):
+    with pytest.raises(FeatvizError, match=r"cannot start from .*first: its network is Unet"):
         take_weights(start_run(small("unet", width=3), CPU), tmp_path / "first")
     with pytest.raises(FeatvizError, match="this run's is GeneratorArchitecture"):
         take_weights(start_run(preset("demo", size=32, width=2), CPU), tmp_path / "first")
