@@ -36,9 +36,10 @@ class TrainCommand:
     """Of the generator, one for all layers that have one or by section, as
     front=none,residual=pixel,back=instance or L0=none,L1=window-31: instance, batch, group, layer,
     pixel, filter-response, window-N, demodulation, none, none-scaled; see docs/norms.md."""
-    generator: Literal["global", "unet"] | None = None
-    """global: pix2pixHD's, which all options are for; unet: pix2pix's, with its discriminator and
-    losses; see docs/systems.md. Unless given, that of --start-from, or global."""
+    generator: Literal["global", "unet", "crn"] | None = None
+    """global: pix2pixHD's, which all options are for; unet: pix2pix's, crn: a cascaded refinement
+    network, each with its paper's losses; see docs/systems.md. Unless given, that of --start-from,
+    or global."""
     preset: str = "demo"
     """demo (2 cores, hours) or paper (GPUs); the options below change single settings."""
     resume: bool = False
@@ -50,7 +51,8 @@ class TrainCommand:
     residual_blocks: int | None = None
     """Residual blocks between front end and back end."""
     levels: int | None = None
-    """How often a U-Net halves the side (pix2pix: 8 at 256 px)."""
+    """How often a U-Net halves the side (pix2pix: 8 at 256 px); of crn its modules of refinement,
+    of which there are as many as make the first map 4x4."""
     discriminator_width: int | None = None
     """Channels of the discriminators' first layer."""
     steps: int | None = None

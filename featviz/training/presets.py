@@ -10,11 +10,12 @@ from featviz.base.errors import FeatvizError, require_whole
 from featviz.faces.augmentation import Augmentation
 from featviz.generators.networks.architectures import GENERATORS, Architecture, GeneratorName
 from featviz.generators.networks.conditions import Conditions
+from featviz.generators.networks.crn import CrnArchitecture, modules_for
 from featviz.generators.networks.discriminators import DiscriminatorArchitecture
 from featviz.generators.networks.generators import GeneratorArchitecture
 from featviz.generators.networks.normalization import Norm
 from featviz.generators.networks.unet import UnetArchitecture
-from featviz.training.losses import AdversarialForm
+from featviz.training.losses import ALIKE, PIX2PIXHDS, AdversarialForm
 
 _Precision = Literal["bfloat16", "float32"]
 _PRECISIONS: tuple[_Precision, ...] = get_args(_Precision)
@@ -72,9 +73,9 @@ class TrainingConfig:
     """Train an encoder that tells the generator how each part of the photo looks, in so many
     channels; 0 trains none."""
     generator: GeneratorName = "global"
-    """Which network: pix2pixHD's, or pix2pix's U-Net."""
+    """Which network: pix2pixHD's, pix2pix's U-Net, or a cascaded refinement network."""
     levels: int = 0
-    """How often a U-Net halves the side; 0 for other generators."""
+    """How often a U-Net halves the side, or modules of refinement; 0 for pix2pixHD's."""
     dropout: float = 0.0
     """Of a U-Net; see `UnetArchitecture`."""
     adversarial: float = 1.0
@@ -141,6 +142,8 @@ class TrainingConfig:
         inputs = self.conditions.channels
         if self.generator == "unet":
             return UnetArchitecture(self.levels, self.width, self.norm, self.dropout, inputs)
+        if self.generator == "crn":
+            return CrnArchitecture(self.levels, self.width, self.norm, inputs)
         return GeneratorArchitecture(
             variant=self.variant,
             width=self.width,
@@ -170,6 +173,11 @@ class TrainingConfig:
         """
         of_unet = self.generator == "unet" and self.norm == "batch-affine"
         return self.norm if of_unet or self.norm == "instance-affine" else "instance"
+
+    @property
+    def perceptual_weights(self) -> tuple[float, ...]:
+        """How much each layer of VGG19 counts: alike for a cascaded refinement network."""
+        return ALIKE if self.generator == "crn" else PIX2PIXHDS
 
     @property
     def losses(self) -> tuple[str, ...]:
@@ -204,8 +212,10 @@ def _require_own_settings(config: TrainingConfig) -> None:
     others: dict[str, Any] = {}
     if config.generator != "global":
         others |= {"variant": "baseline", "residual_blocks": 0, "enhancers": 0}
+    else:
+        others["levels"] = 0
     if config.generator != "unet":
-        others |= {"levels": 0, "dropout": 0}
+        others["dropout"] = 0
     for name, none in others.items():
         if (value := getattr(config, name)) != none:
             raise FeatvizError(
@@ -280,10 +290,25 @@ _OTHERS: dict[str, dict[str, Any]] = {
         "perceptual": 0.0,
         "l1": 100.0,
     },
+    # Chen and Koltun 2017, sections 3 and 4: no adversary; all terms of the loss count alike.
+    "crn": {
+        "residual_blocks": 0,
+        "norm": "layer-affine",
+        "learning_rate": 1e-4,
+        "adversarial": 0.0,
+        "feature_matching": 0.0,
+        "perceptual": 1.0,
+        "l1": 1.0,
+    },
 }
 """What a preset has otherwise for another generator than pix2pixHD's."""
 
-_WIDTHS = {("demo", "unet"): 20, ("paper", "unet"): 64}
+_WIDTHS = {
+    ("demo", "unet"): 20,
+    ("paper", "unet"): 64,
+    ("demo", "crn"): 12,
+    ("paper", "crn"): 128,
+}
 
 
 def preset(name: str, **changes: Any) -> TrainingConfig:
@@ -298,4 +323,6 @@ def preset(name: str, **changes: Any) -> TrainingConfig:
     others = _OTHERS.get(generator, {})
     if width := _WIDTHS.get((name, generator)):
         others = {**others, "width": width}
+    if generator == "crn":
+        others["levels"] = modules_for(given.get("size", _PRESETS[name].size))
     return dataclasses.replace(_PRESETS[name], **(others | given))

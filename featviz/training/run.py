@@ -201,6 +201,7 @@ def _accumulate(
         config.perceptual_scale,
         config.adversarial,
         config.l1,
+        config.perceptual_weights,
     )
     totals: dict[str, Tensor] = {}
     parts = config.accumulation

@@ -45,11 +45,9 @@ def settings_of(
         size = loaded.metadata.get("sketch_size")
         settings |= _of_pix2pixhd(source, architecture, enhancers, size)
     else:
-        settings |= {
-            "generator": architecture.generator,
-            "levels": architecture.levels,
-            "dropout": architecture.dropout,
-        }
+        settings |= {"generator": architecture.generator, "levels": architecture.levels}
+    if isinstance(architecture, UnetArchitecture):
+        settings["dropout"] = architecture.dropout
     if (judge := _beside(source, "discriminator.safetensors")) is not None:
         like = load_discriminator(judge).architecture
         settings |= {"discriminator_width": like.width, "discriminator_scales": like.scales}
@@ -112,11 +110,11 @@ def take_weights(run: Run, source: str | Path) -> dict[str, Any]:
     }
 
 
-def _variant_of(architecture: Architecture) -> str:
+def _variant_of(architecture: Architecture) -> str | None:
     """How a .pth is to be read for a run whose generator has this architecture."""
     if isinstance(architecture, UnetArchitecture):
         return OWN if architecture.norm == "instance-affine" else RUNNING
-    return architecture.variant
+    return getattr(architecture, "variant", None)
 
 
 def _load(source: str | Path, variant: str | None) -> tuple[LoadedGenerator, WholeGenerator]:

@@ -10,6 +10,7 @@ from featviz.generators.networks.architectures import WholeGenerator
 from featviz.generators.networks.encoder import FeatureEncoder, paint_instances
 from featviz.generators.networks.perceptual import Vgg19Features
 from featviz.training.losses import (
+    PIX2PIXHDS,
     AdversarialForm,
     adversarial_loss,
     feature_matching_loss,
@@ -46,6 +47,7 @@ class LossSettings:
     """Size at which VGG19 sees the images, as a share of theirs; 1 as in the paper."""
     adversarial: float = 1.0
     l1: float = 0.0
+    perceptual_weights: tuple[float, ...] = PIX2PIXHDS
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,4 +147,4 @@ def _perceptual(
         )
     with torch.no_grad():
         real = network(photo)
-    return perceptual_loss(network(image), real)
+    return perceptual_loss(network(image), real, settings.perceptual_weights)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from featviz.training import loop
 from featviz.training.loop import train
 from featviz.training.pair import Pair
 from featviz.training.presets import preset
-from featviz.training.run import start_run
+from featviz.training.run import start_run, train_step
 from featviz.training.saving import Schedule
 from featviz.training.start import settings_of, take_weights
 from featviz.training.steps import LossSettings, Models, backward, compute_losses
@@ -23,6 +24,7 @@ from .small import CPU, same, weights
 
 SMALL = {
     "unet": {"levels": 5, "width": 2, "discriminator_width": 2},
+    "crn": {"width": 2, "perceptual": 0.0},
 }
 
 
@@ -72,7 +74,7 @@ def test_the_judge_of_a_unet_gives_a_score_for_patches_of_70_pixels():
     assert (int(seen.any(0).sum()), int(seen.any(1).sum())) == (70, 70)
 
 
-@pytest.mark.parametrize(("generator", "norm"), [("unet", "batch-affine")])
+@pytest.mark.parametrize(("generator", "norm"), [("unet", "batch-affine"), ("crn", "layer-affine")])
 def test_a_run_that_was_stopped_and_drew_samples_ends_as_one_that_did_neither(
     tmp_path, small_pairs, monkeypatch, generator, norm
 ):
@@ -126,11 +128,26 @@ def test_settings_that_a_generator_does_not_have_are_refused_in_one_line(capsys,
     ):
         with pytest.raises(FeatvizError, match=words):
             small("unet", **changes)
-    with pytest.raises(FeatvizError, match="unknown generator 'vae'; there are global, unet"):
+    with pytest.raises(FeatvizError, match="unknown generator 'vae'; there are global, unet, crn"):
         preset("demo", generator="vae")
     with pytest.raises(SystemExit):
         main(["train", "--out", str(tmp_path / "run"), "--levels", "8"])
     assert "levels is 8, which the generator 'global' does not have" in capsys.readouterr().err
+
+
+def test_a_refinement_network_learns_from_layers_that_count_alike_without_a_judge():
+    config = small("crn", size=64, perceptual=1.0, precision="float32", perceptual_scale=1.0)
+    assert config.losses == ("l1", "perceptual")
+    run = start_run(config, CPU)
+    assert set(run.learning) == {"generator"}
+    pair = Pair(*(2 * torch.rand(2, 1, 3, 64, 64) - 1))
+    losses = train_step(run, replace(config, learning_rate=1e-30), pair, CPU)
+    with torch.no_grad():
+        image = run.models.generator(pair.sketch)
+        maps = zip(run.models.perceptual(image), run.models.perceptual(pair.photo), strict=True)
+        expected = sum((one - other).abs().mean() for one, other in maps)
+    assert losses["perceptual"] == pytest.approx(float(expected), rel=1e-4)
+    assert losses["l1"] == pytest.approx(float((image - pair.photo).abs().mean()), rel=1e-4)
 
 
 def test_without_a_judge_there_is_nothing_to_learn_for_one():

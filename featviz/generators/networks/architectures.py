@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from featviz.base.errors import FeatvizError
+from featviz.generators.networks.crn import Crn, CrnArchitecture
 from featviz.generators.networks.generators import (
     Generator,
     GeneratorArchitecture,
@@ -13,11 +14,11 @@ from featviz.generators.networks.generators import (
 )
 from featviz.generators.networks.unet import Unet, UnetArchitecture
 
-GeneratorName = Literal["global", "unet"]
+GeneratorName = Literal["global", "unet", "crn"]
 GENERATORS: tuple[GeneratorName, ...] = get_args(GeneratorName)
 
-Architecture = GeneratorArchitecture | UnetArchitecture
-WholeGenerator = GlobalGenerator | LocalEnhancer | Unet
+Architecture = GeneratorArchitecture | UnetArchitecture | CrnArchitecture
+WholeGenerator = GlobalGenerator | LocalEnhancer | Unet | Crn
 """Whatever makes an image of a sketch."""
 
 
@@ -32,6 +33,8 @@ def described_architecture(description: Mapping[str, Any]) -> Architecture:
             return GeneratorArchitecture(**settings)
         case "unet":
             return UnetArchitecture(**settings)
+        case "crn":
+            return CrnArchitecture(**settings)
         case _:
             raise FeatvizError(
                 f"unknown generator {str(name)[:50]!r}; there are {', '.join(GENERATORS)}"
@@ -42,5 +45,7 @@ def build(architecture: Architecture) -> WholeGenerator:
     """A generator of any kind with fresh weights from torch's global random state."""
     if isinstance(architecture, UnetArchitecture):
         return Unet(architecture)
+    if isinstance(architecture, CrnArchitecture):
+        return Crn(architecture)
     generator: Generator = build_generator(architecture)
     return generator
