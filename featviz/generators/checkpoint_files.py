@@ -146,6 +146,12 @@ def find_checkpoint(source: str | Path) -> Path:
     raise FeatvizError(f"no checkpoint '{source}': no such file, and the shipped ones are {names}")
 
 
+def stated_architecture(path: Path) -> Architecture:
+    """What the description in a .safetensors tells of its generator, without its weights."""
+    with readable_architecture(path):
+        return described_architecture(read_metadata(path)["architecture"])
+
+
 def save_network(
     network: nn.Module, path: Path, kind: _Kind, details: Mapping[str, Any], dtype: torch.dtype
 ) -> None:

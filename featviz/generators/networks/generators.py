@@ -66,6 +66,11 @@ class GeneratorArchitecture:
         """The layers that are read if none are named: those of the front end."""
         return tuple(f"L{layer}" for layer in range(self.downsamplings + 1))
 
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Those of `layers`."""
+        return tuple((self.width << self.enhancers) << n for n in range(self.downsamplings + 1))
+
 
 def _one_enhancer_less(architecture: GeneratorArchitecture) -> GeneratorArchitecture:
     """What a local enhancer is built around: trained at half the size, its width is twice as much.
