@@ -91,7 +91,9 @@ def test_every_command_that_takes_a_checkpoint_takes_it(
             featviz("certify", checkpoint, "--size", SIZE, SIZE)
         assert "unbounded: through group norm in 10 places" in capsys.readouterr().out
     else:
-        assert "\nbounded: an edit reaches 189 px" in featviz("certify", checkpoint, "--size", 64, 64)
+        assert "\nbounded: an edit reaches 189 px" in featviz(
+            "certify", checkpoint, "--size", 64, 64
+        )
     featviz("edit", checkpoint, *sketches, "--size", SIZE, "--out", tmp_path / "edit")
     with Image.open(tmp_path / "edit" / f"001-{name}.png") as made:
         assert np.array_equal(np.asarray(made), expected[0])

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.plain_networks import PlainUnet
 from featviz.base.errors import FeatvizError
 from featviz.generators.checkpoint_files import export_pix2pix, load_generator
 from featviz.generators.networks.architectures import build
@@ -12,9 +13,18 @@ from featviz.generators.networks.unet import UnetArchitecture
 from featviz.probing.activations import record_activations
 from featviz.probing.receptive_field import trace_geometry
 
-from .plain_unet import PlainUnet, settled_unet
-
 NORMS = {"batch-affine": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}
+
+
+def settled_unet(*given, **settings):
+    """A plain U-Net in float64 whose weights, norms and statistics are not trivial."""
+    torch.manual_seed(1)
+    network = PlainUnet(*given, **settings).double()
+    with torch.no_grad():
+        for tensor in (*network.parameters(), *network.buffers()):
+            moved = 0.1 * torch.randn_like(tensor).abs() if tensor.is_floating_point() else 7
+            tensor.add_(moved)
+    return network
 
 
 @pytest.fixture
