@@ -172,7 +172,7 @@ class GenerateCommand:
     """Generate faces from sketches with a checkpoint, or images with any network."""
 
     checkpoint: Positional[str]
-    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pixHD. Or a
+    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pix(HD). Or a
     network of anybody's that makes an image: package.module:function (or a class; its code runs),
     timm:NAME, diffusers:FOLDER, transformers:FOLDER, or a class of these two by name; see
     docs/models.md."""
@@ -184,7 +184,7 @@ class GenerateCommand:
     """Side of the faces, and of sketches of pixels, while drawings fit any; that of the
     checkpoint's training if it tells, else 512. Photos are scaled with --resize."""
     variant: str | None = None
-    """For a .pth of pix2pixHD: which layers have no norm."""
+    """For a .pth: which layers have no norm, or of pix2pix batch-of-one; see docs/systems.md."""
     appearance: UseAppendAction[tuple[str, ...]] = ()
     """How a part is to look, for checkpoints trained with appearances: PART=NUMBER of a cluster
     (0, the default, is the most common), PART=PHOTO for that of a photo, with PART "all" for every
@@ -277,7 +277,7 @@ class GenerateCommand:
 
 @dataclass(frozen=True)
 class ConvertCommand:
-    """Convert a checkpoint between featviz (.safetensors) and pix2pixHD (.pth)."""
+    """Convert a checkpoint between featviz (.safetensors) and pix2pixHD or pix2pix (.pth)."""
 
     source: Positional[str]
     """A shipped checkpoint's name, a run folder, a .safetensors or a .pth."""
@@ -290,7 +290,7 @@ class ConvertCommand:
     dtype: Literal["float32", "bfloat16"] = "float32"
     """How a .safetensors stores its weights; bfloat16 halves the file."""
     variant: str | None = None
-    """For a .pth of pix2pixHD: which layers have no norm."""
+    """For a .pth: which layers have no norm, or of pix2pix batch-of-one; see docs/systems.md."""
     boundaries: bool = False
     """For a .pth of pix2pixHD: a channel behind the sketch shows instance boundaries."""
     appearance_channels: int = 0

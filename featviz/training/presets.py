@@ -306,7 +306,7 @@ _OTHERS: dict[str, dict[str, Any]] = {
 _WIDTHS = {
     ("demo", "unet"): 20,
     ("paper", "unet"): 64,
-    ("demo", "crn"): 12,
+    ("demo", "crn"): 24,
     ("paper", "crn"): 128,
 }
 
