@@ -29,6 +29,10 @@ class TrainCommand:
     """Folder of the run."""
     data: Path = Path("data/faces")
     """Folder of the pairs; see `featviz faces`."""
+    generator: Literal["global", "unet", "crn"] | None = None
+    """global: pix2pixHD's, which all options are for; unet: pix2pix's, crn: a cascaded refinement
+    network, each with its paper's losses; see docs/systems.md. Unless given, that of --start-from,
+    or global."""
     variant: str | None = None
     """baseline, modified, no-norm or no-norm-first-N: which of L0, L1, ... have no norm. Unless
     given, that of --start-from, or baseline."""
@@ -36,10 +40,6 @@ class TrainCommand:
     """Of the generator, one for all layers that have one or by section, as
     front=none,residual=pixel,back=instance or L0=none,L1=window-31: instance, batch, group, layer,
     pixel, filter-response, window-N, demodulation, none, none-scaled; see docs/norms.md."""
-    generator: Literal["global", "unet", "crn"] | None = None
-    """global: pix2pixHD's, which all options are for; unet: pix2pix's, crn: a cascaded refinement
-    network, each with its paper's losses; see docs/systems.md. Unless given, that of --start-from,
-    or global."""
     preset: str = "demo"
     """demo (2 cores, hours) or paper (GPUs); the options below change single settings."""
     resume: bool = False
