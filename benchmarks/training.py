@@ -128,7 +128,7 @@ def loss_differences(settings: Training, steps: int = 1) -> list[dict[str, float
     run.models.generator.load_state_dict(pix2pixhd.rename(weights, names))
     weights = reference.discriminator.state_dict()
     names = pix2pixhd.discriminator_names(pix2pixhd.discriminator_architecture(weights))
-    run.models.discriminator.load_state_dict(pix2pixhd.rename(weights, names))
+    run.learning["discriminator"].load_state_dict(pix2pixhd.rename(weights, names))
     batch = batch_of_one(settings)
     differences = []
     for _ in range(steps):

@@ -28,7 +28,7 @@ class CertifyCommand:
     """
 
     model: Positional[str]
-    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pixHD; or a
+    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pix(HD); or a
     network of anybody's: package.module:function (or a class; its code runs), timm:NAME,
     diffusers:FOLDER, transformers:FOLDER, or a class of these two by name."""
     size: tuple[int, int] | None = None
@@ -49,7 +49,7 @@ class CertifyCommand:
     threads: int | None = None
     """CPU threads; all cores unless given."""
     variant: str | None = None
-    """For a .pth of pix2pixHD: which layers have no norm."""
+    """For a .pth: which layers have no norm, or of pix2pix batch-of-one; see docs/systems.md."""
     photos: PhotoOptions = field(default_factory=PhotoOptions)
     network: ModelOptions = field(default_factory=ModelOptions)
 

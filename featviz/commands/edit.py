@@ -36,7 +36,7 @@ class EditCommand:
     """
 
     checkpoint: Positional[str]
-    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pixHD. Or a
+    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pix(HD). Or a
     network of anybody's that makes an image: package.module:function (or a class; its code runs),
     timm:NAME, diffusers:FOLDER, transformers:FOLDER, or a class of these two by name; see
     docs/models.md."""
@@ -69,7 +69,7 @@ class EditCommand:
     """Side of the faces, and of sketches of pixels, while drawings fit any; that of the
     checkpoint's training if it tells, else 512. Photos are scaled with --resize."""
     variant: str | None = None
-    """For a .pth of pix2pixHD: which layers have no norm."""
+    """For a .pth: which layers have no norm, or of pix2pix batch-of-one; see docs/systems.md."""
     threads: int | None = None
     """CPU threads; all cores unless given."""
     correction: CorrectionOptions = field(default_factory=CorrectionOptions)

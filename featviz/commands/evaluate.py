@@ -43,7 +43,7 @@ class EvaluateCommand:
     """
 
     checkpoints: Positional[tuple[str, ...]]
-    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD; whole generators. Or
+    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pix(HD); whole generators. Or
     one network of anybody's that makes an image, whose edit locality is measured:
     package.module:function (or a class; its code runs), timm:NAME, diffusers:FOLDER,
     transformers:FOLDER, or a class of these two by name; see docs/models.md."""
@@ -80,7 +80,7 @@ class EvaluateCommand:
     seed: int = 0
     """Which pairs, and in which directions contours move."""
     variant: str | None = None
-    """For .pth of pix2pixHD: which layers have no norm."""
+    """For .pth: which layers have no norm, or of pix2pix batch-of-one; see docs/systems.md."""
     threads: int | None = None
     """CPU threads; all cores unless given."""
     out: Path | None = None

@@ -27,7 +27,7 @@ class ExtractCommand:
     """Read activation vectors of generators at points of sketches into feature tables."""
 
     checkpoints: Positional[tuple[str, ...]]
-    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD. Or one network of
+    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pix(HD). Or one network of
     anybody's: package.module:function (or a class; imported from the current folder or Python's
     path, so its code runs), timm:NAME, diffusers:FOLDER, transformers:FOLDER, or a class of these
     two by name; see docs/models.md. `featviz layers` lists its layers."""
@@ -49,7 +49,8 @@ class ExtractCommand:
     same up to rounding; auto takes sparse where that is possible and faster."""
     variant: str | None = None
     """Which layers of a .pth have normalisation, which the file does not tell: baseline (all),
-    modified (not L0 and L1), no-norm (none) or no-norm-first-N; baseline if not given."""
+    modified (not L0 and L1), no-norm (none) or no-norm-first-N; baseline if not given. Of pix2pix
+    baseline or batch-of-one; see docs/systems.md."""
     device: str = "cpu"
     """Where to compute: cpu, or a GPU by its name in PyTorch, such as cuda or cuda:1."""
     precision: Literal["float32", "bfloat16"] = "float32"

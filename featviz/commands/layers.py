@@ -24,7 +24,7 @@ class LayersCommand:
     """
 
     model: Positional[str]
-    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pixHD; or a
+    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pix(HD); or a
     network of anybody's: package.module:function (or a class; imported from the current folder or
     Python's path, so its code runs), timm:NAME, diffusers:FOLDER, transformers:FOLDER, or a class
     of these two by name."""
@@ -36,7 +36,7 @@ class LayersCommand:
     json: bool = False
     """Print JSON: for every layer all that is known of it."""
     variant: str | None = None
-    """For a .pth of pix2pixHD: which layers have no norm."""
+    """For a .pth: which layers have no norm, or of pix2pix batch-of-one; see docs/systems.md."""
     network: ModelOptions = field(default_factory=ModelOptions)
 
     def run(self) -> None:

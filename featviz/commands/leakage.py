@@ -36,7 +36,7 @@ class LeakageCommand:
     """Measure what edits change outside their convolutional reach, and how it got there."""
 
     checkpoints: Positional[tuple[str, ...]]
-    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pixHD. Or one network of
+    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pix(HD). Or one network of
     anybody's: package.module:function (or a class; its code runs), timm:NAME, diffusers:FOLDER,
     transformers:FOLDER, or a class of these two by name; see docs/models.md."""
     sketches: Path = SKETCHES
@@ -67,7 +67,7 @@ class LeakageCommand:
     margin: float = 16.0
     """Pixels (at 512) around an edit that count as edited."""
     variant: str | None = None
-    """For .pth of pix2pixHD: which layers have no norm."""
+    """For .pth: which layers have no norm, or of pix2pix batch-of-one; see docs/systems.md."""
     threads: int | None = None
     """CPU threads; all cores unless given."""
     out: Path = Path("leakage")

@@ -30,6 +30,10 @@ class TrainCommand:
     """Folder of the run."""
     data: Path = Path("data/faces")
     """Folder of the pairs; see `featviz faces`."""
+    generator: Literal["global", "unet", "crn"] | None = None
+    """global: pix2pixHD's, which all options are for; unet: pix2pix's, crn: a cascaded refinement
+    network, each with its paper's losses; see docs/systems.md. Unless given, that of --start-from,
+    or global."""
     variant: str | None = None
     """baseline, modified, no-norm or no-norm-first-N: which of L0, L1, ... have no norm. Unless
     given, that of --start-from, or baseline."""
@@ -47,6 +51,9 @@ class TrainCommand:
     """Channels of L0, or with enhancers those of the finest."""
     residual_blocks: int | None = None
     """Residual blocks between front end and back end."""
+    levels: int | None = None
+    """How often a U-Net halves the side (pix2pix: 8 at 256 px); of crn its modules of refinement,
+    of which there are as many as make the first map 4x4."""
     discriminator_width: int | None = None
     """Channels of the discriminators' first layer."""
     steps: int | None = None
@@ -57,6 +64,8 @@ class TrainCommand:
     """Adam's learning rate in the first half of the run."""
     adversarial_form: Literal["least-squares", "log"] | None = None
     """Form of the adversarial loss."""
+    l1: float | None = None
+    """Weight of the mean absolute difference of image and photo (pix2pix: 100)."""
     perceptual: float | None = None
     """Weight of the VGG19 loss; 0 leaves it out."""
     perceptual_scale: float | None = None
@@ -164,7 +173,7 @@ class GenerateCommand:
     """Generate faces from sketches with a checkpoint, or images with any network."""
 
     checkpoint: Positional[str]
-    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pixHD. Or a
+    """A shipped checkpoint's name, a run folder, a .safetensors or a .pth of pix2pix(HD). Or a
     network of anybody's that makes an image: package.module:function (or a class; its code runs),
     timm:NAME, diffusers:FOLDER, transformers:FOLDER, or a class of these two by name; see
     docs/models.md."""
@@ -176,7 +185,7 @@ class GenerateCommand:
     """Side of the faces, and of sketches of pixels, while drawings fit any; that of the
     checkpoint's training if it tells, else 512. Photos are scaled with --resize."""
     variant: str | None = None
-    """For a .pth of pix2pixHD: which layers have no norm."""
+    """For a .pth: which layers have no norm, or of pix2pix batch-of-one; see docs/systems.md."""
     appearance: UseAppendAction[tuple[str, ...]] = ()
     """How a part is to look, for checkpoints trained with appearances: PART=NUMBER of a cluster
     (0, the default, is the most common), PART=PHOTO for that of a photo, with PART "all" for every
@@ -273,7 +282,7 @@ class GenerateCommand:
 
 @dataclass(frozen=True)
 class ConvertCommand:
-    """Convert a checkpoint between featviz (.safetensors) and pix2pixHD (.pth)."""
+    """Convert a checkpoint between featviz (.safetensors) and pix2pixHD or pix2pix (.pth)."""
 
     source: Positional[str]
     """A shipped checkpoint's name, a run folder, a .safetensors or a .pth."""
@@ -286,7 +295,7 @@ class ConvertCommand:
     dtype: Literal["float32", "bfloat16"] = "float32"
     """How a .safetensors stores its weights; bfloat16 halves the file."""
     variant: str | None = None
-    """For a .pth of pix2pixHD: which layers have no norm."""
+    """For a .pth: which layers have no norm, or of pix2pix batch-of-one; see docs/systems.md."""
     boundaries: bool = False
     """For a .pth of pix2pixHD: a channel behind the sketch shows instance boundaries."""
     appearance_channels: int = 0

@@ -17,10 +17,14 @@ from featviz.extraction.loading import place
 from featviz.extraction.rasters import Rasters
 from featviz.extraction.settings import Settings, first_difference
 from featviz.extraction.sparse import Layouts
-from featviz.extraction.vectors import extract
+from featviz.extraction.vectors import FRONT_END_LAYERS, extract
 from featviz.generators.appearances import FILE as APPEARANCES
 from featviz.generators.checkpoint import Checkpoint, distinct_names, open_checkpoint
-from featviz.generators.checkpoint_files import find_checkpoint, shipped_checkpoints
+from featviz.generators.checkpoint_files import (
+    find_checkpoint,
+    shipped_checkpoints,
+    stated_architecture,
+)
 from featviz.probing.layers import patterns_of
 from featviz.sketches.tensors import Image
 
@@ -69,6 +73,8 @@ def plan_jobs(
     for source, name in zip(sources, distinct_names(sources, names), strict=True):
         file = find_checkpoint(source)
         request = settings.request(sha256_of(file), fingerprint)
+        if settings.layers == FRONT_END_LAYERS and (layers := _layers_without_front_end(file)):
+            request["layers"] = list(layers)
         if file.suffix in {".pth", ".pt"}:
             # Such a file does not tell its variant: the same one gives other vectors as another.
             request["variant"] = settings.variant or "baseline"
@@ -78,6 +84,14 @@ def plan_jobs(
         place = source if shipped else file.absolute()
         jobs.append(Job(source, place, name, out / f"{name}.parquet", request))
     return jobs
+
+
+def _layers_without_front_end(file: Path) -> tuple[str, ...]:
+    """What is read, if nothing is named, of a generator that has no L0; of others nothing else."""
+    if file.suffix != ".safetensors":
+        return ()
+    layers = stated_architecture(file).layers
+    return () if FRONT_END_LAYERS[0] in layers else layers
 
 
 def finished(job: Job, settings: Settings, overwrite: bool) -> TableDescription | None:
@@ -109,7 +123,7 @@ def load_for(job: Job, settings: Settings) -> Checkpoint:
     Raises FeatvizError for layers it lacks and a device that is not there.
     """
     checkpoint = open_checkpoint(job.file, settings.variant, job.name)
-    patterns_of(checkpoint.generator, settings.layers, settings.stage)
+    patterns_of(checkpoint.generator, job.request["layers"], settings.stage)
     place(checkpoint.generator, settings.device, settings.precision)
     return checkpoint
 
@@ -144,7 +158,7 @@ def read_table(
         checkpoint.generator,
         with_conditions(images, checkpoint) if isinstance(images, LabelledImages) else images,
         settings.points,
-        settings.layers,
+        job.request["layers"],
         settings.stage,
         engine=settings.engine,
         provenance=details,

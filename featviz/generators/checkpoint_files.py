@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors with their description inside; pix2pixHD's .pth in and out.
+"""Checkpoints: safetensors with their description inside; .pth of pix2pixHD and pix2pix.
 
 A checkpoint file is complete by itself: its metadata holds, as JSON, the kind of network, its
 architecture and where the weights come from, so it is rebuilt without any other file.
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from safetensors import SafetensorError
@@ -21,14 +21,16 @@ from featviz.base.assets import PRETRAINED, sha256_of
 from featviz.base.errors import FeatvizError, one_line
 from featviz.base.files import atomic_write, require_text
 from featviz.base.provenance import VERSION
-from featviz.generators.networks import pix2pixhd
+from featviz.generators.networks import pix2pix, pix2pixhd
+from featviz.generators.networks.architectures import Architecture, build, described_architecture
 from featviz.generators.networks.conditions import Conditions
 from featviz.generators.networks.discriminators import (
     DiscriminatorArchitecture,
     MultiScaleDiscriminator,
 )
 from featviz.generators.networks.encoder import EncoderArchitecture, FeatureEncoder
-from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture, build_generator
+from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture
+from featviz.generators.networks.unet import Unet
 from featviz.generators.weights import (
     CHECKPOINT_KEY,
     load_strictly,
@@ -56,6 +58,11 @@ class LoadedGenerator:
     generator: nn.Module
     metadata: dict[str, Any]
     digest: str
+
+    @property
+    def architecture(self) -> Architecture:
+        """What the generator, or the one whose front end it is, is made of."""
+        return cast(Architecture, self.generator.architecture)
 
     @property
     def conditions(self) -> Conditions:
@@ -86,7 +93,8 @@ def shipped_checkpoints() -> tuple[str, ...]:
 def load_generator(source: str | Path, variant: str | None = None) -> LoadedGenerator:
     """Load a generator by the name of a shipped one, a run folder, a .safetensors or a .pth.
 
-    variant: for a .pth of pix2pixHD, which does not tell ("baseline" unless given). Weights must
+    variant: for a .pth, which does not tell ("baseline" unless given): of pix2pixHD which layers
+    have no norm, of pix2pix by which statistics they normalise. Weights must
     fit exactly; nothing is left out or filled in, but for what has no effect, with a
     FeatvizWarning. Pickles are read with `weights_only=True`, so they cannot run code. Raises
     FeatvizError, naming the file, if there is no such checkpoint, if it cannot be read, if its
@@ -94,7 +102,7 @@ def load_generator(source: str | Path, variant: str | None = None) -> LoadedGene
     """
     path = find_checkpoint(source)
     if path.suffix in {".pth", ".pt"}:
-        generator, metadata = _import_pix2pixhd(path, variant or "baseline")
+        generator, metadata = _import_pickle(path, variant or "baseline")
     else:
         metadata = read_metadata(path)
         if variant not in (None, metadata.get("variant")):
@@ -134,6 +142,12 @@ def find_checkpoint(source: str | Path) -> Path:
         return path
     names = ", ".join(shipped_checkpoints()) or "none"
     raise FeatvizError(f"no checkpoint '{source}': no such file, and the shipped ones are {names}")
+
+
+def stated_architecture(path: Path) -> Architecture:
+    """What the description in a .safetensors tells of its generator, without its weights."""
+    with readable_architecture(path):
+        return described_architecture(read_metadata(path)["architecture"])
 
 
 def save_network(
@@ -201,7 +215,7 @@ def convert(
     if front_end and (out.suffix == ".pth" or discriminator):
         raise FeatvizError("only a generator has a front end, and only .safetensors holds one")
     if out.suffix == ".pth" and dtype != "float32":
-        raise FeatvizError(f"a .pth of pix2pixHD is float32; got {dtype}")
+        raise FeatvizError(f"a .pth is float32; got {dtype}")
     network: nn.Module
     kind: _Kind
     if discriminator:
@@ -220,7 +234,10 @@ def convert(
             raise FeatvizError(f"'{source}' has no front end of its own to keep")
         network, kind = part, "front-end"
     if out.suffix == ".pth":
-        export_pix2pixhd(network, out)
+        if isinstance(network, Unet):
+            export_pix2pix(network, out)
+        else:
+            export_pix2pixhd(network, out)
     else:
         stored = {"float32": torch.float32, "bfloat16": torch.bfloat16}[dtype]
         save_network(network, out, kind, details, stored)
@@ -267,6 +284,14 @@ def load_encoder(path: Path) -> FeatureEncoder:
     return encoder.eval()
 
 
+def export_pix2pix(generator: Unet, path: Path) -> None:
+    """Write a U-Net as pytorch-CycleGAN-and-pix2pix reads it (.pth), in float32.
+
+    Raises FeatvizError for norms that it does not have.
+    """
+    save_pickle(pix2pix.to_pix2pix(generator.state_dict(), generator.architecture), path)
+
+
 def export_pix2pixhd(network: nn.Module, path: Path) -> None:
     """Write a generator, local enhancer or discriminator as pix2pixHD's code reads it (.pth).
 
@@ -295,25 +320,35 @@ def _build(path: Path, metadata: Mapping[str, Any], tensors: Mapping[str, Tensor
     if kind not in ("generator", "front-end"):
         raise FeatvizError(f"{path} holds a {kind}; expected a generator")
     with readable_architecture(path), torch.device("meta"):
-        architecture = GeneratorArchitecture(**metadata["architecture"])
+        architecture = described_architecture(metadata["architecture"])
         require_possible(architecture, tensors)
-        return FrontEnd(architecture) if kind == "front-end" else build_generator(architecture)
+        if kind == "generator":
+            return build(architecture)
+        if not isinstance(architecture, GeneratorArchitecture):
+            raise FeatvizError("only a generator of pix2pixHD has a front end of its own")
+        return FrontEnd(architecture)
 
 
-def _import_pix2pixhd(path: Path, variant: str) -> tuple[nn.Module, dict[str, Any]]:
+def _import_pickle(path: Path, variant: str) -> tuple[nn.Module, dict[str, Any]]:
     state = read_pickle(path)
-    if pix2pixhd.kind_of(state) != "generator":
-        raise FeatvizError(f"{path} holds a discriminator; expected a generator")
-    with readable_architecture(path):
-        architecture = pix2pixhd.generator_architecture(state, variant)
-        renamed = pix2pixhd.rename(state, pix2pixhd.generator_names(architecture))
-        with torch.device("meta"):
-            generator = build_generator(architecture)
+    architecture: Architecture
+    if is_unet := pix2pix.is_unet(state):
+        with readable_architecture(path):
+            architecture = pix2pix.unet_architecture(state, variant)
+            renamed = pix2pix.from_pix2pix(state, architecture)
+    else:
+        if pix2pixhd.kind_of(state) != "generator":
+            raise FeatvizError(f"{path} holds a discriminator; expected a generator")
+        with readable_architecture(path):
+            architecture = pix2pixhd.generator_architecture(state, variant)
+            renamed = pix2pixhd.rename(state, pix2pixhd.generator_names(architecture))
+    with readable_architecture(path), torch.device("meta"):
+        generator = build(architecture)
     load_strictly(generator, renamed, path)
     metadata = {
         "kind": "generator",
         "variant": variant,
         "architecture": dataclasses.asdict(architecture),
-        "source": "pix2pixHD .pth",
+        "source": "pix2pix .pth" if is_unet else "pix2pixHD .pth",
     }
     return generator, metadata

@@ -278,7 +278,7 @@ def available_layers(model: nn.Module) -> str:
     names = [name for name, _ in model.named_modules() if name and not makes_weights(name)]
     blocks = [name.rpartition(".")[2] for name in names if _BLOCK.search(name)]
     if blocks and len(set(blocks)) == len(blocks):
-        kind = "generator" if any(name.startswith("front_end.") for name in names) else "model"
+        kind = "generator" if any(map(_OF_GENERATOR.match, names)) else "model"
         return f"this {kind} has {', '.join(blocks)}"
     weighty = [
         name
@@ -288,7 +288,8 @@ def available_layers(model: nn.Module) -> str:
     return f"this model has {_shortened(weighty or names) or 'no named modules'}"
 
 
-_BLOCK = re.compile(r"(^|\.)L\d+$")
+_BLOCK = re.compile(r"(^|\.)L\d+$|^refinement\.M\d+$")
+_OF_GENERATOR = re.compile(r"(front_end|refinement)\.")
 _RUN = re.compile(r"(.+)#([1-9]\d*)", re.ASCII)
 
 

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,11 +22,9 @@ from featviz.generators.checkpoint_files import (
     shipped_checkpoints,
 )
 from featviz.generators.fast import FastGenerator
-from featviz.generators.networks.generators import (
-    GeneratorArchitecture,
-    GlobalGenerator,
-    LocalEnhancer,
-)
+from featviz.generators.generation import generate
+from featviz.generators.networks.architectures import WholeGenerator, described_architecture
+from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
 from featviz.generators.weights import read_metadata, readable_architecture
 from featviz.sketches.drawing import CANVAS, PAPER
 from featviz.studio.problems import StudioError
@@ -33,6 +32,7 @@ from featviz.studio.problems import StudioError
 _LOADED = 4
 
 _T = TypeVar("_T")
+_MakesFaces = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Networks:
 
     def __init__(self, sources: Sequence[str]) -> None:
         self.choices = choices(sources)
-        self._fast: OrderedDict[str, FastGenerator] = OrderedDict()
+        self._fast: OrderedDict[str, _MakesFaces] = OrderedDict()
         self._editors: OrderedDict[str, LocalEditor] = OrderedDict()
 
     @property
@@ -143,7 +143,7 @@ class Networks:
         self,
         known: OrderedDict[str, _T],
         name: str,
-        make: Callable[[GlobalGenerator | LocalEnhancer], _T],
+        make: Callable[[Any], _T],
         loading: Callable[[str], None],
     ) -> _T:
         """What is made of a checkpoint's generator; the latest few are kept."""
@@ -153,7 +153,7 @@ class Networks:
             loading(name)
             generator = self.load(name).generator
             # Its file may have been replaced by another kind since the server started.
-            if not isinstance(generator, GlobalGenerator | LocalEnhancer):
+            if not isinstance(generator, WholeGenerator):
                 raise StudioError("checkpoint", f"checkpoint '{name}' is no generator any more")
             with self.named(name):
                 known[name] = make(generator)
@@ -163,8 +163,10 @@ class Networks:
         return known[name]
 
 
-def _make_fast(generator: GlobalGenerator | LocalEnhancer) -> FastGenerator:
-    fast = FastGenerator(generator, _fastest_type())
+def _make_fast(generator: WholeGenerator) -> _MakesFaces:
+    fast: _MakesFaces = partial(generate, generator)
+    if isinstance(generator, GlobalGenerator | LocalEnhancer):
+        fast = FastGenerator(generator, _fastest_type())
     # The first forward sets things up; it must not count as the first face's time.
     fast(np.full((CANVAS, CANVAS), PAPER, np.uint8))
     return fast
@@ -189,8 +191,7 @@ def _choice(source: str, name: str) -> CheckpointChoice:
         # A .pth tells what it is only when it is read.
         metadata = load_generator(source).metadata
     with readable_architecture(path):
-        architecture = GeneratorArchitecture(**metadata["architecture"])
-    width = architecture.width * 2**architecture.enhancers
+        architecture = described_architecture(metadata["architecture"])
     return CheckpointChoice(
         name=name,
         source=_lasting(source),
@@ -198,5 +199,5 @@ def _choice(source: str, name: str) -> CheckpointChoice:
         width=architecture.width,
         generates=makes_faces_alone(metadata, architecture.input_channels),
         shipped=source in shipped_checkpoints(),
-        layers=tuple((f"L{n}", width * 2**n) for n in range(architecture.downsamplings + 1)),
+        layers=tuple(zip(architecture.layers, architecture.channels, strict=True)),
     )

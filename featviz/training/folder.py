@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import UnionType
@@ -24,7 +24,6 @@ _OF_A_RUN = (
     "discriminator.safetensors",
     "encoder.safetensors",
 )
-_LOSSES = ("adversarial", "feature-matching", "discriminator-fake", "discriminator-real")
 _NO_LOSSES = ("step", "seconds")
 """The columns of losses.csv that hold something else."""
 
@@ -107,14 +106,16 @@ def read_state(path: Path, run: Run, steps: int, device: torch.device) -> dict[s
     return state
 
 
-def read_losses(path: Path, step: int, with_perceptual: bool) -> list[dict[str, str]]:
+def read_losses(path: Path, step: int, losses: Sequence[str]) -> list[dict[str, str]]:
     """The complete lines of losses.csv up to a step; a full disk leaves half a line.
+
+    losses: the names of the run's.
 
     Raises FeatvizError for losses of another run and for what are no losses.
     """
     if not path.exists():
         return []
-    names = [*_NO_LOSSES, *_LOSSES, *(["perceptual"] if with_perceptual else [])]
+    names = [*_NO_LOSSES, *losses]
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)

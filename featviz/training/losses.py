@@ -12,7 +12,10 @@ from featviz.base.errors import FeatvizError
 AdversarialForm = Literal["least-squares", "log"]
 _ADVERSARIAL_FORMS: tuple[AdversarialForm, ...] = get_args(AdversarialForm)
 
-_PERCEPTUAL_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+PIX2PIXHDS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+"""How much each of VGG19's layers counts, by pix2pixHD's code."""
+ALIKE = (1.0,) * len(PIX2PIXHDS)
+"""The same for each, as suits weights whose activations are of one size."""
 
 _ScaleMaps = Sequence[Sequence[Tensor]]
 """What a multi-scale discriminator returns: per scale the map after every layer."""
@@ -54,10 +57,12 @@ def feature_matching_loss(fake: _ScaleMaps, real: _ScaleMaps) -> Tensor:
     return torch.stack(scales).mean()
 
 
-def perceptual_loss(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
+def perceptual_loss(
+    fake: Sequence[Tensor], real: Sequence[Tensor], weights: Sequence[float] = PIX2PIXHDS
+) -> Tensor:
     """Weighted sum over five VGG19 layers of the mean absolute difference (section 3.5)."""
     layers = [
         weight * F.l1_loss(fake_map.float(), real_map.detach().float())
-        for weight, fake_map, real_map in zip(_PERCEPTUAL_WEIGHTS, fake, real, strict=True)
+        for weight, fake_map, real_map in zip(weights, fake, real, strict=True)
     ]
     return torch.stack(layers).sum()

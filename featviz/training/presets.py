@@ -8,10 +8,14 @@ from typing import Any, Literal, get_args
 
 from featviz.base.errors import FeatvizError, require_whole
 from featviz.faces.augmentation import Augmentation
+from featviz.generators.networks.architectures import GENERATORS, Architecture, GeneratorName
 from featviz.generators.networks.conditions import Conditions
+from featviz.generators.networks.crn import CrnArchitecture, modules_for
+from featviz.generators.networks.discriminators import DiscriminatorArchitecture
+from featviz.generators.networks.generators import GeneratorArchitecture
 from featviz.generators.networks.normalization import Norm
-from featviz.generators.networks.variants import norms_of
-from featviz.training.losses import AdversarialForm
+from featviz.generators.networks.unet import UnetArchitecture
+from featviz.training.losses import ALIKE, PIX2PIXHDS, AdversarialForm
 
 _Precision = Literal["bfloat16", "float32"]
 _PRECISIONS: tuple[_Precision, ...] = get_args(_Precision)
@@ -68,6 +72,16 @@ class TrainingConfig:
     appearance_channels: int = 0
     """Train an encoder that tells the generator how each part of the photo looks, in so many
     channels; 0 trains none."""
+    generator: GeneratorName = "global"
+    """Which network: pix2pixHD's, pix2pix's U-Net, or a cascaded refinement network."""
+    levels: int = 0
+    """How often a U-Net halves the side, or modules of refinement; 0 for pix2pixHD's."""
+    dropout: float = 0.0
+    """Of a U-Net; see `UnetArchitecture`."""
+    adversarial: float = 1.0
+    """Weight of the adversarial loss; 0 trains no discriminator."""
+    l1: float = 0.0
+    """Weight of the mean absolute difference of image and photo; 0 leaves it out."""
 
     def __post_init__(self) -> None:
         require_whole(self, 1, "steps", "batch_size", "accumulation")
@@ -86,21 +100,24 @@ class TrainingConfig:
         Conditions(self.boundaries, self.appearance_channels)
         if not math.isfinite(self.learning_rate) or self.learning_rate <= 0:
             raise FeatvizError(f"learning_rate must be positive; got {self.learning_rate}")
-        for name in ("feature_matching", "perceptual"):
+        for name in ("adversarial", "feature_matching", "l1", "perceptual"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise FeatvizError(f"{name} must not be negative; got {getattr(self, name)}")
         if not 0 < self.perceptual_scale <= 1:
             raise FeatvizError(
                 f"perceptual_scale must lie between 0 and 1; got {self.perceptual_scale}"
             )
-        multiple = 2 ** (DOWNSAMPLINGS + self.enhancers)
-        if self.size % multiple or self.size < 2 * multiple:
+        if not self.adversarial + self.l1 + self.perceptual:
+            raise FeatvizError("a generator learns from its losses; their weights are all 0")
+        _require_own_settings(self)
+        architecture = self.architecture
+        multiple, least = architecture.size_multiple, architecture.least_size
+        if self.size % multiple or self.size < least:
             raise FeatvizError(
-                f"size must be a multiple of {multiple} and at least {2 * multiple}; "
-                f"got {self.size}"
+                f"size must be a multiple of {multiple} and at least {least}; got {self.size}"
             )
-        norms = norms_of(self.norm, self.variant, DOWNSAMPLINGS + 1)
-        norms.require_fitting(self.size, self.enhancers)
+        if isinstance(architecture, GeneratorArchitecture):
+            architecture.norms.require_fitting(self.size, self.enhancers)
         if self.fixed_steps and not self.enhancers:
             raise FeatvizError(
                 f"without an enhancer nothing would learn in {self.fixed_steps} fixed steps"
@@ -115,13 +132,66 @@ class TrainingConfig:
 
     @property
     def called(self) -> str:
-        """Variant and norm, for people: "modified", "baseline, norm pixel"."""
-        return self.variant if self.norm == "instance" else f"{self.variant}, norm {self.norm}"
+        """Variant, or which other generator, and norm: "modified", "unet, norm batch-affine"."""
+        name = self.variant if self.generator == "global" else self.generator
+        return name if self.norm == "instance" else f"{name}, norm {self.norm}"
+
+    @property
+    def architecture(self) -> Architecture:
+        """What the generator is made of."""
+        inputs = self.conditions.channels
+        if self.generator == "unet":
+            return UnetArchitecture(self.levels, self.width, self.norm, self.dropout, inputs)
+        if self.generator == "crn":
+            return CrnArchitecture(self.levels, self.width, self.norm, inputs)
+        return GeneratorArchitecture(
+            variant=self.variant,
+            width=self.width,
+            downsamplings=DOWNSAMPLINGS,
+            residual_blocks=self.residual_blocks,
+            norm=self.norm,
+            input_channels=inputs,
+            enhancers=self.enhancers,
+        )
+
+    @property
+    def judges(self) -> DiscriminatorArchitecture:
+        """What the discriminators are made of."""
+        return DiscriminatorArchitecture(
+            input_channels=self.conditions.drawn_channels + 3,
+            width=self.discriminator_width,
+            scales=self.discriminator_scales,
+            norm=self.judges_norm,
+            padding=1 if self.generator == "unet" else 2,
+        )
 
     @property
     def judges_norm(self) -> Norm:
-        """That of the networks beside the generator: instance, affine if all of the generator's."""
-        return self.norm if self.norm == "instance-affine" else "instance"
+        """That of the networks beside the generator: instance, affine if all of the generator's.
+
+        Beside a U-Net with batch norm that.
+        """
+        of_unet = self.generator == "unet" and self.norm == "batch-affine"
+        return self.norm if of_unet or self.norm == "instance-affine" else "instance"
+
+    @property
+    def perceptual_weights(self) -> tuple[float, ...]:
+        """How much each layer of VGG19 counts: alike for a cascaded refinement network."""
+        return ALIKE if self.generator == "crn" else PIX2PIXHDS
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """The names of the losses that each step has."""
+        is_judged = self.adversarial > 0
+        there = {
+            "adversarial": is_judged,
+            "feature-matching": is_judged and self.feature_matching > 0,
+            "discriminator-fake": is_judged,
+            "discriminator-real": is_judged,
+            "l1": self.l1 > 0,
+            "perceptual": self.perceptual > 0,
+        }
+        return tuple(name for name, is_there in there.items() if is_there)
 
     @property
     def conditions(self) -> Conditions:
@@ -131,6 +201,26 @@ class TrainingConfig:
     def to_json(self) -> dict[str, Any]:
         """The settings as plain values."""
         return dataclasses.asdict(self)
+
+
+def _require_own_settings(config: TrainingConfig) -> None:
+    """Raise FeatvizError for a generator that there is not, or that lacks what is set."""
+    if config.generator not in GENERATORS:
+        raise FeatvizError(
+            f"unknown generator '{config.generator}'; there are {', '.join(GENERATORS)}"
+        )
+    others: dict[str, Any] = {}
+    if config.generator != "global":
+        others |= {"variant": "baseline", "residual_blocks": 0, "enhancers": 0}
+    else:
+        others["levels"] = 0
+    if config.generator != "unet":
+        others["dropout"] = 0
+    for name, none in others.items():
+        if (value := getattr(config, name)) != none:
+            raise FeatvizError(
+                f"{name} is {value}, which the generator '{config.generator}' does not have"
+            )
 
 
 def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,9 +277,52 @@ _PRESETS: dict[str, TrainingConfig] = {
 }
 
 
+_OTHERS: dict[str, dict[str, Any]] = {
+    # Isola et al. 2017, sections 3 and 6.1, where batches of one take instance norm.
+    "unet": {
+        "residual_blocks": 0,
+        "levels": 8,
+        "dropout": 0.5,
+        "norm": "instance-affine",
+        "discriminator_scales": 1,
+        "adversarial_form": "log",
+        "feature_matching": 0.0,
+        "perceptual": 0.0,
+        "l1": 100.0,
+    },
+    # Chen and Koltun 2017, sections 3 and 4: no adversary; all terms of the loss count alike.
+    "crn": {
+        "residual_blocks": 0,
+        "norm": "layer-affine",
+        "learning_rate": 1e-4,
+        "adversarial": 0.0,
+        "feature_matching": 0.0,
+        "perceptual": 1.0,
+        "l1": 1.0,
+    },
+}
+"""What a preset has otherwise for another generator than pix2pixHD's."""
+
+_WIDTHS = {
+    ("demo", "unet"): 20,
+    ("paper", "unet"): 64,
+    ("demo", "crn"): 24,
+    ("paper", "crn"): 128,
+}
+
+
 def preset(name: str, **changes: Any) -> TrainingConfig:
-    """A preset with some settings changed; None leaves a setting as it is."""
+    """A preset with some settings changed; None leaves a setting as it is.
+
+    With another `generator` all else is as its paper has it, unless changed too.
+    """
     if name not in _PRESETS:
         raise FeatvizError(f"unknown preset '{name}'; there are {', '.join(_PRESETS)}")
     given = {key: value for key, value in changes.items() if value is not None}
-    return dataclasses.replace(_PRESETS[name], **given)
+    generator = str(given.get("generator", "global"))
+    others = _OTHERS.get(generator, {})
+    if width := _WIDTHS.get((name, generator)):
+        others = {**others, "width": width}
+    if generator == "crn":
+        others["levels"] = modules_for(given.get("size", _PRESETS[name].size))
+    return dataclasses.replace(_PRESETS[name], **(others | given))

@@ -11,6 +11,7 @@ from PIL import Image
 
 from featviz.base.errors import FeatvizError
 from featviz.base.files import atomic_write
+from featviz.probing.activations import evaluating
 from featviz.sketches.tensors import decode_image
 from featviz.training.folder import losses_of
 from featviz.training.pair import Pair, batch_of
@@ -58,7 +59,12 @@ def sample_grid(
     use_bfloat16: bool,
 ) -> NDArray[np.uint8]:
     """A picture (3 size, N size, 3), one column a pair: sketch, generated face, photo."""
-    with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16):
+    # In training a batch norm would remember the samples, and dropout take random numbers.
+    with (
+        evaluating(models.generator),
+        torch.no_grad(),
+        torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16),
+    ):
         inputs = [training_input(models, batch_of([pair]).to(device)) for pair in samples]
         images = torch.cat([models.generator(x) for x in inputs])
     both = batch_of(samples)

@@ -13,16 +13,10 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from featviz.base.errors import FeatvizError
 from featviz.faces.instances import INSTANCES
-from featviz.generators.networks.discriminators import (
-    DiscriminatorArchitecture,
-    MultiScaleDiscriminator,
-)
+from featviz.generators.networks.architectures import build
+from featviz.generators.networks.discriminators import MultiScaleDiscriminator
 from featviz.generators.networks.encoder import EncoderArchitecture, FeatureEncoder
-from featviz.generators.networks.generators import (
-    GeneratorArchitecture,
-    LocalEnhancer,
-    build_generator,
-)
+from featviz.generators.networks.generators import LocalEnhancer
 from featviz.generators.networks.perceptual import load_described_vgg19
 from featviz.training.adam import Adam
 from featviz.training.distributed import Processes, average_gradients, average_losses
@@ -100,25 +94,8 @@ def start_run(config: TrainingConfig, device: torch.device, vgg19: Path | None =
     vgg19: weights of the perceptual loss instead of the asset's, such as torchvision's file.
     """
     torch.manual_seed(config.seed)
-    generator = build_generator(
-        GeneratorArchitecture(
-            variant=config.variant,
-            width=config.width,
-            downsamplings=DOWNSAMPLINGS,
-            residual_blocks=config.residual_blocks,
-            norm=config.norm,
-            input_channels=config.conditions.channels,
-            enhancers=config.enhancers,
-        )
-    )
-    discriminator = MultiScaleDiscriminator(
-        DiscriminatorArchitecture(
-            input_channels=config.conditions.drawn_channels + 3,
-            width=config.discriminator_width,
-            scales=config.discriminator_scales,
-            norm=config.judges_norm,
-        )
-    )
+    generator = build(config.architecture)
+    discriminator = MultiScaleDiscriminator(config.judges) if config.adversarial else None
     encoder = None
     if config.appearance_channels:
         encoder = FeatureEncoder(
@@ -160,7 +137,7 @@ def train_step(
     device: torch.device,
     processes: Processes | None = None,
 ) -> dict[str, float]:
-    """One update of both networks; returns the losses by name.
+    """One update of all networks; returns the losses by name.
 
     batch: this process's share of it. Raises FeatvizError naming the loss if one is not finite;
     nothing is updated then.
@@ -222,6 +199,9 @@ def _accumulate(
         config.feature_matching,
         config.perceptual,
         config.perceptual_scale,
+        config.adversarial,
+        config.l1,
+        config.perceptual_weights,
     )
     totals: dict[str, Tensor] = {}
     parts = config.accumulation

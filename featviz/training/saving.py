@@ -78,7 +78,7 @@ class Writer:
         if not self.is_first:
             return
         losses = self.out / "losses.csv"
-        kept = read_losses(losses, self.run.step, self.config.perceptual > 0)
+        kept = read_losses(losses, self.run.step, self.config.losses)
         if self.schedule.tensorboard:
             self.board = tensorboard_writer(self.out / "tensorboard", self.run.step)
         with atomic_write(self.out / "config.json") as temporary:

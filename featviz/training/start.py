@@ -13,8 +13,11 @@ from featviz.generators.checkpoint_files import (
     load_encoder,
     load_generator,
 )
+from featviz.generators.networks.architectures import Architecture, WholeGenerator
 from featviz.generators.networks.encoder import FeatureEncoder
-from featviz.generators.networks.generators import Generator, LocalEnhancer
+from featviz.generators.networks.generators import GeneratorArchitecture, LocalEnhancer
+from featviz.generators.networks.pix2pix import OWN, RUNNING
+from featviz.generators.networks.unet import UnetArchitecture
 from featviz.generators.weights import stated_conditions
 from featviz.training.run import Run
 
@@ -31,33 +34,47 @@ def settings_of(
     """
     loaded, generator = _load(source, variant)
     architecture = generator.architecture
-    has = architecture.enhancers
+    conditions = stated_conditions(loaded.metadata)
+    settings: dict[str, Any] = {
+        "width": architecture.width,
+        "norm": architecture.norm,
+        "boundaries": conditions.boundaries,
+        "appearance_channels": conditions.appearance_channels,
+    }
+    if isinstance(architecture, GeneratorArchitecture):
+        size = loaded.metadata.get("sketch_size")
+        settings |= _of_pix2pixhd(source, architecture, enhancers, size)
+    else:
+        settings |= {"generator": architecture.generator, "levels": architecture.levels}
+    if isinstance(architecture, UnetArchitecture):
+        settings["dropout"] = architecture.dropout
+    if (judge := _beside(source, "discriminator.safetensors")) is not None:
+        like = load_discriminator(judge).architecture
+        settings |= {"discriminator_width": like.width, "discriminator_scales": like.scales}
+    return settings
+
+
+def _of_pix2pixhd(
+    source: str | Path, architecture: GeneratorArchitecture, enhancers: int | None, size: int | None
+) -> dict[str, Any]:
+    """Those that pix2pixHD's generator decides alone. size: of its sketches, if it tells."""
+    has, width = architecture.enhancers, architecture.width
     enhancers = has if enhancers is None else enhancers
     if enhancers not in (has, has + 1):
         raise FeatvizError(
             f"cannot start from {source} with {enhancers} enhancers: it has {has}, and one is "
             f"added at a time; expected {has} or {has + 1}"
         )
-    width = architecture.width
-    conditions = stated_conditions(loaded.metadata)
-    settings: dict[str, Any] = {
+    settings = {
         "variant": architecture.variant,
-        "width": width,
         "residual_blocks": architecture.residual_blocks,
-        "norm": architecture.norm,
         "enhancers": enhancers,
-        "boundaries": conditions.boundaries,
-        "appearance_channels": conditions.appearance_channels,
     }
-    if enhancers > has:
-        if width % 2:
-            raise FeatvizError(f"an enhancer has half the width of {source}, and {width} is odd")
-        size = loaded.metadata.get("sketch_size")
-        settings |= {"width": width // 2, "size": None if size is None else 2 * size}
-    if (judge := _beside(source, "discriminator.safetensors")) is not None:
-        like = load_discriminator(judge).architecture
-        settings |= {"discriminator_width": like.width, "discriminator_scales": like.scales}
-    return settings
+    if enhancers == has:
+        return settings
+    if width % 2:
+        raise FeatvizError(f"an enhancer has half the width of {source}, and {width} is odd")
+    return settings | {"width": width // 2, "size": None if size is None else 2 * size}
 
 
 def take_weights(run: Run, source: str | Path) -> dict[str, Any]:
@@ -69,8 +86,9 @@ def take_weights(run: Run, source: str | Path) -> dict[str, Any]:
     weights do not fit.
     """
     own = run.models.generator
-    loaded, given = _load(source, own.architecture.variant)
-    if isinstance(own, LocalEnhancer) and given.architecture.enhancers < len(own.enhancers):
+    loaded, given = _load(source, _variant_of(own.architecture))
+    coarser = getattr(given.architecture, "enhancers", 0)
+    if isinstance(own, LocalEnhancer) and coarser < len(own.enhancers):
         try:
             own.take_coarse(given)
         except FeatvizError as error:
@@ -82,7 +100,7 @@ def take_weights(run: Run, source: str | Path) -> dict[str, Any]:
     for name, average in run.averages.items():
         average.load_state_dict(run.learning[name].state_dict())
     judge = _beside(source, "discriminator.safetensors")
-    if judge is not None:
+    if judge is not None and run.models.discriminator is not None:
         _take(run.models.discriminator, load_discriminator(judge), judge)
     return {
         "name": loaded.name,
@@ -92,10 +110,17 @@ def take_weights(run: Run, source: str | Path) -> dict[str, Any]:
     }
 
 
-def _load(source: str | Path, variant: str | None) -> tuple[LoadedGenerator, Generator]:
+def _variant_of(architecture: Architecture) -> str | None:
+    """How a .pth is to be read for a run whose generator has this architecture."""
+    if isinstance(architecture, UnetArchitecture):
+        return OWN if architecture.norm == "instance-affine" else RUNNING
+    return getattr(architecture, "variant", None)
+
+
+def _load(source: str | Path, variant: str | None) -> tuple[LoadedGenerator, WholeGenerator]:
     """A whole generator; `variant` counts only for files that do not tell their own."""
     loaded = load_generator(source, variant if Path(source).suffix in {".pth", ".pt"} else None)
-    if not isinstance(loaded.generator, Generator):
+    if not isinstance(loaded.generator, WholeGenerator):
         raise FeatvizError(f"cannot start from {source}: it is a {loaded.metadata['kind']} alone")
     return loaded, loaded.generator
 

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from featviz.generators.networks.architectures import WholeGenerator
 from featviz.generators.networks.encoder import FeatureEncoder, paint_instances
-from featviz.generators.networks.generators import Generator
 from featviz.generators.networks.perceptual import Vgg19Features
 from featviz.training.losses import (
+    PIX2PIXHDS,
     AdversarialForm,
     adversarial_loss,
     feature_matching_loss,
@@ -22,24 +23,31 @@ from featviz.training.pair import Pair
 class Models:
     """The networks of a training run.
 
-    perceptual: only with the perceptual loss. encoder: only if the generator is given appearances.
+    discriminator: only with the adversarial loss, perceptual: only with that. encoder: only if the
+    generator is given appearances.
     """
 
-    generator: Generator
-    discriminator: nn.Module
+    generator: WholeGenerator
+    discriminator: nn.Module | None = None
     perceptual: Vgg19Features | None = None
     encoder: FeatureEncoder | None = None
 
 
 @dataclass(frozen=True)
 class LossSettings:
-    """Which losses, and how much of each (study, section 2: lambda = 10)."""
+    """Which losses, and how much of each (study, section 2: lambda = 10); 0 leaves one out.
+
+    Adversarial and perceptual losses are there with the networks that they need.
+    """
 
     adversarial_form: AdversarialForm = "least-squares"
     feature_matching: float = 10.0
     perceptual: float = 10.0
     perceptual_scale: float = 1.0
     """Size at which VGG19 sees the images, as a share of theirs; 1 as in the paper."""
+    adversarial: float = 1.0
+    l1: float = 0.0
+    perceptual_weights: tuple[float, ...] = PIX2PIXHDS
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +55,7 @@ class StepLosses:
     """The losses of one step; `generator` and `discriminator` are what each one minimises."""
 
     generator: Tensor
-    discriminator: Tensor
+    discriminator: Tensor | None
     named: dict[str, Tensor]
     """Every loss by its name, unweighted and detached."""
     image: Tensor
@@ -61,24 +69,41 @@ def compute_losses(models: Models, batch: Pair, settings: LossSettings) -> StepL
     discriminator sees each pair once and both losses share its features. The caller owns
     precision (autocast), gradients and optimisers.
     """
-    sketch, photo = batch.sketch, batch.photo
     image = models.generator(training_input(models, batch))
-    fake_maps = models.discriminator(torch.cat([sketch, image.to(sketch.dtype)], dim=1))
-    real_maps = models.discriminator(torch.cat([sketch, photo], dim=1))
-    form = settings.adversarial_form
-    named = {
-        "adversarial": adversarial_loss(fake_maps, is_real=True, form=form),
-        "feature-matching": feature_matching_loss(fake_maps, real_maps),
-        "discriminator-fake": adversarial_loss(fake_maps, is_real=False, form=form),
-        "discriminator-real": adversarial_loss(real_maps, is_real=True, form=form),
-    }
-    generator = named["adversarial"] + settings.feature_matching * named["feature-matching"]
+    named: dict[str, Tensor] = {}
+    discriminator = None
+    if models.discriminator is not None:
+        named = _judged(models.discriminator, batch, image, settings)
+        discriminator = (named["discriminator-fake"] + named["discriminator-real"]) / 2
+    if settings.l1:
+        named["l1"] = F.l1_loss(image.float(), batch.photo)
     if models.perceptual is not None:
-        named["perceptual"] = _perceptual(models.perceptual, image, photo, settings)
-        generator = generator + settings.perceptual * named["perceptual"]
-    discriminator = (named["discriminator-fake"] + named["discriminator-real"]) / 2
+        named["perceptual"] = _perceptual(models.perceptual, image, batch.photo, settings)
+    weights = {
+        "adversarial": settings.adversarial,
+        "feature-matching": settings.feature_matching,
+        "l1": settings.l1,
+        "perceptual": settings.perceptual,
+    }
+    first, *others = (weight * named[name] for name, weight in weights.items() if name in named)
+    generator = sum(others, start=first)
     detached = {name: loss.detach() for name, loss in named.items()}
     return StepLosses(generator, discriminator, detached, image.detach())
+
+
+def _judged(
+    discriminator: nn.Module, batch: Pair, image: Tensor, settings: LossSettings
+) -> dict[str, Tensor]:
+    """The losses of images and photos as a discriminator sees them, each beside its sketch."""
+    sketch, form = batch.sketch, settings.adversarial_form
+    fake_maps = discriminator(torch.cat([sketch, image.to(sketch.dtype)], dim=1))
+    real_maps = discriminator(torch.cat([sketch, batch.photo], dim=1))
+    named = {"adversarial": adversarial_loss(fake_maps, is_real=True, form=form)}
+    if settings.feature_matching:
+        named["feature-matching"] = feature_matching_loss(fake_maps, real_maps)
+    named["discriminator-fake"] = adversarial_loss(fake_maps, is_real=False, form=form)
+    named["discriminator-real"] = adversarial_loss(real_maps, is_real=True, form=form)
+    return named
 
 
 def training_input(models: Models, batch: Pair) -> Tensor:
@@ -105,9 +130,11 @@ def backward(models: Models, step: StepLosses, share: float = 1.0) -> None:
     if models.encoder is not None:
         learners.append(models.encoder)
     generator = [p for network in learners for p in network.parameters() if p.requires_grad]
-    discriminator = [p for p in models.discriminator.parameters() if p.requires_grad]
-    torch.autograd.backward(step.generator * share, inputs=generator, retain_graph=True)
-    torch.autograd.backward(step.discriminator * share, inputs=discriminator)
+    is_judged = models.discriminator is not None and step.discriminator is not None
+    torch.autograd.backward(step.generator * share, inputs=generator, retain_graph=is_judged)
+    if models.discriminator is not None and step.discriminator is not None:
+        discriminator = [p for p in models.discriminator.parameters() if p.requires_grad]
+        torch.autograd.backward(step.discriminator * share, inputs=discriminator)
 
 
 def _perceptual(
@@ -120,4 +147,4 @@ def _perceptual(
         )
     with torch.no_grad():
         real = network(photo)
-    return perceptual_loss(network(image), real)
+    return perceptual_loss(network(image), real, settings.perceptual_weights)

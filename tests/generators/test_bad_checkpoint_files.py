@@ -187,7 +187,7 @@ def test_weights_that_are_no_finite_real_numbers_are_refused_by_name_wherever_th
 def test_a_description_of_more_than_the_file_holds_is_refused_before_it_is_built(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(checkpoints, "build_generator", lambda _: pytest.fail("was built"))
+    monkeypatch.setattr(checkpoints, "build", lambda _: pytest.fail("was built"))
     text = '{"kind": "generator", "architecture": {"residual_blocks": 1000000000}}'
     save_file({"x": torch.zeros(3)}, tmp_path / "x.safetensors", {"featviz": text})
     with pytest.raises(FeatvizError, match="has residual_blocks 1000000000, but the file holds 1"):

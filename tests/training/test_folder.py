@@ -15,6 +15,7 @@ from featviz.training.run import start_run
 
 from .small import CPU, small_config
 
+JUDGED = small_config().losses
 NO_SUCH = [None, True, -1, 0.5, math.nan, "x", [], {}, [{"a": 1}], {"name": 3}, 10**30]
 ANYTHING = st.sampled_from(NO_SUCH)
 STRUCTURES = settings(
@@ -94,18 +95,18 @@ def test_settings_of_another_kind_are_refused_by_name(name, value, said, tmp_pat
 
 def test_the_losses_of_another_run_are_refused(tmp_path, done):
     path = done / "losses.csv"
-    assert [row["step"] for row in read_losses(path, 2, with_perceptual=False)] == ["2"]
-    assert not read_losses(path, 1, with_perceptual=False)
+    assert [row["step"] for row in read_losses(path, 2, JUDGED)] == ["2"]
+    assert not read_losses(path, 1, JUDGED)
     with pytest.raises(FeatvizError, match="is not this run's: its columns are step, seconds"):
-        read_losses(path, 2, with_perceptual=True)
+        read_losses(path, 2, (*JUDGED, "perceptual"))
     for bad in ("nan", "inf", "many", "1,2"):
         lines = path.read_text().splitlines()
         (tmp_path / "losses.csv").write_text("\n".join([*lines, f"4,{bad}" + ",1" * 4]) + "\n")
         with pytest.raises(FeatvizError, match="are no losses"):
-            read_losses(tmp_path / "losses.csv", 4, with_perceptual=False)
+            read_losses(tmp_path / "losses.csv", 4, JUDGED)
     # Half a line is what a full disk leaves.
     (tmp_path / "losses.csv").write_text("\n".join([*lines, "4,1.0,0."]))
-    assert len(read_losses(tmp_path / "losses.csv", 4, with_perceptual=False)) == 1
+    assert len(read_losses(tmp_path / "losses.csv", 4, JUDGED)) == 1
 
 
 def test_a_state_of_other_weights_is_refused_by_name(tmp_path, done):
@@ -156,7 +157,7 @@ def test_losses_of_any_text_are_read_or_refused_in_one_line(data, tmp_path, done
     at = data.draw(st.integers(0, len(text)))
     inserted = data.draw(st.sampled_from([",", "\n", '"', "\0", "é", "-", "nan", "1e999", "0" * 9]))
     (tmp_path / "losses.csv").write_bytes((text[:at] + inserted + text[at:]).encode("latin-1"))
-    refused_or(lambda: read_losses(tmp_path / "losses.csv", 2, with_perceptual=False))
+    refused_or(lambda: read_losses(tmp_path / "losses.csv", 2, JUDGED))
 
 
 def refused_or(read):

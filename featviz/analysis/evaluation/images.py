@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from featviz.base.errors import FeatvizError
 from featviz.generators.checkpoint import Checkpoint, open_checkpoint
 from featviz.generators.device import device_at_hand, exactly
-from featviz.generators.networks.generators import GeneratorArchitecture
 from featviz.sketches.drawing import Drawing
 from featviz.sketches.tensors import Image
 
@@ -57,12 +56,11 @@ def painter(checkpoint: Checkpoint, size: int | None = None) -> Painter:
     FeatvizError for a size that does not fit the generator.
     """
     size = size or checkpoint.size
-    architecture = checkpoint.generator.architecture
-    assert isinstance(architecture, GeneratorArchitecture)
-    multiple = architecture.size_multiple
-    if size % multiple or size < 2 * multiple:
+    multiple = checkpoint.architecture.size_multiple
+    least = checkpoint.architecture.least_size
+    if size % multiple or size < least:
         raise FeatvizError(
-            f"'{checkpoint.name}' takes sketches whose sides are at least {2 * multiple} px and "
+            f"'{checkpoint.name}' takes sketches whose sides are at least {least} px and "
             f"multiples of {multiple}; got {size}"
         )
     device = device_at_hand()

@@ -13,7 +13,6 @@ from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT, Point
 from featviz.generators.checkpoint import Checkpoint, open_checkpoints
 from featviz.generators.checkpoint_files import LoadedGenerator
-from featviz.generators.networks.generators import GeneratorArchitecture
 from featviz.probing.activations import find_layers
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import MARGIN, edits_of
@@ -34,9 +33,9 @@ def leakage_of_checkpoints(
 ) -> Iterator[tuple[str, Leakage]]:
     """Measure checkpoints one after the other; yield each one's name and leakage.
 
-    layers: all of the front end and, of a whole generator, "image", if not given. variant: see
-    `load_generator`; all else: see `measure_leakage`. Checkpoints that cannot be read or lack a
-    layer or mode are told of before the first is measured.
+    layers: those that its architecture names and, of a whole generator, "image", if not given.
+    variant: see `load_generator`; all else: see `measure_leakage`. Checkpoints that cannot be read
+    or lack a layer or mode are told of before the first is measured.
     """
     checkpoints = open_checkpoints(sources, variant)
     edits_of(sketches, most)
@@ -63,12 +62,9 @@ def leakage_of_checkpoints(
 
 
 def _default_layers(loaded: LoadedGenerator) -> tuple[str, ...]:
-    """All of a generator's front end, L0, L1, ..., and its image if it makes one."""
-    architecture = loaded.generator.architecture
-    assert isinstance(architecture, GeneratorArchitecture)
-    front_end = range(architecture.downsamplings + 1)
+    """The layers that a generator's architecture names, and its image if it makes one."""
     whole = (IMAGE,) if loaded.metadata["kind"] == "generator" else ()
-    return (*(f"L{number}" for number in front_end), *whole)
+    return (*loaded.architecture.layers, *whole)
 
 
 def _check(

@@ -1,4 +1,4 @@
-"""The multi-scale PatchGAN discriminator of pix2pixHD."""
+"""The multi-scale PatchGAN discriminator of pix2pixHD, and pix2pix's, which has one scale."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,8 @@ class DiscriminatorArchitecture:
 
     input_channels: sketch and image together. width: channels after the first convolution
     (NVIDIA's `ndf`). layers: stride-2 convolutions per scale (NVIDIA's `n_layers_D`); two more
-    of stride 1 follow, so 3 gives the five 4x4 convolutions of the paper.
+    of stride 1 follow, so 3 gives the five 4x4 convolutions of the paper. padding: of each of
+    these; pix2pix has 1. Either way a score sees 70x70 pixels.
     """
 
     input_channels: int = 6
@@ -25,9 +26,11 @@ class DiscriminatorArchitecture:
     layers: int = 3
     scales: int = 3
     norm: Norm = "instance"
+    padding: int = 2
 
     def __post_init__(self) -> None:
         require_whole(self, 1, "input_channels", "width", "layers", "scales")
+        require_whole(self, 0, "padding")
 
 
 class MultiScaleDiscriminator(nn.Module):
@@ -59,10 +62,10 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(self, architecture: DiscriminatorArchitecture) -> None:
         super().__init__()
-        width, norm = architecture.width, architecture.norm
+        width, norm, padding = architecture.width, architecture.norm, architecture.padding
         layers = [
             nn.Sequential(
-                nn.Conv2d(architecture.input_channels, width, 4, stride=2, padding=2),
+                nn.Conv2d(architecture.input_channels, width, 4, stride=2, padding=padding),
                 nn.LeakyReLU(0.2, inplace=True),
             )
         ]
@@ -71,13 +74,13 @@ class PatchDiscriminator(nn.Module):
             wider = min(2 * width, _WIDEST)
             layers.append(
                 nn.Sequential(
-                    nn.Conv2d(width, wider, 4, stride=stride, padding=2),
+                    nn.Conv2d(width, wider, 4, stride=stride, padding=padding),
                     normalization(norm, wider),
                     nn.LeakyReLU(0.2, inplace=True),
                 )
             )
             width = wider
-        layers.append(nn.Sequential(nn.Conv2d(width, 1, 4, stride=1, padding=2)))
+        layers.append(nn.Sequential(nn.Conv2d(width, 1, 4, stride=1, padding=padding)))
         self.layers = nn.ModuleList(layers)
 
     def forward(self, pair: Tensor) -> list[Tensor]:

@@ -8,6 +8,7 @@ featviz reads. Every block has its own activation object and its parts have name
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +55,21 @@ class GeneratorArchitecture:
     def size_multiple(self) -> int:
         """Input height and width must be a multiple of this, and at least twice this."""
         return int(2 ** (self.downsamplings + self.enhancers))
+
+    @property
+    def least_size(self) -> int:
+        """The least side of an input: the deepest map is mirrored at its border, by one cell."""
+        return 2 * self.size_multiple
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that are read if none are named: those of the front end."""
+        return tuple(f"L{layer}" for layer in range(self.downsamplings + 1))
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Those of `layers`."""
+        return tuple((self.width << self.enhancers) << n for n in range(self.downsamplings + 1))
 
 
 def _one_enhancer_less(architecture: GeneratorArchitecture) -> GeneratorArchitecture:
@@ -140,7 +156,7 @@ class GlobalGenerator(nn.Module):
 
     def forward(self, sketch: Tensor) -> Tensor:
         """Sketches in [-1, 1] to images in [-1, 1]."""
-        _check_size(sketch, self.architecture)
+        check_size(sketch, self.architecture)
         image: Tensor = self.output(self.features(sketch))
         return image
 
@@ -175,7 +191,7 @@ class LocalEnhancer(nn.Module):
         yield from self.enhancers[-1].parameters()
         yield from self.output.parameters()
 
-    def take_coarse(self, coarse: "Generator") -> None:
+    def take_coarse(self, coarse: nn.Module) -> None:
         """Copy a generator of one enhancer less, trained at half the size.
 
         Its output layer has no place here; all else then computes the same features. Raises
@@ -191,7 +207,7 @@ class LocalEnhancer(nn.Module):
 
     def forward(self, sketch: Tensor) -> Tensor:
         """Sketches in [-1, 1] to images in [-1, 1]."""
-        _check_size(sketch, self.architecture)
+        check_size(sketch, self.architecture)
         pyramid = [sketch]
         for _ in self.enhancers:
             pyramid.append(halve(pyramid[-1]))
@@ -329,14 +345,26 @@ def _output_block(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def _check_size(sketch: Tensor, architecture: GeneratorArchitecture) -> None:
+class Sized(Protocol):
+    """What an architecture tells of the inputs that it takes."""
+
+    @property
+    def size_multiple(self) -> int:
+        """Of which height and width are multiples."""
+
+    @property
+    def least_size(self) -> int:
+        """The least of both."""
+
+
+def check_size(sketch: Tensor, architecture: Sized) -> None:
+    """Raise FeatvizError for an input (N, C, H, W) that does not fit the architecture."""
     height, width = sketch.shape[-2:]
-    multiple = architecture.size_multiple
-    # The deepest map is mirrored at its border, for which it needs two cells.
-    fits = all(side % multiple == 0 and side >= 2 * multiple for side in (height, width))
+    multiple, least = architecture.size_multiple, architecture.least_size
+    fits = all(side % multiple == 0 and side >= least for side in (height, width))
     if not fits or not torch.is_floating_point(sketch):
         raise FeatvizError(
             f"a sketch of {width}x{height} ({sketch.dtype}) does not fit this generator; "
-            f"expected floating point and sides that are at least {2 * multiple} and multiples of "
+            f"expected floating point and sides that are at least {least} and multiples of "
             f"{multiple}"
         )

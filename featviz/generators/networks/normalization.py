@@ -15,6 +15,7 @@ from torch.nn.utils import parametrize
 
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.instance_norm import InstanceNorm
+from featviz.generators.networks.layer_norm import LayerNorm
 
 Norm = str
 """A name that `normalization` knows."""
@@ -76,7 +77,7 @@ def normalization(name: Norm, channels: int) -> nn.Module:
                 raise FeatvizError(f"{groups} groups do not divide {channels} channels")
             return nn.GroupNorm(groups, channels, EPS, affine)
         case ["layer"]:
-            return nn.GroupNorm(1, channels, EPS, affine)
+            return LayerNorm(channels, affine, EPS)
         case ["pixel"]:
             return PixelNorm(channels, affine)
         case ["window", *_]:

@@ -97,15 +97,14 @@ def without_statistics(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], 
 
     Before version 0.4 PyTorch gave every instance norm a `running_mean` and a `running_var`, and
     normalised by each image's own all the same. Raises FeatvizError for those of a batch norm,
-    and of an instance norm told to use them (which since then has `num_batches_tracked` too):
-    featviz's networks have no fixed statistics.
+    and of an instance norm told to use them (which since then has `num_batches_tracked` too).
     """
     tracked = {key.rpartition(".")[0] for key in state if key.endswith(".running_mean")}
     for module in sorted(tracked):
         if f"{module}.weight" in state:
             raise FeatvizError(
                 f"'{module}' is a batch norm (pix2pixHD's --norm batch), with a running_mean and "
-                "weights; expected instance norm, the only one featviz's networks can have"
+                "weights; expected instance norm, the only one that is read from such files"
             )
         if f"{module}.num_batches_tracked" in state:
             raise FeatvizError(

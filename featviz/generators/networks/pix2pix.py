@@ -1,0 +1,123 @@
+"""Names of weights in pytorch-CycleGAN-and-pix2pix's U-Net and here, both ways.
+
+There each level is a module inside that of the level above (`model.model.1.model.3.model...`).
+CycleGAN's other generator, of residual blocks, has the names and the layers of pix2pixHD's, which
+was made from it.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from featviz.base.errors import FeatvizError
+from featviz.generators.networks.unet import UnetArchitecture
+
+RUNNING, OWN = "baseline", "batch-of-one"
+"""Variants of a file: by which statistics its batch norms normalise in evaluation."""
+
+_COUNT = "num_batches_tracked"
+
+
+def is_unet(state: Mapping[str, Tensor]) -> bool:
+    """Whether a state dict is that of a U-Net."""
+    return "model.model.0.weight" in state
+
+
+def unet_architecture(state: Mapping[str, Tensor], variant: str = RUNNING) -> UnetArchitecture:
+    """The architecture that a U-Net's keys and shapes tell.
+
+    variant: "baseline" for the statistics that training has met, "batch-of-one" for those of each
+    image, with which pix2pix's own test script runs its networks. Raises FeatvizError for another
+    variant, and for a baseline without statistics.
+    """
+    if variant not in (RUNNING, OWN):
+        raise FeatvizError(f"unknown variant '{variant}' of a U-Net; there are {RUNNING} and {OWN}")
+    levels = 1
+    while f"{_inside(levels)}.1.weight" in state:
+        levels += 1
+    first, norm = state["model.model.0.weight"], f"{_inside(levels - 1)}.4"
+    is_affine = f"{norm}.weight" in state
+    if is_affine and variant == RUNNING:
+        counted = state.get(f"{norm}.{_COUNT}", torch.ones(()))
+        if f"{norm}.running_mean" not in state or not counted.any():
+            raise FeatvizError(
+                f"the batch norm '{norm}' has met no batch (running_mean, {_COUNT}); by the "
+                f"statistics of each image it is read as variant {OWN}"
+            )
+    if not is_affine and variant == OWN:
+        raise FeatvizError(f"it has no batch norm that variant {OWN} could be of")
+    affine = "instance-affine" if variant == OWN else "batch-affine"
+    return UnetArchitecture(
+        levels=levels,
+        width=first.shape[0],
+        norm=affine if is_affine else "instance",
+        input_channels=first.shape[1],
+        output_channels=state["model.model.3.weight"].shape[1],
+    )
+
+
+def from_pix2pix(state: Mapping[str, Tensor], architecture: UnetArchitecture) -> dict[str, Tensor]:
+    """A state dict by our names; without statistics where the architecture has no use for them.
+
+    Raises FeatvizError for a weight without a place.
+    """
+    unused = [_COUNT]
+    if architecture.norm != "batch-affine":
+        unused += ["running_mean", "running_var"]
+    table, renamed = dict(unet_names(architecture)), {}
+    for key, tensor in state.items():
+        module, _, leaf = key.rpartition(".")
+        if module not in table:
+            raise FeatvizError(
+                f"weight '{key}' has no place in a U-Net of {architecture.levels} levels"
+            )
+        if leaf not in unused:
+            renamed[f"{table[module]}.{leaf}"] = tensor
+    return renamed
+
+
+def to_pix2pix(state: Mapping[str, Tensor], architecture: UnetArchitecture) -> dict[str, Tensor]:
+    """The same by the names of pytorch-CycleGAN-and-pix2pix, whose U-Net takes it strictly.
+
+    There "instance-affine" is a batch norm that has met no batch yet: by the statistics of a batch
+    of one. Raises FeatvizError for norms that it has not.
+    """
+    if architecture.norm not in ("batch-affine", "instance-affine", "instance"):
+        raise FeatvizError(
+            f"pix2pix has no norm '{architecture.norm}'; expected batch-affine, instance-affine or "
+            "instance"
+        )
+    table, renamed = {ours: theirs for theirs, ours in unet_names(architecture)}, {}
+    for key, tensor in state.items():
+        module, _, leaf = key.rpartition(".")
+        renamed[f"{table[module]}.{leaf}"] = tensor.cpu().contiguous()
+        if architecture.norm == "instance-affine" and key.endswith("norm.weight"):
+            fresh = {
+                "running_mean": torch.zeros_like(tensor),
+                "running_var": torch.ones_like(tensor),
+                _COUNT: torch.tensor(0),
+            }
+            renamed |= {f"{table[module]}.{name}": value for name, value in fresh.items()}
+    return renamed
+
+
+def unet_names(architecture: UnetArchitecture) -> Iterator[tuple[str, str]]:
+    """(pytorch-CycleGAN-and-pix2pix's module name, ours) for every module with weights."""
+    deepest = architecture.levels - 1
+    yield "model.model.0", "front_end.L0.conv"
+    yield "model.model.3", "output.conv"
+    for level in range(1, deepest + 1):
+        inside, up = _inside(level), f"back_end.U{deepest - level}"
+        # Behind the activation and the convolution the deepest level has neither norm nor another.
+        transposed = 3 if level == deepest else 5
+        yield f"{inside}.1", f"front_end.L{level}.conv"
+        if level < deepest:
+            yield f"{inside}.2", f"front_end.L{level}.norm"
+        yield f"{inside}.{transposed}", f"{up}.conv"
+        yield f"{inside}.{transposed + 1}", f"{up}.norm"
+
+
+def _inside(level: int) -> str:
+    """What the modules of a level, from 1 on, have before their numbers."""
+    return "model.model.1.model" + ".3.model" * (level - 1)

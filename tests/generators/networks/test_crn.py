@@ -1,0 +1,127 @@
+"""Cascaded refinement networks beside one that is written plainly, from the paper, in float64."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from featviz.base.errors import FeatvizError
+from featviz.generators.checkpoint_files import convert, load_generator, save_network
+from featviz.generators.networks.architectures import build
+from featviz.generators.networks.crn import CrnArchitecture, modules_for
+from featviz.generators.networks.layer_norm import LayerNorm
+from featviz.probing.activations import record_activations
+from featviz.probing.receptive_field import trace_geometry
+
+
+def small(levels=4, width=2, norm="layer-affine"):
+    """One whose norms are not trivial."""
+    torch.manual_seed(1)
+    network = build(CrnArchitecture(levels, width, norm))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return network.double().eval()
+
+
+def plain_image(weights, sketch, levels):
+    """Section 3: from the coarsest module on, each one's two layers written out."""
+    features = None
+    for level in range(levels):
+        side = sketch.shape[-1] >> (levels - 1 - level)
+        given = F.adaptive_avg_pool2d(sketch, side)
+        if features is not None:
+            larger = F.interpolate(features, (side, side), mode="bilinear", align_corners=False)
+            given = torch.cat([larger, given], 1)
+        for half in ("first", "second"):
+            name = f"refinement.M{level}.{half}"
+            given = F.conv2d(given, weights[f"{name}.conv.weight"], padding=1)
+            axes = (1, 2, 3)
+            centred = given - given.mean(axes, keepdim=True)
+            given = centred / (centred.square().mean(axes, keepdim=True) + 1e-5).sqrt()
+            scale, shift = (weights[f"{name}.norm.{leaf}"] for leaf in ("weight", "bias"))
+            given = given * scale[:, None, None] + shift[:, None, None]
+            given = torch.where(given > 0, given, 0.2 * given)
+        features = given
+    return F.conv2d(features, weights["output.conv.weight"], weights["output.conv.bias"])
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_images_and_gradients_are_those_of_the_plain_network(order):
+    network = small()
+    sketch = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    plain = {key: value.clone().requires_grad_() for key, value in network.state_dict().items()}
+    expected = plain_image(plain, sketch, 4)
+    expected.square().sum().backward()
+    network.to(memory_format=order)
+    image = network(sketch.contiguous(memory_format=order))
+    image.square().sum().backward()
+    torch.testing.assert_close(image, expected, rtol=1e-10, atol=1e-12)
+    for key, parameter in network.named_parameters():
+        torch.testing.assert_close(parameter.grad, plain[key].grad, rtol=1e-8, atol=1e-9)
+
+
+def test_layer_norm_is_exact_where_nearly_all_cells_are_equal_however_they_lie():
+    torch.manual_seed(0)
+    norm = LayerNorm(16, True, 1e-5)
+    nn.init.normal_(norm.weight)
+    maps = (0.7 + torch.randn(1, 16, 1, 1)).repeat(2, 1, 128, 128)
+    maps[:, :, 50:55, 40:60] += torch.randn(2, 16, 5, 20)
+    slope = torch.randn(maps.shape) + 1
+    found = []
+    for given in (maps.double(), maps, maps.contiguous(memory_format=torch.channels_last)):
+        given = given.detach().requires_grad_()
+        result = norm.to(given.dtype)(given)
+        assert result.stride() == given.stride()
+        result.backward(slope.to(given.dtype))
+        found.append((result.double(), given.grad.double()))
+    for value, gradient in found[1:]:
+        torch.testing.assert_close(value, found[0][0], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(gradient, found[0][1], rtol=1e-4, atol=1e-4)
+
+
+def test_the_first_map_is_4x4_at_sizes_that_are_powers_of_two():
+    for size, levels in ((4, 1), (8, 2), (256, 7), (512, 8)):
+        assert modules_for(size) == levels
+        assert size >> (levels - 1) == 4
+    assert CrnArchitecture().channels == (1024, 1024, 1024, 1024, 1024, 512, 512, 128)
+
+
+def test_cells_of_every_module_lie_where_single_pixels_reach_them():
+    size, levels = 64, 3
+    # Layer norm would let every pixel reach every cell.
+    network = small(levels, norm="batch-affine")
+    layers = ["M0", "M1", "M2", "output"]
+    geometries = trace_geometry(network, layers, (size, size))
+    base = torch.randn(1, 3, size, size, dtype=torch.float64)
+    rows = base.repeat(size, 1, 1, 1)
+    for row in range(size):
+        rows[row, :, row] += 1e-3 * torch.randn(3, size)
+    with torch.no_grad(), record_activations(network, layers) as found:
+        network(torch.cat([base, rows]))
+    for layer, geometry in geometries.items():
+        changed = (found[layer][1:] != found[layer][:1]).any(dim=1).any(dim=2)
+        cells = changed.shape[1]
+        for cell in range(cells):
+            seen = changed[:, cell].nonzero().flatten()
+            assert (geometry.y.low[cell], geometry.y.high[cell]) == (seen.min(), seen.max()), layer
+        for point in range(size):
+            assert geometry.position((point, point)) == (point * cells // size,) * 2, layer
+
+
+def test_a_saved_network_comes_back_and_has_no_place_in_other_code_bases(tmp_path):
+    network, path = small().float(), tmp_path / "crn.safetensors"
+    save_network(network, path, "generator", {}, torch.float32)
+    loaded = load_generator(path)
+    assert loaded.architecture == network.architecture
+    sketch = torch.randn(1, 3, 16, 16)
+    assert torch.equal(loaded.generator(sketch), network(sketch))
+    with pytest.raises(FeatvizError, match="no place for a Crn"):
+        convert(path, tmp_path / "crn.pth")
+    with pytest.raises(FeatvizError, match="no front end of its own"):
+        convert(path, tmp_path / "front.safetensors", front_end=True)
+    for side in (8, 20):
+        with pytest.raises(FeatvizError, match="at least 16 and multiples of 8"):
+            network(torch.zeros(1, 3, side, 16))
+    with pytest.raises(FeatvizError, match="levels"):
+        CrnArchitecture(levels=0)
