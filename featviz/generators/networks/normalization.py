@@ -195,7 +195,8 @@ def face_regions(height: int, width: int) -> Tensor:
     regions = torch.zeros(len(_REGIONS) + 1, height, width)
     for region, (top, bottom, left, right) in zip(regions, _REGIONS, strict=False):
         down, across = (
-            slice(round(start * side / 16), round(end * side / 16))
+            # Cells whose centres lie inside.
+            slice(math.ceil(start * side / 16 - 0.5), math.ceil(end * side / 16 - 0.5))
             for start, end, side in ((top, bottom, height), (left, right, width))
         )
         region[down, across] = 1

@@ -1,0 +1,413 @@
+"""`python -m analyses.zoo`: a small generator for each norm, trained alike, judged; docs/norms.md.
+
+Each run is trained, or taken up where it is there, judged, and written before the next one begins:
+what is stopped goes on where it was.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import tyro
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analyses.leakage import KINDS, rewrite
+from analyses.pictures import MADE
+from analyses.seeds import interval
+from analyses.study import ROOT
+from featviz.analysis.evaluation.checkpoints import EvaluationSettings, evaluate
+from featviz.analysis.evaluation.images import Painter, painter
+from featviz.analysis.evaluation.pairs import choose_pairs
+from featviz.analysis.leakage import four_corners, measure_leakage
+from featviz.analysis.leakage.edits import reader
+from featviz.analysis.leakage.holding import WayHolding, WayRuns
+from featviz.analysis.leakage.table import IMAGE
+from featviz.base.errors import FeatvizError
+from featviz.base.files import atomic_write
+from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
+from featviz.base.table import ALL_GROUPS, ColumnKind, Table
+from featviz.commands.shared import remark, say, use_threads
+from featviz.faces.landmarks import find_landmarks
+from featviz.faces.pairs import PairSet, read_pairs
+from featviz.figures.labels import draw_labels
+from featviz.figures.style import draw_caption, save_figure, style, wrap_caption
+from featviz.generators.checkpoint import Checkpoint, open_checkpoint
+from featviz.probing.held import record_map_statistics
+from featviz.sketches.drawing import CANVAS
+from featviz.sketches.sketch_set import SketchSet, read_sketches
+from featviz.sketches.tensors import decode_image
+from featviz.training.folder import read_folder
+from featviz.training.loop import train
+from featviz.training.presets import TrainingConfig, preset
+from featviz.training.saving import Schedule
+
+TELLING = ("instance", "front=none", "pixel", "window-7", "demodulation")
+"""Norms that are trained with three seeds; `front=none` is the study's variant no-norm."""
+OTHERS = (
+    *("batch", "group", "layer", "filter-response", "region", "instance-spade", "pixel-spade"),
+    *("weight-standardization", "none"),
+)
+"""Norms that are trained once."""
+SEEDS = 3
+RECIPE: dict[str, Any] = {
+    "size": 256,
+    "width": 12,
+    "discriminator_width": 16,
+    "steps": 800,
+    "precision": "float32",
+}
+KEEP_EVERY = 100
+
+MEASURES = {
+    "outside": "outside",
+    "ratio": "outside / inside",
+    "eyes": "eyes",
+    "share": "statistics' share",
+    "lpips": "LPIPS",
+    "early": "a quarter in",
+    "kernel": "kernel distance",
+    "followed": "off the contour, px",
+    "found": "faces found",
+}
+"""Columns of the table, and what they are called on the page."""
+COLORS = {True: "#D55E00", False: "#0072B2"}
+"""By whether a generator takes statistics of whole maps."""
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How much of a run is looked at: a half minute of one core.
+
+    pairs: held-out faces, of which as many as early are looked at a quarter in. edits, held: edits
+    a group, and those made again with statistics held. lpips_size: as in `EvaluationSettings`.
+    """
+
+    pairs: int = 32
+    early: int = 16
+    edits: int = 4
+    held: int = 1
+    lpips_size: int = 128
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train and judge a generator for each norm; write table, figure and the page's part."""
+
+    runs: tuple[Path, ...] = (Path("runs/zoo"),)
+    """Folders of run folders. What is not in any is trained into the first, as NORM-SEED."""
+    data: Path = Path("data/faces")
+    """Folder of the pairs to train with; see `featviz faces`."""
+    held_out: Path | None = None
+    """Folder of pairs whose test split judges; that of `data` unless given."""
+    train: bool = True
+    """Train what is not there; else judge what is."""
+    sketches: Path = ROOT / "sketches"
+    """Folder of the sketch set."""
+    table: Path = ROOT / MADE / "zoo.json"
+    """What was judged before, and is from now on; a .csv of the same name is written beside it."""
+    figure: Path = ROOT / MADE / "zoo.png"
+    """The picture."""
+    page: Path = ROOT / "docs" / "norms.md"
+    """The page whose table is written anew."""
+    threads: int = 1
+    """CPU threads."""
+
+
+@dataclass(frozen=True, eq=False)
+class Zoo(Table):
+    """One row a run: what it is, and what was measured of it, see `MEASURES`.
+
+    digest: of the generator. ways: how often it takes statistics of a whole map. outside, eyes:
+    change by edits of mouth and nose there, grey levels. share: the statistics' part in the change
+    outside. early: LPIPS after a quarter of the steps. followed: between a landmark of the contour
+    and the same one found in the face, px at 512.
+    """
+
+    noun: ClassVar[str] = "zoo"
+    command: ClassVar[str] = "python -m analyses.zoo"
+    columns: ClassVar[dict[str, ColumnKind]] = {
+        "norm": "text",
+        "seed": "whole",
+        "digest": "text",
+        "ways": "whole",
+        **dict.fromkeys(MEASURES, "number"),
+    }
+    key: ClassVar[tuple[str, ...]] = ("norm", "seed")
+    endings: ClassVar[tuple[str, ...]] = (".csv", ".json")
+
+
+@dataclass(frozen=True)
+class ZooRun:
+    """A finished run of the recipe."""
+
+    norm: str
+    seed: int
+    folder: Path
+
+
+def wanted() -> list[tuple[str, int]]:
+    """Norm and seed of every run, the first seed of all norms first."""
+    once = [(norm, 0) for norm in (*TELLING, *OTHERS)]
+    return once + [(norm, seed) for seed in range(1, SEEDS) for norm in TELLING]
+
+
+def config_of(norm: str, seed: int) -> TrainingConfig:
+    """The settings of a run."""
+    return preset("demo", norm=norm, seed=seed, **RECIPE)
+
+
+def find_runs(folders: Sequence[Path], data: str) -> dict[tuple[str, int], ZooRun]:
+    """The finished runs of the recipe in some folders, the first of each norm and seed.
+
+    data: fingerprint of what they were trained with. Raises FeatvizError for a broken run.
+    """
+    found: dict[tuple[str, int], ZooRun] = {}
+    for folder in (path.parent for top in folders for path in sorted(top.glob("*/config.json"))):
+        told = read_folder(folder, resume=True)
+        names = {"baseline": told["norm"], "no-norm": "front=none"}
+        norm, seed = names.get(told["variant"]), told["seed"]
+        if norm is None or (told["variant"] == "no-norm" and told["norm"] != "instance"):
+            continue
+        same = config_of("instance", 0).to_json().items() <= (told | _SAME).items()
+        if same and told["data"] == data and any(folder.glob(f"steps/*-{RECIPE['steps']:06d}.*")):
+            found.setdefault((norm, seed), ZooRun(norm, seed, folder))
+    return found
+
+
+_SAME = {"norm": "instance", "variant": "baseline", "seed": 0}
+"""The settings in which runs of the recipe differ."""
+
+
+def judged(run: ZooRun, judging: Judging, pairs: PairSet, sketches: SketchSet) -> dict[str, Any]:
+    """A row of the zoo's table."""
+    checkpoint = open_checkpoint(run.folder)
+    settings = EvaluationSettings(
+        ("quality", "locality"), judging.pairs, edits=judging.edits, lpips_size=judging.lpips_size
+    )
+    table, _ = evaluate([run.folder], settings, pairs, sketches)
+    (early,) = run.folder.glob(f"steps/*-{RECIPE['steps'] // 4:06d}.safetensors")
+    settings = replace(settings, parts=("quality",), count=judging.early)
+    sooner, _ = evaluate([early], settings, pairs)
+    found = {
+        name: table.estimate(part="locality", group=ALL_GROUPS, measure=measure).value
+        for name, measure in (("outside", "outside"), ("ratio", "outside / inside"))
+    }
+    followed, share_found = following(painter(checkpoint), choose_pairs(pairs, judging.pairs, 0)[0])
+    ways, share = statistics_share(checkpoint, sketches, judging.held)
+    return {
+        "norm": run.norm,
+        "seed": run.seed,
+        "digest": checkpoint.digest,
+        "ways": ways,
+        **found,
+        "eyes": table.estimate(part="locality", group=ALL_GROUPS, measure="eyes").value,
+        "share": share,
+        "lpips": table.estimate(part="quality", measure="lpips").value,
+        "early": sooner.estimate(part="quality", measure="lpips").value,
+        "kernel": table.estimate(part="quality", measure="kernel distance").value,
+        "followed": followed,
+        "found": share_found,
+    }
+
+
+def following(paint: Painter, pairs: PairSet) -> tuple[float, float]:
+    """Mean distance of landmarks to where their contour has them, and in how many faces of all.
+
+    Pixels at 512, of the faces in which landmarks are found again; NaN if they are in none.
+    """
+    away = []
+    for index in range(len(pairs)):
+        face = decode_image(paint(pairs.contour(index, paint.size))[0])
+        found = find_landmarks(face)
+        if found is not None:
+            off = found * (CANVAS / paint.size) - pairs.landmarks[index] * (CANVAS / pairs.size)
+            away.append(np.hypot(*off.T).mean())
+    return float(np.mean(away)) if away else np.nan, len(away) / len(pairs)
+
+
+def statistics_share(checkpoint: Checkpoint, sketches: SketchSet, most: int) -> tuple[int, float]:
+    """How often statistics of a whole map are taken, and their share of the change outside edits.
+
+    Of any norm, by holding them operation by operation; 0 where none are taken.
+    """
+    network, size = checkpoint.generator.eval(), checkpoint.size
+    ways = record_map_statistics(network, reader(network)(sketches, 0, size)).ways
+    if not ways:
+        return 0, 0.0
+    holding = WayHolding(network, ways)
+    found = measure_leakage(
+        network, sketches, (IMAGE,), size=size, most=most, runs=WayRuns, holding=holding
+    )
+    corners = four_corners(found.table)
+    outside = corners[(corners["kind"] == ALL_GROUPS) & (corners["region"] == "outside")]
+    return len(ways), float(outside["share"].iloc[0])
+
+
+def judge_all(
+    options: Options, judging: Judging, pairs: PairSet, sketches: SketchSet
+) -> Iterator[Zoo]:
+    """The table, again with each run that was judged; what is known of a generator is kept."""
+    training = read_pairs(options.data)
+    data = training.split("train").fingerprint()
+    there = find_runs(options.runs, data)
+    metadata = {
+        VERSION_KEY: VERSION,
+        "recipe": RECIPE,
+        "data": data,
+        "held_out": pairs.split("test").fingerprint(),
+        "sketches": fingerprint(sketches),
+        "judging": asdict(judging),
+    }
+    known = Zoo.read(options.table) if options.table.is_file() else None
+    if known is not None and known.metadata != metadata:
+        remark(f"{options.table} was judged otherwise; all runs are judged anew")
+        known = None
+    rows: list[dict[str, Any]] = []
+    for norm, seed in wanted():
+        if (run := there.get((norm, seed))) is None:
+            if not options.train:
+                continue
+            run = ZooRun(norm, seed, options.runs[0] / f"{norm}-{seed}")
+            again = (run.folder / "config.json").is_file()
+            schedule = Schedule(keep_every=KEEP_EVERY)
+            train(config_of(norm, seed), training, run.folder, resume=again, schedule=schedule)
+        before = None if known is None else known.values(norm=norm, seed=seed)
+        digest = open_checkpoint(run.folder).digest
+        if before is not None and before["digest"].tolist() == [digest]:
+            rows += before.to_dict("records")  # type: ignore[arg-type]
+        else:
+            rows.append(judged(run, judging, pairs, sketches))
+            say(f"{norm}, seed {seed}: LPIPS {rows[-1]['lpips']:.3f}")
+        yield Zoo(pd.DataFrame(rows), metadata)
+
+
+def summary(zoo: Zoo) -> pd.DataFrame:
+    """Norm by norm, in the order of the table: mean, low and high of each measure, and its seeds.
+
+    low and high: the interval of the mean over seeds, NaN of one alone.
+    """
+    rows = []
+    for norm, runs in zoo.rows.groupby("norm", sort=False):
+        row: dict[str, Any] = {"norm": norm, "seeds": len(runs), "ways": int(runs["ways"].max())}
+        for name in MEASURES:
+            low, high = interval(runs[name].dropna().tolist())
+            row |= {name: runs[name].mean(), f"{name} low": low, f"{name} high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def zoo_table(zoo: Zoo) -> str:
+    """Markdown: one line a norm, the most local first; which runs there were and were not."""
+    found = summary(zoo).sort_values("ratio")
+    lines = [
+        f"| norm | seeds | whole maps | {' | '.join(MEASURES.values())} |",
+        f"|---|--:|--:|{'--:|' * len(MEASURES)}",
+    ]
+    for _, row in found.iterrows():
+        cells = [_cell(row[name], row[f"{name} high"]) for name in MEASURES]
+        lines.append(f"| `{row['norm']}` | {row['seeds']} | {row['ways']} | {' | '.join(cells)} |")
+    have = set(zip(zoo.rows["norm"], zoo.rows["seed"], strict=True))
+    lacking = [f"`{norm}` {seed}" for norm, seed in wanted() if (norm, seed) not in have]
+    judging = zoo.metadata["judging"]
+    return "\n".join(
+        [
+            f"{len(have)} runs of {len(wanted())}, of {RECIPE['steps']} steps; not trained: "
+            f"{', '.join(lacking) or 'none'}. Each judged on {judging['pairs']} held-out faces "
+            f"({judging['early']} a quarter in; LPIPS at {judging['lpips_size']} px) and "
+            f"{judging['edits']} edits of each of {', '.join(KINDS)} ({judging['held']} with "
+            "statistics held). Mean over seeds ± half of Student's 95 % interval.",
+            "",
+            *lines,
+        ]
+    )
+
+
+def _cell(mean: float, high: float) -> str:
+    told = "-" if np.isnan(mean) else f"{mean:.3g}"
+    return told if np.isnan(high) else f"{told} ± {high - mean:.2g}"
+
+
+def best(points: np.ndarray) -> np.ndarray:
+    """Of points (n, 2), less is better in both: which of them no other one beats, (n,) bool."""
+    no_worse = (points[None] <= points[:, None]).all(axis=2)
+    better = (points[None] < points[:, None]).any(axis=2)
+    return np.asarray(~(no_worse & better).any(axis=1))
+
+
+def zoo_figure(zoo: Zoo) -> Figure:
+    """Realism, and how the face follows its contour, against what edits change elsewhere."""
+    found = summary(zoo)
+    text = (
+        "One mark a norm: mean over seeds, which are the small dots, and Student's 95 % interval "
+        "where there are three; hollow of one seed. Edits of mouth and nose. Blue: no statistics "
+        "of whole maps are taken. Grey line: norms that no other one beats in both."
+    )
+    width, height = 7.2, 3.6
+    lines = wrap_caption(text, width)
+    figure = Figure(figsize=(width, height + 0.135 * len(lines)))
+    for number, (name, label) in enumerate(
+        (("lpips", "LPIPS to the photo (more real above)"), ("followed", "off the contour, px"))
+    ):
+        box = (0.08 + 0.5 * number, 0.135 * len(lines) / (height + 0.5) + 0.13, 0.41, 0.74)
+        _draw_against(figure.add_axes(box), zoo, found, name)
+        figure.axes[-1].set(xlabel="change outside / inside of edits", ylabel=label)
+    draw_caption(figure, lines)
+    return figure
+
+
+def _draw_against(ax: Axes, zoo: Zoo, found: pd.DataFrame, name: str) -> None:
+    found = found[found[name].notna()]
+    for _, row in found.iterrows():
+        color = COLORS[row["ways"] > 0]
+        ax.hlines(row[name], row["ratio low"], row["ratio high"], color, linewidth=0.7)
+        ax.vlines(row["ratio"], row[f"{name} low"], row[f"{name} high"], color, linewidth=0.7)
+        face = color if row["seeds"] > 1 else "white"
+        ax.plot(row["ratio"], row[name], "o", color=color, markerfacecolor=face, markersize=5)
+    several = zoo.rows[zoo.rows["norm"].isin(found.loc[found["seeds"] > 1, "norm"])]
+    colors = [COLORS[ways > 0] for ways in several["ways"]]
+    ax.scatter(several["ratio"], several[name], s=4, c=colors, alpha=0.6, linewidths=0)
+    points = found[["ratio", name]].to_numpy(dtype=np.float64)
+    front = points[best(points)]
+    front = front[front[:, 0].argsort()]
+    ax.step(*front.T, where="post", color="#BBBBBB", linewidth=1, zorder=0)
+    ax.set_xlim(left=0)
+    ax.invert_yaxis()
+    ax.margins(0.08)
+    obstacles = several[["ratio", name]].to_numpy(dtype=np.float64)
+    draw_labels(ax, points, found["norm"].tolist(), obstacles)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train, judge, write; exit 2 with one line on stderr if the input is at fault."""
+    options = tyro.cli(Options, prog="python -m analyses.zoo", args=arguments)
+    try:
+        use_threads(options.threads)
+        Zoo.check_ending(options.table)
+        rewrite(options.page.read_text(encoding="utf-8"), "")
+        sketches = read_sketches(options.sketches).of_groups(*KINDS)
+        pairs = read_pairs(options.held_out or options.data)
+        zoo = None
+        for zoo in judge_all(options, Judging(), pairs, sketches):
+            for path in (options.table, options.table.with_suffix(".csv")):
+                zoo.write(path)
+        if zoo is None:
+            folders = ", ".join(map(str, options.runs))
+            raise FeatvizError(f"{folders}: no finished run of this recipe and these data")
+        with style():
+            save_figure(zoo_figure(zoo), options.figure)
+        with atomic_write(options.page) as temporary:
+            page = rewrite(options.page.read_text(encoding="utf-8"), zoo_table(zoo))
+            temporary.write_text(page, encoding="utf-8")
+        say(options.table, options.figure, options.page)
+    except (FeatvizError, OSError) as error:
+        print(f"analyses.zoo: error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
