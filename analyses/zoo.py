@@ -8,18 +8,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import tyro
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analyses.leakage import KINDS, rewrite
 from analyses.pictures import MADE
-from analyses.seeds import interval
 from analyses.study import ROOT
+from analyses.zoo_table import Zoo, zoo_figure, zoo_table
 from featviz.analysis.evaluation.checkpoints import EvaluationSettings, evaluate
 from featviz.analysis.evaluation.images import Painter, painter
 from featviz.analysis.evaluation.pairs import choose_pairs
@@ -30,12 +28,11 @@ from featviz.analysis.leakage.table import IMAGE
 from featviz.base.errors import FeatvizError
 from featviz.base.files import atomic_write
 from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
-from featviz.base.table import ALL_GROUPS, ColumnKind, Table
+from featviz.base.table import ALL_GROUPS
 from featviz.commands.shared import remark, say, use_threads
 from featviz.faces.landmarks import find_landmarks
 from featviz.faces.pairs import PairSet, read_pairs
-from featviz.figures.labels import draw_labels
-from featviz.figures.style import draw_caption, save_figure, style, wrap_caption
+from featviz.figures.style import save_figure, style
 from featviz.generators.checkpoint import Checkpoint, open_checkpoint
 from featviz.probing.held import record_map_statistics
 from featviz.sketches.drawing import CANVAS
@@ -62,21 +59,6 @@ RECIPE: dict[str, Any] = {
     "precision": "float32",
 }
 KEEP_EVERY = 100
-
-MEASURES = {
-    "outside": "outside",
-    "ratio": "outside / inside",
-    "eyes": "eyes",
-    "share": "statistics' share",
-    "lpips": "LPIPS",
-    "early": "a quarter in",
-    "kernel": "kernel distance",
-    "followed": "off the contour, px",
-    "found": "faces found",
-}
-"""Columns of the table, and what they are called on the page."""
-COLORS = {True: "#D55E00", False: "#0072B2"}
-"""By whether a generator takes statistics of whole maps."""
 
 
 @dataclass(frozen=True)
@@ -116,29 +98,6 @@ class Options:
     """The page whose table is written anew."""
     threads: int = 1
     """CPU threads."""
-
-
-@dataclass(frozen=True, eq=False)
-class Zoo(Table):
-    """One row a run: what it is, and what was measured of it, see `MEASURES`.
-
-    digest: of the generator. ways: how often it takes statistics of a whole map. outside, eyes:
-    change by edits of mouth and nose there, grey levels. share: the statistics' part in the change
-    outside. early: LPIPS after a quarter of the steps. followed: between a landmark of the contour
-    and the same one found in the face, px at 512.
-    """
-
-    noun: ClassVar[str] = "zoo"
-    command: ClassVar[str] = "python -m analyses.zoo"
-    columns: ClassVar[dict[str, ColumnKind]] = {
-        "norm": "text",
-        "seed": "whole",
-        "digest": "text",
-        "ways": "whole",
-        **dict.fromkeys(MEASURES, "number"),
-    }
-    key: ClassVar[tuple[str, ...]] = ("norm", "seed")
-    endings: ClassVar[tuple[str, ...]] = (".csv", ".json")
 
 
 @dataclass(frozen=True)
@@ -240,9 +199,9 @@ def statistics_share(checkpoint: Checkpoint, sketches: SketchSet, most: int) -> 
     if not ways:
         return 0, 0.0
     holding = WayHolding(network, ways)
-    found = measure_leakage(
-        network, sketches, (IMAGE,), size=size, most=most, runs=WayRuns, holding=holding
-    )
+    # Nothing is told of the point; a corner is there at every size.
+    how: dict[str, Any] = {"point": (0, 0), "size": size, "most": most, "runs": WayRuns}
+    found = measure_leakage(network, sketches, (IMAGE,), holding=holding, **how)
     corners = four_corners(found.table)
     outside = corners[(corners["kind"] == ALL_GROUPS) & (corners["region"] == "outside")]
     return len(ways), float(outside["share"].iloc[0])
@@ -254,7 +213,6 @@ def judge_all(
     """The table, again with each run that was judged; what is known of a generator is kept."""
     training = read_pairs(options.data)
     data = training.split("train").fingerprint()
-    there = find_runs(options.runs, data)
     metadata = {
         VERSION_KEY: VERSION,
         "recipe": RECIPE,
@@ -269,7 +227,8 @@ def judge_all(
         known = None
     rows: list[dict[str, Any]] = []
     for norm, seed in wanted():
-        if (run := there.get((norm, seed))) is None:
+        # Found anew each time: others may train at the same time.
+        if (run := find_runs(options.runs, data).get((norm, seed))) is None:
             if not options.train:
                 continue
             run = ZooRun(norm, seed, options.runs[0] / f"{norm}-{seed}")
@@ -284,102 +243,6 @@ def judge_all(
             rows.append(judged(run, judging, pairs, sketches))
             say(f"{norm}, seed {seed}: LPIPS {rows[-1]['lpips']:.3f}")
         yield Zoo(pd.DataFrame(rows), metadata)
-
-
-def summary(zoo: Zoo) -> pd.DataFrame:
-    """Norm by norm, in the order of the table: mean, low and high of each measure, and its seeds.
-
-    low and high: the interval of the mean over seeds, NaN of one alone.
-    """
-    rows = []
-    for norm, runs in zoo.rows.groupby("norm", sort=False):
-        row: dict[str, Any] = {"norm": norm, "seeds": len(runs), "ways": int(runs["ways"].max())}
-        for name in MEASURES:
-            low, high = interval(runs[name].dropna().tolist())
-            row |= {name: runs[name].mean(), f"{name} low": low, f"{name} high": high}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def zoo_table(zoo: Zoo) -> str:
-    """Markdown: one line a norm, the most local first; which runs there were and were not."""
-    found = summary(zoo).sort_values("ratio")
-    lines = [
-        f"| norm | seeds | whole maps | {' | '.join(MEASURES.values())} |",
-        f"|---|--:|--:|{'--:|' * len(MEASURES)}",
-    ]
-    for _, row in found.iterrows():
-        cells = [_cell(row[name], row[f"{name} high"]) for name in MEASURES]
-        lines.append(f"| `{row['norm']}` | {row['seeds']} | {row['ways']} | {' | '.join(cells)} |")
-    have = set(zip(zoo.rows["norm"], zoo.rows["seed"], strict=True))
-    lacking = [f"`{norm}` {seed}" for norm, seed in wanted() if (norm, seed) not in have]
-    judging = zoo.metadata["judging"]
-    return "\n".join(
-        [
-            f"{len(have)} runs of {len(wanted())}, of {RECIPE['steps']} steps; not trained: "
-            f"{', '.join(lacking) or 'none'}. Each judged on {judging['pairs']} held-out faces "
-            f"({judging['early']} a quarter in; LPIPS at {judging['lpips_size']} px) and "
-            f"{judging['edits']} edits of each of {', '.join(KINDS)} ({judging['held']} with "
-            "statistics held). Mean over seeds ± half of Student's 95 % interval.",
-            "",
-            *lines,
-        ]
-    )
-
-
-def _cell(mean: float, high: float) -> str:
-    told = "-" if np.isnan(mean) else f"{mean:.3g}"
-    return told if np.isnan(high) else f"{told} ± {high - mean:.2g}"
-
-
-def best(points: np.ndarray) -> np.ndarray:
-    """Of points (n, 2), less is better in both: which of them no other one beats, (n,) bool."""
-    no_worse = (points[None] <= points[:, None]).all(axis=2)
-    better = (points[None] < points[:, None]).any(axis=2)
-    return np.asarray(~(no_worse & better).any(axis=1))
-
-
-def zoo_figure(zoo: Zoo) -> Figure:
-    """Realism, and how the face follows its contour, against what edits change elsewhere."""
-    found = summary(zoo)
-    text = (
-        "One mark a norm: mean over seeds, which are the small dots, and Student's 95 % interval "
-        "where there are three; hollow of one seed. Edits of mouth and nose. Blue: no statistics "
-        "of whole maps are taken. Grey line: norms that no other one beats in both."
-    )
-    width, height = 7.2, 3.6
-    lines = wrap_caption(text, width)
-    figure = Figure(figsize=(width, height + 0.135 * len(lines)))
-    for number, (name, label) in enumerate(
-        (("lpips", "LPIPS to the photo (more real above)"), ("followed", "off the contour, px"))
-    ):
-        box = (0.08 + 0.5 * number, 0.135 * len(lines) / (height + 0.5) + 0.13, 0.41, 0.74)
-        _draw_against(figure.add_axes(box), zoo, found, name)
-        figure.axes[-1].set(xlabel="change outside / inside of edits", ylabel=label)
-    draw_caption(figure, lines)
-    return figure
-
-
-def _draw_against(ax: Axes, zoo: Zoo, found: pd.DataFrame, name: str) -> None:
-    found = found[found[name].notna()]
-    for _, row in found.iterrows():
-        color = COLORS[row["ways"] > 0]
-        ax.hlines(row[name], row["ratio low"], row["ratio high"], color, linewidth=0.7)
-        ax.vlines(row["ratio"], row[f"{name} low"], row[f"{name} high"], color, linewidth=0.7)
-        face = color if row["seeds"] > 1 else "white"
-        ax.plot(row["ratio"], row[name], "o", color=color, markerfacecolor=face, markersize=5)
-    several = zoo.rows[zoo.rows["norm"].isin(found.loc[found["seeds"] > 1, "norm"])]
-    colors = [COLORS[ways > 0] for ways in several["ways"]]
-    ax.scatter(several["ratio"], several[name], s=4, c=colors, alpha=0.6, linewidths=0)
-    points = found[["ratio", name]].to_numpy(dtype=np.float64)
-    front = points[best(points)]
-    front = front[front[:, 0].argsort()]
-    ax.step(*front.T, where="post", color="#BBBBBB", linewidth=1, zorder=0)
-    ax.set_xlim(left=0)
-    ax.invert_yaxis()
-    ax.margins(0.08)
-    obstacles = several[["ratio", name]].to_numpy(dtype=np.float64)
-    draw_labels(ax, points, found["norm"].tolist(), obstacles)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -401,7 +264,7 @@ def main(arguments: list[str] | None = None) -> None:
         with style():
             save_figure(zoo_figure(zoo), options.figure)
         with atomic_write(options.page) as temporary:
-            page = rewrite(options.page.read_text(encoding="utf-8"), zoo_table(zoo))
+            page = rewrite(options.page.read_text(encoding="utf-8"), zoo_table(zoo, wanted()))
             temporary.write_text(page, encoding="utf-8")
         say(options.table, options.figure, options.page)
     except (FeatvizError, OSError) as error:

@@ -7,18 +7,8 @@ import pandas as pd
 import pytest
 
 from analyses import zoo as module
-from analyses.zoo import (
-    MEASURES,
-    Judging,
-    Zoo,
-    best,
-    find_runs,
-    following,
-    main,
-    summary,
-    zoo_figure,
-    zoo_table,
-)
+from analyses.zoo import Judging, find_runs, following, main, wanted
+from analyses.zoo_table import MEASURES, Zoo, best, summary, zoo_figure, zoo_table
 from featviz.faces.pairs import write_pairs
 from featviz.sketches.tensors import encode_image
 
@@ -50,7 +40,7 @@ def test_a_norm_is_told_by_its_mean_and_students_interval_over_seeds(judged: Zoo
         [0.3 - half, 0.3, 0.3 + half], rel=1e-6
     )
     assert np.isnan(found.loc["pixel", "lpips low"])
-    lines = zoo_table(judged).splitlines()
+    lines = zoo_table(judged, wanted()).splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line[:1] == "|"]
     columns = dict(zip(rows[0], zip(*rows[2:], strict=True), strict=True))
     assert columns["norm"] == ("`pixel`", "`instance`")
@@ -169,6 +159,6 @@ def test_following_is_the_distance_of_landmarks_found_again(pairs) -> None:
             return encode_image(pairs.photo(next(self.turn), 512))[None]
 
     away, found = following(Photos(), pairs)
-    assert found == 1 and away < 1
+    assert found == 1 and away < 2
     shifted = replace(pairs, landmarks=pairs.landmarks + np.float32([30, 40]))
-    assert following(Photos(), shifted)[0] == pytest.approx(50, abs=1)
+    assert following(Photos(), shifted)[0] == pytest.approx(50, abs=2)

@@ -15,12 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from featviz.base.errors import FeatvizError, require_whole
-from featviz.generators.networks.normalization import (
-    Norm,
-    block_parts,
-    initialize,
-    seen_by_norms,
-)
+from featviz.generators.networks.modulation import seen_by_norms
+from featviz.generators.networks.normalization import Norm, block_parts, initialize
 from featviz.generators.networks.variants import SectionNorms, norms_of
 
 _ENHANCER_BLOCKS = 3

@@ -8,8 +8,6 @@ others the whole map.
 import math
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +16,7 @@ from torch.nn.utils import parametrize
 
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.instance_norm import InstanceNorm
+from featviz.generators.networks.modulation import Modulated
 
 Norm = str
 """A name that `normalization` knows."""
@@ -36,8 +35,6 @@ _NAME = re.compile(
     r"(-(?P<behind>affine|spade))?"
     r"|filter-response|demodulation|weight-standardization|none(-scaled)?"
 )
-_HIDDEN = 16
-"""Channels between a sketch and what it does to a norm; SPADE's 128 are for maps of up to 1024."""
 _REGIONS = ((5, 8, 4, 8), (5, 8, 8, 12), (8, 11, 6, 10), (11, 14, 5, 11))
 """An aligned face's eyes with their brows, nose and mouth: top, bottom, left, right, 16ths."""
 
@@ -266,46 +263,6 @@ class FilterResponseNorm(nn.Module):
         )
         scaled = torch.addcmul(bias, wide * (power + 1e-6).rsqrt(), weight)
         return torch.maximum(scaled, least).to(maps.dtype)
-
-
-_SKETCH: ContextVar[Tensor] = ContextVar("sketch")
-
-
-@contextmanager
-def seen_by_norms(sketch: Tensor) -> Iterator[None]:
-    """Inside the `with`, norms are told that this sketch (N, C, H, W) is drawn."""
-    token = _SKETCH.set(sketch)
-    try:
-        yield
-    finally:
-        _SKETCH.reset(token)
-
-
-class Modulated(nn.Module):
-    """A norm without weights, and behind it a scale and a shift by what is drawn at each cell.
-
-    The sketch's first channel is averaged down to the map; two 3x3 convolutions make of it gamma
-    and beta.
-    """
-
-    def __init__(self, norm: nn.Module, channels: int) -> None:
-        super().__init__()
-        self.norm = norm
-        self.drawn = nn.Conv2d(1, _HIDDEN, 3, padding=1)
-        self.scale = nn.Conv2d(_HIDDEN, channels, 3, padding=1)
-        self.shift = nn.Conv2d(_HIDDEN, channels, 3, padding=1)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same shape; raises FeatvizError outside of `seen_by_norms`."""
-        sketch = _SKETCH.get(None)
-        if sketch is None:
-            raise FeatvizError(
-                "a norm that ends in -spade has to be told what is drawn; run it in its generator"
-            )
-        times = sketch.shape[2] // maps.shape[2]
-        drawn = F.relu(self.drawn(F.avg_pool2d(sketch[:, :1], times)))
-        normalized: Tensor = self.norm(maps)
-        return normalized * (1 + self.scale(drawn)) + self.shift(drawn)
 
 
 class _Unnormalized(nn.Identity):

@@ -11,12 +11,8 @@ from featviz.faces.contours import CONTOUR_LINES
 from featviz.faces.pairs import read_pairs
 from featviz.generators.checkpoint_files import PRETRAINED
 from featviz.generators.networks.generators import GeneratorArchitecture, build_generator
-from featviz.generators.networks.normalization import (
-    Modulated,
-    face_regions,
-    normalization,
-    seen_by_norms,
-)
+from featviz.generators.networks.modulation import Modulated, seen_by_norms
+from featviz.generators.networks.normalization import face_regions, normalization
 
 SMALL = {"width": 4, "downsamplings": 2, "residual_blocks": 1}
 ALONE = {"instance-spade": (2, 3), "pixel-spade": (1,)}
@@ -98,7 +94,7 @@ def test_vectors_of_a_front_end_with_such_norms_come_from_the_dense_engine(rng):
     vector = front(given)[0, :, 10, 6].detach().numpy()
     np.testing.assert_allclose(table.vectors["L2"][0], vector, atol=1e-5)
     with pytest.raises(
-        FeatvizError, match="the sparse engine cannot compute this: .*; the dense one can"
+        FeatvizError, match=r"the sparse engine cannot compute this: .*; the dense one can"
     ):
         featviz.extract(front, [sketch], engine="sparse", **how)
 

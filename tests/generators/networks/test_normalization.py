@@ -21,13 +21,13 @@ from featviz.generators.networks.generators import (
     build_generator,
 )
 from featviz.generators.networks.instance_norm import InstanceNorm
+from featviz.generators.networks.modulation import seen_by_norms
 from featviz.generators.networks.normalization import (
     BatchNorm,
     PixelNorm,
     WindowNorm,
     initialize,
     normalization,
-    seen_by_norms,
 )
 from featviz.generators.networks.variants import norms_of
 from featviz.probing.certificate import certify
