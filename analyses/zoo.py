@@ -154,7 +154,10 @@ def judged(run: ZooRun, judging: Judging, pairs: PairSet, sketches: SketchSet) -
     sooner, _ = evaluate([early], settings, pairs)
     found = {
         name: table.estimate(part="locality", group=ALL_GROUPS, measure=measure).value
-        for name, measure in (("outside", "outside"), ("ratio", "outside / inside"))
+        for name, measure in (
+            *((measure, measure) for measure in ("inside", "outside", "eyes")),
+            ("ratio", "outside / inside"),
+        )
     }
     followed, share_found = following(painter(checkpoint), choose_pairs(pairs, judging.pairs, 0)[0])
     ways, share = statistics_share(checkpoint, sketches, judging.held)
@@ -164,7 +167,6 @@ def judged(run: ZooRun, judging: Judging, pairs: PairSet, sketches: SketchSet) -
         "digest": checkpoint.digest,
         "ways": ways,
         **found,
-        "eyes": table.estimate(part="locality", group=ALL_GROUPS, measure="eyes").value,
         "share": share,
         "lpips": table.estimate(part="quality", measure="lpips").value,
         "early": sooner.estimate(part="quality", measure="lpips").value,

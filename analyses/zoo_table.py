@@ -17,6 +17,7 @@ from featviz.figures.labels import draw_labels
 from featviz.figures.style import draw_caption, wrap_caption
 
 MEASURES = {
+    "inside": "inside",
     "outside": "outside",
     "ratio": "outside / inside",
     "eyes": "eyes",
@@ -28,6 +29,8 @@ MEASURES = {
     "found": "faces found",
 }
 """Columns of the table, and what they are called on the page."""
+LEAST_FOUND = 0.5
+"""A norm in fewer of whose faces a face is found has none to speak of: nothing beats nothing."""
 COLORS = {True: "#D55E00", False: "#0072B2"}
 """By whether a generator takes statistics of whole maps."""
 
@@ -36,10 +39,10 @@ COLORS = {True: "#D55E00", False: "#0072B2"}
 class Zoo(Table):
     """One row a run: what it is, and what was measured of it, see `MEASURES`.
 
-    digest: of the generator. ways: how often it takes statistics of a whole map. outside, eyes:
-    change by edits of mouth and nose there, grey levels. share: the statistics' part in the change
-    outside. early: LPIPS after a quarter of the steps. followed: between a landmark of the contour
-    and the same one found in the face, px at 512.
+    digest: of the generator. ways: how often it takes statistics of a whole map. inside, outside,
+    eyes: change by edits of mouth and nose there, grey levels. share: the statistics' part in the
+    change outside. early: LPIPS after a quarter of the steps. followed: between a landmark of the
+    contour and the same one found in the face, px at 512.
     """
 
     noun: ClassVar[str] = "zoo"
@@ -114,7 +117,8 @@ def zoo_figure(zoo: Zoo) -> Figure:
     text = (
         "One mark a norm: mean over seeds, which are the small dots, and Student's 95 % interval "
         "where there are three; hollow of one seed. Edits of mouth and nose. Blue: no statistics "
-        "of whole maps are taken. Grey line: norms that no other one beats in both."
+        "of whole maps are taken. Cross: a face is found in less than half of the images. Grey "
+        "line: of the others, those that no other one beats in both."
     )
     width, height = 7.2, 3.6
     lines = wrap_caption(text, width)
@@ -136,12 +140,14 @@ def _draw_against(ax: Axes, zoo: Zoo, found: pd.DataFrame, name: str) -> None:
         ax.hlines(row[name], row["ratio low"], row["ratio high"], color, linewidth=0.7)
         ax.vlines(row["ratio"], row[f"{name} low"], row[f"{name} high"], color, linewidth=0.7)
         face = color if row["seeds"] > 1 else "white"
-        ax.plot(row["ratio"], row[name], "o", color=color, markerfacecolor=face, markersize=5)
+        mark = "o" if row["found"] >= LEAST_FOUND else "x"
+        ax.plot(row["ratio"], row[name], mark, color=color, markerfacecolor=face, markersize=5)
     several = zoo.rows[zoo.rows["norm"].isin(found.loc[found["seeds"] > 1, "norm"])]
     colors = [COLORS[ways > 0] for ways in several["ways"]]
     ax.scatter(several["ratio"], several[name], s=4, c=colors, alpha=0.6, linewidths=0)
     points = found[["ratio", name]].to_numpy(dtype=np.float64)
-    front = points[best(points)]
+    front = points[found["found"] >= LEAST_FOUND]
+    front = front[best(front)]
     front = front[front[:, 0].argsort()]
     ax.step(*front.T, where="post", color="#BBBBBB", linewidth=1, zorder=0)
     ax.set_xlim(left=0)

@@ -26,8 +26,11 @@ def judged() -> Zoo:
             ("instance", 1, 27, 0.3, 0.72),
             ("instance", 2, 27, 0.4, 0.71),
             ("pixel", 0, 0, 0.1, 0.75),
+            ("window-7", 0, 0, 0.01, 0.65),
         )
     ]
+    # No face at all, so that edits change little.
+    rows[-1]["found"] = 0.1
     judging = {**SETTINGS["judging"], "lpips_size": 64}
     return Zoo(pd.DataFrame(rows), {**SETTINGS, "judging": judging})
 
@@ -43,11 +46,11 @@ def test_a_norm_is_told_by_its_mean_and_students_interval_over_seeds(judged: Zoo
     lines = zoo_table(judged, wanted()).splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line[:1] == "|"]
     columns = dict(zip(rows[0], zip(*rows[2:], strict=True), strict=True))
-    assert columns["norm"] == ("`pixel`", "`instance`")
-    assert columns["seeds"] == ("1", "3")
-    assert columns["outside / inside"] == ("0.1", f"0.3 ± {half:.2g}")
+    assert columns["norm"] == ("`window-7`", "`pixel`", "`instance`")
+    assert columns["seeds"] == ("1", "1", "3")
+    assert columns["outside / inside"] == ("0.01", "0.1", f"0.3 ± {half:.2g}")
     told = lines[0]
-    assert told.startswith("4 runs of 24, of 800 steps; not trained: `front=none` 0,")
+    assert told.startswith("5 runs of 24, of 800 steps; not trained: `front=none` 0,")
     assert "`pixel` 1" in told and "`pixel` 0" not in told and "`instance`" not in told
 
 
@@ -69,7 +72,12 @@ def test_the_figure_has_a_mark_a_norm_and_a_dot_a_seed(judged: Zoo) -> None:
     assert [mark.get_markerfacecolor() == "white" for mark in marks] == [False, True]
     dots = [each.get_offsets() for each in ax.collections if len(each.get_offsets()) > 1]
     assert np.concatenate(dots)[:, 0].tolist() == [0.2, 0.3, 0.4]
-    assert {text.get_text() for text in ax.texts} == {"instance", "pixel"}
+    assert {text.get_text() for text in ax.texts} == {"instance", "pixel", "window-7"}
+    (cross,) = [line for line in ax.lines if line.get_marker() == "x"]
+    assert cross.get_xydata().tolist() == [[0.01, 0.65]]
+    # What has no face beats nobody: the front is of the other two.
+    front = min(ax.lines, key=lambda line: line.get_zorder())
+    assert front.get_xydata()[[0, -1]].tolist() == [[0.1, 0.75], [pytest.approx(0.3), 0.71]]
     # More real is above.
     assert ax.get_ylim()[0] > ax.get_ylim()[1]
 
