@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from featviz.base.errors import FeatvizError
 
 _HIDDEN = 16
-"""Channels between a sketch and what it does to a norm; SPADE's 128 are for maps of up to 1024."""
+"""Channels between a sketch and what it does to a norm; SPADE's 128 are for up to 1024."""
 
 _SKETCH: ContextVar[Tensor] = ContextVar("sketch")
 
