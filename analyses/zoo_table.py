@@ -106,9 +106,8 @@ def _cell(mean: float, high: float) -> str:
 
 def best(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Of points (n, 2), less is better in both: which of them no other one beats, (n,) bool."""
-    no_worse = (points[None] <= points[:, None]).all(axis=2)
-    better = (points[None] < points[:, None]).any(axis=2)
-    return np.asarray(~(no_worse & better).any(axis=1))
+    beaten = [((points <= p).all(axis=1) & (points < p).any(axis=1)).any() for p in points]
+    return ~np.array(beaten, dtype=bool)
 
 
 def zoo_figure(zoo: Zoo) -> Figure:

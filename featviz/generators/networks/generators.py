@@ -75,7 +75,9 @@ def _one_enhancer_less(architecture: GeneratorArchitecture) -> GeneratorArchitec
     )
 
 
-def _showing(architecture: GeneratorArchitecture) -> Callable[[Tensor], AbstractContextManager]:
+def _showing(
+    architecture: GeneratorArchitecture,
+) -> Callable[[Tensor], AbstractContextManager[Tensor | None]]:
     """What shows a sketch to norms, if there are any that look."""
     return seen_by_norms if architecture.norms.see_sketch else nullcontext
 
@@ -111,7 +113,7 @@ class FrontEnd(nn.Sequential):
     def forward(self, sketch: Tensor) -> Tensor:
         """Sketches in [-1, 1] to the last layer's map."""
         with self._show(sketch):
-            maps: Tensor = super().forward(sketch)
+            maps: Tensor = super().forward(sketch)  # type: ignore[no-untyped-call]
         return maps
 
 

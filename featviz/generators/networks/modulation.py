@@ -48,5 +48,5 @@ class Modulated(nn.Module):
             )
         times = sketch.shape[2] // maps.shape[2]
         drawn = F.relu(self.drawn(F.avg_pool2d(sketch[:, :1], times)))
-        normalized: Tensor = self.norm(maps)
-        return normalized * (1 + self.scale(drawn)) + self.shift(drawn)
+        modulated: Tensor = self.norm(maps) * (1 + self.scale(drawn)) + self.shift(drawn)
+        return modulated

@@ -298,7 +298,8 @@ class Standardized(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
         """(C_out, C_in, k, k), or the other way round -> the same shape."""
         variance, mean = torch.var_mean(weight, self._dims, correction=0, keepdim=True)
-        return (weight - mean) * (variance + 1e-8).rsqrt() * self._gain
+        standardized: Tensor = (weight - mean) * (variance + 1e-8).rsqrt() * self._gain
+        return standardized
 
 
 NORM_CLASSES = (nn.InstanceNorm2d, nn.GroupNorm, _Affine, FilterResponseNorm)
