@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import tyro
+from matplotlib.figure import Figure
 
+from analyses.faces import Cell, Face, Sketch, gallery
 from analyses.leakage import KINDS, rewrite
 from analyses.pictures import MADE
 from analyses.study import ROOT
@@ -35,7 +37,7 @@ from featviz.faces.pairs import PairSet, read_pairs
 from featviz.figures.style import save_figure, style
 from featviz.generators.checkpoint import Checkpoint, open_checkpoint
 from featviz.probing.held import record_map_statistics
-from featviz.sketches.drawing import CANVAS
+from featviz.sketches.drawing import CANVAS, rasterize
 from featviz.sketches.sketch_set import SketchSet, read_sketches
 from featviz.sketches.tensors import decode_image
 from featviz.training.folder import read_folder
@@ -59,6 +61,7 @@ RECIPE: dict[str, Any] = {
     "precision": "float32",
 }
 KEEP_EVERY = 100
+SHOWN_FACES = 3
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Options:
     table: Path = ROOT / MADE / "zoo.json"
     """What was judged before, and is from now on; a .csv of the same name is written beside it."""
     figure: Path = ROOT / MADE / "zoo.png"
-    """The picture."""
+    """The picture; another one of faces is put beside it, as NAME-faces."""
     page: Path = ROOT / "docs" / "norms.md"
     """The page whose table is written anew."""
     threads: int = 1
@@ -130,7 +133,9 @@ def find_runs(folders: Sequence[Path], data: str) -> dict[tuple[str, int], ZooRu
         told = read_folder(folder, resume=True)
         names = {"baseline": told["norm"], "no-norm": "front=none"}
         norm, seed = names.get(told["variant"]), told["seed"]
-        if norm is None or (told["variant"] == "no-norm" and told["norm"] != "instance"):
+        if norm not in (*TELLING, *OTHERS) or (
+            told["variant"] == "no-norm" and told["norm"] != "instance"
+        ):
             continue
         same = config_of("instance", 0).to_json().items() <= (told | _SAME).items()
         if same and told["data"] == data and any(folder.glob(f"steps/*-{RECIPE['steps']:06d}.*")):
@@ -247,6 +252,26 @@ def judge_all(
         yield Zoo(pd.DataFrame(rows), metadata)
 
 
+def faces_figure(runs: Sequence[ZooRun], pairs: PairSet) -> Figure:
+    """Held-out contours, their photos, and the faces that each run makes of the contours."""
+    chosen, _ = choose_pairs(pairs, SHOWN_FACES, 0)
+    size = int(RECIPE["size"])
+    contours = [rasterize(chosen.contour(index, size)) for index in range(len(chosen))]
+    columns: list[list[Cell]] = [
+        [Sketch(contour) for contour in contours],
+        [Face(chosen.photo(index, size)) for index in range(len(chosen))],
+    ]
+    for run in runs:
+        paint = painter(open_checkpoint(run.folder))
+        columns.append([Face(decode_image(paint(contour)[0])) for contour in contours])
+    rows = {chosen.names[n].partition(".")[0]: [c[n] for c in columns] for n in range(len(chosen))}
+    text = (
+        f"Held-out contours, their photos, and what a generator of each norm makes of the contours "
+        f"after {RECIPE['steps']} steps (seed 0)."
+    )
+    return gallery(rows, text, ["contour", "photo", *(run.norm for run in runs)])
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Train, judge, write; exit 2 with one line on stderr if the input is at fault."""
     options = tyro.cli(Options, prog="python -m analyses.zoo", args=arguments)
@@ -263,12 +288,17 @@ def main(arguments: list[str] | None = None) -> None:
         if zoo is None:
             folders = ", ".join(map(str, options.runs))
             raise FeatvizError(f"{folders}: no finished run of this recipe and these data")
+        there = find_runs(options.runs, zoo.metadata["data"])
+        first = [run for (_, seed), run in there.items() if seed == 0]
+        first.sort(key=lambda run: [*TELLING, *OTHERS].index(run.norm))
+        of_faces = options.figure.with_stem(f"{options.figure.stem}-faces")
         with style():
             save_figure(zoo_figure(zoo), options.figure)
+            save_figure(faces_figure(first, pairs), of_faces)
         with atomic_write(options.page) as temporary:
             page = rewrite(options.page.read_text(encoding="utf-8"), zoo_table(zoo, wanted()))
             temporary.write_text(page, encoding="utf-8")
-        say(options.table, options.figure, options.page)
+        say(options.table, options.figure, of_faces, options.page)
     except (FeatvizError, OSError) as error:
         print(f"analyses.zoo: error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)

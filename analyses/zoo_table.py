@@ -123,7 +123,10 @@ def zoo_figure(zoo: Zoo) -> Figure:
     lines = wrap_caption(text, width)
     figure = Figure(figsize=(width, height + 0.135 * len(lines)))
     for number, (name, label) in enumerate(
-        (("lpips", "LPIPS to the photo (more real above)"), ("followed", "off the contour, px"))
+        (
+            ("lpips", "LPIPS to the photo (more real above)"),
+            ("followed", "off the contour, px (nearer above)"),
+        )
     ):
         box = (0.08 + 0.5 * number, 0.135 * len(lines) / (height + 0.5) + 0.13, 0.41, 0.74)
         _draw_against(figure.add_axes(box), zoo, found, name)

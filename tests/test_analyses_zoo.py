@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from analyses import zoo as module
 from analyses.zoo import Judging, find_runs, following, main, wanted
@@ -134,6 +135,9 @@ def test_a_zoo_is_trained_judged_and_told_and_no_run_is_done_twice(
     assert page.startswith("Before\n") and page.endswith("behind\n") and "old" not in page
     assert "2 runs of 2, of 4 steps; not trained: none." in page
     assert (tmp_path / "zoo.png").stat().st_size > 1000
+    with Image.open(tmp_path / "zoo-faces.png") as faces:
+        # Contour, photo and two norms, of three contours.
+        assert faces.width > faces.height > 3 * 190
     assert (tmp_path / "zoo.csv").read_text().count("\n") == 3
 
     def refuse(*_, **__):
