@@ -117,7 +117,8 @@ def zoo_figure(zoo: Zoo) -> Figure:
         "One mark a norm: mean over seeds, which are the small dots, and Student's 95 % interval "
         "where there are three; hollow of one seed. Edits of mouth and nose. Blue: no statistics "
         "of whole maps are taken. Cross: a face is found in less than half of the images. Grey "
-        "line: of the others, those that no other one beats in both."
+        "line: of the others, those that no other one beats in both. Norms without a number have "
+        "no mark: no face is found, or no edit changes anything."
     )
     width, height = 7.2, 3.6
     lines = wrap_caption(text, width)
@@ -136,7 +137,7 @@ def zoo_figure(zoo: Zoo) -> Figure:
 
 
 def _draw_against(ax: Axes, zoo: Zoo, found: pd.DataFrame, name: str) -> None:
-    found = found[found[name].notna()]
+    found = found[found[[name, "ratio"]].notna().all(axis=1)]
     for _, row in found.iterrows():
         color = COLORS[row["ways"] > 0]
         ax.hlines(row[name], row["ratio low"], row["ratio high"], color, linewidth=0.7)

@@ -28,10 +28,12 @@ def judged() -> Zoo:
             ("instance", 2, 27, 0.4, 0.71),
             ("pixel", 0, 0, 0.1, 0.75),
             ("window-7", 0, 0, 0.01, 0.65),
+            ("demodulation", 0, 0, np.nan, 0.93),
         )
     ]
     # No face at all, so that edits change little.
-    rows[-1]["found"] = 0.1
+    for row in rows[-2:]:
+        row["found"] = 0.1
     judging = {**SETTINGS["judging"], "lpips_size": 64}
     return Zoo(pd.DataFrame(rows), {**SETTINGS, "judging": judging})
 
@@ -47,11 +49,11 @@ def test_a_norm_is_told_by_its_mean_and_students_interval_over_seeds(judged: Zoo
     lines = zoo_table(judged, wanted()).splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line[:1] == "|"]
     columns = dict(zip(rows[0], zip(*rows[2:], strict=True), strict=True))
-    assert columns["norm"] == ("`window-7`", "`pixel`", "`instance`")
-    assert columns["seeds"] == ("1", "1", "3")
-    assert columns["outside / inside"] == ("0.01", "0.1", f"0.3 ± {half:.2g}")
+    assert columns["norm"] == ("`window-7`", "`pixel`", "`instance`", "`demodulation`")
+    assert columns["seeds"] == ("1", "1", "3", "1")
+    assert columns["outside / inside"] == ("0.01", "0.1", f"0.3 ± {half:.2g}", "-")
     told = lines[0]
-    assert told.startswith("5 runs of 24, of 800 steps; not trained: `front=none` 0,")
+    assert told.startswith("6 runs of 24, of 800 steps; not trained: `front=none` 0,")
     assert "`pixel` 1" in told and "`pixel` 0" not in told and "`instance`" not in told
 
 
