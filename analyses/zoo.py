@@ -45,11 +45,11 @@ from featviz.training.loop import train
 from featviz.training.presets import TrainingConfig, preset
 from featviz.training.saving import Schedule
 
-TELLING = ("instance", "front=none", "pixel", "window-7", "demodulation")
+TELLING = ("instance", "front=none", "batch", "pixel", "window-7")
 """Norms that are trained with three seeds; `front=none` is the study's variant no-norm."""
 OTHERS = (
-    *("batch", "group", "layer", "filter-response", "region", "instance-spade", "pixel-spade"),
-    *("weight-standardization", "none"),
+    *("demodulation", "group", "layer", "filter-response", "region", "instance-spade"),
+    *("pixel-spade", "weight-standardization", "none"),
 )
 """Norms that are trained once."""
 SEEDS = 3
