@@ -101,7 +101,7 @@ def zoo_table(zoo: Zoo, wanted: Sequence[tuple[str, int]]) -> str:
 
 def _cell(mean: float, high: float) -> str:
     told = "-" if np.isnan(mean) else f"{mean:.3g}"
-    return told if np.isnan(high) else f"{told} ± {high - mean:.2g}"
+    return told if np.isnan(high) or high == mean else f"{told} ± {high - mean:.2g}"
 
 
 def best(points: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -140,8 +140,8 @@ def _draw_against(ax: Axes, zoo: Zoo, found: pd.DataFrame, name: str) -> None:
     found = found[found[[name, "ratio"]].notna().all(axis=1)]
     for _, row in found.iterrows():
         color = COLORS[row["ways"] > 0]
-        ax.hlines(row[name], row["ratio low"], row["ratio high"], color, linewidth=0.7)
-        ax.vlines(row["ratio"], row[f"{name} low"], row[f"{name} high"], color, linewidth=0.7)
+        for line in _interval_lines(row, name):
+            ax.plot(*line.T, color=color, linewidth=0.7, alpha=0.5)
         face = color if row["seeds"] > 1 else "white"
         mark = "o" if row["found"] >= LEAST_FOUND else "x"
         ax.plot(row["ratio"], row[name], mark, color=color, markerfacecolor=face, markersize=5)
@@ -152,9 +152,20 @@ def _draw_against(ax: Axes, zoo: Zoo, found: pd.DataFrame, name: str) -> None:
     front = points[found["found"] >= LEAST_FOUND]
     front = front[best(front)]
     front = front[front[:, 0].argsort()]
-    ax.step(*front.T, where="post", color="#BBBBBB", linewidth=1, zorder=0)
+    ax.step(*front.T, where="post", color="#999999", linewidth=1.4, zorder=0)
     ax.set_xlim(left=0)
     ax.invert_yaxis()
     ax.margins(0.08)
-    obstacles = several[["ratio", name]].to_numpy(dtype=np.float64)
+    lines = [line for _, row in found.iterrows() for line in _interval_lines(row, name)]
+    obstacles = np.concatenate([several[["ratio", name]].to_numpy(dtype=np.float64), *lines])
     draw_labels(ax, points, found["norm"].tolist(), obstacles)
+
+
+def _interval_lines(row: pd.Series, name: str) -> list[NDArray[np.float64]]:
+    """Points along the intervals across and up of a norm of several seeds, (n, 2) each."""
+    if row["seeds"] == 1:
+        return []
+    across = np.linspace(row["ratio low"], row["ratio high"], 40)
+    up = np.linspace(row[f"{name} low"], row[f"{name} high"], 40)
+    at = np.ones(40)
+    return [np.stack([across, at * row[name]], 1), np.stack([at * row["ratio"], up], 1)]
