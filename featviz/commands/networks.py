@@ -40,7 +40,8 @@ class TrainCommand:
     norm: str | None = None
     """Of the generator, one for all layers that have one or by section, as
     front=none,residual=pixel,back=instance or L0=none,L1=window-31: instance, batch, group, layer,
-    pixel, filter-response, window-N, demodulation, none, none-scaled; see docs/norms.md."""
+    pixel, region, window-N, filter-response, demodulation, weight-standardization, none,
+    none-scaled; see docs/norms.md."""
     preset: str = "demo"
     """demo (2 cores, hours) or paper (GPUs); the options below change single settings."""
     resume: bool = False

@@ -77,7 +77,13 @@ def test_only_a_run_with_appearances_has_an_encoder():
     assert set(conditioned.optimizers) == {"generator", "discriminator", "encoder"}
 
 
-@pytest.mark.parametrize("norm", ["front=pixel,residual=batch,back=demodulation", "window-3"])
+@pytest.mark.parametrize(
+    "norm",
+    [
+        *("front=pixel,residual=batch,back=demodulation", "window-3"),
+        "front=pixel-spade,residual=region,back=weight-standardization",
+    ],
+)
 def test_a_generator_of_other_norms_learns_beside_judges_with_instance_norm(pairs, norm):
     config = small_config(norm=norm, ema=0.9, precision="float32")
     run = start_run(config, CPU)

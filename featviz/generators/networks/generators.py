@@ -6,7 +6,8 @@ featviz reads. Every block has its own activation object and its parts have name
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from featviz.base.errors import FeatvizError, require_whole
+from featviz.generators.networks.modulation import seen_by_norms
 from featviz.generators.networks.normalization import Norm, block_parts, initialize
 from featviz.generators.networks.variants import SectionNorms, norms_of
 
@@ -89,6 +91,13 @@ def _one_enhancer_less(architecture: GeneratorArchitecture) -> GeneratorArchitec
     )
 
 
+def _showing(
+    architecture: GeneratorArchitecture,
+) -> Callable[[Tensor], AbstractContextManager[Tensor | None]]:
+    """What shows a sketch to norms, if there are any that look."""
+    return seen_by_norms if architecture.norms.see_sketch else nullcontext
+
+
 def build_generator(architecture: GeneratorArchitecture) -> "Generator":
     """A generator with fresh weights from torch's global random state."""
     if architecture.enhancers:
@@ -114,7 +123,14 @@ class FrontEnd(nn.Sequential):
                 blocks[f"L{layer}"] = _halving_block(channels[layer - 1], channels[layer], norm)
         super().__init__(blocks)
         self.architecture = architecture
+        self._show = _showing(architecture)
         self.apply(initialize)
+
+    def forward(self, sketch: Tensor) -> Tensor:
+        """Sketches in [-1, 1] to the last layer's map."""
+        with self._show(sketch):
+            maps: Tensor = super().forward(sketch)  # type: ignore[no-untyped-call]
+        return maps
 
 
 class GlobalGenerator(nn.Module):
@@ -147,11 +163,13 @@ class GlobalGenerator(nn.Module):
             )
         )
         self.output: nn.Module = _output_block(width, architecture.output_channels)
+        self._show = _showing(architecture)
         self.apply(initialize)
 
     def features(self, sketch: Tensor) -> Tensor:
         """The last feature map (N, width, H, W), to which a local enhancer adds its own."""
-        features: Tensor = self.back_end(self.residual(self.front_end(sketch)))
+        with self._show(sketch):
+            features: Tensor = self.back_end(self.residual(self.front_end(sketch)))
         return features
 
     def forward(self, sketch: Tensor) -> Tensor:
@@ -240,10 +258,12 @@ class Enhancer(nn.Module):
             )
         )
         self.back_end = _doubling_block(2 * width, width, norm)
+        self._show = _showing(architecture)
 
     def forward(self, sketch: Tensor, coarse: Tensor) -> Tensor:
         """(N, C_in, H, W) and (N, 2 width, H/2, W/2) -> (N, width, H, W)."""
-        features: Tensor = self.back_end(self.residual(self.front_end(sketch) + coarse))
+        with self._show(sketch):
+            features: Tensor = self.back_end(self.residual(self.front_end(sketch) + coarse))
         return features
 
 

@@ -1,7 +1,8 @@
 """The normalisations that a layer can have, by name.
 
-What each lets the cells of a map know of each other: pixel norm, demodulation, batch norm in
-evaluation and none of them nothing, a window its size, all others the whole map.
+What each lets the cells of a map know of each other: pixel norm, demodulation, standardised
+weights, batch norm in evaluation and none of them nothing, a window its size, a region itself, all
+others the whole map.
 """
 
 import math
@@ -16,23 +17,27 @@ from torch.nn.utils import parametrize
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.instance_norm import InstanceNorm
 from featviz.generators.networks.layer_norm import LayerNorm
+from featviz.generators.networks.modulation import Modulated
 
 Norm = str
 """A name that `normalization` knows."""
 
 NAMES = (
-    *("instance", "batch", "group", "group-N", "layer", "pixel", "filter-response", "window-N"),
-    *("demodulation", "none", "none-scaled"),
+    *("instance", "batch", "group", "group-N", "layer", "pixel", "region", "window-N"),
+    *("filter-response", "demodulation", "weight-standardization", "none", "none-scaled"),
 )
-"""Those; all but the last four may end in -affine."""
+"""Those; all but the last five may end in -affine or -spade."""
 
 EPS = 1e-5
 _GROUPS = 32
 _MOMENTUM = 0.1
 _NAME = re.compile(
-    r"(?P<affine>(instance|batch|group(-(?P<groups>\d+))?|layer|pixel)(-affine)?)"
-    r"|filter-response|window-(?P<window>\d+)(-affine)?|demodulation|none(-scaled)?"
+    r"(?P<norm>instance|batch|group(-(?P<groups>\d+))?|layer|pixel|region|window-(?P<window>\d+))"
+    r"(-(?P<behind>affine|spade))?"
+    r"|filter-response|demodulation|weight-standardization|none(-scaled)?"
 )
+_REGIONS = ((5, 8, 4, 8), (5, 8, 8, 12), (8, 11, 6, 10), (11, 14, 5, 11))
+"""An aligned face's eyes with their brows, nose and mouth: top, bottom, left, right, 16ths."""
 
 
 def normalization(name: Norm, channels: int) -> nn.Module:
@@ -48,16 +53,21 @@ def normalization(name: Norm, channels: int) -> nn.Module:
       both 32 and the channels (Wu and He 2018);
     - "layer": over the map and all channels (Ba et al. 2016);
     - "pixel": of each cell over its channels (Li et al. 2019, positional normalization, eq. 1);
+    - "region": per image and channel over each part of a face and over the rest apart (Yu et al.
+      2020, region normalization); parts are where aligned faces have them, see `RegionNorm`;
     - "window-N": per channel over N x N cells around each cell, those of them that are on the map
       (after Ortiz et al. 2020, local context normalization, whose windows also span channels).
 
     Each followed by "-affine" has a learnable gamma and beta: y gamma + beta, as in the study's
-    formula. Otherwise
+    formula. Followed by "-spade", what is drawn at each cell tells them: y (1 + gamma) + beta (Park
+    et al. 2019, spatially-adaptive normalization, eq. 1), see `Modulated`. Otherwise
 
     - "filter-response": y = max(gamma x / sqrt(mean(x^2) + 1e-6) + beta, tau), the mean over the
       map, all three learnable (Singh and Krishnan 2020, eq. 1 to 3 and 5);
     - "demodulation": the convolution's weights have length 1 for each channel that they give
       (Karras et al. 2020, eq. 3, without styles); see `block_parts`;
+    - "weight-standardization": those weights have mean 0, and such a variance that maps behind a
+      ReLU keep theirs (Qiao et al. 2019, scaled after Brock et al. 2021); see `Standardized`;
     - "none": nothing; "none-scaled": nothing, and weights that begin with He's variance of
       2 / (inputs x kernel) (He et al. 2015, eq. 10), so that maps keep their scale.
 
@@ -65,8 +75,10 @@ def normalization(name: Norm, channels: int) -> nn.Module:
     window that is even.
     """
     parts = _parsed(name)
-    affine = name.endswith("-affine")
-    match name.removesuffix("-affine").split("-"):
+    if parts["behind"] == "spade":
+        return Modulated(normalization(str(parts["norm"]), channels), channels)
+    affine = parts["behind"] == "affine"
+    match (parts["norm"] or name).split("-"):
         case ["instance"]:
             return InstanceNorm(channels, affine=affine)
         case ["batch"]:
@@ -80,12 +92,12 @@ def normalization(name: Norm, channels: int) -> nn.Module:
             return LayerNorm(channels, affine, EPS)
         case ["pixel"]:
             return PixelNorm(channels, affine)
+        case ["region"]:
+            return RegionNorm(channels, affine)
         case ["window", *_]:
             return WindowNorm(channels, int(parts["window"] or 0), affine)
         case ["filter", "response"]:
             return FilterResponseNorm(channels)
-        case ["demodulation"]:
-            return nn.Identity()
         case _:
             return _Unnormalized() if name == "none-scaled" else nn.Identity()
 
@@ -100,10 +112,15 @@ def _parsed(name: Norm) -> dict[str, str | None]:
     match = _NAME.fullmatch(name)
     if match is None:
         raise FeatvizError(
-            f"unknown normalisation '{name}'; there are {', '.join(NAMES)}, and -affine behind all "
-            "but the last five"
+            f"unknown normalisation '{name}'; there are {', '.join(NAMES)}, and -affine or "
+            "-spade behind all but the last five"
         )
     return match.groupdict()
+
+
+def sees_sketch(name: Norm) -> bool:
+    """Whether a norm is told what is drawn."""
+    return _parsed(name)["behind"] == "spade"
 
 
 def window_of(name: Norm) -> int | None:
@@ -152,6 +169,46 @@ class PixelNorm(_Affine):
         wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
         variance, mean = torch.var_mean(wide, dim=1, correction=0, keepdim=True)
         return self.scaled((wide - mean) * (variance + EPS).rsqrt(), maps.dtype)
+
+
+class RegionNorm(_Affine):
+    """Each cell by mean and variance of its region: the eyes, nose, mouth, and all else.
+
+    Regions are where faces aligned by their eyes have these parts, at the same share of every map,
+    whatever is drawn: so pixels do, no edit moves a region, and what it changes in one part is not
+    told to another.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
+        regions = face_regions(*maps.shape[2:]).to(wide)
+        centred = wide - _means_of_regions(wide, regions)
+        variance = _means_of_regions(centred.square(), regions)
+        return self.scaled(centred * (variance + EPS).rsqrt(), maps.dtype)
+
+
+def face_regions(height: int, width: int) -> Tensor:
+    """Which cells of a map are in which region, (regions, H, W) of 0 and 1; the rest is last."""
+    regions = torch.zeros(len(_REGIONS) + 1, height, width)
+    for region, (top, bottom, left, right) in zip(regions, _REGIONS, strict=False):
+        down, across = (
+            # Cells whose centres lie inside.
+            slice(math.ceil(start * side / 16 - 0.5), math.ceil(end * side / 16 - 0.5))
+            for start, end, side in ((top, bottom, height), (left, right, width))
+        )
+        region[down, across] = 1
+    regions[-1] = 1 - regions.sum(dim=0)
+    return regions
+
+
+def _means_of_regions(maps: Tensor, regions: Tensor) -> Tensor:
+    """At each cell the mean over its region. Cells of others are added as exact zeros."""
+    means = [
+        (maps * region).sum(dim=(2, 3), keepdim=True) / region.sum().clamp_min(1) * region
+        for region in regions
+    ]
+    return torch.stack(means).sum(dim=0)
 
 
 class WindowNorm(_Affine):
@@ -226,6 +283,26 @@ class Demodulated(nn.Module):
         return weight * (weight.square().sum(self._dims, keepdim=True) + 1e-8).rsqrt()
 
 
+class Standardized(nn.Module):
+    """A convolution's weights, those of each channel that it gives less their mean, and scaled.
+
+    By their deviation, by the root of the number of inputs of a cell, and by the gain that gives
+    the maps behind a ReLU the variance of those before it: sqrt(2 / (1 - 1 / pi)).
+    """
+
+    def __init__(self, along: int, inputs: int) -> None:
+        """along: which dimension of the weights counts the channels that the convolution gives."""
+        super().__init__()
+        self._dims = tuple(dim for dim in range(4) if dim != along)
+        self._gain = math.sqrt(2 / (1 - 1 / math.pi) / inputs)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """(C_out, C_in, k, k), or the other way round -> the same shape."""
+        variance, mean = torch.var_mean(weight, self._dims, correction=0, keepdim=True)
+        standardized: Tensor = (weight - mean) * (variance + 1e-8).rsqrt() * self._gain
+        return standardized
+
+
 NORM_CLASSES = (nn.InstanceNorm2d, nn.GroupNorm, _Affine, FilterResponseNorm)
 """The classes of those that have statistics."""
 
@@ -256,9 +333,12 @@ def block_parts(
     convolution: nn.Conv2d | nn.ConvTranspose2d, norm: Norm
 ) -> Iterator[tuple[str, nn.Module]]:
     """A convolution and its norm, as parts of a block by name."""
+    along = 1 if isinstance(convolution, nn.ConvTranspose2d) else 0
     if norm == "demodulation":
-        along = 1 if isinstance(convolution, nn.ConvTranspose2d) else 0
         parametrize.register_parametrization(convolution, "weight", Demodulated(along))
+    elif norm == "weight-standardization":
+        standardized = Standardized(along, _inputs_of_a_cell(convolution))
+        parametrize.register_parametrization(convolution, "weight", standardized)
     yield "conv", convolution
     yield "norm", normalization(norm, convolution.out_channels)
 
@@ -273,11 +353,15 @@ def initialize(module: nn.Module) -> None:
     elif isinstance(getattr(module, "norm", None), _Unnormalized):
         convolution = module.get_submodule("conv")
         assert isinstance(convolution, nn.Conv2d | nn.ConvTranspose2d)
-        inputs = convolution.in_channels * math.prod(convolution.kernel_size)
-        if isinstance(convolution, nn.ConvTranspose2d):
-            # Each cell is given only those of a kernel's weights that fall on it.
-            inputs //= math.prod(convolution.stride)
-        _fill(convolution, math.sqrt(2 / inputs))
+        _fill(convolution, math.sqrt(2 / _inputs_of_a_cell(convolution)))
+
+
+def _inputs_of_a_cell(convolution: nn.Conv2d | nn.ConvTranspose2d) -> int:
+    inputs = convolution.in_channels * math.prod(convolution.kernel_size)
+    if isinstance(convolution, nn.ConvTranspose2d):
+        # Each cell is given only those of a kernel's weights that fall on it.
+        inputs //= math.prod(convolution.stride)
+    return inputs
 
 
 def _fill(convolution: nn.Conv2d | nn.ConvTranspose2d, deviation: float) -> None:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from featviz.base.errors import FeatvizError
-from featviz.generators.networks.normalization import Norm, require_norm, window_of
+from featviz.generators.networks.normalization import Norm, require_norm, sees_sketch, window_of
 
 _VARIANTS = ("baseline", "modified", "no-norm")
 
@@ -46,6 +46,11 @@ class SectionNorms:
     residual: Norm
     back: Norm
     enhancers: Norm
+
+    @property
+    def see_sketch(self) -> bool:
+        """Whether any of them is told what is drawn."""
+        return any(map(sees_sketch, (*self.front, self.residual, self.back, self.enhancers)))
 
     def require_fitting(self, size: int, levels: int) -> None:
         """Raise FeatvizError if a window is larger than a map of sketches of a size.

@@ -21,6 +21,7 @@ from featviz.generators.networks.generators import (
     build_generator,
 )
 from featviz.generators.networks.instance_norm import InstanceNorm
+from featviz.generators.networks.modulation import seen_by_norms
 from featviz.generators.networks.normalization import (
     BatchNorm,
     PixelNorm,
@@ -34,7 +35,8 @@ from featviz.probing.certificate import certify
 EVERY = (
     *("instance", "batch", "group", "group-2", "layer", "pixel", "filter-response", "window-5"),
     *("instance-affine", "batch-affine", "group-affine", "layer-affine", "pixel-affine"),
-    *("window-5-affine", "demodulation", "none", "none-scaled"),
+    *("window-5-affine", "region", "region-affine", "instance-spade", "pixel-spade"),
+    *("demodulation", "weight-standardization", "none", "none-scaled"),
 )
 SMALL = {"width": 4, "downsamplings": 2, "residual_blocks": 1}
 
@@ -62,6 +64,23 @@ def in_windows(x, window):
     return (x - mean) / np.sqrt(total(x**2) / there - mean**2 + 1e-5)
 
 
+PARTS = ((5, 8, 4, 8), (5, 8, 8, 12), (8, 11, 6, 10), (11, 14, 5, 11))
+"""Top, bottom, left and right of the eyes with their brows, nose and mouth, 16ths of a map."""
+
+
+def in_regions(x):
+    """Each part of the face, and what is in none, apart; a cell is where its centre is."""
+    down, across = ((np.arange(side) + 0.5) * 16 / side for side in x.shape[2:])
+    label = np.zeros(x.shape[2:], int)
+    for number, (top, bottom, left, right) in enumerate(PARTS, 1):
+        inside = [(a <= at) & (at < b) for at, a, b in ((down, top, bottom), (across, left, right))]
+        label[np.outer(*inside)] = number
+    y = np.empty_like(x)
+    for number in np.unique(label):
+        y[..., label == number] = over(x[..., label == number][..., None], (2, 3))[..., 0]
+    return y
+
+
 BY_HAND = {
     "instance": lambda x: over(x, (2, 3)),
     "batch": lambda x: over(x, (0, 2, 3)),
@@ -71,6 +90,7 @@ BY_HAND = {
     "layer": lambda x: over(x, (1, 2, 3)),
     "pixel": lambda x: over(x, (1,)),
     "window-5": lambda x: in_windows(x, 5),
+    "region": in_regions,
     "none": lambda x: x,
     "none-scaled": lambda x: x,
 }
@@ -139,6 +159,26 @@ def test_demodulated_weights_have_length_one_for_each_channel(section):
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in blocks[0].conv.parameters())
 
 
+def test_standardized_weights_have_mean_0_and_the_length_that_keeps_variance_behind_a_relu():
+    torch.manual_seed(0)
+    architecture = GeneratorArchitecture(norm="weight-standardization", width=16, downsamplings=3)
+    generator = GlobalGenerator(architecture)
+    # The variance of max(x, 0), x from N(0, 1).
+    gain = 1 / (0.5 - 0.5 / math.pi)
+    for block, axes, share in (
+        (generator.front_end.L1, (1, 2, 3), 1),
+        (generator.residual.R0.second, (1, 2, 3), 1),
+        # Of nine weights of a kernel of stride 2 a cell is given 9 / 4.
+        (generator.back_end.U0, (0, 2, 3), 4),
+    ):
+        weight = block.conv.weight.detach().double().numpy()
+        np.testing.assert_allclose(weight.mean(axis=axes), 0, atol=1e-8)
+        np.testing.assert_allclose((weight**2).sum(axis=axes), share * gain, rtol=1e-3)
+    # ReLU of noise in, its variance out.
+    seen = torch.randn(1, 32, 64, 64).relu()
+    assert float(generator.front_end.L2.conv(seen).detach().var()) == pytest.approx(1, rel=0.1)
+
+
 @pytest.mark.parametrize("norm", ["none", "none-scaled"])
 def test_only_with_scaled_weights_maps_keep_their_scale_without_norms(norm):
     torch.manual_seed(0)
@@ -160,9 +200,14 @@ def test_what_a_cell_knows_of_others_is_what_the_norm_says_to_the_last_bit(name)
     x = torch.randn(1, 12, 17, 19)
     other = x.clone()
     other[0, :, 8, 9] += 1
-    changed = (norm(x) != norm(other))[0].any(dim=0)
+    with seen_by_norms(torch.randn(1, 3, 17, 19)):
+        changed = (norm(x) != norm(other))[0].any(dim=0)
     expected = torch.zeros_like(changed)
-    if name.startswith(("pixel", "batch", "none", "demodulation")):
+    if name.startswith("region"):
+        # The cell is one of the nose: rows of 8.5 to 11.7 and columns of 7.1 to 11.9 of 17 and 19.
+        expected[8:12, 7:12] = True
+        assert torch.equal(changed, expected)
+    elif name.startswith(("pixel", "batch", "none", "demodulation", "weight")):
         expected[8, 9] = True
         assert torch.equal(changed, expected)
     elif name.startswith("window"):
@@ -179,7 +224,12 @@ def test_what_a_cell_knows_of_others_is_what_the_norm_says_to_the_last_bit(name)
         ("batch", True),
         ("none", True),
         ("demodulation", True),
+        ("weight-standardization", True),
         ("window-3", True),
+        ("pixel-spade", True),
+        ("instance-spade", False),
+        # The rest of the face is everywhere around its parts.
+        ("region", False),
         ("instance", False),
         ("group", False),
         ("layer", False),
@@ -224,6 +274,7 @@ def test_norms_by_section_are_where_they_were_asked_for():
         ("window-4", "baseline", "an odd number of cells, at least 3, a side; got 4"),
         ("group-0", "baseline", "0 groups do not divide"),
         ("none-affine", "baseline", "unknown normalisation"),
+        ("demodulation-spade", "baseline", "-affine or -spade behind all but the last five"),
     ],
 )
 def test_a_norm_that_there_is_not_is_refused_in_one_line(norm, variant, message):
@@ -253,7 +304,11 @@ def test_a_variant_takes_the_norm_from_its_layers_whatever_the_others_have():
 
 
 @pytest.mark.parametrize(
-    "norm", ["batch", "pixel", "demodulation", "filter-response", "none-scaled"]
+    "norm",
+    [
+        *("batch", "pixel", "demodulation", "filter-response", "none-scaled"),
+        *("weight-standardization", "region-affine", "pixel-spade"),
+    ],
 )
 def test_a_checkpoint_brings_its_norms_back(tmp_path, norm):
     torch.manual_seed(0)
@@ -289,7 +344,7 @@ def test_local_edits_of_any_norm_stay_and_the_engine_says_which_it_knows(rng):
     base = np.full((64, 64), 255, np.uint8)
     edited = base.copy()
     edited[30:34, 30:34] = 0
-    for norm in ("pixel", "window-5", "layer", "demodulation"):
+    for norm in ("pixel", "window-5", "layer", "region", "instance-spade", "demodulation"):
         generator = GlobalGenerator(GeneratorArchitecture(norm=norm, **SMALL)).eval()
         found = edit(generator, base, edited, margin=16)
         moved = (found.image != found.base_image)[0].any(dim=0).numpy()
