@@ -16,7 +16,7 @@ from torch.nn.utils import parametrize
 
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.instance_norm import InstanceNorm
-from featviz.generators.networks.layer_norm import LayerNorm
+from featviz.generators.networks.group_norm import GroupNorm
 from featviz.generators.networks.modulation import Modulated
 
 Norm = str
@@ -87,9 +87,9 @@ def normalization(name: Norm, channels: int) -> nn.Module:
             groups = int(parts["groups"] or math.gcd(_GROUPS, channels))
             if not groups or channels % groups:
                 raise FeatvizError(f"{groups} groups do not divide {channels} channels")
-            return nn.GroupNorm(groups, channels, EPS, affine)
+            return GroupNorm(groups, channels, EPS, affine)
         case ["layer"]:
-            return LayerNorm(channels, affine, EPS)
+            return GroupNorm(1, channels, EPS, affine)
         case ["pixel"]:
             return PixelNorm(channels, affine)
         case ["region"]:

@@ -1,0 +1,27 @@
+import pytest
+import torch
+from torch import nn
+
+from featviz.generators.networks.group_norm import GroupNorm
+
+
+@pytest.mark.parametrize("groups", [1, 2, 8, 16])
+@pytest.mark.parametrize("affine", [False, True])
+def test_sums_are_exact_where_nearly_all_cells_are_equal_however_they_lie(groups, affine):
+    torch.manual_seed(0)
+    norm = GroupNorm(groups, 16, 1e-5, affine)
+    if affine:
+        nn.init.normal_(norm.weight)
+    maps = (0.7 + torch.randn(1, 16, 1, 1)).repeat(2, 1, 128, 128)
+    maps[:, :, 50:55, 40:60] += torch.randn(2, 16, 5, 20)
+    slope = torch.randn(maps.shape) + 1
+    found = []
+    for given in (maps.double(), maps, maps.contiguous(memory_format=torch.channels_last)):
+        given = given.detach().requires_grad_()
+        result = norm.to(given.dtype)(given)
+        assert result.stride() == given.stride()
+        result.backward(slope.to(given.dtype))
+        found.append((result.double(), given.grad.double()))
+    for value, gradient in found[1:]:
+        torch.testing.assert_close(value, found[0][0], rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(gradient, found[0][1], rtol=1e-4, atol=1e-4)
