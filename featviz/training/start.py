@@ -100,7 +100,9 @@ def take_weights(run: Run, source: str | Path) -> dict[str, Any]:
     for name, average in run.averages.items():
         average.load_state_dict(run.learning[name].state_dict())
     judge = _beside(source, "discriminator.safetensors")
-    if judge is not None and run.models.discriminator is not None:
+    if run.models.discriminator is None:
+        judge = None
+    elif judge is not None:
         _take(run.models.discriminator, load_discriminator(judge), judge)
     return {
         "name": loaded.name,
