@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from featviz.base.errors import FeatvizError
-from featviz.generators.networks.instance_norm import InstanceNorm
 from featviz.generators.networks.group_norm import GroupNorm
+from featviz.generators.networks.instance_norm import InstanceNorm
 from featviz.generators.networks.modulation import Modulated
 
 Norm = str
