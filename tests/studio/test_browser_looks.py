@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 from tests.studio.browser import LOOKS, Desk, Server, open_desk, running_browser, running_server
 
 LAPTOP = (1280, 800)
-SIZES = [LAPTOP, (1180, 820), (820, 1180), (390, 844)]
+SIZES = [LAPTOP, (1400, 900), (1024, 768), (820, 1180), (390, 844), (844, 390)]
 LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 
 
@@ -84,6 +84,9 @@ def views(desk: Desk) -> Iterator[str]:
     desk.keys("Escape", "a")
     yield "eraser"
     desk.keys("p")
+    desk.inside("document.querySelectorAll('.fold').forEach((fold) => (fold.ariaExpanded = true));")
+    yield "unfolded"
+    desk.keys("Escape")
     for key, ready in (
         ("b", ".pick >> nth=6"),
         ("Control+s", "#save-group"),
