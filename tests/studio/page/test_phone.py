@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, CDPSession, expect
 
+from tests.accessibility import findings
 from tests.studio.browser import Desk, Point, Server, open_desk
 from tests.studio.page.drawings import BROW, MOUTH
 
@@ -127,8 +128,10 @@ def test_the_first_screen_has_sheet_and_faces_and_folds_the_rest(phone: Desk) ->
         for hidden in page.locator(inside).all():
             expect(hidden).not_to_be_visible()
         button.tap()
+        expect(button).to_have_attribute("aria-expanded", "true")
         for shown in page.locator(inside).all():
             expect(shown).to_be_in_viewport(ratio=1)
+    assert findings(page) == []
     # What is open folds by Escape, which drops nothing else then, and by going on to draw.
     phone.keys("Escape")
     expect(page.locator("#gallery-button")).not_to_be_visible()
