@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 VERSION = "4.12.1"
 DIGEST = "66a8aaa95a8b044a7fd74a5435873bf04ff65a1ca75567c921b7509742085a14"
-"""Of axe.min.js in the npm package axe-core; the Python package carries it with one more newline."""
+"""Of axe.min.js in the npm package axe-core; the Python package adds a newline to it."""
 
 
 @cache
