@@ -165,7 +165,7 @@ class LeakageCommand:
         sets = [sketches]
         if set(table.groups) <= set(sketches.groups):
             sets.append(sketches.of_groups(*table.groups))
-        if table.metadata.get("sketches_fingerprint") not in map(fingerprint, sets):
+        if table.metadata.get("sketches_fingerprint") not in [fingerprint(each) for each in sets]:
             remark(f"{self.sketches}: not the sketches that were measured, so none is drawn")
             return {}
         pairs = [(sketches.number(name), sketches.number(base_of[name])) for name in names]

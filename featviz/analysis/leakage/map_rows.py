@@ -38,8 +38,8 @@ def shown_rows(
     rows = []
     for name in shown or dict.fromkeys(group for _, maps in measured for group in maps.groups):
         for table, maps in measured:
-            told = [table.checkpoints[0], name] if len(measured) > 1 else [name]
-            title = ",\n".join(shortened(each, _ROOM, _FONT) for each in told)
+            names = [table.checkpoints[0], name] if len(measured) > 1 else [name]
+            title = ",\n".join(shortened(each, _ROOM, _FONT) for each in names)
             if name in maps.groups:
                 rows += rows_of_group(table, maps, name, title, layers)
             else:
