@@ -8,7 +8,7 @@ CHECKPOINTS := paper-baseline paper-modified
 
 FEATURES := $(CHECKPOINTS:%=features/%.parquet)
 
-.PHONY: report pictures structure claims test lint types assets clean
+.PHONY: report pictures structure claims docs test lint types assets clean
 
 report: $(VENV)/installed
 	$(BIN)/featviz extract $(CHECKPOINTS) --out features --overwrite
@@ -34,6 +34,10 @@ claims: $(VENV)/installed
 	$(BIN)/featviz extract paper-modified --sketches sketches/crossed --out features/crossed --overwrite
 	$(BIN)/featviz claims $(FEATURES) --crossed features/crossed/paper-modified.parquet --images \
 		--out features/claims.json --out docs/claims-shipped.md
+
+# The pages and the API as a site in build/site; a dead link ends it.
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build -q -W --keep-going -c docs/site -d build/doctrees . build/site
 
 # One thread a worker: two workers with two threads each would wait for each other on two cores. Three
 # workers: many tests wait for a browser, a server or a process, and left a quarter of two cores idle.
@@ -62,6 +66,10 @@ $(VENV)/installed: $(VENV)/bin/pip pyproject.toml constraints.txt
 $(VENV)/installed-dev: $(VENV)/bin/pip pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(VENV)/installed $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
 
 clean:
 	rm -rf $(VENV) features build *.egg-info .mypy_cache .ruff_cache .pytest_cache

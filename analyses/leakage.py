@@ -31,6 +31,7 @@ from featviz.analysis.leakage import (
 )
 from featviz.analysis.leakage.checkpoints import leakage_of_checkpoints
 from featviz.analysis.leakage.decomposition import both_orders
+from featviz.analysis.leakage.map_rows import TITLES, rows_of_edit
 from featviz.analysis.leakage.plots import MapRow, maps_figure, paths_figure
 from featviz.analysis.leakage.summary import change_number, percent, share_cells
 from featviz.analysis.leakage.table import ALL, ALL_BUT, FREE, IMAGE, STATISTICS
@@ -48,7 +49,6 @@ KINDS = {"G8": "mouth", "G9": "nose", "G10": "mouth", "G11": "nose"}
 """The groups that edit mouth or nose, away from the eyes; claim C13 is about them."""
 SHOWN = "baseline"
 """The checkpoint whose maps of one edit of each kind are drawn."""
-CORNERS = {FREE: "as it is", ALL: "statistics\nheld", STATISTICS: "statistics\nalone"}
 FRONT_END = ("L0", "L1", "L2", "L3", "L4")
 LAYERS = (*FRONT_END, "R8", IMAGE)
 """R8 is the last residual block: what convolutions carried to the eyes before the back end."""
@@ -82,7 +82,7 @@ def measured(options: Options, sketches: SketchSet, name: str) -> tuple[LeakageT
     layers: tuple[str, ...] = LAYERS
     modes = default_modes(loaded.generator, FRONT_END)
     if name in FRONT_ENDS:
-        layers, modes = FRONT_END, tuple(CORNERS)
+        layers, modes = FRONT_END, tuple(TITLES)
     index = sketches.index["sketch"]
     kept = {str(index.iloc[row]) for row, _ in edits_of(sketches, options.most) if name == SHOWN}
     path, maps_path = (options.tables / f"{name}{end}" for end in (".parquet", "-maps.npz"))
@@ -127,18 +127,13 @@ def draw_maps(
 
     shown: by kind the sketch.
     """
-    rows, bases = [], {}
+    rows: list[MapRow] = []
+    bases = {}
     row_of = {sketch: row for row, sketch in enumerate(sketches.index["sketch"])}
     for kind, sketch in shown.items():
         bases[sketch] = str(table.values(sketch=sketch)["base"].iloc[0])
         (edit,) = read_edits(sketches, [(row_of[sketch], row_of[bases[sketch]])])
-        reach = {layer: maps.edit_reach[sketch, layer] for layer in table.layers}
-        for mode, title in CORNERS.items():
-            changes = {layer: maps.edit_changes[mode, sketch, layer] for layer in table.layers}
-            of_edit = table.values(sketch=sketch, mode=mode)
-            outside = dict(zip(of_edit["layer"], of_edit["outside_reach"], strict=True))
-            drawn = (edit.edited, edit.base) if mode == FREE else None
-            rows.append(MapRow(f"{kind},\n{title}", changes, reach, outside, drawn))
+        rows += rows_of_edit(table, maps, sketch, kind, table.layers, edit)
     told = " and ".join(f"{sketch} against {base}" for sketch, base in bases.items())
     text = (
         f"Relative change at every position of {table.checkpoints[0]} by one edit of each kind "

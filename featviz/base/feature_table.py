@@ -7,6 +7,7 @@ that pandas, DuckDB and Embedding Atlas open as it is.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -139,6 +140,11 @@ class FeatureTable(Table):
         """The points (x, y) that were read, in order of first appearance."""
         pairs = zip(self.rows["point_x"], self.rows["point_y"], strict=True)
         return tuple(dict.fromkeys((int(x), int(y)) for x, y in pairs))
+
+    def _repr_html_(self) -> str:
+        """The rows, and of each layer how long its vectors are."""
+        told = ", ".join(f"{layer}: {each.shape[1]}" for layer, each in self.vectors.items())
+        return f"{super()._repr_html_()}\n<p>channels of {escape(told)}</p>"
 
     def select(
         self,

@@ -7,6 +7,7 @@ reading, writing and joining.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html import escape
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -29,6 +30,7 @@ ALL_GROUPS = "all"
 ColumnKind = Literal["text", "whole", "whole or none", "number", "flag"]
 """What a column holds. Text may be given as numbers, whole numbers as 2.0; a number may be NaN."""
 
+_SHOWN_ROWS = 10
 _MOST = 2**31
 """Whole numbers lie below: pixels, steps, counts."""
 
@@ -89,6 +91,11 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def _repr_html_(self) -> str:
+        """The kind of table and its first and last rows, for notebooks; no name is markup in it."""
+        rows = self.rows.to_html(max_rows=_SHOWN_ROWS, show_dimensions=True, notebook=True)
+        return f"<p>{escape(self.noun)}</p>\n{rows}"
 
     def names(self, column: str) -> tuple[str, ...]:
         """The different values of a column, in order of first appearance."""

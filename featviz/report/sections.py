@@ -66,17 +66,19 @@ def _claim(claim: Claim) -> str:
         "</tr>"
         for part in claim.parts
     )
+    table = (
+        '<div class="wide"><table><thead><tr>'
+        '<th scope="col">Part</th><th scope="col">Statistic</th><th scope="col">Measured</th>'
+        '<th scope="col">Needed</th><th scope="col">p, corrected</th><th scope="col">Verdict</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
     return (
         '<li><details class="claim"><summary>'
         f'<span class="claim-name">{escape(claim.name)}</span>'
         f'<span class="claim-says">{escape(claim.says)}</span>'
         f'<span class="verdict {kind}"><span aria-hidden="true">{_VERDICT_SIGN[claim.verdict]}'
         f"</span> {escape(claim.verdict)}{_scope(claim)}</span></summary>"
-        f"<p>{escape(claim.why)}</p>"
-        '<div class="wide"><table><thead><tr>'
-        '<th scope="col">Part</th><th scope="col">Statistic</th><th scope="col">Measured</th>'
-        '<th scope="col">Needed</th><th scope="col">p, corrected</th><th scope="col">Verdict</th>'
-        f"</tr></thead><tbody>{rows}</tbody></table></div></details></li>"
+        f"<p>{escape(claim.why)}</p>{table if rows else ''}</details></li>"
     )
 
 

@@ -1,6 +1,7 @@
 import json
 import math
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import ClassVar
 
@@ -50,6 +51,35 @@ def test_a_new_kind_of_table_inherits_types_and_its_file(tmp_path):
     assert again.row(step=7)["name"] == "a"
     with pytest.raises(FeatvizError, match="2 rows meet"):
         again.row()
+
+
+def test_a_notebook_shows_rows_and_no_name_of_others_is_markup_in_it():
+    class Seen(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.tags, self.text = set(), ""
+
+        def handle_starttag(self, tag, attrs):
+            self.tags.add(tag)
+
+        def handle_data(self, data):
+            self.text += data
+
+    evil = ["<script>alert(1)</script>", "</td><img src=x onerror=alert(2)>"]
+    shown = heights(name=evil)
+    marked = Heights(shown.rows.assign(**{"<b>bold</b>": ["&amp;", "<i>"]}), {})
+    names = {"sketch": evil, "group": ["<u>", "g"], "point_x": [1, 1], "point_y": [1, 1]}
+    vectors = {"<a href=x>": np.zeros((2, 3), np.float32)}
+    features = FeatureTable(rows=pd.DataFrame(names), vectors=vectors, metadata={})
+    for table, told in ((marked, "<b>bold</b>"), (features, "channels of <a href=x>: 3")):
+        seen = Seen()
+        seen.feed(table._repr_html_())
+        assert seen.tags <= {"div", "style", "p", "table", "thead", "tbody", "tr", "th", "td"}
+        for text in (*evil, told, table.noun):
+            assert text in seen.text
+    # Of many rows the first and the last.
+    many = heights(**{name: list(range(500)) for name in ("name", "age", "height", "step")})
+    assert len(many._repr_html_()) < 5000 and "<td>499</td>" in many._repr_html_()
 
 
 @pytest.mark.parametrize(

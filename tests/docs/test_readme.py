@@ -8,10 +8,3 @@ def test_the_python_of_the_readme_runs_and_prints_what_it_says(capsys):
     (block,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     exec(compile(block, str(README), "exec"), {})
     assert capsys.readouterr().out.split("\n") == ["0 identical", "2 changed", "4 changed", ""]
-
-
-def test_every_file_the_readme_names_is_there():
-    targets = re.findall(r"\]\((?!http)([^)#]+)\)", README.read_text(encoding="utf-8"))
-    assert targets
-    missing = [target for target in targets if not (README.parent / target).exists()]
-    assert missing == []

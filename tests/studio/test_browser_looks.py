@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.accessibility import findings
 from tests.studio.browser import LOOKS, Desk, Server, open_desk, running_browser, running_server
 
 LAPTOP = (1280, 800)
-SIZES = [LAPTOP, (1180, 820), (820, 1180), (390, 844)]
+SIZES = [LAPTOP, (1400, 900), (1024, 768), (820, 1180), (390, 844), (844, 390)]
 LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 
 
@@ -84,6 +85,9 @@ def views(desk: Desk) -> Iterator[str]:
     desk.keys("Escape", "a")
     yield "eraser"
     desk.keys("p")
+    desk.inside("document.querySelectorAll('.fold').forEach((fold) => (fold.ariaExpanded = true));")
+    yield "unfolded"
+    desk.keys("Escape")
     for key, ready in (
         ("b", ".pick >> nth=6"),
         ("Control+s", "#save-group"),
@@ -132,12 +136,27 @@ def test_nothing_is_clipped_and_contrast_is_enough(
         checked = 0
         for view in views(desk):
             checked += check_contrast(desk, f"{language} {theme} {view}")
+            # What a text is called does not hang on its colours: half of the pairs are enough.
+            if view == "page" or (language, theme) in (("en", "light"), ("zh", "dark")):
+                assert findings(desk.page, contrast=view == "page") == [], (language, theme, view)
             for width, height in SIZES:
                 desk.page.set_viewport_size({"width": width, "height": height})
                 wrong = look(desk, "clipped")
                 assert wrong == [], f"{language} {theme} {view} {width}x{height}"
             desk.page.set_viewport_size({"width": LAPTOP[0], "height": LAPTOP[1]})
         assert checked > 300
+
+
+def test_an_unnamed_button_and_pale_words_are_found(browser: Browser) -> None:
+    page = browser.new_page()
+    page.set_content(
+        "<!doctype html><html lang='en'><title>t</title><main><h1>t</h1><button></button>"
+        "<p style='color: #ddd'>pale</p><p aria-label='named'>no role to name</p></main>"
+    )
+    found = [line.partition(":")[0] for line in findings(page, contrast=True)]
+    assert sorted(found) == ["aria-prohibited-attr", "button-name", "color-contrast"]
+    assert "color-contrast" not in "".join(findings(page))
+    page.close()
 
 
 def test_the_switches_change_language_and_theme_and_are_remembered(

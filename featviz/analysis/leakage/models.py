@@ -1,6 +1,6 @@
 """A network of anybody's x photos or sketches -> its leakage."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ def leakage_of_model(
     point: Point | None = None,
     margin: float = MARGIN,
     most: int | None = None,
+    keep: Collection[str] = (),
 ) -> Leakage:
     """Measure what edits of photos or sketches change in a network; see `measure_leakage`.
 
@@ -67,6 +68,7 @@ def leakage_of_model(
         size=told,
         margin=margin,
         most=most,
+        keep=keep,
         read=read,
         details=model.provenance(),
         # An image of other statistics than 0.5 is brought to [-1, 1], whose changes are told.

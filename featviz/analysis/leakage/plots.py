@@ -91,16 +91,18 @@ def draw_leakage(change: NDArray[np.floating[Any]], reach: Mask, ax: Axes) -> Ax
 
 @plain_text()
 def maps_figure(rows: Sequence[MapRow], text: str) -> Figure:
-    """Leakage maps of edits: a row an edit and mode, a column a layer, the sketch in front.
+    """Leakage maps of edits: a row an edit and mode, a column a layer, the sketch in front if any.
 
     Below each map is its mean change out of reach, "0" only if that is exact.
     """
     layers = list(rows[0].changes)
-    columns = len(layers) + 1
+    drawn = [number for number, row in enumerate(rows) if row.edit is not None]
+    columns = len(layers) + bool(drawn)
     width = _EDGE + _LABELS + columns * (_SIDE + _GAP) + _SCALE
     lines = wrap_caption(text, width)
     tall = _SIDE + _BELOW + _GAP
-    height = _EDGE + 0.18 + len(rows) * tall + 0.1 + 0.135 * len(lines)
+    # The scale is as tall as two rows.
+    height = _EDGE + 0.18 + max(len(rows), 2) * tall + 0.1 + 0.135 * len(lines)
     figure = Figure(figsize=(width, height))
 
     def box(row: int, column: int) -> tuple[float, float, float, float]:
@@ -114,8 +116,8 @@ def maps_figure(rows: Sequence[MapRow], text: str) -> Figure:
         figure.text(*place, row.title, va="center", size=8, linespacing=1.3)
         if row.edit is not None:
             ax = draw_edit(*row.edit, figure.add_axes(box(number_of_row, 0)))
-            ax.set_title("" if number_of_row else "edit", fontsize=8, pad=3)
-        for column, layer in enumerate(layers, start=1):
+            ax.set_title("edit" if number_of_row == drawn[0] else "", fontsize=8, pad=3)
+        for column, layer in enumerate(layers, start=bool(drawn)):
             ax = figure.add_axes(box(number_of_row, column))
             draw_leakage(row.changes[layer], row.reach[layer], ax)
             outside = row.outside[layer]

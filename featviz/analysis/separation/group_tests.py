@@ -218,7 +218,7 @@ def energy_test(
 ) -> GroupTest:
     """Do groups differ in any way? Sum of the energy distances of all pairs of groups.
 
-    Each pair counts n m / (n + m) times its energy distance, 2 E|X-Y| - E|X-X'| - E|Y-Y'|, the
+    Each pair counts n m / (n + m) times its energy distance, ``2 E|X-Y| - E|X-X'| - E|Y-Y'|``, the
     means taken over all pairs, those of a sketch with itself too (V-statistics, so 0 only for equal
     distributions). Raises FeatvizError as `permanova` does, but groups of one are fine.
     """

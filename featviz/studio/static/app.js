@@ -7,6 +7,7 @@ import { errorText, keepToasts, toast } from "./dialogs.js";
 import { setText, find, make } from "./dom.js";
 import { wireSheet } from "./drawing.js";
 import { Faces } from "./faces.js";
+import { wireFolds } from "./folds.js";
 import { showGallery, wireHeader } from "./header.js";
 import { wireKeys } from "./keys.js";
 import { Live } from "./live.js";
@@ -44,6 +45,7 @@ async function begin() {
   wireFaces();
   wireOutbox(showGallery);
   wireHeader();
+  wireFolds();
   wireKeys();
   loadUnderlay();
   chooseTool(recall("tool", "pen"));

@@ -28,6 +28,7 @@ export class Board extends EventTarget {
     this.network = { image: null, visible: false };
     this.probe = { visible: false, point: null, layers: [], chosen: null };
     this.pointers = new Map();
+    this.palms = new Set();
     this.gesture = null;
     this.hover = null;
     this.spaceHeld = false;

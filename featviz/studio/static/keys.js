@@ -1,6 +1,7 @@
 // What each key does.
 
 import { find } from "./dom.js";
+import { closeFolds } from "./folds.js";
 import { SIZE, clamp } from "./geometry.js";
 import { listenToKeys, openHelp } from "./keyboard.js";
 import { page } from "./page.js";
@@ -70,6 +71,7 @@ export function wireKeys() {
     Delete: selecting(() => board.deleteSelection()),
     Backspace: selecting(() => board.deleteSelection()),
     Escape: () => {
+      if (closeFolds()) return;
       board.cancel();
       board.select([]);
     },

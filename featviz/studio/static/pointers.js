@@ -45,10 +45,13 @@ function onDown(board, event) {
   if (event.pointerType === "pen") {
     board.penSeen = performance.now();
     // A hand that lies on the screen has begun something: the pen takes over.
-    for (const [id, pointer] of board.pointers) if (pointer.touch) board.pointers.delete(id);
-    if (board.gesture?.touch) board.cancel();
+    for (const [id, pointer] of board.pointers) if (pointer.touch) lay(board, id);
+    if (board.gesture?.touch) takeOver(board);
   }
-  if (board.busy || (touch && penInUse(board))) return;
+  // The first touch of all: whatever lay there has lifted, told or not.
+  if (touch && event.isPrimary) board.palms.clear();
+  if (touch && (board.palms.size || penInUse(board))) lay(board, event.pointerId);
+  if (board.busy || board.palms.has(event.pointerId)) return;
   board.canvas.dataset.pointer = "";
   board.canvas.focus({ preventScroll: true });
   try {
@@ -60,7 +63,7 @@ function onDown(board, event) {
   const touches = [...board.pointers.values()].filter((pointer) => pointer.touch);
   if (touches.length === 2) {
     board.cancel();
-    board.gesture = { kind: "pinch", touch: true, ...pinchOf(board) };
+    board.gesture = { kind: "pinch", touch: true, view: { ...board.view }, ...pinchOf(board) };
     return;
   }
   if (board.gesture || touches.length > 2) return;
@@ -69,6 +72,19 @@ function onDown(board, event) {
   if (board.gesture) board.gesture.touch = touch;
   if (board.gesture) board.gesture.pointer = event.pointerId;
   updateCursor(board);
+}
+
+/** What a hand did on its way to lying still is undone: its line, its zoom. */
+function takeOver(board) {
+  Object.assign(board.view, board.gesture.view);
+  board.cancel();
+  board.viewChanged();
+}
+
+/** This touch is of the hand that holds the pen; until it lifts, so is every other. */
+function lay(board, id) {
+  board.pointers.delete(id);
+  board.palms.add(id);
 }
 
 function penInUse(board) {
@@ -151,6 +167,7 @@ function onMove(board, event) {
 }
 
 function onUp(board, event, cancelled = false) {
+  board.palms.delete(event.pointerId);
   const known = board.pointers.delete(event.pointerId);
   const { gesture } = board;
   if (!known || !gesture) return;

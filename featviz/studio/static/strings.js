@@ -12,6 +12,8 @@ export const STRINGS = {
     "theme.light": "Colours: light (change)",
     "theme.dark": "Colours: dark (change)",
     "help.button": "Keyboard and help",
+    "fold.menu": "Menu",
+    "fold.view": "View and faces",
     "dialog.close": "Close",
     "dialog.cancel": "Cancel",
 
@@ -313,6 +315,8 @@ export const STRINGS = {
     "theme.light": "配色：浅色（切换）",
     "theme.dark": "配色：深色（切换）",
     "help.button": "键盘与帮助",
+    "fold.menu": "菜单",
+    "fold.view": "视图与人脸",
     "dialog.close": "关闭",
     "dialog.cancel": "取消",
 

@@ -4,6 +4,7 @@ import { SIZE, clamp } from "./geometry.js";
 
 const MOST = 40;
 const MARGIN = 16;
+const SMALL = 500;
 
 export class View {
   constructor() {
@@ -25,7 +26,8 @@ export class View {
   }
 
   get fitScale() {
-    return Math.max(Math.min(this.width, this.height) - 2 * MARGIN, 64) / SIZE;
+    const side = Math.min(this.width, this.height);
+    return Math.max(side - 2 * (side < SMALL ? MARGIN / 2 : MARGIN), 64) / SIZE;
   }
 
   /** Show the whole sketch. */

@@ -1,11 +1,15 @@
+import re
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from featviz.analysis.leakage import edit_reach, read_leakage, read_maps
+from featviz.analysis.leakage import edit_reach, read_leakage, read_maps, write_maps
 from featviz.analysis.leakage.checkpoints import leakage_of_checkpoints
+from featviz.analysis.leakage.map_rows import shown_rows
 from featviz.base.errors import FeatvizError
 from featviz.cli import main
 from featviz.generators.checkpoint_files import load_generator, save_network
@@ -58,6 +62,50 @@ def test_the_command_writes_table_and_maps_and_prints_a_summary(few, small, tmp_
     assert sorted(path.name for path in out.iterdir()) == ["small-maps.npz", "small.parquet"]
 
 
+def test_what_was_measured_is_drawn_again_without_the_network(few, small, tmp_path, capsys):
+    out, plots = tmp_path / "out", [tmp_path / "first.svg", tmp_path / "again.svg"]
+    options = ("--size", 128, "--point", 42, 62, "--edits", 1, "--out", out)
+    shown = ("--show", "G9", "G8/002", "--plot")
+    leakage(small, "--sketches", few, *options, "--layers", "L0", "L2", *shown, plots[0])
+    first = capsys.readouterr().out.splitlines()
+    small.unlink()
+    leakage(out / "small.parquet", "--sketches", few, *shown, plots[1])
+    assert capsys.readouterr().out.splitlines()[:-1] == first[2:-1]
+    figures = [without_its_names(path.read_text()) for path in plots]
+    assert figures[0] == figures[1] and figures[0].count("out: 0<") > 3
+    # All groups if none is named, and no sketch in front then; of others' sketches none is drawn.
+    maps = read_maps(out / "small-maps.npz")
+    table = read_leakage(out / "small.parquet")
+    rows = shown_rows([(table, maps)])
+    titles = [row.title.replace("\n", " ") for row in rows]
+    ways = ("as it is", "statistics held")
+    assert titles == [f"{group}, {way}" for group in ("G8", "G9") for way in ways]
+    of_group = table.values(group="G9", mode="free", layer="L2")["outside_reach"]
+    assert rows[2].outside["L2"] == of_group.mean() > 0
+    np.testing.assert_array_equal(rows[2].changes["L2"], maps.changes["free", "G9", "L2"])
+    (few / "G8" / "003.svg").write_bytes((few / "G8" / "001.svg").read_bytes())
+    leakage(out / "small.parquet", "--sketches", few, *shown, plots[1])
+    assert "not the sketches that were measured" in capsys.readouterr().err
+    assert plots[1].read_text().count("<image") == figures[0].count("<image") - 1
+    for arguments, message in (
+        (("--show", "G8/003", "--plot", plots[0]), "no maps of 'G8/003' were kept of small"),
+        (("--show", "G8"), "give --plot FILE, too"),
+        (("--edits", 2), "--edits: only what is measured can be told how"),
+    ):
+        with pytest.raises(SystemExit):
+            leakage(out / "small.parquet", *arguments)
+        assert message in capsys.readouterr().err
+    write_maps(replace(maps, metadata=maps.metadata | {"digest": "other"}), out / "small-maps.npz")
+    with pytest.raises(SystemExit):
+        leakage(out / "small.parquet")
+    assert "small-maps.npz is not of what" in capsys.readouterr().err
+
+
+def without_its_names(svg: str) -> str:
+    """An SVG figure without what is another one in each: the time, and the names of its parts."""
+    return re.sub(r"<dc:date>.*?</dc:date>|id=\"\w+\"|#\w+", "", svg)
+
+
 def test_what_cannot_be_held_is_told_on_the_screen(few, small, tmp_path, capsys, monkeypatch):
     options = ("--size", 128, "--point", 42, 62, "--edits", 1, "--out", tmp_path / "out")
     leakage(small, "--sketches", few, *options, "--layers", "L2", "--hold", "all")
@@ -93,6 +141,7 @@ def test_layers_and_modes_are_those_asked_for(few, small, tmp_path):
         (("--margin", -1), "margin must be 0 px or more"),
         (("--point", 512, 0), "point (512, 0) lies outside"),
         (("--sketches", "nowhere"), "nowhere does not exist"),
+        (("--plot", "a.png", "--show", "G8/001"), "'G8/001' is no group and no edit that is"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line_and_nothing_is_written(

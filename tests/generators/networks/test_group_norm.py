@@ -22,6 +22,7 @@ def test_sums_are_exact_where_nearly_all_cells_are_equal_however_they_lie(groups
         assert result.stride() == given.stride()
         result.backward(slope.to(given.dtype))
         found.append((result.double(), given.grad.double()))
-    for values in found[1:]:
-        for value, exact in zip(values, found[0], strict=True):
-            assert (value - exact).norm() < 1e-5 * exact.norm()
+    for result, gradient in found[1:]:
+        assert (result - found[0][0]).norm() < 1e-5 * found[0][0].norm()
+        # The variance of what is nearly equal is small, and divides the gradient.
+        assert (gradient - found[0][1]).norm() < 1e-4 * found[0][1].norm()

@@ -1,11 +1,11 @@
-"""Drawing with mouse, finger and pen: what is on the sheet is what was meant."""
+"""Drawing with the mouse: what is on the sheet is what was meant."""
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from featviz.sketches.drawing import INK, rasterize
-from tests.studio.browser import Desk, Server, open_desk
+from tests.studio.browser import Desk
 from tests.studio.page.drawings import BROW, MOUTH, same, start_drawing
 
 
@@ -171,60 +171,6 @@ def test_a_stroke_can_be_selected_moved_and_scaled(desk: Desk) -> None:
     assert len(others) == len(before) - 1
     desk.keys("Control+z", "Control+z")
     assert desk.strokes() == list(before.values())
-
-
-def test_a_finger_draws_two_fingers_zoom_and_a_pen_switches_fingers_off(
-    browser: Browser, server: Server
-) -> None:
-    with open_desk(
-        browser, server.address, has_touch=True, viewport={"width": 820, "height": 1180}
-    ) as desk:
-        client = desk.context.new_cdp_session(desk.page)
-
-        def touch(kind: str, *points: tuple[float, float]) -> None:
-            spots = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
-            client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": spots})
-
-        places = [desk.screen(point) for point in MOUTH]
-        touch("touchStart", places[0])
-        for place in places[1:]:
-            touch("touchMove", place)
-        touch("touchEnd")
-        assert len(desk.strokes()) == 1
-
-        scale = desk.inside("return page.board.view.scale;")
-        x, y = desk.screen((256, 256))
-        touch("touchStart", (x - 40, y))
-        touch("touchStart", (x - 40, y), (x + 40, y))
-        for reach in (60, 80):
-            touch("touchMove", (x - reach, y), (x + reach, y))
-        touch("touchEnd")
-        assert len(desk.strokes()) == 1
-        assert desk.inside("return page.board.view.scale;") == pytest.approx(2 * scale, rel=0.02)
-        desk.keys("0")
-
-        def pointer(kind: str, device: str, identity: int, place: tuple[float, float]) -> None:
-            desk.inside(
-                "page.board.canvas.dispatchEvent(new PointerEvent(a.kind, { pointerId: a.id,"
-                "  pointerType: a.device, clientX: a.x, clientY: a.y, button: 0, bubbles: true,"
-                "  isPrimary: a.device === 'pen', pressure: 0.9 }));",
-                {"kind": kind, "device": device, "id": identity, "x": place[0], "y": place[1]},
-            )
-
-        # A palm lies on the screen, then the pen draws: the palm's line is dropped.
-        palm = desk.screen((400, 480))
-        pointer("pointerdown", "touch", 71, palm)
-        pointer("pointermove", "touch", 71, (palm[0] + 30, palm[1]))
-        pointer("pointerdown", "pen", 72, places[0])
-        for place in places[1:]:
-            pointer("pointermove", "pen", 72, place)
-            pointer("pointermove", "touch", 71, (palm[0] - 30, palm[1]))
-        pointer("pointerdown", "touch", 73, palm)
-        pointer("pointerup", "touch", 73, palm)
-        pointer("pointerup", "pen", 72, places[-1])
-        strokes = desk.strokes()
-        assert len(strokes) == 2
-        assert np.array(strokes[1]["points"])[:, 1].max() < 420
 
 
 def test_wheel_space_and_buttons_move_the_sheet_and_change_no_stroke(desk: Desk) -> None:
