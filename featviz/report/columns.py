@@ -58,8 +58,11 @@ def read_columns(path: Path, names: Sequence[str]) -> list[ReportedColumn]:
         further = [column for column in frame.columns if column != _SKETCH]
         if not further:
             raise FeatvizError(f"has no column beside '{_SKETCH}'")
-    frame = frame.set_index(_SKETCH)
-    return [_column(str(column), frame[column].to_dict(), names) for column in further]
+    told = frame[_SKETCH].to_list()
+    return [
+        _column(str(column), dict(zip(told, frame[column].to_list(), strict=True)), names)
+        for column in further
+    ]
 
 
 def read_selection(path: Path, names: Sequence[str]) -> tuple[list[str], int]:

@@ -79,7 +79,9 @@ def paint_sketches(
     ordered = index.assign(first=index["base"].where(index["base"] != "", index["sketch"]))
     ordered = ordered.assign(is_edit=is_edit).sort_values(["first", "is_edit"], kind="stable")
     paint, keeper = _painter(checkpoint, read), _Keeper(checkpoint, read) if keeps else None
-    faces, changes, kept = {}, {}, {}
+    faces: dict[str, bytes] = {}
+    changes: dict[str, tuple[float, float]] = {}
+    kept: dict[str, KeptFace] = {}
     base, start, start_path = "", np.zeros(0, np.uint8), Path()
     columns = ordered[["sketch", "base", "file"]].itertuples(index=False)
     for name, of, file in track(list(columns), f"faces by {called}"):

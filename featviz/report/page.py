@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
-from itertools import zip_longest
 from string import Template
 from typing import Any
 
@@ -209,7 +208,7 @@ def _column(column: ReportedColumn) -> dict[str, Any]:
     """A column of words as numbers of a list, which says each once."""
     words = sorted({value for value in column.values if isinstance(value, str)}, key=natural_key)
     number = {word: i for i, word in enumerate(words)}
-    values = [number.get(value, value) if words else value for value in column.values]
+    values = [number[value] if isinstance(value, str) else value for value in column.values]
     return {"name": column.name, "words": words or None, "values": values}
 
 
@@ -231,7 +230,7 @@ def _row(row: PanelRow, contents: Contents) -> dict[str, Any]:
         "point": row.point,
         "panels": [
             {**_panel(panel, contents), "near": _near(near)}
-            for panel, near in zip_longest(row.panels, row.near, fillvalue=())
+            for panel, near in zip(row.panels, row.near or [()] * len(row.panels), strict=True)
         ],
     }
 
