@@ -32,6 +32,13 @@ class ReportCommand:
     generators: tuple[str, ...] | None = None
     """Whole generators whose faces are shown; none if given without a name. Unless given, those
     that come with featviz for the checkpoints of the tables."""
+    kept: bool = False
+    """Show the face of each edit once more, with everything kept that was not edited."""
+    columns: Path | None = None
+    """A CSV with a column `sketch`; points can be coloured by its other columns."""
+    select: Path | None = None
+    """A selection that the page opens with: its own JSON, a CSV with a column `sketch`, or a text
+    with a name a line."""
     claims: Path | None = None
     """What `featviz claims --out FILE.json` wrote."""
     leakage: Path | None = None
@@ -82,6 +89,9 @@ class ReportCommand:
             layers=self.layers,
             point=self.point,
             generators=self.generators,
+            kept=self.kept,
+            columns=self.columns,
+            select=self.select,
             claims=self.claims,
             leakage=self.leakage,
             title=self.title,

@@ -1,13 +1,17 @@
 """One offline HTML page to look around in: maps, sketches, faces, claims and leakage together.
 
-Data flows one way: `gather` reads files; `maps`, `sketches`, `faces` and `leakage` make of them
-what is shown; `boards` says how Bokeh draws it; `page` puts all into one text.
+Data flows one way: `gather` reads files; `maps`, `neighbours`, `sketches`, `faces`, `columns` and
+`leakage` make of them what is shown; `boards` says how Bokeh draws it; `page` puts all into one
+text.
 """
 
 from featviz.report.contents import (
     Contents,
+    KeptFace,
     Leak,
+    Movement,
     PanelRow,
+    ReportedColumn,
     ReportedGenerator,
     ReportedLeakage,
     ReportedSketch,
@@ -18,9 +22,12 @@ from featviz.report.page import LARGEST_REPORT, render_report
 __all__ = [
     "LARGEST_REPORT",
     "Contents",
+    "KeptFace",
     "Leak",
+    "Movement",
     "PanelRow",
     "ReportRequest",
+    "ReportedColumn",
     "ReportedGenerator",
     "ReportedLeakage",
     "ReportedSketch",

@@ -21,11 +21,13 @@ from bokeh.models import (
     Grid,
     HoverTool,
     LassoSelectTool,
+    PanTool,
     Plot,
     Range1d,
     Scatter,
     TapTool,
     Text,
+    WheelZoomTool,
 )
 from bokeh.resources import Resources
 
@@ -47,6 +49,7 @@ MARKERS: dict[str, tuple[str, float, float]] = {
 POINT = 7.0
 RING = 13.0
 _CURRENT = 17.0
+_FOUND = 12.0
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,12 @@ def board(panels: int) -> Board:
     document = Document()
     places = [f"{axis}-{number}" for number in range(panels) for axis in ("x", "y")]
     sizes = [f"size-{number}" for number in range(panels)]
-    points = _source("points", [*places, *sizes, "marker", "angle", "color", "edge"])
-    current = _source("current", places)
+    looks = [f"{look}-{number}" for number in range(panels) for look in ("color", "edge")]
+    points = _source("points", [*places, *sizes, *looks, "marker", "angle"])
+    current, found = _source("current", places), _source("found", places)
     shown = BooleanFilter(name="shown")
-    roots = [_plot(number, points, current, CDSView(filter=shown)) for number in range(panels)]
+    views = [CDSView(filter=shown) for _ in range(panels)]
+    roots = [_plot(number, points, current, found, view) for number, view in enumerate(views)]
     for root in roots:
         document.add_root(root)
     documents, _ = standalone_docs_json_and_render_items(roots)
@@ -83,7 +88,13 @@ def _source(name: str, columns: Sequence[str]) -> ColumnDataSource:
     return ColumnDataSource(name=name, data={column: [] for column in columns})
 
 
-def _plot(number: int, points: ColumnDataSource, current: ColumnDataSource, view: CDSView) -> Plot:
+def _plot(
+    number: int,
+    points: ColumnDataSource,
+    current: ColumnDataSource,
+    found: ColumnDataSource,
+    view: CDSView,
+) -> Plot:
     ties = _source(f"ties-{number}", ["x", "y", "size", "text", "dx", "dy", "align"])
     plot = Plot(
         name=f"plot-{number}",
@@ -108,8 +119,8 @@ def _plot(number: int, points: ColumnDataSource, current: ColumnDataSource, view
         "size": f"size-{number}",
         "marker": "marker",
         "angle": "angle",
-        "fill_color": "color",
-        "line_color": "edge",
+        "fill_color": f"color-{number}",
+        "line_color": f"edge-{number}",
     }
     drawn = plot.add_glyph(
         points,
@@ -140,6 +151,12 @@ def _plot(number: int, points: ColumnDataSource, current: ColumnDataSource, view
         level="annotation",
     )
     plot.add_glyph(
+        found,
+        Scatter(x=x, y=y, size=_FOUND, marker="circle", fill_color=None, line_width=1.6),
+        name=f"found-{number}",
+        level="annotation",
+    )
+    plot.add_glyph(
         current,
         Scatter(x=x, y=y, size=_CURRENT, marker="circle", fill_color=None, line_width=2),
         name=f"mark-{number}",
@@ -151,7 +168,10 @@ def _plot(number: int, points: ColumnDataSource, current: ColumnDataSource, view
         LassoSelectTool(renderers=[drawn], name=f"lasso-{number}", continuous=True),
         BoxSelectTool(renderers=[drawn], name=f"box-{number}", continuous=True),
         BoxZoomTool(match_aspect=True, name=f"zoom-{number}"),
+        PanTool(name=f"pan-{number}"),
+        wheel := WheelZoomTool(name=f"wheel-{number}"),
     )
     plot.toolbar.active_drag = None
+    plot.toolbar.active_scroll = wheel
     plot.toolbar.name = f"toolbar-{number}"
     return plot

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from featviz.analysis.claims import Claims
 from featviz.report.maps import Panel
 
@@ -14,7 +17,8 @@ class ReportedSketch:
 
     picture: a WebP of the sketch with its edit marked, b"" if there is none. added, removed: how
     many pixels of ink the edit put in and took out, None without a base. inside: how many of these
-    lie in the receptive fields of the report's boxes, in the order of `Contents.boxes`.
+    lie in the receptive fields of the report's boxes, in the order of `Contents.boxes`. outline: of
+    the edited area, as the path of an SVG in pixels of the sketch.
     """
 
     name: str
@@ -25,24 +29,69 @@ class ReportedSketch:
     added: int | None = None
     removed: int | None = None
     inside: tuple[int, ...] = ()
+    outline: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class PanelRow:
-    """One checkpoint, its panels from the first layer to the last, and where it comes from."""
+    """One checkpoint, its panels from the first layer to the last, and where it comes from.
+
+    near: of each panel the nearest vectors of each sketch, see `nearest`.
+    """
 
     checkpoint: str
     metadata: Mapping[str, Any]
     point: tuple[int, int]
     panels: Sequence[Panel]
+    near: Sequence[Sequence[tuple[tuple[int, float], ...]]] = ()
+
+
+@dataclass(frozen=True)
+class KeptFace:
+    """A face of an edit in which all else is kept.
+
+    picture: a WebP of what lies in `box`, (left, top, right, bottom) in pixels of the faces'
+    pictures, the last two not included; all around is the base's face. change: as in
+    `ReportedGenerator`.
+    """
+
+    picture: bytes
+    box: tuple[int, int, int, int]
+    change: tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
 class ReportedGenerator:
-    """What a generator makes of the sketches: sketch -> a WebP."""
+    """What a generator makes of the sketches: sketch -> a WebP.
+
+    changes: edit -> the mean absolute difference to its base's face in grey levels of 255, in the
+    edited area and outside of it (NaN where there is none). kept: the same edits, kept.
+    """
 
     name: str
     faces: Mapping[str, bytes]
+    changes: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    kept: Mapping[str, KeptFace] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class ReportedColumn:
+    """Something known of each sketch, in the report's order: numbers, or words; None if not."""
+
+    name: str
+    values: Sequence[float | str | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Movement:
+    """How far sketches moved from one panel to another, (row, panel) each; see `movements`.
+
+    far: (N,) float64, NaN for a sketch that one of the two lacks.
+    """
+
+    one: tuple[int, int]
+    other: tuple[int, int]
+    far: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -78,7 +127,8 @@ class Contents:
 
     sketches: in the order in which they are listed. captions: method -> what a reader must know of
     its maps; the methods of the report in order. notes: what is missing, and the command that
-    makes it, by the part of the page ("sketches", "faces", "claims", "leakage").
+    makes it, by the part of the page ("sketches", "faces", "claims", "leakage"). columns: by what
+    points can be coloured. selected: sketches that are selected when the page opens.
     """
 
     title: str
@@ -92,3 +142,6 @@ class Contents:
     leakage: ReportedLeakage | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
     command: str = ""
+    columns: Sequence[ReportedColumn] = ()
+    movements: Sequence[Movement] = ()
+    selected: Sequence[str] = ()

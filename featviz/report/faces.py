@@ -9,19 +9,25 @@ import torch
 from numpy.typing import NDArray
 
 from featviz.base.assets import PRETRAINED
+from featviz.base.errors import FeatvizError
 from featviz.base.progress import track
-from featviz.generators.checkpoint import Checkpoint, open_checkpoint
+from featviz.editing.files import Made
+from featviz.editing.local import EditsOfBase, engine_of, suited_statistics
+from featviz.generators.checkpoint import Checkpoint, makes_faces_alone, open_checkpoint
 from featviz.generators.checkpoint_files import shipped_checkpoints
 from featviz.generators.fast import FastGenerator
 from featviz.generators.generation import generate
 from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
 from featviz.generators.weights import read_metadata
-from featviz.report.contents import ReportedGenerator
-from featviz.report.pictures import face_picture
+from featviz.report.contents import KeptFace, ReportedGenerator
+from featviz.report.pictures import box_around, face_picture
 from featviz.report.sketches import SketchReader
+from featviz.sketches.edits import Edit, Mask, absolute_change, at_size
 from featviz.sketches.sketch_set import SketchSet
+from featviz.sketches.tensors import decode_image, input_channels
 
-_FACE_SIDE = 128
+FACE_SIDE = 208
+"""Pixels of a face's picture: as large as the page shows it."""
 
 
 def default_generators(tables: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -58,22 +64,80 @@ def paint_sketches(
     names: Collection[str],
     read: SketchReader,
     called: str | None = None,
+    keeps: bool = False,
 ) -> ReportedGenerator:
     """The faces that one generator makes of the sketches called `names`, which the set has.
 
-    called: what the generator is called; by its file if not given. Raises FeatvizError as
-    `load_whole`, and for a generator that cannot take the sketches.
+    called: what the generator is called; by its file if not given. keeps: make edits once more,
+    with everything kept that was not edited. Raises FeatvizError as `load_whole`, and for a
+    generator that cannot take the sketches.
     """
     checkpoint = load_whole(source)
     called = called or checkpoint.name
     index = sketches.index[sketches.index["sketch"].isin(names)]
-    paint = _painter(checkpoint, read)
-    faces = {}
-    for name, file in track(
-        list(index[["sketch", "file"]].itertuples(index=False)), f"faces by {called}"
-    ):
-        faces[name] = face_picture(paint(sketches.folder / file), _FACE_SIDE)
-    return ReportedGenerator(called, faces)
+    # A base before its edits, and these together: one face is held to compare with.
+    is_edit = index["base"] != index["sketch"]
+    ordered = index.assign(first=index["base"].where(index["base"] != "", index["sketch"]))
+    ordered = ordered.assign(is_edit=is_edit).sort_values(["first", "is_edit"], kind="stable")
+    paint, keeper = _painter(checkpoint, read), _Keeper(checkpoint, read) if keeps else None
+    faces: dict[str, bytes] = {}
+    changes: dict[str, tuple[float, float]] = {}
+    kept: dict[str, KeptFace] = {}
+    base, start, start_path = "", np.zeros(0, np.uint8), Path()
+    columns = ordered[["sketch", "base", "file"]].itertuples(index=False)
+    for name, of, file in track(list(columns), f"faces by {called}"):
+        path = sketches.folder / file
+        face = paint(path)
+        faces[name] = face_picture(face, FACE_SIDE)
+        if name == of:
+            base, start, start_path = name, face, path
+        elif of and of == base:
+            area = at_size(read.area(start_path, path, sketches.size), face.shape[:2])
+            changes[name] = _means(np.abs(face.astype(np.int16) - start).mean(axis=2), area)
+            if keeper is not None:
+                kept[name] = keeper.keep(start_path, path)
+    painted = {name: faces[name] for name in index["sketch"]}
+    return ReportedGenerator(called, painted, changes, kept)
+
+
+def _means(change: NDArray[Any], area: Mask) -> tuple[float, float]:
+    """Of a change (H, W), in the edited area and outside of it; NaN where there is none."""
+    inside, outside = (float(change[at].mean()) if at.any() else np.nan for at in (area, ~area))
+    return inside, outside
+
+
+class _Keeper:
+    """Makes faces of edits in which all else is kept; a base is prepared once for its edits."""
+
+    def __init__(self, checkpoint: Checkpoint, read: SketchReader) -> None:
+        alone = makes_faces_alone(checkpoint.metadata, input_channels(checkpoint.generator))
+        self._editor = engine_of(checkpoint.generator) if alone else None
+        self._checkpoint, self._read = checkpoint, read
+        self._base: tuple[Path, EditsOfBase] | None = None
+
+    def keep(self, base: Path, edited: Path) -> KeptFace:
+        size = self._checkpoint.size
+        before, after = (self._read(path, size) for path in (base, edited))
+        if self._base is None or self._base[0] != base:
+            given = self._checkpoint.read(base, size)[None]
+            start = EditsOfBase(self._checkpoint.generator, self._editor, before, given, "layers")
+            self._base = base, start
+        drawn = Edit(before, after)
+        given = self._checkpoint.read(edited, size)
+        made, image = self._base[1].edit(drawn, given, suited_statistics(drawn))
+        change = absolute_change(made.image, image)
+        face, area = decode_image(made.image[0]), at_size(made.area, change.shape)
+        box = box_around(_reach(made, change.shape), FACE_SIDE)
+        picture = b"" if box is None else face_picture(face, FACE_SIDE, box)
+        return KeptFace(picture, box or (0, 0, 0, 0), _means(change, area))
+
+
+def _reach(made: Made, shape: tuple[int, ...]) -> Mask:
+    """What may differ from the base's face; all of it where that is not known."""
+    try:
+        return made.reach
+    except FeatvizError:
+        return np.ones(shape, dtype=bool)
 
 
 def _painter(checkpoint: Checkpoint, read: SketchReader) -> Callable[[Path], NDArray[np.uint8]]:

@@ -14,10 +14,12 @@ from featviz.base.feature_table import FeatureTable, read_features
 from featviz.base.ordering import natural_key
 from featviz.base.progress import track
 from featviz.generators.checkpoint import distinct_names
+from featviz.report.columns import read_columns, read_selection, table_columns
 from featviz.report.contents import Contents, PanelRow, ReportedLeakage
 from featviz.report.faces import default_generators, load_whole, paint_sketches
 from featviz.report.leakage import picture_leakage
 from featviz.report.maps import map_panels, method_caption
+from featviz.report.neighbours import movements, nearest
 from featviz.report.pictures import Frame
 from featviz.report.sketches import SketchReader, picture_sketches
 from featviz.sketches.drawing import CANVAS
@@ -28,7 +30,8 @@ from featviz.sketches.sketch_set import SketchSet, read_sketches
 class ReportRequest:
     """What a report is to hold; see `featviz report --help`.
 
-    generators: None takes those that are shipped for the tables' checkpoints.
+    generators: None takes those that are shipped for the tables' checkpoints. kept: show edits once
+    more, with all else kept. columns, select: files, see `read_columns` and `read_selection`.
     """
 
     features: Sequence[Path]
@@ -39,6 +42,9 @@ class ReportRequest:
     generators: Sequence[str] | None = None
     claims: Path | None = None
     leakage: Path | None = None
+    kept: bool = False
+    columns: Path | None = None
+    select: Path | None = None
     title: str = "Report"
     perplexity: float = PERPLEXITY
     seed: int = 0
@@ -61,6 +67,10 @@ def gather(request: ReportRequest) -> Contents:
     size = _image_size(tables)
     sketches = _read_sketches(request, size, groups, notes)
     claims = None if request.claims is None else read_claims(request.claims)
+    columns = table_columns(tables, list(groups))
+    if request.columns is not None:
+        columns += read_columns(request.columns, list(groups))
+    selected = _selected(request, list(groups), notes)
     leakage = _leakage(request)
     generators = _generators(request, tables, sketches, notes)
     bases = {}
@@ -81,7 +91,8 @@ def gather(request: ReportRequest) -> Contents:
         for method, embedding in found.items():
             embeddings[method].append(embedding)
         name = table.checkpoint
-        rows.append(PanelRow(name, table.metadata, table.points[0], panels))
+        near = [nearest(table, layer, numbers) for layer in table.layers]
+        rows.append(PanelRow(name, table.metadata, table.points[0], panels, near))
     _note_methods(rows, embeddings, notes)
 
     boxes: list[Frame] = list(
@@ -96,7 +107,7 @@ def gather(request: ReportRequest) -> Contents:
         size=size,
         boxes=boxes,
         generators=[
-            paint_sketches(source, sketches, groups.keys(), read, called)
+            paint_sketches(source, sketches, groups.keys(), read, called, request.kept)
             for source, called in generators.items()
             if sketches is not None
         ],
@@ -104,7 +115,19 @@ def gather(request: ReportRequest) -> Contents:
         leakage=leakage,
         notes={**notes, **_missing(request)},
         command=request.command,
+        columns=columns,
+        movements=movements(tables, rows, numbers),
+        selected=selected,
     )
+
+
+def _selected(request: ReportRequest, names: Sequence[str], notes: dict[str, str]) -> list[str]:
+    if request.select is None:
+        return []
+    selected, others = read_selection(request.select, names)
+    if others:
+        notes["selection"] = f"`{request.select}` names {others} more, which no table has."
+    return selected
 
 
 def _read_tables(request: ReportRequest) -> list[FeatureTable]:
@@ -225,6 +248,8 @@ def _generators(
     if sketches is None:
         if asked:
             raise FeatvizError("faces are made of sketches; name their folder with --sketches DIR")
+        if request.kept:
+            raise FeatvizError("edits are of sketches; name their folder with --sketches DIR")
         return {}
     if not names:
         notes["faces"] = (
@@ -233,6 +258,8 @@ def _generators(
             if asked is None
             else "No faces were asked for; `--generators NAME` shows those of a whole generator."
         )
+        if request.kept:
+            raise FeatvizError("edits are kept by whole generators; name one with --generators")
         return {}
     names = list(dict.fromkeys(names))
     for name in names:

@@ -115,6 +115,11 @@ def method_caption(embeddings: Sequence[EmbeddingTable]) -> str:
     return " ".join(embedding_caption(join(tables)) for tables in alike.values())
 
 
+def scale_of(vectors: NDArray[np.float64]) -> float:
+    """A panel's unit: the root mean square distance of its vectors (N, C) to their mean."""
+    return float(np.sqrt(((vectors - vectors.mean(axis=0)) ** 2).sum(axis=1).mean()))
+
+
 def usable_perplexity(perplexity: float, sketches: int) -> float:
     """The perplexity itself, or the largest that so many sketches allow; at least 2."""
     return max(MINIMUM_PERPLEXITY, min(perplexity, (sketches - 1) // 3))
@@ -196,7 +201,7 @@ def _panel(
     vectors = np.asarray(table.vectors[layer], dtype=np.float64)
     row_of = {name: i for i, name in enumerate(table.rows["sketch"])}
     moved = np.full(len(numbers), np.nan)
-    scale = float(np.sqrt(((vectors - vectors.mean(axis=0)) ** 2).sum(axis=1).mean()))
+    scale = scale_of(vectors)
     for name, row in row_of.items():
         base = bases.get(name, "")
         if base in row_of and base != name:

@@ -10,6 +10,7 @@ from string import Template
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from numpy.typing import NDArray
 
 from featviz.analysis.embedding import METHODS
@@ -17,15 +18,41 @@ from featviz.analysis.embedding.plots import group_styles
 from featviz.base.errors import FeatvizError
 from featviz.base.ordering import natural_key
 from featviz.base.provenance import VERSION
+from featviz.figures.change import BRIGHTEST, heat
 from featviz.report.boards import MARKERS, POINT, RING, board, bokeh_script
-from featviz.report.contents import Contents, PanelRow, ReportedLeakage, ReportedSketch
+from featviz.report.contents import (
+    Contents,
+    PanelRow,
+    ReportedColumn,
+    ReportedGenerator,
+    ReportedLeakage,
+    ReportedSketch,
+)
+from featviz.report.faces import FACE_SIDE
 from featviz.report.maps import Panel, PanelMap
+from featviz.report.pictures import FACE_NOISE
 from featviz.report.sections import about, claims_head, claims_table, note
 
 LARGEST_REPORT = 8_000_000
 """Bytes. A larger page is slow to open and no mail takes it."""
 
-_SCRIPTS = ("state.js", "marks.js", "boards.js", "card.js", "sheet.js", "leakage.js", "main.js")
+_SCRIPTS = (
+    "state.js",
+    "colors.js",
+    "marks.js",
+    "boards.js",
+    "room.js",
+    "near.js",
+    "card.js",
+    "drawer.js",
+    "faces.js",
+    "sheet.js",
+    "find.js",
+    "moved.js",
+    "leakage.js",
+    "share.js",
+    "main.js",
+)
 
 
 def render_report(contents: Contents) -> str:
@@ -102,13 +129,7 @@ def _subtitle(contents: Contents) -> str:
 def _data(contents: Contents) -> dict[str, Any]:
     groups = sorted({sketch.group for sketch in contents.sketches}, key=natural_key)
     styles = group_styles(groups)
-    faces = [
-        {
-            "name": generator.name,
-            "faces": [_uri(generator.faces.get(sketch.name)) for sketch in contents.sketches],
-        }
-        for generator in contents.generators
-    ]
+    numbers = {sketch.name: number for number, sketch in enumerate(contents.sketches)}
     return {
         "size": contents.size,
         "point_size": POINT,
@@ -129,7 +150,17 @@ def _data(contents: Contents) -> dict[str, Any]:
             for name in groups
         ],
         "sketches": [_sketch(sketch, groups) for sketch in contents.sketches],
-        "generators": faces,
+        "generators": [_generator(made, contents.sketches) for made in contents.generators],
+        "faces": {
+            "side": FACE_SIDE,
+            "noise": FACE_NOISE,
+            "brightest": BRIGHTEST,
+            "colors": _hex(heat(np.arange(BRIGHTEST + 1)[None])[0]),
+        },
+        "scale": _hex(np.round(255 * colormaps["viridis"](np.linspace(0, 1, 33)))),
+        "columns": [_column(column) for column in contents.columns],
+        "movements": [[move.one, move.other, _numbers(move.far, 2)] for move in contents.movements],
+        "selected": [numbers[name] for name in contents.selected],
         "faces_note": contents.notes.get("faces", ""),
         "sketches_note": contents.notes.get("sketches", ""),
         "rows": [_row(row, contents) for row in contents.rows],
@@ -147,7 +178,47 @@ def _sketch(sketch: ReportedSketch, groups: Sequence[str]) -> dict[str, Any]:
         "added": sketch.added,
         "removed": sketch.removed,
         "inside": sketch.inside,
+        "outline": sketch.outline,
     }
+
+
+def _generator(made: ReportedGenerator, sketches: Sequence[ReportedSketch]) -> dict[str, Any]:
+    """Faces and what changed in them, in the order of the sketches; null where there is none."""
+    names = [sketch.name for sketch in sketches]
+    kept = [made.kept.get(name) for name in names]
+    return {
+        "name": made.name,
+        "faces": [_uri(made.faces.get(name)) for name in names],
+        "changes": [_change(made.changes.get(name)) for name in names],
+        "kept": [
+            each
+            and {"picture": _uri(each.picture), "box": each.box, "change": _change(each.change)}
+            for each in kept
+        ]
+        if any(kept)
+        else None,
+    }
+
+
+def _change(change: tuple[float, float] | None) -> list[float | None] | None:
+    return None if change is None else _numbers(np.array(change), 3)
+
+
+def _column(column: ReportedColumn) -> dict[str, Any]:
+    """A column of words as numbers of a list, which says each once."""
+    words = sorted({value for value in column.values if isinstance(value, str)}, key=natural_key)
+    number = {word: i for i, word in enumerate(words)}
+    values = [number[value] if isinstance(value, str) else value for value in column.values]
+    return {"name": column.name, "words": words or None, "values": values}
+
+
+def _near(near: Sequence[tuple[tuple[int, float], ...]]) -> list[list[float]]:
+    """The neighbours of each sketch, flat: number, distance, number, distance, ..."""
+    return [[value for at, far in found for value in (at, float(f"{far:.2g}"))] for found in near]
+
+
+def _hex(colors: NDArray[Any]) -> list[str]:
+    return [f"#{int(r):02x}{int(g):02x}{int(b):02x}" for r, g, b, *_ in colors]
 
 
 def _row(row: PanelRow, contents: Contents) -> dict[str, Any]:
@@ -157,7 +228,10 @@ def _row(row: PanelRow, contents: Contents) -> dict[str, Any]:
         "digest": str(row.metadata.get("digest") or "")[:8],
         "step": row.metadata.get("step"),
         "point": row.point,
-        "panels": [_panel(panel, contents) for panel in row.panels],
+        "panels": [
+            {**_panel(panel, contents), "near": _near(near)}
+            for panel, near in zip(row.panels, row.near or [()] * len(row.panels), strict=True)
+        ],
     }
 
 
@@ -273,6 +347,9 @@ def _too_large(size: int, contents: Contents, bokeh: int) -> str:
     share: Mapping[str, int] = {
         "sketches": encoded([sketch.picture for sketch in contents.sketches]),
         "faces": encoded([face for made in contents.generators for face in made.faces.values()]),
+        "kept faces": encoded(
+            [face.picture for made in contents.generators for face in made.kept.values()]
+        ),
         "leakage maps": encoded(
             [leak.picture for leak in (contents.leakage.maps if contents.leakage else ())]
         ),

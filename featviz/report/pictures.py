@@ -17,7 +17,9 @@ _HALO = (255, 240, 190)
 _PAPER, _DRAWN = (255, 255, 255), (32, 32, 32)
 _COLORS = np.array([_PAPER, _HALO, _DRAWN, REMOVED, ADDED], np.uint8)
 _HALO_WIDTH = 5
-_FACE_QUALITY = 78
+_FACE_QUALITY = 60
+FACE_NOISE = 6
+"""Grey levels by which the difference of two pictures of faces may be off: their compression."""
 
 _Pixels = NDArray[np.uint8]
 Frame = tuple[int, int, int, int]
@@ -71,11 +73,32 @@ def _widened(edited: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return band
 
 
-def face_picture(face: _Pixels, side: int) -> bytes:
-    """A small WebP of a generated image (H, W, 3)."""
+def face_picture(face: _Pixels, side: int, box: Frame | None = None) -> bytes:
+    """A small WebP of a generated image (H, W, 3), or of what lies in a box of that."""
     picture = Image.fromarray(face)
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return _encode(picture, quality=_FACE_QUALITY, method=4)
+    part = picture if box is None else picture.crop(box)
+    return _encode(part, quality=_FACE_QUALITY, method=4)
+
+
+def box_around(mask: NDArray[np.bool_], side: int) -> Frame | None:
+    """The pixels of a picture so large that show any of a mask (H, W); None of an empty one.
+
+    Left, top, right, bottom, the last two not included, as `face_picture` takes them.
+    """
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return None
+    # The filter that makes pictures small looks up to three of their pixels around.
+    height, width = mask.shape
+    scale = min(1.0, side / max(height, width))
+    wide, high = round(width * scale), round(height * scale)
+    return (
+        max(0, int(columns[0] * scale) - 3),
+        max(0, int(rows[0] * scale) - 3),
+        min(wide, int(columns[-1] * scale) + 4),
+        min(high, int(rows[-1] * scale) + 4),
+    )
 
 
 def webp(pixels: _Pixels) -> bytes:

@@ -7,10 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featviz.base.progress import track
+from featviz.figures.outlines import area_outlines
 from featviz.report.contents import ReportedSketch
 from featviz.report.pictures import Frame, edit_of, sketch_picture
 from featviz.sketches.drawing import INK, PAPER
+from featviz.sketches.edits import Edit, Mask
 from featviz.sketches.sketch_set import SketchSet, read_sketch
+
+_OUTLINE_TOLERANCE = 1.5
+"""Pixels of a sketch by which the outline of an edited area may be off: the page shows it small."""
 
 
 class SketchReader:
@@ -21,6 +26,7 @@ class SketchReader:
 
     def __init__(self) -> None:
         self._inks: dict[tuple[Path, int], NDArray[np.uint8]] = {}
+        self._areas: dict[tuple[Path, Path, int], NDArray[np.uint8]] = {}
 
     def __call__(self, path: Path, size: int, name: str | None = None) -> NDArray[np.uint8]:
         """(size, size) uint8, paper 255 and ink 0; raises FeatvizError as `read_sketch` does."""
@@ -28,6 +34,14 @@ class SketchReader:
             self._inks[path, size] = np.packbits(read_sketch(path, size, name) == INK)
         ink = np.unpackbits(self._inks[path, size], count=size * size).reshape(size, size)
         return np.array([PAPER, INK], np.uint8)[ink]
+
+    def area(self, base: Path, edited: Path, size: int) -> Mask:
+        """The edited area, (size, size) bool, found once too."""
+        known = base, edited, size
+        if known not in self._areas:
+            area = Edit(self(base, size), self(edited, size)).area
+            self._areas[known] = np.packbits(area)
+        return np.unpackbits(self._areas[known], count=size * size).reshape(size, size) > 0
 
 
 def picture_sketches(
@@ -52,9 +66,12 @@ def picture_sketches(
             continue
         row = index.iloc[number[name]]
         image = _image(sketches, number[name], read)
-        edit = None
+        edit, outline = None, ""
         if row["base"] and row["base"] != name:
-            edit = edit_of(image, _image(sketches, number[row["base"]], read))
+            base = number[row["base"]]
+            edit = edit_of(image, _image(sketches, base, read))
+            paths = sketches.path(base), sketches.path(number[name])
+            outline = _outline(read.area(*paths, sketches.size))
         pictured.append(
             ReportedSketch(
                 name,
@@ -65,9 +82,20 @@ def picture_sketches(
                 added=None if edit is None else int(edit.added.sum()),
                 removed=None if edit is None else int(edit.removed.sum()),
                 inside=() if edit is None else tuple(edit.inside(box) for box in boxes),
+                outline=outline,
             )
         )
     return pictured
+
+
+def _outline(area: Mask) -> str:
+    """The borders of an area as the path of an SVG, in whole pixels, each from the one before."""
+    path = ""
+    for line in area_outlines(area, _OUTLINE_TOLERANCE) if area.any() else ():
+        corners = np.array(line).reshape(-1, 2).round().astype(int)
+        steps = " ".join(f"{x} {y}" for x, y in np.diff(corners, axis=0))
+        path += f"M{corners[0][0]} {corners[0][1]}l{steps}z"
+    return path.replace(" -", "-")
 
 
 def _image(sketches: SketchSet, number: int, read: SketchReader) -> NDArray[np.uint8]:

@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from featviz.figures.outlines import area_outlines
 from featviz.sketches.edits import Edit, Mask
 from featviz.studio.live_messages import Edited
 from featviz.studio.rasters import Points
-
-_TOLERANCE = 0.5
-"""How far an outline may run beside the area's border, in pixels."""
 
 Strokes = Sequence[tuple[str, Points]]
 """(part, flat points) of each stroke."""
@@ -42,25 +40,6 @@ def describe(edit: Edit, before: Strokes, after: Strokes) -> Edited | None:
     return Edited(
         parts=tuple(parts), pixels=int(edit.area.sum()), polygons=area_outlines(edit.area)
     )
-
-
-def area_outlines(area: Mask) -> tuple[Points, ...]:
-    """The borders of an area (H, W) that is not empty, flat closed polygons; of holes too."""
-    from contourpy import contour_generator
-    from matplotlib.path import Path
-
-    rows, columns = (np.flatnonzero(area.any(axis=axis)) for axis in (1, 0))
-    corner = np.array([columns[0], rows[0]])
-    # Around the smallest piece that holds all of it, a frame of what is outside closes the borders.
-    piece = np.pad(area[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 1)
-    polygons = []
-    for line in contour_generator(z=piece.astype(np.float64)).lines(0.5):
-        path = Path(np.asarray(line) + corner - 1)
-        path.simplify_threshold = _TOLERANCE
-        # Behind the corners come the first again and a stop.
-        corners = np.asarray(path.cleaned(simplify=True).vertices)[:-2]
-        polygons.append(tuple(corners.ravel().round(1).tolist()))
-    return tuple(polygons)
 
 
 def measure(difference: NDArray[np.float32], area: Mask) -> FaceChange:

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from featviz.base.errors import FeatvizError
 from featviz.figures.change import heat
+from featviz.figures.outlines import area_outlines
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import Edit, Mask, Pixels
 from featviz.studio.change import (
     FaceChange,
     Strokes,
-    area_outlines,
     box_of,
     describe,
     difference_of,

@@ -17,7 +17,7 @@ from tests.studio.browser import LOOKS, PATIENCE
 class Reader:
     """An open report. It keeps every complaint, and everything the page asked the network for."""
 
-    def __init__(self, page: Page, path: Path) -> None:
+    def __init__(self, page: Page, path: Path, fragment: str = "") -> None:
         self.page = page
         self.complaints: list[str] = []
         self.requests: list[str] = []
@@ -32,7 +32,7 @@ class Reader:
         )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self.requests.append(request.url))
-        page.goto(path.as_uri())
+        page.goto(path.as_uri() + (f"#{fragment}" if fragment else ""))
         page.locator("html[data-ready]").wait_for(state="attached")
         text = page.locator("script#contents").text_content()
         self.contents: dict[str, Any] = json.loads(text or "")
@@ -121,15 +121,16 @@ def count_color(pixels: NDArray[np.uint8], color: str, tolerance: int = 6) -> in
 def open_report(browser: Browser, path: Path, **options: Any) -> Iterator[Reader]:
     """A report somebody opens. It must not complain, and must ask for nothing."""
     options = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light", **options}
+    fragment = options.pop("fragment", "")
     context = browser.new_context(**options)
     try:
-        reader = Reader(context.new_page(), path)
+        reader = Reader(context.new_page(), path, fragment)
         yield reader
     finally:
         context.close()
     assert reader.complaints == [], reader.complaints
     outside = [url for url in reader.requests if not url.startswith(("data:", "blob:"))]
-    assert outside == [path.as_uri()]
+    assert [url.partition("#")[0] for url in outside] == [path.as_uri()]
 
 
 def look(reader: Reader, what: str) -> Any:

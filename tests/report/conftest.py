@@ -33,6 +33,7 @@ class Study:
     generators: tuple[str, ...]
     claims: Path
     leakage: Path
+    columns: Path
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +78,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
             most=1,
         )
         write_maps(measured.maps, leakage / f"{loaded.name}-maps.npz")
-    return Study(folder, sketches, tuple(features), generators, claims, leakage)
+    columns = folder / "columns.csv"
+    index.assign(length=range(len(index)), kind=["round", "long"] * (len(index) // 2))[
+        ["sketch", "length", "kind"]
+    ].to_csv(columns, index=False)
+    return Study(folder, sketches, tuple(features), generators, claims, leakage, columns)
 
 
 def _claims() -> Claims:
@@ -102,6 +107,8 @@ def contents(study: Study) -> Contents:
             generators=study.generators[:1],
             claims=study.claims,
             leakage=study.leakage,
+            kept=True,
+            columns=study.columns,
             title="A <small> study",
             command="featviz report *.parquet",
         )

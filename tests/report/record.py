@@ -4,7 +4,8 @@
     python -m tests.report.record report.html     # writes figures/made/report.png
 
 In the first panel the point that G8 and G11 share is clicked, so that both are selected in every
-panel; then the pointer rests on one of them in the third, where they have come apart.
+panel; then the pointer rests on one of them in the third, where they have come apart. Its faces
+show below.
 """
 
 import argparse
@@ -19,8 +20,8 @@ from tests.report.browser import Reader, open_report
 from tests.studio.browser import running_browser
 
 ROOT = Path(__file__).parent.parent.parent
-VIEWPORT = {"width": 1280, "height": 860}
-SCALE = 1.5
+VIEWPORT = {"width": 1400, "height": 1180}
+SCALE = 1.2
 SELECTED, SHOWN = "G8/001", "G8/012"
 
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, expect
 from featviz.analysis.embedding import embed
 from featviz.base.feature_table import FeatureTable, read_features, write_features
 from featviz.report import Contents, PanelRow, ReportRequest, gather, render_report
+from featviz.report.faces import FACE_SIDE
 from featviz.report.maps import map_panels, usable_perplexity
 from featviz.sketches.sketch_set import read_sketches
 from tests.report.browser import count_color, look, open_report
@@ -34,6 +35,10 @@ def test_pointing_at_a_point_shows_its_sketch_its_edit_its_field_and_its_face(
     names = list(sketches.index["sketch"])
     with open_report(browser, page_file) as reader:
         page = reader.page
+        # Faces are folded where the window is low, so that maps come first.
+        expect(page.locator(".view").first).to_be_hidden()
+        page.set_viewport_size({"width": 1280, "height": 1200})
+        page.click("#fold-faces")
         for row, panel in ((0, 2), (1, 1)):
             reader.draw_all()
             for at in reader.lonely(row, panel)[:3]:
@@ -53,9 +58,9 @@ def test_pointing_at_a_point_shows_its_sketch_its_edit_its_field_and_its_face(
                     str(value)
                     for value in (box[0], box[1], box[2] - box[0] + 1, box[3] - box[1] + 1)
                 ]
-                face = page.locator(".small img")
-                expect(face).to_have_attribute("src", reader.contents["generators"][0]["faces"][at])
-                assert face.evaluate("(image) => image.naturalWidth") == 128
+                face = reader.contents["generators"][0]["faces"][at]
+                image = page.locator(f'.view img[src="{face}"]').first
+                assert image.evaluate("(image) => image.naturalWidth") == FACE_SIDE
                 if sketch["added"] is not None:
                     expect(page.locator(".edit")).to_contain_text(f"{sketch['added']} px drawn")
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.report.browser import look, open_report
 from tests.report.conftest import TAKEN
@@ -70,6 +70,13 @@ def test_on_a_phone_a_tap_shows_a_sketch_and_a_finger_scrolls(
     options = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
     with open_report(browser, page_file, **options) as reader:
         page = reader.page
+        # The first screen shows maps; what they are shown by is folded.
+        first = page.locator(".plot").first.bounding_box()
+        assert first is not None
+        assert first["y"] + first["height"] < 0.6 * PHONE["height"]
+        expect(page.locator("#card")).to_be_hidden()
+        expect(page.locator("#find")).to_be_hidden()
+        page.click("#fold-controls")
         expect(page.get_by_role("radio", name="Off")).to_be_checked()
         # Playwright looks into shadows, where Bokeh keeps its own.
         events = page.locator(".plot").first.locator(".bk-events")
@@ -88,3 +95,38 @@ def test_on_a_phone_a_tap_shows_a_sketch_and_a_finger_scrolls(
         assert card["height"] < 0.42 * PHONE["height"]
         page.locator("#fold").click()
         expect(page.locator(".edit, .moved").first).to_be_visible()
+        # The sheet is drawn away, comes back with the next tap, and is closed.
+        handle = page.locator(".handle").bounding_box()
+        assert handle is not None
+        x, y = handle["x"] + 50, handle["y"] + 8
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x, y + 400, steps=3)
+        page.mouse.up()
+        expect(page.locator("#card")).to_be_hidden()
+        page.touchscreen.tap(*reader.screen(0, 0, reader.lonely(0, 0)[1]))
+        expect(page.locator("#card")).to_be_visible()
+        page.locator("#close-card").click()
+        expect(page.locator("#card")).to_be_hidden()
+        # Two fingers zoom the map, not the page.
+        pinch(page, *reader.screen(0, 1, at))
+        width = page.evaluate(
+            "() => { const { x_range } = Bokeh.documents[0].get_model_by_name('plot-1');"
+            " return x_range.end - x_range.start }"
+        )
+        assert width < 1.9 * reader.map(0, 1)["half"]
+        assert page.evaluate("visualViewport.scale") == 1
+
+
+def pinch(page: Page, x: float, y: float) -> None:
+    """Draw two fingers apart around a place."""
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *offsets: float) -> None:
+        points = [{"x": x + by, "y": y, "id": i} for i, by in enumerate(offsets)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", -10, 10)
+    for by in (16, 24, 32, 40):
+        touch("touchMove", -by, by)
+    touch("touchEnd")

@@ -117,6 +117,10 @@ def test_strangers_have_no_generator_and_are_told(study: Study) -> None:
         ({"generators": ("nobody",)}, "nobody"),
         ({"claims": Path("nothing.json")}, "featviz claims"),
         ({"leakage": Path("nowhere")}, "holds no leakage maps"),
+        ({"columns": Path("nothing.csv")}, "nothing.csv"),
+        ({"select": Path("nothing.json")}, "nothing.json"),
+        ({"kept": True}, "kept by whole generators"),
+        ({"kept": True, "sketches": None}, "edits are of sketches"),
     ],
 )
 def test_what_is_asked_for_and_cannot_be_had_is_an_error(

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +6,8 @@ import pytest
 
 from featviz.base.errors import FeatvizError
 from featviz.report import sketches as report_sketches
-from featviz.report.sketches import SketchReader
+from featviz.report.sketches import SketchReader, picture_sketches
+from featviz.sketches.edits import Edit, near
 from featviz.sketches.sketch_set import read_sketch, read_sketches
 from tests.report.conftest import Study
 
@@ -39,3 +41,26 @@ def test_each_file_is_read_once_at_each_size(study: Study, monkeypatch) -> None:
 def test_errors_call_a_sketch_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(FeatvizError, match=r"^sketch G1/1 is"):
         SketchReader()(tmp_path / "1.bmp", 512, "sketch G1/1")
+
+
+def test_the_outline_of_an_edit_runs_around_its_edited_area(study: Study) -> None:
+    """The path drawn by another program, filled, is the area but for what the line may be off."""
+    from matplotlib.path import Path as Outline
+
+    found = read_sketches(study.sketches)
+    names = list(found.index["sketch"])
+    groups = dict.fromkeys(["G1/001", "G1/002", "G8/003"], "G")
+    base, hair, mouth = picture_sketches(groups, found, [], SketchReader())
+    assert base.outline == ""
+    centres = np.stack(np.meshgrid(np.arange(512), np.arange(512)), axis=-1).reshape(-1, 2)
+    for pictured in (hair, mouth):
+        images = (found.image(names.index(name)) for name in (pictured.base, pictured.name))
+        area = Edit(*images).area
+        inside = np.zeros(512 * 512, dtype=bool)
+        for line in re.findall(r"M([^Mz]*)z", pictured.outline):
+            steps = np.array(re.findall(r"-?\d+", line), dtype=int).reshape(-1, 2)
+            # A hole takes out what its surroundings put in.
+            inside ^= Outline(steps.cumsum(axis=0)).contains_points(centres)
+        wrong = inside.reshape(512, 512) != area
+        assert not wrong[~near(area, 4) | ~near(~area, 4)].any()
+        assert wrong.mean() < 0.1 * area.mean()

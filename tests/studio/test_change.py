@@ -9,17 +9,12 @@ from PIL import Image
 
 from featviz.analysis.evaluation.locality import measure_locality
 from featviz.figures.change import BRIGHTEST, heat
+from featviz.figures.outlines import area_outlines
 from featviz.sketches.drawing import read_svg
 from featviz.sketches.edits import MARGIN, Edit, edits_of
 from featviz.sketches.sketch_set import read_sketches
 from featviz.sketches.tensors import encode_image
-from featviz.studio.change import (
-    area_outlines,
-    describe,
-    difference_of,
-    jpeg,
-    measure,
-)
+from featviz.studio.change import describe, difference_of, jpeg, measure
 from featviz.studio.engine import Engine, FaceJob, Start, WantedFace
 from featviz.studio.networks import Networks
 from featviz.studio.rasters import RasterCache

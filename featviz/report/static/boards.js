@@ -28,6 +28,7 @@ Board.prototype.frame = function () {
       "aria-describedby": "keys",
       onkeydown: (event) => this.key(event, i),
       onpointerenter: () => (this.over = i),
+      ...doubleClick(this.number, i),
       onpointerleave: () => this.leave(),
     });
     const problem = make("p", { class: "problem", hidden: true });
@@ -41,6 +42,7 @@ Board.prototype.frame = function () {
         {},
         make("b", {}, panel.layer),
         make("span", { class: "faint" }, `${panel.channels} ch`),
+        this.buttons(i),
       ),
       make("div", { class: "square" }, plot, problem),
       axes,
@@ -66,19 +68,22 @@ Board.prototype.frame = function () {
   return this.element;
 };
 
-Board.prototype.draw = async function () {
-  if (this.drawing) return;
-  this.drawing = true;
+Board.prototype.draw = function () {
+  return (this.drawing ??= this.start());
+};
+
+Board.prototype.start = async function () {
   const { document: json, roots } = boardData[this.number];
   const id = `board-${this.number}`;
   const places = Object.fromEntries(roots.map((root, i) => [root, this.panels[i].plot]));
   const item = { docid: id, roots: places, root_ids: roots };
-  await Bokeh.embed.embed_items({ [id]: json }, [item]);
+  [this.views] = await Bokeh.embed.embed_items({ [id]: json }, [item]);
   // Not the newest: several rows may be on their way at once.
   const own = ({ id }) => id === roots[0];
   this.document = Bokeh.documents.find((document) => document.roots().some(own));
   this.points = this.document.get_model_by_name("points");
   this.mark = this.document.get_model_by_name("current");
+  this.found = this.document.get_model_by_name("found");
   this.points.selected.change.connect(() => this.report());
   this.points.inspect.connect(([, { geometry }]) => this.hover(geometry));
   this.fill();
@@ -86,12 +91,14 @@ Board.prototype.draw = async function () {
   this.filter();
   this.select();
   this.point();
+  this.ring();
   this.use(state.tool);
   // What is enlarged has room for more counts.
   this.row.panels.forEach((_, i) => {
+    this.restoreSquare(i);
     this.model("plot", i).x_range.change.connect(() => {
       clearTimeout(this.later);
-      this.later = setTimeout(() => this.tie(), 50);
+      this.later = setTimeout(() => (this.tie(), tell("zoom")), 50);
     });
   });
   this.element.dataset.drawn = "";
@@ -106,8 +113,7 @@ Board.prototype.fill = function () {
   const data = {
     marker: sketches.map(({ group }) => groups[group].marker[0]),
     angle: sketches.map(({ group }) => (groups[group].marker[1] * Math.PI) / 180),
-    color: sketches.map(({ group }) => groups[group].color),
-    edge: sketches.map(({ group }) => edgeOf(groups[group].color)),
+    ...this.colors(),
   };
   this.row.panels.forEach((panel, i) => {
     const map = panel.maps[state.method];
@@ -133,18 +139,25 @@ Board.prototype.fill = function () {
   this.home();
 };
 
-/** The squares that are shown: of methods with a unit all equally large. */
+/** The colours of the points of each panel, and of the lines around them. */
+Board.prototype.colors = function () {
+  const data = {};
+  this.row.panels.forEach((_, i) => {
+    const colors = sketches.map((_, at) => colorOf(at, this.number, i));
+    data[`color-${i}`] = colors;
+    data[`edge-${i}`] = colors.map(edgeOf);
+  });
+  return data;
+};
+
+/** Show all: what `homeSquare` says. */
 Board.prototype.home = function () {
-  const maps = rows.flatMap((row) => row.panels.map((panel) => panel.maps[state.method]));
-  const largest = Math.max(...maps.map((map) => (map.unit ? map.half : 0)));
   this.row.panels.forEach((panel, i) => {
     const map = panel.maps[state.method];
     if (map.problem) return;
-    const half = map.unit ? largest : map.half;
-    const plot = this.model("plot", i);
-    const [x, y] = map.centre;
-    plot.x_range.setv({ start: x - half, end: x + half });
-    plot.y_range.setv({ start: y - half, end: y + half });
+    const square = this.homeSquare(i);
+    this.show(i, square);
+    const half = (square[1] - square[0]) / 2;
     const step = half > 6 ? 5 : 1;
     const lines = map.unit ? Array.from({ length: 41 }, (_, n) => (n - 20) * step) : [];
     for (const dimension of [0, 1]) this.model(`grid-${dimension}`, i).ticker.ticks = lines;
@@ -214,9 +227,14 @@ Board.prototype.look = function () {
       background_fill_color: color("--raised"),
     });
     this.model("mark", i).glyph.line_color = color("--accent");
+    this.model("found", i).glyph.line_color = color("--found");
+    this.model("plot", i).background_fill_color = color("--raised");
   });
-  const edge = sketches.map(({ group }) => edgeOf(groups[group].color));
-  this.points.data = { ...this.points.data, edge };
+  this.paint();
+};
+
+Board.prototype.paint = function () {
+  this.points.data = { ...this.points.data, ...this.colors() };
 };
 
 Board.prototype.select = function () {
@@ -228,23 +246,33 @@ Board.prototype.select = function () {
 
 /** Ring the sketch that the card shows, in every panel. */
 Board.prototype.point = function () {
-  const { sketch } = state.current;
+  this.mark.data = this.placesOf([state.current.sketch]);
+};
+
+/** Ring what was found. */
+Board.prototype.ring = function () {
+  this.found.data = this.placesOf([...state.found]);
+};
+
+/** Where the panels show some sketches, as a source takes it. */
+Board.prototype.placesOf = function (numbers) {
   const data = {};
   this.row.panels.forEach((panel, i) => {
     const map = panel.maps[state.method];
-    const there = !map.problem && shown(sketch) && map.x[sketch] !== null;
-    data[`x-${i}`] = [there ? map.x[sketch] : NaN];
-    data[`y-${i}`] = [there ? map.y[sketch] : NaN];
+    const there = (at) => !map.problem && shown(at) && map.x[at] !== null;
+    for (const axis of ["x", "y"]) {
+      data[`${axis}-${i}`] = numbers.map((at) => (there(at) ? map[axis][at] : NaN));
+    }
   });
-  this.mark.data = data;
+  return data;
 };
 
 /** What the pointer does when it drags. */
 Board.prototype.use = function (tool) {
   this.row.panels.forEach((_, i) => {
-    for (const name of ["lasso", "box", "zoom"]) this.model(name, i).active = name === tool;
-    // Bokeh keeps every touch for itself; without a drag the finger scrolls the page.
-    const touch = tool === "none" ? "pan-y pinch-zoom" : "none";
+    for (const name of ["lasso", "box", "pan", "zoom"]) this.model(name, i).active = name === tool;
+    // Bokeh keeps every touch for itself; without a drag one finger scrolls the page, and two zoom.
+    const touch = tool === "none" ? "pan-y" : "none";
     for (const events of inside(this.panels[i].plot, ".bk-events")) {
       events.style.touchAction = touch;
     }
@@ -275,7 +303,10 @@ Board.prototype.report = function () {
 
 /** Of the points under the pointer show the nearest; where some are selected, one of these. */
 Board.prototype.hover = function ({ sx, sy }) {
-  if (this.over === undefined) return;
+  // A pointer that rests while a page is drawn anew beneath it says nothing, whatever keys say.
+  const rests = [this.over, sx, sy].join() === this.hovered;
+  this.hovered = [this.over, sx, sy].join();
+  if (rests || this.over === undefined) return;
   const map = this.row.panels[this.over].maps[state.method];
   const under = [...this.points.inspected.indices].filter((i) => shown(i) && map.x?.[i] != null);
   const selected = under.filter((i) => state.selected.has(i));
@@ -295,6 +326,7 @@ Board.prototype.hover = function ({ sx, sy }) {
 };
 
 Board.prototype.leave = function () {
+  this.hovered = null;
   if (state.pinned) setCurrent(state.pinned.sketch, state.pinned);
 };
 
@@ -332,7 +364,11 @@ Board.prototype.key = function (event, panel) {
     setSelection(next);
   } else if (event.key === "g" || event.key === "G") selectGroup(sketches[sketch].group);
   else if (event.key === "Escape") setSelection([]);
-  else return;
+  else if (event.key === "e" || event.key === "E") toggleLarge(this.number, panel);
+  else if (event.key === "+" || event.key === "=") this.zoom(panel, 1.25);
+  else if (event.key === "-") this.zoom(panel, 0.8);
+  else if (event.key === "0") this.show(panel, this.homeSquare(panel));
+  else if (!stepKey(event.key)) return;
   event.preventDefault();
 };
 
@@ -350,8 +386,11 @@ function neighbour(map, there, from, [dx, dy]) {
   return best;
 }
 
-on("method", () => boards.forEach((board) => board.document && (board.fill(), board.point())));
-on("groups", () => boards.forEach((board) => board.document && (board.filter(), board.point())));
+const drawn = (listener) => () => boards.forEach((board) => board.document && listener(board));
+on("method", drawn((board) => (board.fill(), board.point(), board.ring())));
+on("groups", drawn((board) => (board.filter(), board.point(), board.ring())));
+on("color", drawn((board) => board.paint()));
+on("found", drawn((board) => board.ring()));
 on("selection", () => boards.forEach((board) => board.document && board.select()));
 on("current", () => boards.forEach((board) => board.document && board.point()));
 on("theme", () => boards.forEach((board) => board.document && board.look()));

@@ -176,19 +176,6 @@ function edit(sketch) {
   );
 }
 
-function facesOf(at) {
-  const found = contents.generators.filter(({ faces }) => faces[at]);
-  if (!found.length) return null;
-  return found.map(({ name, faces }) =>
-    make(
-      "figure",
-      {},
-      make("img", { src: faces[at], alt: `Face that ${name} generates of ${sketches[at].name}` }),
-      make("figcaption", {}, `by ${name}`),
-    ),
-  );
-}
-
 function step(by) {
   const listed = sketches.map((_, i) => i).filter(shown);
   if (!listed.length) return;
@@ -210,7 +197,6 @@ function fillCard() {
   const map = panel.maps[state.method];
   const absent = !map.problem && map.x[at] === null ? ", which lacks this sketch" : "";
   const others = tied ? tied[2].filter(shown).length - 1 : 0;
-  const faces = facesOf(at);
   const nav = (id, by, sign, name) =>
     make(
       "button",
@@ -243,13 +229,13 @@ function fillCard() {
             drawing(sketch, panel, point, true),
             make("figcaption", {}, "at the point"),
           ),
-          ...(faces ?? []),
         ),
         told,
       )
     : make("div", {}, make("p", { class: "note" }, "No picture of this sketch."), told);
-  const noFaces = !faces && sketch.picture && contents.faces_note;
+  const noFaces = !contents.generators.length && sketch.picture && contents.faces_note;
   card.replaceChildren(
+    make("div", { class: "handle", "aria-hidden": "true" }),
     make(
       "div",
       { class: "card-head" },
@@ -263,16 +249,25 @@ function fillCard() {
             type: "button",
             class: "button fold",
             id: "fold",
-            "aria-expanded": String(card.dataset.open !== undefined),
-            onclick: () => {
-              card.toggleAttribute("data-open");
-              fillCard();
-            },
+            "aria-expanded": String(card.dataset.sheet === "open"),
+            onclick: () => setSheet(card.dataset.sheet === "open" ? "peek" : "open"),
           },
-          card.dataset.open === undefined ? "More" : "Less",
+          card.dataset.sheet === "open" ? "Less" : "More",
         ),
         nav("previous", -1, "‹", "Previous sketch"),
         nav("next", 1, "›", "Next sketch"),
+        make(
+          "button",
+          {
+            type: "button",
+            class: "button close",
+            id: "close-card",
+            "aria-label": "Close",
+            title: "Close",
+            onclick: () => setSheet("closed"),
+          },
+          "×",
+        ),
       ),
     ),
     make(
@@ -290,10 +285,12 @@ function fillCard() {
       "div",
       { class: "more" },
       movement(at) ?? "",
+      nearestList(at) ?? "",
       panel.sees_all === false ? "" : make("p", { class: "faint" }, statisticWords(panel)),
       noFaces ? make("p", { class: "faint" }, withCode(contents.faces_note)) : "",
     ),
   );
+  if (narrow.matches) placeFaces();
   if (again) card.querySelector(`#${CSS.escape(again)}, [data-cell="${again}"]`)?.focus();
 }
 
@@ -313,3 +310,4 @@ on("current", soon);
 on("method", soon);
 on("groups", soon);
 on("theme", soon);
+on("color", soon);

@@ -14,6 +14,7 @@ function showSelection() {
   byId("show-all").disabled = !state.hidden.size;
   byId("hide-all").disabled = !visible;
   byId("clear").disabled = !size;
+  for (const id of ["copy", "save-csv", "save-json"]) byId(id).disabled = !size;
   if (size) announce(byId("selection-text").textContent);
 }
 
@@ -56,11 +57,17 @@ function hideOnly(numbers) {
 
 Bokeh.set_log_level("warn");
 fillChips();
-byId("rows").append(...boards.map((board) => board.frame()));
+byId("rows").prepend(...boards.map((board) => board.frame()));
 startTheme();
+startColors();
+startFind();
+startDrawer();
+startFaces();
+startMoved();
 startLeakage();
 segments(byId("methods"), contents.methods, state.method, (method) => {
   state.method = method;
+  state.zooms.clear();
   tell("method");
 });
 const coarse = matchMedia("(pointer: coarse)").matches;
@@ -70,6 +77,7 @@ segments(
   [
     { id: "lasso", name: "Lasso", title: "Draw around the points to select; Shift adds" },
     { id: "box", name: "Box", title: "Drag a rectangle to select; Shift adds" },
+    { id: "pan", name: "Move", title: "Drag moves what the panel shows; the wheel zooms" },
     { id: "zoom", name: "Zoom", title: "Drag a rectangle to enlarge it" },
     { id: "none", name: "Off", title: "Drag scrolls the page; tap a point to select it" },
   ],
@@ -79,9 +87,14 @@ segments(
     boards.forEach((board) => board.document && board.use(tool));
   },
 );
-byId("reset").addEventListener("click", () =>
-  boards.forEach((board) => board.document && board.home()),
-);
+byId("reset").addEventListener("click", () => {
+  state.zooms.clear();
+  drawn((board) => board.home())();
+});
+byId("fold-controls").addEventListener("click", ({ currentTarget }) => {
+  const open = byId("options").toggleAttribute("data-open");
+  currentTarget.setAttribute("aria-expanded", String(open));
+});
 byId("clear").addEventListener("click", () => setSelection([]));
 byId("show-all").addEventListener("click", () => hideOnly([]));
 byId("hide-all").addEventListener("click", () => hideOnly(groups.keys()));
@@ -96,6 +109,7 @@ showCaption();
 showSelection();
 fillSheet();
 fillCard();
+startShare();
 
 const approaching = new IntersectionObserver(
   (entries) => {

@@ -26,7 +26,9 @@ function edgeOf(color) {
 }
 
 function mark(group) {
-  const { color, shape } = groups[group];
+  const { shape } = groups[group];
+  // Where colours mean something else, a group is its shape alone.
+  const color = state.color === "group" ? groups[group].color : UNKNOWN;
   return make(
     "svg",
     { class: "mark", viewBox: "-7 -7 14 14", "aria-hidden": "true" },
@@ -91,8 +93,10 @@ on("groups", () => {
     chip.firstChild.setAttribute("aria-pressed", String(!state.hidden.has(i)));
   });
 });
-on("theme", () => {
+function markChips() {
   [...chips.children].forEach((chip, i) => {
     chip.querySelector(".mark").replaceWith(mark(i));
   });
-});
+}
+on("theme", markChips);
+on("color", markChips);

@@ -3,38 +3,49 @@
 const sheet = document.getElementById("sheet");
 const THUMB = 128;
 
-/** Draw a sketch small without losing its thin lines: the darkest pixel of each patch stays. */
-function thumbnail(canvas, picture) {
+/** A sketch drawn small without losing its thin lines: the darkest pixel of each patch stays. */
+const drawnThumbnails = new Map();
+function thumbnailOf(at) {
+  if (!drawnThumbnails.has(at)) drawnThumbnails.set(at, drawThumbnail(sketches[at].picture));
+  return drawnThumbnails.get(at);
+}
+
+function copyInto(canvas, drawn) {
+  [canvas.width, canvas.height] = [drawn.width, drawn.height];
+  canvas.getContext("2d").drawImage(drawn, 0, 0);
+  canvas.dataset.drawn = "";
+}
+
+async function drawThumbnail(picture) {
   const image = new Image();
-  image.onload = () => {
-    const times = Math.max(1, Math.ceil(Math.max(image.width, image.height) / THUMB));
-    const [w, h] = [Math.floor(image.width / times), Math.floor(image.height / times)];
-    const large = document.createElement("canvas");
-    [large.width, large.height] = [image.width, image.height];
-    const context = large.getContext("2d", { willReadFrequently: true });
-    context.drawImage(image, 0, 0);
-    const { data } = context.getImageData(0, 0, image.width, image.height);
-    const small = new ImageData(w, h);
-    for (let y = 0; y < h; y++) {
-      for (let x = 0; x < w; x++) {
-        let [best, least] = [0, Infinity];
-        for (let j = 0; j < times; j++) {
-          for (let i = 0; i < times; i++) {
-            const at = 4 * ((y * times + j) * image.width + x * times + i);
-            // Of an edit the colour matters more than the ink beside it.
-            const plain = data[at] === data[at + 2] ? 60 : 0;
-            const value = data[at] + data[at + 1] + data[at + 2] + plain;
-            if (value < least) [best, least] = [at, value];
-          }
-        }
-        small.data.set(data.subarray(best, best + 4), 4 * (y * w + x));
-      }
-    }
-    [canvas.width, canvas.height] = [w, h];
-    canvas.getContext("2d").putImageData(small, 0, 0);
-    canvas.dataset.drawn = "";
-  };
   image.src = picture;
+  await image.decode();
+  const times = Math.max(1, Math.ceil(Math.max(image.width, image.height) / THUMB));
+  const [w, h] = [Math.floor(image.width / times), Math.floor(image.height / times)];
+  const large = document.createElement("canvas");
+  [large.width, large.height] = [image.width, image.height];
+  const context = large.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0);
+  const { data } = context.getImageData(0, 0, image.width, image.height);
+  const small = new ImageData(w, h);
+  for (let y = 0; y < h; y++) {
+    for (let x = 0; x < w; x++) {
+      let [best, least] = [0, Infinity];
+      for (let j = 0; j < times; j++) {
+        for (let i = 0; i < times; i++) {
+          const at = 4 * ((y * times + j) * image.width + x * times + i);
+          // Of an edit the colour matters more than the ink beside it.
+          const plain = data[at] === data[at + 2] ? 60 : 0;
+          const value = data[at] + data[at + 1] + data[at + 2] + plain;
+          if (value < least) [best, least] = [at, value];
+        }
+      }
+      small.data.set(data.subarray(best, best + 4), 4 * (y * w + x));
+    }
+  }
+  const canvas = make("canvas", { width: w, height: h });
+  canvas.getContext("2d").putImageData(small, 0, 0);
+  return canvas;
 }
 
 const near = new IntersectionObserver(
@@ -42,7 +53,7 @@ const near = new IntersectionObserver(
     for (const { target, isIntersecting } of entries) {
       if (!isIntersecting) continue;
       near.unobserve(target);
-      thumbnail(target, sketches[Number(target.dataset.at)].picture);
+      thumbnailOf(Number(target.dataset.at)).then((drawn) => copyInto(target, drawn));
     }
   },
   { rootMargin: "200px" },
@@ -120,6 +131,8 @@ function rove() {
 on("selection", fillSheet);
 on("groups", fillSheet);
 on("current", rove);
-on("theme", () => {
+function markThumbs() {
   thumbs.forEach(({ button }, i) => button.querySelector(".mark").replaceWith(mark(sketches[i].group)));
-});
+}
+on("theme", markThumbs);
+on("color", markThumbs);

@@ -1,5 +1,5 @@
 // What the page shows and what the reader chose. Parts listen for the names of what changed:
-// "method", "groups", "selection", "current", "theme".
+// "method", "groups", "selection", "current", "theme", "color", "found", "large", "zoom", "compare".
 
 const contents = JSON.parse(document.getElementById("contents").textContent);
 const boardData = JSON.parse(document.getElementById("boards").textContent);
@@ -14,12 +14,21 @@ function firstEdit() {
 const state = {
   method: contents.methods[0].id,
   hidden: new Set(),
-  selected: new Set(),
+  selected: new Set(contents.selected),
   /** The sketch that the card shows, and the panel it was met in. */
   current: { sketch: firstEdit(), row: 0, panel: 0 },
   /** What was clicked or reached by key; the card returns to it when the pointer leaves. */
   pinned: null,
   theme: "auto",
+  color: "group",
+  find: "",
+  found: new Set(),
+  /** The panel that is enlarged, { row, panel }. */
+  large: null,
+  /** What the address says of squares that panels show: "row~panel" to [left, right, bottom, top]. */
+  zooms: new Map(),
+  /** How faces of an edit and of its base are compared. */
+  compare: "side",
 };
 
 const listeners = {};
