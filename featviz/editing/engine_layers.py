@@ -244,8 +244,8 @@ class Layer:
             if self.kind == "output":
                 return _shuffled(F.conv2d(maps, self.weight, bias, stride=2))
             if self.winograd is not None:
-                cells: Tensor = self.winograd(maps)
-                return cells if bias is None else cells.add_(bias[:, None, None])
+                sums: Tensor = self.winograd(maps)
+                return sums if bias is None else sums.add_(bias[:, None, None])
             if maps.shape[1] == 1:
                 # The strides by which torch sees that the result is to lie in channels_last.
                 height, width = maps.shape[2:]
