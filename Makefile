@@ -39,10 +39,10 @@ claims: $(VENV)/installed
 docs: $(VENV)/installed-docs
 	$(BIN)/sphinx-build -q -W --keep-going -c docs/site -d build/doctrees . build/site
 
-# One thread a worker: two workers with two threads each would wait for each other on two cores. Three
+# One thread a worker: two workers with two threads each would wait for each other on two cores. Four
 # workers: many tests wait for a browser, a server or a process, and left a quarter of two cores idle.
 test: lint types assets
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist worksteal
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

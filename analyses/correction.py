@@ -214,12 +214,13 @@ def correction_figure(rows: pd.DataFrame) -> Figure:
                     100 * of_way["deformed"], of_way[measure_name], of_way[f"{measure_name} error"],
                     color=color, marker=marker, markersize=4, linewidth=1, label=way,
                 )  # fmt: skip
-            ax.set_ylim(bottom=0)
             if ax in axes[0]:
                 ax.set_title(title, loc="left")
             if ax in axes[-1]:
                 ax.set_xlabel("deformed (%)")
         across[0].set_ylabel(name)
+    for ax in axes.flat:
+        ax.set_ylim(bottom=0)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     return figure
