@@ -116,9 +116,8 @@ def zoo_figure(zoo: Zoo) -> Figure:
     text = (
         "One mark a norm: mean over seeds, which are the small dots, and Student's 95 % interval "
         "where there are three; hollow of one seed. Edits of mouth and nose. Blue: no statistics "
-        "of whole maps are taken. Cross: a face is found in less than half of the images. Grey "
-        "line: of the others, those that no other one beats in both. Norms without a number have "
-        "no mark: no face is found, or no edit changes anything."
+        "of whole maps are taken. Grey line: those that no other one beats in both. Norms in less "
+        "than half of whose images a face is found have no mark."
     )
     width, height = 7.2, 3.6
     lines = wrap_caption(text, width)
@@ -137,20 +136,19 @@ def zoo_figure(zoo: Zoo) -> Figure:
 
 
 def _draw_against(ax: Axes, zoo: Zoo, found: pd.DataFrame, name: str) -> None:
-    found = found[found[[name, "ratio"]].notna().all(axis=1)]
+    is_face = found["found"] >= LEAST_FOUND
+    found = found[is_face & found[[name, "ratio"]].notna().all(axis=1)]
     for _, row in found.iterrows():
         color = COLORS[row["ways"] > 0]
         for line in _interval_lines(row, name):
             ax.plot(*line.T, color=color, linewidth=0.7, alpha=0.5)
         face = color if row["seeds"] > 1 else "white"
-        mark = "o" if row["found"] >= LEAST_FOUND else "x"
-        ax.plot(row["ratio"], row[name], mark, color=color, markerfacecolor=face, markersize=5)
+        ax.plot(row["ratio"], row[name], "o", color=color, markerfacecolor=face, markersize=5)
     several = zoo.rows[zoo.rows["norm"].isin(found.loc[found["seeds"] > 1, "norm"])]
     colors = [COLORS[ways > 0] for ways in several["ways"]]
     ax.scatter(several["ratio"], several[name], s=4, c=colors, alpha=0.6, linewidths=0)
     points = found[["ratio", name]].to_numpy(dtype=np.float64)
-    front = points[found["found"] >= LEAST_FOUND]
-    front = front[best(front)]
+    front = points[best(points)]
     front = front[front[:, 0].argsort()]
     ax.step(*front.T, where="post", color="#999999", linewidth=1.4, zorder=0)
     ax.set_xlim(left=0)
