@@ -31,7 +31,7 @@ from featviz.base.errors import FeatvizError
 from featviz.base.files import require_writable
 from featviz.base.progress import track
 from featviz.faces.contours import contours
-from featviz.faces.correction import PARTS, Correction, Way
+from featviz.faces.correction import PARTS, CorrectedBy, Correction
 from featviz.faces.pairs import PairSet, read_pairs
 from featviz.figures.style import save_figure, style
 from featviz.generators.checkpoint import open_checkpoint
@@ -91,7 +91,7 @@ def bent_table(count: int, seed: int = 0) -> str:
     a standard deviation of so many pixels in each coordinate.
     """
     faces = read_pairs(PRETRAINED).split("test").landmarks[:count].astype(float)
-    ways = {way: Correction({"outline": 1}, way) for way in get_args(Way)}
+    ways = {way: Correction({"outline": 1}, way) for way in get_args(CorrectedBy)}
     lines = [f"| off by | as drawn | {' | '.join(ways)} |", f"|--:|--:|{'--:|' * len(ways)}"]
     for pixels in BENDS:
         random = np.random.default_rng(seed)

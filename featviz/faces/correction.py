@@ -31,7 +31,7 @@ from featviz.sketches.drawing import CANVAS, Drawing, Stroke, changed_parts
 
 Points = NDArray[np.float64]
 
-Way = Literal["gaussian", "neighbours"]
+CorrectedBy = Literal["gaussian", "neighbours"]
 """How the likely face is found: `ShapePrior` or `ShapeNeighbours`."""
 
 PARTS: Mapping[str, tuple[str, ...]] = {
@@ -64,17 +64,17 @@ class Correction:
     """How much of which parts is corrected.
 
     amounts: by part of a drawing from 0, as drawn, to 1, what the prior takes it for. way: see
-    `Way`. Raises FeatvizError for a part that there is not and an amount out of range.
+    `CorrectedBy`. Raises FeatvizError for a part that there is not and an amount out of range.
     """
 
     amounts: Mapping[str, float]
-    way: Way = "gaussian"
+    way: CorrectedBy = "gaussian"
 
     def __post_init__(self) -> None:
         known = {**PARTS, **{part: (part,) for part in _MEMBERS}}
-        if self.way not in get_args(Way):
+        if self.way not in get_args(CorrectedBy):
             raise FeatvizError(
-                f"unknown way '{self.way}' to correct; there are {', '.join(get_args(Way))}"
+                f"unknown way '{self.way}' to correct; there are {', '.join(get_args(CorrectedBy))}"
             )
         amounts: dict[str, float] = {}
         for name, amount in self.amounts.items():
@@ -91,7 +91,7 @@ class Correction:
 
     def __call__(self, drawing: Drawing) -> Drawing:
         """The drawing with corrected parts; raises FeatvizError if it lacks one of them."""
-        return correct(drawing, self.amounts, shape_of(self.way))
+        return correct(drawing, self.amounts, shape_by(self.way))
 
     def of_edit(self, corrected: Drawing, base: Drawing, edited: Drawing) -> Drawing:
         """An edit of a base that was corrected: what does not differ from the base is the same.
@@ -108,7 +108,7 @@ class Correction:
         return replace(corrected, strokes=(*kept, *drawn))
 
 
-def parse_correction(words: Sequence[str], way: Way = "gaussian") -> Correction | None:
+def parse_correction(words: Sequence[str], way: CorrectedBy = "gaussian") -> Correction | None:
     """What words such as outline=0.7 ask for; None for no words.
 
     Raises FeatvizError for other words, and as `Correction` does.
@@ -131,7 +131,7 @@ def parse_correction(words: Sequence[str], way: Way = "gaussian") -> Correction 
 
 
 @cache
-def shape_of(way: Way) -> Shape:
+def shape_by(way: CorrectedBy) -> Shape:
     """The prior of the faces that the shipped generators were trained on."""
     from featviz.faces.pairs import read_pairs
 
@@ -221,7 +221,7 @@ def _points(strokes: Sequence[Stroke]) -> Points:
 
 @cache
 def _mean_landmarks() -> Landmarks:
-    shape = shape_of("gaussian")
+    shape = shape_by("gaussian")
     assert isinstance(shape, ShapePrior)
     return shape.mean.reshape(LANDMARKS, 2)
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError, reason
 from featviz.generators.model_libraries import LIBRARIES, Found, others_code
-from featviz.generators.weights import read_any_state, require_fitting
+from featviz.generators.weights import read_any_state, require_same_weights
 from featviz.probing.activations import require_module
 from featviz.probing.calling import Call, Called
 from featviz.sketches.tensors import Normalisation
@@ -237,7 +237,7 @@ def _load(model: nn.Module, path: Path, word: str) -> None:
     for key in expected:
         if key.endswith("num_batches_tracked"):
             state.setdefault(key, expected[key])
-    require_fitting(expected, state, path, f"'{word}'")
+    require_same_weights(expected, state, path, f"'{word}'")
     model.load_state_dict(state)
 
 

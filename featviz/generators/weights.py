@@ -323,11 +323,11 @@ def require_possible(architecture: Any, tensors: Mapping[str, Tensor]) -> None:
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     """Give a network that was built without memory its weights; all of them, and no other."""
-    require_fitting(network.state_dict(), state, path, "its architecture")
+    require_same_weights(network.state_dict(), state, path, "its architecture")
     network.load_state_dict(state, assign=True)
 
 
-def require_fitting(
+def require_same_weights(
     expected: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path, to: str
 ) -> None:
     """Raise FeatvizError, naming the first few that differ, unless names and shapes are equal."""

@@ -29,6 +29,7 @@ from bokeh.models import (
     Text,
     WheelZoomTool,
 )
+from bokeh.models.renderers import GlyphRenderer
 from bokeh.resources import Resources
 
 MARKERS: dict[str, tuple[str, float, float]] = {
@@ -162,6 +163,12 @@ def _plot(
         name=f"mark-{number}",
         level="overlay",
     )
+    _add_tools(plot, drawn, number)
+    return plot
+
+
+def _add_tools(plot: Plot, drawn: GlyphRenderer, number: int) -> None:
+    """What points, selects, moves and zooms, by the points that are drawn."""
     plot.add_tools(
         HoverTool(tooltips=None, renderers=[drawn], name=f"hover-{number}"),
         TapTool(renderers=[drawn], name=f"tap-{number}"),
@@ -174,4 +181,3 @@ def _plot(
     plot.toolbar.active_drag = None
     plot.toolbar.active_scroll = wheel
     plot.toolbar.name = f"toolbar-{number}"
-    return plot

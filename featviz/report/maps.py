@@ -115,7 +115,7 @@ def method_caption(embeddings: Sequence[EmbeddingTable]) -> str:
     return " ".join(embedding_caption(join(tables)) for tables in alike.values())
 
 
-def scale_of(vectors: NDArray[np.float64]) -> float:
+def root_mean_square(vectors: NDArray[np.float64]) -> float:
     """A panel's unit: the root mean square distance of its vectors (N, C) to their mean."""
     return float(np.sqrt(((vectors - vectors.mean(axis=0)) ** 2).sum(axis=1).mean()))
 
@@ -201,7 +201,7 @@ def _panel(
     vectors = np.asarray(table.vectors[layer], dtype=np.float64)
     row_of = {name: i for i, name in enumerate(table.rows["sketch"])}
     moved = np.full(len(numbers), np.nan)
-    scale = scale_of(vectors)
+    scale = root_mean_square(vectors)
     for name, row in row_of.items():
         base = bases.get(name, "")
         if base in row_of and base != name:

@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 
 from featviz.base.feature_table import FeatureTable
 from featviz.report.contents import Movement, PanelRow
-from featviz.report.maps import scale_of
+from featviz.report.maps import root_mean_square
 
 NEIGHBOURS = 6
 _COMPARED = 400
@@ -34,7 +34,7 @@ def nearest(table: FeatureTable, layer: str, numbers: Mapping[str, int]) -> list
     found: list[Near] = [()] * len(numbers)
     if len(first) < 2:
         return found
-    distinct, scale = vectors[first], scale_of(vectors)
+    distinct, scale = vectors[first], root_mean_square(vectors)
     most = min(NEIGHBOURS, len(first) - 1)
     finder = NearestNeighbors(n_neighbors=most, algorithm="brute").fit(distinct)
     at = finder.kneighbors(return_distance=False)
@@ -81,7 +81,7 @@ def _distances(
     row_of = {name: row for row, name in enumerate(table.rows["sketch"])}
     there = [column for column, name in enumerate(to) if name in row_of]
     # Of a constant layer every distance is 0.
-    unit = scale_of(vectors) or 1.0
+    unit = root_mean_square(vectors) or 1.0
     found = np.full((len(numbers), len(to)), np.nan, dtype=np.float32)
     rows = [numbers[name] for name in row_of]
     found[np.ix_(rows, there)] = cdist(vectors, vectors[[row_of[to[i]] for i in there]]) / unit

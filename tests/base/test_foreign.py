@@ -25,7 +25,7 @@ from featviz.analysis.separation.measure import measure_structure
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import describe_features, read_features
 from featviz.generators.checkpoint_files import load_discriminator, load_generator
-from featviz.generators.weights import read_any_state, require_fitting
+from featviz.generators.weights import read_any_state, require_same_weights
 from featviz.report.leakage import picture_leakage
 from featviz.studio.history_file import read_history
 from tests.base import checkpoints, history
@@ -228,7 +228,7 @@ def use_generator(path: Path) -> None:
 def use_state(path: Path) -> None:
     """As weights of somebody else's network are used: fitted, and copied into it."""
     expected, state = checkpoints.generator_state(), read_any_state(path)
-    require_fitting(expected, state, path, "the network")
+    require_same_weights(expected, state, path, "the network")
     for key, tensor in state.items():
         torch.empty_like(expected[key]).copy_(tensor)
 
