@@ -167,7 +167,7 @@ def _plot(
     return plot
 
 
-def _add_tools(plot: Plot, drawn: GlyphRenderer, number: int) -> None:
+def _add_tools(plot: Plot, drawn: "GlyphRenderer[Any]", number: int) -> None:
     """What points, selects, moves and zooms, by the points that are drawn."""
     plot.add_tools(
         HoverTool(tooltips=None, renderers=[drawn], name=f"hover-{number}"),
