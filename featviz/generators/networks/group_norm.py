@@ -14,8 +14,7 @@ class GroupNorm(nn.GroupNorm):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (torch's name)
         """(N, C, H, W) -> the same shape, in channels_last if it lies so."""
-        lies_last = input.is_contiguous(memory_format=torch.channels_last)
-        if input.ndim != 4 or input.device.type != "cpu" or input.is_contiguous() or not lies_last:
+        if not lies_last(input):
             return super().forward(input)
         if self.num_groups > 1:
             found = super().forward(input.contiguous())
@@ -27,3 +26,9 @@ class GroupNorm(nn.GroupNorm):
             return normalized
         weight, bias = self.weight[:, None, None], self.bias[:, None, None]
         return torch.addcmul(bias, normalized, weight).to(input.dtype)
+
+
+def lies_last(maps: Tensor) -> bool:
+    """Whether maps are those of which torch's norms add up one cell after the other in float32."""
+    is_last = maps.ndim == 4 and maps.is_contiguous(memory_format=torch.channels_last)
+    return is_last and not maps.is_contiguous() and maps.device.type == "cpu"

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from featviz.base.errors import FeatvizError
-from featviz.generators.networks.group_norm import GroupNorm
+from featviz.generators.networks.group_norm import GroupNorm, lies_last
 from featviz.generators.networks.instance_norm import InstanceNorm
 from featviz.generators.networks.modulation import Modulated
 
@@ -157,8 +157,11 @@ class BatchNorm(_Affine):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape."""
-        running = self.running_mean, self.running_var
-        return F.batch_norm(maps, *running, self.weight, self.bias, self.training, _MOMENTUM, EPS)
+        given = self.running_mean, self.running_var, self.weight, self.bias
+        if not self.training or not lies_last(maps):
+            return F.batch_norm(maps, *given, self.training, _MOMENTUM, EPS)
+        found = F.batch_norm(maps.contiguous(), *given, True, _MOMENTUM, EPS)
+        return found.contiguous(memory_format=torch.channels_last)
 
 
 class PixelNorm(_Affine):

@@ -3,13 +3,15 @@ import torch
 from torch import nn
 
 from featviz.generators.networks.group_norm import GroupNorm
+from featviz.generators.networks.normalization import BatchNorm
 
 
-@pytest.mark.parametrize("groups", [1, 2, 8, 16])
+@pytest.mark.parametrize("groups", [1, 2, 8, 16, "batch"])
 @pytest.mark.parametrize("affine", [False, True])
 def test_sums_are_exact_where_nearly_all_cells_are_equal_however_they_lie(groups, affine):
     torch.manual_seed(0)
-    norm = GroupNorm(groups, 16, 1e-5, affine)
+    is_batch = groups == "batch"
+    norm = BatchNorm(16, affine) if is_batch else GroupNorm(groups, 16, 1e-5, affine)
     if affine:
         nn.init.normal_(norm.weight)
     maps = (0.7 + torch.randn(1, 16, 1, 1)).repeat(2, 1, 128, 128)
