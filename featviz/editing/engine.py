@@ -38,7 +38,7 @@ from featviz.sketches.edits import MARGIN, Edit, Mask, Pixels
 
 __all__ = ["EditedFace", "HeldStatistics", "LocalEditor", "PreparedBase"]
 
-_WHOLE = 0.8
+_WHOLE = 0.65
 """Of the canvas: where rectangles are more to compute than this, one whole box takes no longer."""
 
 
