@@ -49,14 +49,15 @@ class CorrectionOptions:
         bases = bases or {}
         drawings = {path: read_drawing(path) for path in named}
         found = {}
-        for path, drawing in drawings.items():
+        # A base is corrected once, by itself, whatever it is an edit of.
+        alone = [path for path in named if path not in bases or path in bases.values()]
+        for path in alone:
             with told_of(path):
-                base = drawings.get(bases.get(path, path), drawing)
-                found[path] = (
-                    correction(drawing)
-                    if base is drawing
-                    else correction.of_edit(correction(base), base, drawing)
-                )
+                found[path] = correction(drawings[path])
+        for path in [path for path in named if path not in found]:
+            base = bases[path]
+            with told_of(path):
+                found[path] = correction.of_edit(found[base], drawings[base], drawings[path])
         written = {path: out / "corrected" / f"{named[path]}.svg" for path in named}
         for path, target in written.items():
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,12 @@ CONTOUR_LINES: tuple[tuple[str, range, bool], ...] = (
 Left and right are those of the image, not of the person.
 """
 
+LANDMARKS_OF: dict[str, list[int]] = {
+    part: [index for name, indices, _ in CONTOUR_LINES if name == part for index in indices]
+    for part in dict.fromkeys(name for name, _, _ in CONTOUR_LINES)
+}
+"""The landmarks of each part of a drawn face."""
+
 
 def contours(landmarks: NDArray[np.floating], size: int = CANVAS) -> Drawing:
     """Join landmarks (68, 2), in pixels of a `size` x `size` image, in order (study, 4.1).

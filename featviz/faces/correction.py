@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from featviz.base.assets import PRETRAINED
 from featviz.base.errors import FeatvizError
-from featviz.faces.contours import CONTOUR_LINES
+from featviz.faces.contours import LANDMARKS_OF
 from featviz.faces.landmarks import LANDMARKS
 from featviz.faces.shape_prior import (
     Landmarks,
@@ -52,11 +52,8 @@ _AS_DRAWN = 2.0
 _STEP = 4.0
 """Pixels between points of a stroke that is moved, at most."""
 
-_MEMBERS: Mapping[str, list[int]] = {
-    part: [index for name, indices, _ in CONTOUR_LINES if name == part for index in indices]
-    for parts in PARTS.values()
-    for part in parts
-}
+_MOST_POINTS = 10_000
+"""Points of a stroke that are looked at or moved, however far it leads."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ class Correction:
     way: CorrectedBy = "gaussian"
 
     def __post_init__(self) -> None:
-        known = {**PARTS, **{part: (part,) for part in _MEMBERS}}
+        known = {**PARTS, **{part: (part,) for part in LANDMARKS_OF}}
         if self.way not in get_args(CorrectedBy):
             raise FeatvizError(
                 f"unknown way '{self.way}' to correct; there are {', '.join(get_args(CorrectedBy))}"
@@ -152,7 +149,7 @@ def correct(drawing: Drawing, amounts: Mapping[str, float], shape: Shape) -> Dra
     strokes: list[Stroke] = []
     for stroke in scaled.strokes:
         if amount := amounts.get(stroke.part):
-            members = _MEMBERS[stroke.part]
+            members = LANDMARKS_OF[stroke.part]
             moves = amount * (likely[members] - drawn[members])
             points = _filled(stroke.points, _STEP)
             stroke = replace(stroke, points=points + _between(points, drawn[members], moves))
@@ -168,10 +165,10 @@ def _matched(drawing: Drawing, parts: Sequence[str], shape: Shape) -> tuple[Land
     """
     drawn, noise = drawn_landmarks(drawing, parts), _noise(parts)
     told = drawn.copy()
-    told[[index for part in parts for index in _MEMBERS[part]]] = np.nan
+    told[[index for part in parts for index in LANDMARKS_OF[part]]] = np.nan
     likely = shape(drawn if np.isnan(told).all() else told, noise)
     for part in parts:
-        points, members = _points(drawing.part(part)), _MEMBERS[part]
+        points, members = _points(drawing.part(part)), LANDMARKS_OF[part]
         apart = np.linalg.norm(likely[members][:, None] - points, axis=2)
         drawn[members] = points[apart.argmin(axis=1)]
     return drawn, shape(drawn, noise)
@@ -181,10 +178,10 @@ def _noise(parts: Sequence[str]) -> Noise:
     """Of landmarks of which those of some parts are off, mostly together with their neighbours."""
     noise = _AS_DRAWN**2 * np.eye(LANDMARKS)
     for part in parts:
-        places = np.arange(len(_MEMBERS[part]))
+        places = np.arange(len(LANDMARKS_OF[part]))
         together = np.exp(-((places[:, None] - places) ** 2) / (2 * _BEND**2))
         mixed = _TOGETHER * together + (1 - _TOGETHER) * np.eye(len(places))
-        noise[np.ix_(_MEMBERS[part], _MEMBERS[part])] = DEVIATION**2 * mixed
+        noise[np.ix_(LANDMARKS_OF[part], LANDMARKS_OF[part])] = DEVIATION**2 * mixed
     return noise
 
 
@@ -196,7 +193,7 @@ def drawn_landmarks(drawing: Drawing, needed: Sequence[str] = ()) -> Landmarks:
     """
     mean = _mean_landmarks()
     found = np.full((LANDMARKS, 2), np.nan)
-    for part, members in _MEMBERS.items():
+    for part, members in LANDMARKS_OF.items():
         strokes = drawing.part(part)
         points = _points(strokes) if strokes else np.empty((0, 2))
         if len(points) > 1:
@@ -227,10 +224,14 @@ def _mean_landmarks() -> Landmarks:
 
 
 def _filled(points: Points, step: float) -> Points:
-    """A polyline with points between its own, none farther than a step from the next."""
+    """A polyline with points between its own, none farther than a step from the next.
+
+    A very long one has longer steps.
+    """
     if len(points) == 1:
         return points
     lengths = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    step = max(step, lengths.sum() / _MOST_POINTS)
     pieces = [
         np.linspace(start, end, max(1, int(np.ceil(length / step))), endpoint=False)
         for start, end, length in zip(points[:-1], points[1:], lengths, strict=True)

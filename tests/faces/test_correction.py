@@ -104,6 +104,14 @@ def test_landmarks_are_found_along_the_strokes_of_a_contour(faces):
         assert np.isnan(drawn_landmarks(Drawing(contours(landmarks).part("nose")))[:27]).all()
 
 
+def test_a_stroke_that_leads_very_far_is_corrected_in_little_memory(faces):
+    drawing = contours(faces[0])
+    (outline,) = drawing.part("face-shape")
+    far = Stroke("face-shape", np.vstack([outline.points, [[1e8, 1e8]]]))
+    corrected = Correction({"outline": 1})(drawing.with_part("face-shape", [far]))
+    assert sum(len(stroke.points) for stroke in corrected.strokes) < 20_000
+
+
 def test_an_edit_of_another_part_leaves_the_corrected_outline_as_it_was(faces):
     base = contours(faces[3])
     smile = faces[3].copy()

@@ -21,7 +21,7 @@ from featviz.analysis.evaluation.lpips import Lpips, descriptors, reduce_to
 from featviz.analysis.evaluation.table import ALL_GROUPS, row
 from featviz.analysis.evaluation.ways import FREE_WAY, Way, faces_of
 from featviz.base.progress import track
-from featviz.faces.contours import CONTOUR_LINES
+from featviz.faces.contours import LANDMARKS_OF
 from featviz.faces.landmarks import find_landmarks
 from featviz.sketches.drawing import CANVAS, Drawing, changed_parts
 from featviz.sketches.edits import MARGIN, Edit, Mask, absolute_change, edits_of, read_edits
@@ -209,13 +209,6 @@ def _drawings(sketches: SketchSet, each: Edit, size: int) -> tuple[Drawing, Draw
     return base, edited
 
 
-_LANDMARKS_OF = {
-    part: [index for name, indices, _ in CONTOUR_LINES if name == part for index in indices]
-    for part in dict.fromkeys(name for name, _, _ in CONTOUR_LINES)
-}
-"""The landmarks of each part of a drawn face."""
-
-
 def landmark_distances(image: Tensor, base: Drawing, edited: Drawing) -> dict[str, float]:
     """How far a face is from its drawing: landmarks found in it against the drawn lines.
 
@@ -230,7 +223,7 @@ def landmark_distances(image: Tensor, base: Drawing, edited: Drawing) -> dict[st
         return {"edited": np.nan, "elsewhere": np.nan, "found": 0.0}
     distances: dict[bool, list[float]] = {True: [], False: []}
     changed = changed_parts(base, edited)
-    for part, indices in _LANDMARKS_OF.items():
+    for part, indices in LANDMARKS_OF.items():
         if strokes := edited.part(part):
             away = _distances(landmarks[indices], [stroke.points for stroke in strokes])
             distances[part in changed] += (away * CANVAS / edited.size).tolist()
