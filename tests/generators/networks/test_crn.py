@@ -8,8 +8,7 @@ from featviz.base.errors import FeatvizError
 from featviz.generators.checkpoint_files import convert, load_generator, save_network
 from featviz.generators.networks.architectures import build
 from featviz.generators.networks.crn import CrnArchitecture, modules_for
-from featviz.probing.activations import record_activations
-from featviz.probing.receptive_field import trace_geometry
+from tests.probing.geometry import geometries_as_reached
 
 
 def small(levels=4, width=2, norm="layer-affine"):
@@ -71,19 +70,8 @@ def test_cells_of_every_module_lie_where_single_pixels_reach_them():
     # Layer norm would let every pixel reach every cell.
     network = small(levels, norm="batch-affine")
     layers = ["M0", "M1", "M2", "output"]
-    geometries = trace_geometry(network, layers, (size, size))
-    base = torch.randn(1, 3, size, size, dtype=torch.float64)
-    rows = base.repeat(size, 1, 1, 1)
-    for row in range(size):
-        rows[row, :, row] += 1e-3 * torch.randn(3, size)
-    with torch.no_grad(), record_activations(network, layers) as found:
-        network(torch.cat([base, rows]))
-    for layer, geometry in geometries.items():
-        changed = (found[layer][1:] != found[layer][:1]).any(dim=1).any(dim=2)
-        cells = changed.shape[1]
-        for cell in range(cells):
-            seen = changed[:, cell].nonzero().flatten()
-            assert (geometry.y.low[cell], geometry.y.high[cell]) == (seen.min(), seen.max()), layer
+    for layer, geometry in geometries_as_reached(network, layers, size).items():
+        cells = geometry.map_size[0]
         for point in range(size):
             assert geometry.position((point, point)) == (point * cells // size,) * 2, layer
 

@@ -10,8 +10,7 @@ from featviz.generators.checkpoint_files import export_pix2pix, load_generator
 from featviz.generators.networks.architectures import build
 from featviz.generators.networks.pix2pix import from_pix2pix
 from featviz.generators.networks.unet import UnetArchitecture
-from featviz.probing.activations import record_activations
-from featviz.probing.receptive_field import trace_geometry
+from tests.probing.geometry import geometries_as_reached
 
 NORMS = {"batch-affine": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}
 
@@ -155,23 +154,9 @@ def test_cells_of_encoder_and_decoder_lie_where_single_pixels_reach_them():
     torch.manual_seed(0)
     network = build(UnetArchitecture(levels, 2, "batch-affine")).double().eval()
     layers = ["L0", "L1", "L2", "U0", "U1", "output"]
-    geometries = trace_geometry(network, layers, (size, size))
-    base = torch.randn(1, 3, size, size, dtype=torch.float64)
-    rows = base.repeat(size, 1, 1, 1)
-    for row in range(size):
-        rows[row, :, row] += 1e-3 * torch.randn(3, size)
-    with torch.no_grad(), record_activations(network, layers) as found:
-        network(torch.cat([base, rows]))
-    for layer, geometry in geometries.items():
-        maps = found[layer]
-        changed = (maps[1:] != maps[:1]).any(dim=1).any(dim=2)
-        cells = changed.shape[1]
-        assert geometry.map_size == (cells, cells)
-        for cell in range(cells):
-            seen = changed[:, cell].nonzero().flatten()
-            assert (geometry.y.low[cell], geometry.y.high[cell]) == (seen.min(), seen.max()), layer
+    for layer, geometry in geometries_as_reached(network, layers, size).items():
         # Each cell stands for the pixels that it covers.
-        pitch = size // cells
+        pitch = size // geometry.map_size[0]
         if layer in ("U0", "U1", "output"):
             for point in range(size):
                 assert geometry.position((point, point)) == (point // pitch,) * 2, (layer, point)
