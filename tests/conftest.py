@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from featviz.faces.pairs import PairSet, read_pairs
 from featviz.generators.networks.generators import GeneratorArchitecture, build_generator
@@ -11,6 +12,10 @@ from featviz.sketches.tensors import encode_image
 
 SAMPLES = Path(__file__).parent.parent / "analyses" / "samples"
 LONG = ("test_analyses.py", "test_app_floods.py", "test_faults.py", "test_scale_out.py")
+
+# The same examples in every run; --hypothesis-profile=default looks for others.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

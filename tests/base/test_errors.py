@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from featviz.base.errors import one_line, printable, reason
@@ -14,7 +14,6 @@ TEXTS = st.text(st.characters(exclude_categories=()))
 ACTED_UPON = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_what_is_printed_is_only_shown_by_a_terminal(text):
     shown = printable(text)
@@ -23,13 +22,11 @@ def test_what_is_printed_is_only_shown_by_a_terminal(text):
     assert printable(shown) == shown
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_an_error_of_somebody_else_is_told_in_one_line(text):
     assert len(one_line(ValueError(text)).splitlines()) <= 1
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(categories=["L", "M", "N", "P", "S"])))
 def test_ordinary_text_is_printed_as_it_is(text):
     assert printable(f"{text} 微笑\t می‌خواهم\n") == f"{text} 微笑\t می‌خواهم\n"

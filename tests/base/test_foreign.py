@@ -258,12 +258,7 @@ def test_a_file_that_is_almost_right_is_read_or_refused_in_one_line(name, tmp_pa
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     @seed(1)
-    @settings(
-        max_examples=INPUTS,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(max_examples=INPUTS, suppress_health_check=list(HealthCheck))
     @given(contents)
     def attempt(content: bytes) -> None:
         path.write_bytes(content)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from featviz.figures.labels import shortened, text_width
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text("abcWi_頭", min_size=20, max_size=300), st.floats(0.5, 3))
 def test_a_shortened_name_fits_and_keeps_both_of_its_ends(name, inches):
     shown = shortened(name, inches, 8)

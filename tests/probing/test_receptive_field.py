@@ -131,7 +131,7 @@ def windows(draw):
     return nn.ReLU(inplace=True)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(windows(), min_size=1, max_size=5), st.tuples(st.integers(7, 12), st.just(10)))
 def test_boxes_agree_with_where_single_pixels_arrive_for_any_chain_of_windows(chain, size):
     model = nn.Sequential(*chain)
@@ -159,7 +159,7 @@ convolutions = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(convolutions, min_size=1, max_size=4))
 def test_a_stride_leads_a_point_to_the_cell_with_the_nearest_middle_and_nothing_else_rounds(chain):
     pixels = 40

@@ -32,7 +32,7 @@ def gathered(values, sources):
     return np.where((down < 0) | (across < 0), 0, values[down, across])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(windows(), st.tuples(st.integers(13, 18), st.integers(13, 18)))
 def test_an_output_cell_draws_on_the_cells_that_torch_multiplies(window, size):
     values = torch.from_numpy(np.random.default_rng(0).random((1, 1, *size)))
@@ -49,7 +49,7 @@ def test_an_output_cell_draws_on_the_cells_that_torch_multiplies(window, size):
     assert np.array_equal(gathered(values[0, 0].numpy(), held)[..., 0, 0], padded[0, 0])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pairs, pairs, pairs, st.integers(0, 3), st.integers(0, 3))
 def test_a_transposed_convolution_draws_on_the_cells_that_reach_it(
     kernel, stride, dilation, padding, extra

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, seed, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featviz.base.errors import FeatvizError
@@ -86,8 +86,7 @@ def test_a_bad_index_is_refused(index: str, message: str, tmp_path) -> None:
 names = st.text("aG/.,\"\n\r\0 \\é\ufeff1;'", max_size=6)
 
 
-@seed(11)
-@settings(max_examples=200, deadline=None, database=None)
+@settings(max_examples=200)
 @given(
     header=st.lists(st.sampled_from(["sketch", "group", "file", "base", "x", ""]), max_size=6),
     is_whole=st.booleans(),

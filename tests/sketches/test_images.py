@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, seed, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -282,8 +282,7 @@ def mended(data: bytearray) -> bytearray:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-@seed(7)
-@settings(max_examples=500, deadline=None, database=None)
+@settings(max_examples=500)
 @given(data=broken_files())
 def test_a_broken_image_is_read_or_refused_in_one_line(data: bytes, tmp_path_factory) -> None:
     path = tmp_path_factory.getbasetemp() / "broken.png"

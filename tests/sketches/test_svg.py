@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import resvg_py
 import skia
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import binary_dilation
@@ -122,8 +122,7 @@ roots = st.sampled_from(
 )
 
 
-@seed(0)
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100)
 @given(st.one_of(drawn, moved), roots)
 def test_what_is_read_is_what_an_independent_viewer_shows(body: str, root: str) -> None:
     text = document(body, root)
@@ -374,13 +373,8 @@ any_document = st.one_of(
 )
 
 
-@seed(0)
 @settings(
-    max_examples=500,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    max_examples=500, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(any_document)
 def test_whatever_is_read_becomes_a_drawing_or_one_line(text: str) -> None:

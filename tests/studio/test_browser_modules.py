@@ -74,7 +74,7 @@ coordinate = st.floats(0, 511, allow_nan=False).map(lambda value: round(value, 2
 point = st.tuples(coordinate, coordinate)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(line=st.lists(point, min_size=2, max_size=12), a=point, b=point, radius=st.floats(1, 60))
 def test_cutting_leaves_what_lies_outside_and_only_that(
     page: Page,
@@ -99,7 +99,7 @@ def test_cutting_leaves_what_lies_outside_and_only_that(
         assert nearest.max() <= 0.06
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(line=st.lists(point, min_size=1, max_size=40), tolerance=st.floats(0.05, 30))
 def test_simplifying_keeps_ends_and_order_and_stays_within_its_tolerance(
     page: Page, line: list[tuple[float, float]], tolerance: float
@@ -264,7 +264,7 @@ def test_pieces_and_moved_strokes_keep_their_place_in_the_order(page: Page) -> N
     assert [y for _, y in placed] == [4, 50, 100, 100, 100, 100, 150, 204]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     steps=st.lists(
         st.tuples(

@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from featviz.studio.file_names import FileNames, problem_of, safe_name
@@ -11,7 +11,6 @@ from featviz.studio.file_names import FileNames, problem_of, safe_name
 names = st.text(st.characters(exclude_categories=()), max_size=300)
 
 
-@settings(deadline=None)
 @given(names)
 def test_a_safe_name_is_one_that_every_system_takes(name: str) -> None:
     safe = safe_name(name)
@@ -28,7 +27,6 @@ def test_ordinary_names_stay(name: str) -> None:
     assert safe_name(name) == name
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(names, max_size=4), max_size=8))
 def test_no_two_sketches_get_one_file_and_none_leaves_the_folder(paths: list[list[str]]) -> None:
     taken = FileNames("index.csv", "history.jsonl")

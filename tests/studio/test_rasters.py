@@ -16,7 +16,7 @@ coordinates = st.floats(-60, 580).map(lambda value: round(value, 2))
 strokes = st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(strokes, max_size=4))
 def test_stroke_by_stroke_gives_the_pixels_of_the_whole_drawing(
     lines: list[list[tuple[float, float]]],

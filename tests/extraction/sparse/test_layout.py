@@ -39,7 +39,7 @@ def coloured(seed):
     return image
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     variants=st.lists(st.sampled_from(["baseline", "modified", "no-norm-first-1"]), max_size=4),
     stages=st.lists(st.sampled_from(["activation", "conv"]), min_size=4, max_size=4),

@@ -59,7 +59,7 @@ def cases(draw):
     return numbers, window
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(cases())
 def test_the_new_map_leads_every_cell_to_its_own_window_and_counts_them(case):
     numbers, window = case
