@@ -200,7 +200,7 @@ def test_the_command_leaves_no_process_behind_not_even_if_it_is_killed(
     tmp_path, sketches, checkpoints, is_killed
 ):
     out = tmp_path / "out"
-    words = [*arguments(checkpoints[:1], sketches.folder, out), "--workers", "2", "--ray"]
+    words = [*arguments(checkpoints[:1], sketches.folder, out), "--workers", "1", "--ray"]
     call = featviz_process(words)
     if is_killed:
         call.wait_until(lambda: of_cluster(call.pid)[0])
