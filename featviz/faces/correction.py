@@ -62,8 +62,8 @@ class Correction:
 
     amounts: by part of a drawing from 0, as drawn, to 1, what the prior takes it for. way: see
     `CorrectedBy`. if_drawn: parts that are not drawn, or are but a dot, are left as they are,
-    where otherwise they are an error. Raises FeatvizError for a part that there is not and an amount
-    out of range.
+    where otherwise they are an error. Raises FeatvizError for a part that there is not and an
+    amount out of range.
     """
 
     amounts: Mapping[str, float]

@@ -47,7 +47,9 @@ class Corrections:
 def moved(before: Strokes, after: Strokes) -> list[list[float]]:
     """The flat points of the strokes that are elsewhere now, to a tenth of a pixel."""
     as_drawn = set(before)
-    return [[round(x, 1) for x in points] for part, points in after if (part, points) not in as_drawn]
+    return [
+        [round(x, 1) for x in points] for part, points in after if (part, points) not in as_drawn
+    ]
 
 
 def _drawing(strokes: Strokes) -> Drawing:

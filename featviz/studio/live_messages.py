@@ -202,8 +202,8 @@ class Edited(TypedDict):
 class FacesMessage(TypedDict):
     """The header of an answer to a drawing; the pictures follow it.
 
-    corrected: the lines that corrections moved, flat points. bases: how many bases followed the start
-    sketch. ms: milliseconds by step.
+    corrected: the lines that corrections moved, flat points. bases: how many bases followed the
+    start sketch. ms: milliseconds by step.
     """
 
     type: Literal["faces"]
