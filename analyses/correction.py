@@ -18,7 +18,6 @@ import torch
 import tyro
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from featviz.analysis.claims.deformation import deform
 from featviz.analysis.evaluation.distributions import kernel_distance
@@ -30,6 +29,7 @@ from featviz.base.assets import PRETRAINED
 from featviz.base.errors import FeatvizError
 from featviz.base.files import require_writable
 from featviz.base.progress import track
+from featviz.faces.augmentation import bend_outline
 from featviz.faces.contours import contours
 from featviz.faces.correction import PARTS, CorrectedBy, Correction
 from featviz.faces.pairs import PairSet, read_pairs
@@ -37,7 +37,7 @@ from featviz.figures.style import save_figure, style
 from featviz.generators.checkpoint import open_checkpoint
 from featviz.generators.fast import FastGenerator
 from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
-from featviz.sketches.drawing import Drawing, rasterize
+from featviz.sketches.drawing import CANVAS, Drawing, rasterize
 from featviz.sketches.tensors import encode_image
 
 WAYS: Mapping[str, Correction | None] = {
@@ -90,16 +90,14 @@ def bent_table(count: int, seed: int = 0) -> str:
     Each point to the nearest of the other line, either way. Outlines are off by smooth noise, with
     a standard deviation of so many pixels in each coordinate.
     """
-    faces = read_pairs(PRETRAINED).split("test").landmarks[:count].astype(float)
+    faces = read_pairs(PRETRAINED).split("test").landmarks[:count]
     ways = {way: Correction({"outline": 1}, way) for way in get_args(CorrectedBy)}
     lines = [f"| off by | as drawn | {' | '.join(ways)} |", f"|--:|--:|{'--:|' * len(ways)}"]
     for pixels in BENDS:
         random = np.random.default_rng(seed)
         found: dict[str, list[float]] = {way: [] for way in ("as drawn", *ways)}
         for meant in track(faces, f"bending outlines by {pixels} px"):
-            bend = gaussian_filter1d(random.normal(0, 1, (17, 2)), 3, axis=0, mode="nearest")
-            moved = meant.copy()
-            moved[:17] += pixels * bend / bend.std()
+            moved = bend_outline(meant, CANVAS, pixels, random)
             drawn, goal = contours(moved), contours(meant)
             found["as drawn"].append(_apart(drawn, goal))
             for way, correction in ways.items():

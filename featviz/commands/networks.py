@@ -40,7 +40,7 @@ class TrainCommand:
     norm: str | None = None
     """Of the generator, one for all layers that have one or by section, as
     front=none,residual=pixel,back=instance or L0=none,L1=window-31: instance, batch, group, layer,
-    pixel, region, window-N, filter-response, demodulation, weight-standardization, none,
+    pixel, region, window-N, adaptive, filter-response, demodulation, weight-standardization, none,
     none-scaled; see docs/norms.md."""
     preset: str = "demo"
     """demo (2 cores, hours) or paper (GPUs); the options below change single settings."""
@@ -81,6 +81,8 @@ class TrainCommand:
     """Move the sketch, never the photo, by up to so many pixels at 512 (the study: 25)."""
     augment_rotation: float | None = None
     """Turn the sketch, never the photo, by up to so many degrees (the study: 7)."""
+    augment_outline: float | None = None
+    """Bend the drawn jaw alone, smoothly, by up to so many pixels (at 512)."""
     accumulation: int | None = None
     """Parts a batch is cut into to need less memory."""
     ema: float | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from featviz.base.errors import FeatvizError
 from featviz.sketches.drawing import CANVAS
@@ -16,20 +17,25 @@ STUDY_SHIFT = 25.0
 """The study's largest shift on each axis, pixels at 512."""
 STUDY_ROTATION = 7.0
 """The study's largest rotation, degrees."""
+_JAW = 17
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """How far a contour may move: `shift` pixels (at 512) on each axis, `rotation` degrees.
 
+    And how far the jaw's line alone is bent, the photo and all other parts unmoved: by up to
+    `outline` pixels (at 512), see `bend_outline`.
+
     Raises FeatvizError if one of them is negative or not finite.
     """
 
     shift: float = STUDY_SHIFT
     rotation: float = STUDY_ROTATION
+    outline: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("shift", "rotation"):
+        for name in ("shift", "rotation", "outline"):
             value = getattr(self, name)
             if not math.isfinite(value) or value < 0:
                 raise FeatvizError(f"the augmentation's {name} must not be negative; got {value}")
@@ -39,12 +45,30 @@ class Augmentation:
     ) -> NDArray[np.float32]:
         """Landmarks (68, 2) of a photo of `size` pixels, moved at random, uniformly in the limits.
 
-        Always takes three numbers from `random`: shift in x, shift in y, rotation.
+        Takes three numbers from `random`, shift in x, shift in y, rotation, and if outlines are
+        bent, how far, and the bend.
         """
         x, y, turn = random.uniform(-1.0, 1.0, 3)
+        if self.outline:
+            landmarks = bend_outline(landmarks, size, random.uniform(0, self.outline), random)
         return move_landmarks(
             landmarks, size, (x * self.shift, y * self.shift), turn * self.rotation
         )
+
+
+def bend_outline(
+    landmarks: NDArray[np.float32], size: int, pixels: float, random: np.random.Generator
+) -> NDArray[np.float32]:
+    """Landmarks (68, 2) whose jaw, the first 17, is bent smoothly; all others are where they were.
+
+    size: side of the canvas the landmarks belong to, pixels. pixels: the standard deviation of the
+    moves on both axes, of a 512 canvas. The moves are normal noise, smoothed along the line by a
+    Gaussian of three landmarks' width. Takes 34 numbers from `random`.
+    """
+    bend = gaussian_filter1d(random.normal(0, 1, (_JAW, 2)), 3, axis=0, mode="nearest")
+    bent = landmarks.copy()
+    bent[:_JAW] += (pixels * size / CANVAS / bend.std()) * bend
+    return bent
 
 
 def move_landmarks(

@@ -61,11 +61,14 @@ class Correction:
     """How much of which parts is corrected.
 
     amounts: by part of a drawing from 0, as drawn, to 1, what the prior takes it for. way: see
-    `CorrectedBy`. Raises FeatvizError for a part that there is not and an amount out of range.
+    `CorrectedBy`. if_drawn: parts that are not drawn, or are but a dot, are left as they are,
+    where otherwise they are an error. Raises FeatvizError for a part that there is not and an
+    amount out of range.
     """
 
     amounts: Mapping[str, float]
     way: CorrectedBy = "gaussian"
+    if_drawn: bool = False
 
     def __post_init__(self) -> None:
         known = {**PARTS, **{part: (part,) for part in LANDMARKS_OF}}
@@ -88,7 +91,12 @@ class Correction:
 
     def __call__(self, drawing: Drawing) -> Drawing:
         """The drawing with corrected parts; raises FeatvizError if it lacks one of them."""
-        return correct(drawing, self.amounts, shape_by(self.way))
+        amounts = self.amounts
+        if self.if_drawn and any(amounts.values()):
+            found = drawn_landmarks(drawing.scaled(CANVAS))
+            lacking = np.isnan(found).any(axis=1)
+            amounts = {p: a for p, a in amounts.items() if not lacking[LANDMARKS_OF[p]].any()}
+        return correct(drawing, amounts, shape_by(self.way))
 
     def of_edit(self, corrected: Drawing, base: Drawing, edited: Drawing) -> Drawing:
         """An edit of a base that was corrected: what does not differ from the base is the same.

@@ -73,6 +73,8 @@ class Drawing:
 
     def scaled(self, size: int) -> Self:
         """The same drawing on a canvas of another size; edges of the canvas map to its edges."""
+        if size == self.size:
+            return self
         factor = size / self.size
         strokes = tuple(
             Stroke(stroke.part, (stroke.points + 0.5) * factor - 0.5) for stroke in self.strokes

@@ -7,8 +7,8 @@ themselves and nothing waits behind work that nobody wants any more.
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +28,7 @@ from featviz.studio.change import (
     jpeg,
     measure,
 )
+from featviz.studio.correcting import Corrections, moved
 from featviz.studio.kept_faces import KeptFaces
 from featviz.studio.live_messages import Difference, Edited, FacesMessage, Picture, ShownFace
 from featviz.studio.networks import Networks
@@ -69,7 +70,11 @@ class WantedFace:
 
 @dataclass(frozen=True)
 class FaceJob:
-    """One state of a drawing, and what is asked of it. arrived: `time.perf_counter()`."""
+    """One state of a drawing, and what is asked of it.
+
+    arrived: `time.perf_counter()`. correct: by name of parts how much they are corrected, base and
+    drawing alike, before anything is made of them.
+    """
 
     seq: int
     strokes: Strokes
@@ -79,6 +84,7 @@ class FaceJob:
     raster: bool
     arrived: float
     skipped: int
+    correct: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +130,8 @@ class _Made:
 class Answer:
     """The faces of a job. failed: (face, message) of those that could not be made.
 
-    edited: None without a start sketch and where no pixel differs from it.
+    edited: None without a start sketch and where no pixel differs from it. corrected: the lines
+    that corrections moved.
     """
 
     job: FaceJob
@@ -132,6 +139,7 @@ class Answer:
     failed: tuple[tuple[WantedFace, str], ...]
     raster: bytes | None
     edited: Edited | None
+    corrected: list[list[float]]
     milliseconds: dict[str, float]
 
 
@@ -142,6 +150,7 @@ class Engine:
         self.networks = networks
         self.rasters = rasters
         self.kept = KeptFaces(networks, rasters)
+        self._corrections = Corrections()
         self._base_faces: OrderedDict[tuple[str, str], NDArray[np.uint8]] = OrderedDict()
 
     def answer(
@@ -152,6 +161,10 @@ class Engine:
         loading: called with a face before its checkpoint is loaded.
         """
         clock = _Clock(job.arrived)
+        drawn = job.strokes
+        if job.correct:
+            job = self._corrected(job)
+            clock.lap("correct")
         picture = self._picture(job.strokes)
         clock.lap("raster")
         base = job.start.chain[-1][1] if job.start else None
@@ -168,7 +181,17 @@ class Engine:
         raster = png(picture) if job.raster else None
         edited = describe(edit, base, job.strokes) if edit and base is not None else None
         clock.lap("encode")
-        return Answer(job, tuple(faces), tuple(failed), raster, edited, clock.milliseconds)
+        lines = moved(drawn, job.strokes) if job.correct else []
+        return Answer(job, tuple(faces), tuple(failed), raster, edited, lines, clock.milliseconds)
+
+    def _corrected(self, job: FaceJob) -> FaceJob:
+        """The same job, of corrected states of its drawing."""
+        if job.start is None:
+            return replace(job, strokes=self._corrections([job.strokes], job.correct)[0])
+        before = [job.start.strokes, *job.start.bases]
+        first, *bases, last = self._corrections([*before, job.strokes], job.correct)
+        key = f"{job.start.key}\n{sorted(job.correct.items())}"
+        return replace(job, strokes=last, start=Start(key, first, tuple(bases)))
 
     def _make(
         self,
@@ -262,6 +285,7 @@ def frame(answer: Answer) -> tuple[FacesMessage, list[bytes]]:
         ms={name: round(value, 1) for name, value in answer.milliseconds.items()},
         raster=None if answer.raster is None else place(answer.raster, "image/png"),
         edited=answer.edited,
+        corrected=answer.corrected,
         bases=len(job.start.bases) if job.start else 0,
         faces=faces,
     )

@@ -85,6 +85,7 @@ class Wanted:
             raster=self.settings.raster,
             arrived=self.arrived,
             skipped=skipped,
+            correct={part: amount for part, amount in self.settings.correct.items() if amount},
         )
 
 
@@ -239,7 +240,7 @@ class _Connection:
                 # A slow reader must not keep the others waiting.
                 await self._deliver(answer)
                 if settings.probe is not None:
-                    await self._show_probe(settings.probe, job)
+                    await self._show_probe(settings.probe, answer.job)
             except (WebSocketDisconnect, ConnectionError, RuntimeError):
                 if self.socket.client_state.name != "CONNECTED":
                     return

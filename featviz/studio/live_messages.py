@@ -37,6 +37,7 @@ class LiveStroke(RequestBody):
     points: StrokePoints
 
 
+CorrectedPart = Literal["outline", "eyebrows", "eyes", "nose", "mouth"]
 LiveStrokes = Annotated[list[LiveStroke], Field(max_length=LIVE_STROKES)]
 
 
@@ -44,7 +45,8 @@ class SettingsMessage(RequestBody):
     """What the live connection is to show.
 
     kept: by checkpoint whether its face keeps the rest of its base's; none does if not told. bases:
-    later states of the drawing, one after the other, whose kept face became the base.
+    later states of the drawing, one after the other, whose kept face became the base. correct: by
+    name of parts how much they are corrected before faces are made, see `faces.correction`.
     """
 
     type: Literal["settings"]
@@ -55,6 +57,7 @@ class SettingsMessage(RequestBody):
     difference: bool
     raster: bool
     probe: ProbeMessage | None
+    correct: dict[CorrectedPart, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -199,7 +202,8 @@ class Edited(TypedDict):
 class FacesMessage(TypedDict):
     """The header of an answer to a drawing; the pictures follow it.
 
-    bases: how many bases followed the start sketch. ms: milliseconds by step.
+    corrected: the lines that corrections moved, flat points. bases: how many bases followed the
+    start sketch. ms: milliseconds by step.
     """
 
     type: Literal["faces"]
@@ -208,6 +212,7 @@ class FacesMessage(TypedDict):
     ms: dict[str, float]
     raster: Picture | None
     edited: Edited | None
+    corrected: Sequence[Sequence[float]]
     bases: int
     faces: Sequence[ShownFace]
 

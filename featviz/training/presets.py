@@ -56,6 +56,9 @@ class TrainingConfig:
     """The sketch moves by up to so many pixels (at 512) on each axis; 0 leaves it in place."""
     augment_rotation: float = 0.0
     """The sketch turns by up to so many degrees; 0 leaves it as it is."""
+    augment_outline: float = 0.0
+    """The jaw's line is bent by up to so many pixels (at 512), the photo and the other parts stay;
+    0 leaves it as it is."""
     accumulation: int = 1
     """Parts into which a batch is cut to need less memory; the gradient is that of the whole."""
     ema: float = 0.0
@@ -96,7 +99,7 @@ class TrainingConfig:
             raise FeatvizError(
                 f"unknown precision '{self.precision}'; there are {', '.join(_PRECISIONS)}"
             )
-        Augmentation(self.augment_shift, self.augment_rotation)
+        self._moves()
         Conditions(self.boundaries, self.appearance_channels)
         if not math.isfinite(self.learning_rate) or self.learning_rate <= 0:
             raise FeatvizError(f"learning_rate must be positive; got {self.learning_rate}")
@@ -126,9 +129,11 @@ class TrainingConfig:
     @property
     def augmentation(self) -> Augmentation | None:
         """How sketches move, or None if they stay."""
-        if self.augment_shift == self.augment_rotation == 0:
-            return None
-        return Augmentation(self.augment_shift, self.augment_rotation)
+        moves = self._moves()
+        return moves if any(dataclasses.astuple(moves)) else None
+
+    def _moves(self) -> Augmentation:
+        return Augmentation(self.augment_shift, self.augment_rotation, self.augment_outline)
 
     @property
     def called(self) -> str:

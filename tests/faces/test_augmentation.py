@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from featviz.base.errors import FeatvizError
-from featviz.faces.augmentation import Augmentation, move_landmarks
+from featviz.faces.augmentation import Augmentation, bend_outline, move_landmarks
 
 
 def test_a_shift_is_in_pixels_of_a_512_canvas_at_every_size():
@@ -49,7 +49,26 @@ def test_the_same_random_state_gives_the_same_move(pairs):
     np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("limits", [(-1, 0), (0, -1), (np.nan, 0), (0, np.inf)])
+def test_a_bent_outline_moves_the_jaw_alone_smoothly_and_as_far_as_was_asked(pairs):
+    before, random = pairs.landmarks[0], np.random.default_rng(0)
+    for pixels in (4, 25):
+        moved = bend_outline(before, pairs.size, pixels, random) - before
+        assert not moved[17:].any()
+        unit = pixels * pairs.size / 512
+        assert moved[:17].std() == pytest.approx(unit, rel=1e-3)
+        # Of noise that is not smooth, neighbours would be 1.4 deviations apart.
+        assert np.diff(moved[:17], axis=0).std() < 0.6 * unit
+    limits = Augmentation(0, 0, outline=12)
+    bends = np.stack([limits.move(before, 512, random) - before for _ in range(300)])
+    far = bends[:, :17].std(axis=(1, 2))
+    assert 11 < far.max() <= 12.001
+    assert far.min() < 1
+    assert np.abs(bends[:, 17:]).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    "limits", [(-1, 0), (0, -1), (np.nan, 0), (0, np.inf), (0, 0, -1), (0, 0, np.nan)]
+)
 def test_senseless_limits_are_refused(limits):
     with pytest.raises(FeatvizError, match="must not be negative"):
         Augmentation(*limits)

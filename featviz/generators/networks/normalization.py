@@ -23,7 +23,7 @@ Norm = str
 """A name that `normalization` knows."""
 
 NAMES = (
-    *("instance", "batch", "group", "group-N", "layer", "pixel", "region", "window-N"),
+    *("instance", "batch", "group", "group-N", "layer", "pixel", "region", "window-N", "adaptive"),
     *("filter-response", "demodulation", "weight-standardization", "none", "none-scaled"),
 )
 """Those; all but the last five may end in -affine or -spade."""
@@ -32,8 +32,8 @@ EPS = 1e-5
 _GROUPS = 32
 _MOMENTUM = 0.1
 _NAME = re.compile(
-    r"(?P<norm>instance|batch|group(-(?P<groups>\d+))?|layer|pixel|region|window-(?P<window>\d+))"
-    r"(-(?P<behind>affine|spade))?"
+    r"(?P<norm>instance|batch|group(-(?P<groups>\d+))?|layer|pixel|region|adaptive"
+    r"|window-(?P<window>\d+))(-(?P<behind>affine|spade))?"
     r"|filter-response|demodulation|weight-standardization|none(-scaled)?"
 )
 _REGIONS = ((5, 8, 4, 8), (5, 8, 8, 12), (8, 11, 6, 10), (11, 14, 5, 11))
@@ -56,7 +56,9 @@ def normalization(name: Norm, channels: int) -> nn.Module:
     - "region": per image and channel over each part of a face and over the rest apart (Yu et al.
       2020, region normalization); parts are where aligned faces have them, see `RegionNorm`;
     - "window-N": per channel over N x N cells around each cell, those of them that are on the map
-      (after Ortiz et al. 2020, local context normalization, whose windows also span channels).
+      (after Ortiz et al. 2020, local context normalization, whose windows also span channels);
+    - "adaptive": per channel, near the parts of a face over a window around each cell and elsewhere
+      over the whole map (ours, after the study's outlook), see `AdaptiveNorm`.
 
     Each followed by "-affine" has a learnable gamma and beta: y gamma + beta, as in the study's
     formula. Followed by "-spade", what is drawn at each cell tells them: y (1 + gamma) + beta (Park
@@ -94,6 +96,8 @@ def normalization(name: Norm, channels: int) -> nn.Module:
             return PixelNorm(channels, affine)
         case ["region"]:
             return RegionNorm(channels, affine)
+        case ["adaptive"]:
+            return AdaptiveNorm(channels, affine)
         case ["window", *_]:
             return WindowNorm(channels, int(parts["window"] or 0), affine)
         case ["filter", "response"]:
@@ -247,6 +251,52 @@ class WindowNorm(_Affine):
             padding = (size[0] // 2, size[1] // 2)
             maps = F.avg_pool2d(maps, size, 1, padding, count_include_pad=False)
         return maps
+
+
+class AdaptiveNorm(_Affine):
+    """Near the eyes, nose and mouth by a window around each cell, elsewhere by the whole map.
+
+    Moments are mixed: of each cell the mean of x and of x^2 over the window, as much as the cell is
+    near a part, and over the map for the rest. The window is a quarter of the map, and how near a
+    cell is falls from 1 to 0 over an eighth around the boxes of `face_regions`; both are the same
+    share of every map.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        wide = maps.to(torch.promote_types(maps.dtype, torch.float32))
+        near = nearness_to_parts(*maps.shape[2:]).to(wide)
+        # Less its mean, the map's is 0, and sums over it are small.
+        centred = wide - wide.mean(dim=(2, 3), keepdim=True)
+        squares = centred.square()
+        mean = near * _means_of_windows(centred, 4)
+        over_map = squares.mean(dim=(2, 3), keepdim=True)
+        power = over_map + near * (_means_of_windows(squares, 4) - over_map)
+        variance = (power - mean.square()).clamp_min(0)
+        return self.scaled((centred - mean) * (variance + EPS).rsqrt(), maps.dtype)
+
+
+def nearness_to_parts(height: int, width: int) -> Tensor:
+    """How near each cell of a map is to an aligned face's inner parts, (H, W) in [0, 1]."""
+    inside = 1 - face_regions(height, width)[-1:].double()
+    reach = (height // 16, width // 16)
+    # Grown by half of the ramp, so that a part keeps 1 everywhere.
+    grown = F.max_pool2d(inside, (2 * reach[0] + 1, 2 * reach[1] + 1), 1, reach)
+    return _means_of_windows(grown, 8)[0]
+
+
+def _means_of_windows(maps: Tensor, share: int) -> Tensor:
+    """At each cell of (..., H, W) the mean over a window, a share of the map, as far as it goes.
+
+    As two products with banded matrices: what a window costs does not depend on its size.
+    """
+    for dim in (-2, -1):
+        side = maps.shape[dim]
+        at = torch.arange(side, device=maps.device)
+        band = ((at[:, None] - at).abs() <= side // (2 * share)).to(maps.dtype)
+        band /= band.sum(dim=1, keepdim=True)
+        maps = band @ maps if dim == -2 else maps @ band.T
+    return maps
 
 
 class FilterResponseNorm(nn.Module):

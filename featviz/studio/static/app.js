@@ -3,6 +3,7 @@
 import { ApiError, get } from "./api.js";
 import { translatePage, wireTheme } from "./appearance.js";
 import { Board } from "./board.js";
+import { Correcting } from "./correcting.js";
 import { errorText, keepToasts, toast } from "./dialogs.js";
 import { setText, find, make } from "./dom.js";
 import { wireSheet } from "./drawing.js";
@@ -37,6 +38,7 @@ async function begin() {
   page.board = new Board(find("#board"));
   page.faces = new Faces(find("#faces"), find("#difference"));
   page.probe = new Probe(find("#probe"));
+  page.correcting = new Correcting(find("#correct"), recall("correct", {}));
   page.live = new Live(
     `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/live`,
   );

@@ -1,6 +1,6 @@
 // The sheet: its sketch, its selection and its view; gestures and keys change them.
 
-import { SIZE, clamp } from "./geometry.js";
+import { SIZE, clamp, pairs } from "./geometry.js";
 import { render } from "./painter.js";
 import { listen, updateCursor } from "./pointers.js";
 import { boundsOfStrokes, deleteStrokes, moveStrokes, scaleStrokes } from "./sketch.js";
@@ -18,6 +18,7 @@ export class Board extends EventTarget {
     this.view = new View();
     this.state = [];
     this.base = [];
+    this.corrected = [];
     this.shown = null;
     this.selected = new Set();
     this.tool = "pen";
@@ -56,6 +57,13 @@ export class Board extends EventTarget {
 
   get strokes() {
     return this.shown ?? this.state;
+  }
+
+  /** Lines that are where corrections have them, flat points each. */
+  showCorrected(lines) {
+    if (!lines.length && !this.corrected.length) return;
+    this.corrected = lines.map((flat) => ({ points: pairs(flat) }));
+    this.invalidate();
   }
 
   set(name, values) {
@@ -216,7 +224,7 @@ export class Board extends EventTarget {
 
   readColors() {
     const style = getComputedStyle(this.canvas);
-    for (const name of ["paper", "ink", "accent", "desk", "edge", "ghost"]) {
+    for (const name of ["paper", "ink", "accent", "desk", "edge", "ghost", "corrected"]) {
       this.colors[name] = style.getPropertyValue(`--${name}`).trim();
     }
     this.invalidate();

@@ -4,6 +4,13 @@
 export const SIZE = 512;
 export const LINE = 2;
 
+/** Flat coordinates, as they travel, by twos. */
+export function pairs(flat) {
+  const points = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) points.push([flat[i], flat[i + 1]]);
+  return points;
+}
+
 /** Distance of p to the segment from a to b. */
 export function distanceToSegment(p, a, b) {
   const dx = b[0] - a[0];

@@ -92,6 +92,8 @@ function renderVectors(board) {
       if (!kept.has(stroke.id)) context.stroke(pathOf(board, stroke));
     }
   }
+  context.strokeStyle = colors.corrected;
+  for (const stroke of board.corrected) context.stroke(pathOf(board, stroke));
   const chosen = board.tool === "select" ? board.selected : new Set();
   for (const stroke of strokes) {
     context.strokeStyle = chosen.has(stroke.id) ? colors.accent : colors.ink;

@@ -35,6 +35,10 @@ export function wireFaces() {
     board.set("probe", { chosen: probe.layer });
     configure();
   });
+  page.correcting.addEventListener("choice", ({ detail }) => {
+    remember("correct", detail);
+    configure();
+  });
   page.tab = "tab-difference";
   page.showTab = makeTabs(find("#tabs"), recall("tab", "tab-difference"), (id) => {
     page.tab = id;
@@ -77,6 +81,7 @@ async function showFaces(answer) {
     if (page.board.network.visible) page.board.set("network", { image, seq: header.seq });
     showHint();
   }
+  page.board.showCorrected(header.corrected);
   page.faces.show(answer, {
     blank: !page.board.strokes.length,
     difference: page.sheet.base ? "difference.nothing" : "difference.no-start",
@@ -114,7 +119,7 @@ function duration(milliseconds) {
 
 /** Tell the server what is wanted now. */
 export function configure() {
-  const { board, faces, live, probe, sheet } = page;
+  const { board, correcting, faces, live, probe, sheet } = page;
   if (!page.showTab && !live.settings) return;
   live.configure({
     type: "settings",
@@ -125,6 +130,7 @@ export function configure() {
     difference: page.tab === "tab-difference" && sheet.base !== null,
     raster: board.network.visible,
     probe: page.tab === "tab-probe" ? probe.wish : null,
+    correct: correcting.amounts,
   });
 }
 

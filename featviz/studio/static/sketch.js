@@ -8,6 +8,7 @@ import {
   boundsOf,
   cutPolyline,
   mirror,
+  pairs,
   polylineMeets,
   round,
   scale,
@@ -174,9 +175,7 @@ const sameBases = (one, other) =>
 export const toWire = ({ id, part, order, points }) => ({ id, part, order, points: points.flat() });
 
 export function fromWire({ id, part, order, points }) {
-  const pairs = [];
-  for (let i = 0; i + 1 < points.length; i += 2) pairs.push(round([points[i], points[i + 1]]));
-  return makeStroke(part, pairs, order, id);
+  return makeStroke(part, pairs(points).map(round), order, id);
 }
 
 /** The strokes of a start sketch, with the ids that the server gives their copies. */

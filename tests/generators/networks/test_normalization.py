@@ -36,7 +36,7 @@ EVERY = (
     *("instance", "batch", "group", "group-2", "layer", "pixel", "filter-response", "window-5"),
     *("instance-affine", "batch-affine", "group-affine", "layer-affine", "pixel-affine"),
     *("window-5-affine", "region", "region-affine", "instance-spade", "pixel-spade"),
-    *("demodulation", "weight-standardization", "none", "none-scaled"),
+    *("adaptive", "demodulation", "weight-standardization", "none", "none-scaled"),
 )
 SMALL = {"width": 4, "downsamplings": 2, "residual_blocks": 1}
 
@@ -81,6 +81,34 @@ def in_regions(x):
     return y
 
 
+def mixed(x):
+    """Moments of a quarter of the map around a cell, as much as it is near a part, and of all."""
+    height, width = x.shape[2:]
+    rows, columns = np.mgrid[:height, :width]
+    part = np.zeros((height, width), bool)
+    for top, bottom, left, right in PARTS:
+        down, across = (rows + 0.5) * 16 / height, (columns + 0.5) * 16 / width
+        part |= (top <= down) & (down < bottom) & (left <= across) & (across < right)
+
+    def around(values, row, column, share):
+        tall, wide = height // share, width // share
+        top, left = max(row - tall, 0), max(column - wide, 0)
+        return values[..., top : row + tall + 1, left : column + wide + 1]
+
+    cells = list(np.ndindex(height, width))
+    grown = np.array([around(part, *cell, 16).any() for cell in cells]).reshape(part.shape)
+    y = np.empty_like(x)
+    for row, column in cells:
+        near = around(grown, row, column, 16).mean()
+        window = around(x, row, column, 8)
+        mean, power = (
+            near * f(window).mean(axis=(2, 3)) + (1 - near) * f(x).mean(axis=(2, 3))
+            for f in (np.array, np.square)
+        )
+        y[..., row, column] = (x[..., row, column] - mean) / np.sqrt(power - mean**2 + 1e-5)
+    return y
+
+
 BY_HAND = {
     "instance": lambda x: over(x, (2, 3)),
     "batch": lambda x: over(x, (0, 2, 3)),
@@ -91,6 +119,7 @@ BY_HAND = {
     "pixel": lambda x: over(x, (1,)),
     "window-5": lambda x: in_windows(x, 5),
     "region": in_regions,
+    "adaptive": mixed,
     "none": lambda x: x,
     "none-scaled": lambda x: x,
 }
@@ -102,7 +131,7 @@ BY_HAND = {
     + [(name, True) for name in BY_HAND if not name.startswith("none")],
 )
 def test_a_norm_is_that_of_its_paper(name, affine, rng):
-    x = rng.normal(2, 3, (2, 12, 9, 11))
+    x = rng.normal(2, 3, (2, 12, 18, 33))
     norm = normalization(name + "-affine" * affine, 12).double()
     expected = BY_HAND[name](x)
     if affine:
@@ -230,6 +259,7 @@ def test_what_a_cell_knows_of_others_is_what_the_norm_says_to_the_last_bit(name)
         ("instance-spade", False),
         # The rest of the face is everywhere around its parts.
         ("region", False),
+        ("adaptive", False),
         ("instance", False),
         ("group", False),
         ("layer", False),
@@ -307,7 +337,7 @@ def test_a_variant_takes_the_norm_from_its_layers_whatever_the_others_have():
     "norm",
     [
         *("batch", "pixel", "demodulation", "filter-response", "none-scaled"),
-        *("weight-standardization", "region-affine", "pixel-spade"),
+        *("weight-standardization", "region-affine", "adaptive", "pixel-spade"),
     ],
 )
 def test_a_checkpoint_brings_its_norms_back(tmp_path, norm):
