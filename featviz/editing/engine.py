@@ -30,6 +30,7 @@ from featviz.editing.engine_run import (
     pixels_of,
     stacked,
 )
+from featviz.generators.inked import InkedFrontEnd
 from featviz.generators.networks.conditions import SKETCH_CHANNELS
 from featviz.generators.networks.generators import Generator, GlobalGenerator, LocalEnhancer, halve
 from featviz.generators.networks.normalization import settle_weights
@@ -94,6 +95,11 @@ class LocalEditor:
         self._generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._layers = layers_of(self._generator)
         self._levels = self._generator.architecture.enhancers + 1
+        self._front_ends = {
+            number: InkedFrontEnd(self._generator.get_submodule(layer.name.rsplit(".", 2)[0]))
+            for number, layer in enumerate(self._layers)
+            if layer.source < self._levels and dtype == torch.float32
+        }
         self._found_places: dict[tuple[int, ...], LayerPlaces] = {}
 
     @torch.inference_mode()
@@ -160,13 +166,22 @@ class LocalEditor:
         maps = self._pyramid(sketch)
         own: dict[int, Tensor] = {}
         statistics = []
+        inked = self._inked(maps)
         for number, layer in enumerate(self._layers):
-            cells, found = layer.free(maps[layer.source])
+            cells, found = inked.pop(number, None) or layer.free(maps[layer.source])
             statistics.append(found)
             if number in apart:
                 own[number] = cells.to(self._cache)
             maps.append(cells if layer.added is None else cells + maps[layer.added])
         return maps, own, tuple(statistics)
+
+    def _inked(self, pyramid: Sequence[Tensor]) -> dict[int, tuple[Tensor, Statistics | None]]:
+        """What the layers of front ends give that are computed near ink alone."""
+        found = {}
+        for first, front in self._front_ends.items():
+            if front.takes(given := pyramid[self._layers[first].source]):
+                found |= dict(enumerate(front.maps(given), start=first))
+        return found
 
     def _held(self, base: PreparedBase, edited: Pixels, share: float) -> tuple[Scale, ...]:
         """What the norms do under the base's statistics, or with a share of the edit's."""
@@ -223,13 +238,8 @@ class LocalEditor:
         bias = layer.weight.new_zeros(layer.channels) if layer.bias is None else layer.bias
         if layer.norm is None or statistics is None:
             return Scale(None, bias.repeat(layer.steps))
-        factor = (statistics.variance + layer.norm.eps).rsqrt()
-        if layer.norm.affine:
-            factor = factor * layer.norm.weight
-        shift = (bias - statistics.mean) * factor
-        if layer.norm.affine:
-            shift = shift + layer.norm.bias
-        factor, shift = (part.to(self._dtype).repeat(layer.steps) for part in (factor, shift))
+        found = layer.norm.scale_and_shift(statistics.mean - bias, statistics.variance)
+        factor, shift = (part.to(self._dtype).repeat(layer.steps) for part in found)
         return Scale(factor, shift)
 
     def _check(self, sketch: Pixels) -> None:

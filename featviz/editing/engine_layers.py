@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from featviz.generators.folded import moments
 from featviz.generators.networks.generators import (
     Generator,
     GlobalGenerator,
@@ -22,6 +23,9 @@ from featviz.generators.winograd import WinogradConvolution, gains
 from featviz.probing.statistics import Statistics
 
 Kind = Literal["convolution", "transposed", "output"]
+
+_WIDE = 8
+"""Channels that a convolution computes at once."""
 
 
 class Rectangle(NamedTuple):
@@ -108,8 +112,8 @@ class Layer:
 
     name: of the convolution in the generator. source, added: the numbers of the maps that it reads
     and adds: first those of the sketch, from the finest to the coarsest, then one a layer. Of the
-    sketch's equal channels it reads one. rectified: whether a ReLU follows the norm; behind the
-    last layer is a tanh.
+    sketch's equal channels it reads one. outputs: the channels of its map. rectified: whether a
+    ReLU follows the norm; behind the last layer is a tanh.
     """
 
     name: str
@@ -121,6 +125,7 @@ class Layer:
     stride: int
     padding: int
     kind: Kind
+    outputs: int
     norm: InstanceNorm | None
     rectified: bool
 
@@ -207,7 +212,7 @@ class Layer:
     def cells(self, window: Tensor, scale: Scale) -> Tensor:
         """Its cells of a window (1, C, H, W), scaled and rectified, in channels_last."""
         if self.kind == "output":
-            return _shuffled(F.conv2d(window, self.weight, scale.shift, stride=2))
+            return self._image(window, scale.shift)
         twice = self.kind == "transposed"
         kernel, stride, steps = (2, 1, 1) if twice else (self.kernel, self.stride, self.steps)
         height, width = ((side - kernel) // stride + 1 for side in window.shape[2:])
@@ -242,7 +247,7 @@ class Layer:
         else:
             maps = F.pad(maps, 4 * (self.padding,), mode="reflect")
             if self.kind == "output":
-                return _shuffled(F.conv2d(maps, self.weight, bias, stride=2))
+                return self._image(maps, bias)
             if self.winograd is not None:
                 sums: Tensor = self.winograd(maps)
                 return sums if bias is None else sums.add_(bias[:, None, None])
@@ -253,11 +258,29 @@ class Layer:
             cells = F.conv2d(maps, self.weight, bias)
         return cells.contiguous(memory_format=torch.channels_last)
 
+    def _image(self, window: Tensor, bias: Tensor | None) -> Tensor:
+        """What the last layer makes of a window, (1, C, H, W) in channels_last."""
+        squares = F.conv2d(window, self.weight, bias, stride=2).permute(0, 2, 3, 1)[0]
+        # Two neighbours of a row lie side by side already.
+        pairs = squares.unflatten(-1, (2, -1))[..., : 2 * self.outputs]
+        rows = np.ascontiguousarray(whole_cells(pairs).transpose(0, 2, 1))
+        height, width = rows.shape[0] * 2, rows.shape[2] * 2
+        values = torch.from_numpy(rows.view(pairs.numpy().dtype))
+        return values.view(1, height, width, -1).permute(0, 3, 1, 2)
+
     def free(self, maps: Tensor) -> tuple[Tensor, Statistics | None]:
         """Its whole map before anything is added, and what its norm normalised it with."""
-        cells, statistics = self.whole(maps, self.bias), None
-        if self.norm is not None:
-            cells, mean, variance = self.norm.with_statistics(cells)
+        if self.norm is None:
+            cells, statistics = self.whole(maps, self.bias), None
+        elif self.kind == "transposed":
+            cells = self.whole(maps, None)
+            rows = cells.permute(0, 2, 3, 1)[0]
+            mean, variance = moments(rows, self.channels, rows[..., 0].numel())
+            scale, shift = self.norm.scale_and_shift(mean, variance)
+            torch.addcmul(shift.to(rows), rows, scale.to(rows), out=rows)
+            statistics = Statistics(mean if self.bias is None else mean + self.bias, variance)
+        else:
+            cells, mean, variance = self.norm.with_statistics(self.whole(maps, self.bias))
             statistics = Statistics(mean, variance)
         return (cells.relu_() if self.rectified else cells), statistics
 
@@ -286,19 +309,14 @@ def layers_of(generator: Generator) -> tuple[Layer, ...]:
 
 
 def _by_neighbour(part: Tensor) -> Tensor:
-    """Weight or bias whose channels are each of four neighbours, as each neighbour's channels."""
-    return part.view(-1, 4, *part.shape[1:]).transpose(0, 1).flatten(0, 1)
+    """Weight or bias whose channels are each of four neighbours, as each neighbour's channels.
 
-
-def _shuffled(cells: Tensor) -> Tensor:
-    """(1, 4 C, H, W), by neighbour -> (1, C, 2 H, 2 W), both in channels_last."""
-    height, width = cells.shape[2:]
-    # Two neighbours of a row lie side by side already.
-    pairs = cells.permute(0, 2, 3, 1).reshape(height, width, 2, -1)
-    rows = np.ascontiguousarray(whole_cells(pairs).transpose(0, 2, 1))
-    dtype = np.float64 if cells.dtype == torch.float64 else np.float32
-    found = torch.from_numpy(rows.view(dtype).reshape(1, 2 * height, 2 * width, -1))
-    return found.permute(0, 3, 1, 2)
+    Those of a row of two neighbours are filled up to what vector units work on at once.
+    """
+    rows = part.view(-1, 4, *part.shape[1:]).transpose(0, 1).flatten(0, 1).unflatten(0, (2, -1))
+    filled = rows.new_zeros(2, -(-rows.shape[1] // _WIDE) * _WIDE, *rows.shape[2:])
+    filled[:, : rows.shape[1]] = rows
+    return filled.flatten(0, 1)
 
 
 def whole_cells(maps: Tensor) -> NDArray[np.void]:
@@ -372,6 +390,7 @@ class _Layers:
             convolution.stride[0],
             int(padding),
             kind,
+            convolution.out_channels,
             norm if isinstance(norm, InstanceNorm) else None,
             isinstance(parts.get("activation"), nn.ReLU),
         )

@@ -171,6 +171,27 @@ def test_in_float32_a_shipped_generator_edits_as_defined(edit):
     assert (found.image - expected).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("network", ["modified", "affine", "two enhancers"])
+def test_in_float32_a_base_has_the_maps_and_statistics_of_float64(make, network):
+    model = make(**NETWORKS[network])
+    single, double = (
+        LocalEditor(model, dtype).prepare(base_sketch()) for dtype in (torch.float32, torch.float64)
+    )
+    for found, expected in (
+        *zip(single.maps, double.maps, strict=True),
+        (single.image, double.image),
+    ):
+        assert found.dtype == torch.float32
+        assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
+    for found, expected in zip(single.statistics, double.statistics, strict=True):
+        if expected is None:
+            assert found is None
+            continue
+        scale = expected.variance.max().sqrt()
+        assert (found.mean - expected.mean).abs().max() < 1e-5 * scale
+        assert (found.variance - expected.variance).abs().max() < 1e-5 * scale**2
+
+
 @pytest.mark.parametrize("name", EDITS)
 def test_beyond_its_reach_an_edit_leaves_every_bit(make, name):
     editor = LocalEditor(make())
