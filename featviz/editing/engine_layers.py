@@ -100,10 +100,8 @@ class Scale:
         """Rows (n, K) times a matrix (K, columns), scaled and shifted."""
         if self.factor is None:
             return torch.addmm(self.shift, rows, matrix, out=out)
-        # Whichever there is less of.
-        if len(rows) > len(matrix):
-            return torch.addmm(self.shift, rows, matrix * self.factor, out=out)
-        return torch.addcmul(self.shift, rows @ matrix, self.factor, out=out)
+        products = torch.mm(rows, matrix, out=out)
+        return torch.addcmul(self.shift, products, self.factor, out=products)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,24 +152,29 @@ class Layer:
         and give two, and one for the odd, which draw on two rows.
         """
         if self.kind == "transposed":
-            inputs, outputs = self.weight.shape[:2]
-            taps = self.weight.new_zeros(2, 2, 2, inputs, 2, outputs)
-            # Of a cell's own row and column the tap in the middle falls on even ones, the last on
-            # odd ones; of the next ones the first, on odd ones.
-            places = ((0, 0, 1), (1, 0, 2), (1, 1, 0))
-            for odd, below, y in places:
-                for right, beside, x in places:
-                    taps[odd, below, beside, :, right] = self.weight[:, :, y, x]
-            even, odd_rows = taps.view(2, 4 * inputs, 2 * outputs)
-            return even[: 2 * inputs].clone(), odd_rows
+            taps = self.of_squares.unflatten(0, (2, 2, -1)).permute(0, 4, 5, 3, 1, 2)
+            return taps[0, 0].flatten(2).flatten(0, 1), taps[1].flatten(3).flatten(0, 2)
         if self.steps == 1:
-            return (self.weight.permute(0, 2, 3, 1).flatten(1).t(),)
+            return (self.weight.permute(2, 3, 1, 0).flatten(0, 2).contiguous(),)
         rows = self.weight[:, 0].permute(1, 2, 0)
         shape = (self.kernel, self.kernel + self.steps - 1, self.steps, rows.shape[2])
         matrix = rows.new_zeros(shape)
         for step in range(self.steps):
             matrix[:, step : step + self.kernel, step] = rows
         return (matrix.view(-1, self.steps * rows.shape[2]),)
+
+    @cached_property
+    def of_squares(self) -> Tensor:
+        """A transposed convolution's weight as that of a plain 2x2 one: (4 C, C_in, 2, 2).
+
+        Cells i and i + 1 of a row give cells 2 i and 2 i + 1 of one; of either row likewise.
+        """
+        kernel = F.pad(self.weight, (0, 1, 0, 1)).transpose(0, 1)
+        # Cell 2 i takes the tap in the middle of cell i; the next one the last, and the first of
+        # cell i + 1.
+        taps = torch.tensor([[1, 3], [2, 0]])
+        placed = kernel[:, :, taps[:, None, :, None], taps[None, :, None, :]]
+        return placed.permute(2, 3, 0, 1, 4, 5).flatten(0, 2)
 
     @cached_property
     def winograd(self) -> WinogradConvolution | None:
@@ -216,6 +219,8 @@ class Layer:
         twice = self.kind == "transposed"
         kernel, stride, steps = (2, 1, 1) if twice else (self.kernel, self.stride, self.steps)
         height, width = ((side - kernel) // stride + 1 for side in window.shape[2:])
+        if self.steps < 8 and height * width > len(self.matrices[-1]):
+            return self._of_many(window, scale)
         groups = -(-width // steps)
         if beyond := groups * steps - width:
             window = F.pad(window, (0, beyond))
@@ -235,6 +240,22 @@ class Layer:
         if twice:
             height, width = 2 * height, 2 * width
         return rows.view(1, height, -1, self.channels)[:, :, :width].permute(0, 3, 1, 2)
+
+    def _of_many(self, window: Tensor, scale: Scale) -> Tensor:
+        """The same, sooner where cells are more than weights."""
+        twice = self.kind == "transposed"
+        weight = self.of_squares if twice else self.weight
+        shift = scale.shift.repeat(2) if twice else scale.shift
+        if scale.factor is not None:
+            factor = scale.factor.repeat(2) if twice else scale.factor
+            weight = weight * factor[:, None, None, None]
+        cells = F.conv2d(window, weight, shift, stride=1 if twice else self.stride)
+        if self.rectified:
+            cells.relu_()
+        if not twice:
+            return cells
+        squares = cells.permute(0, 2, 3, 1).unflatten(-1, (2, -1)).transpose(2, 3)
+        return squares.reshape(1, 2 * cells.shape[2], 2 * cells.shape[3], -1).permute(0, 3, 1, 2)
 
     def whole(self, maps: Tensor, bias: Tensor | None) -> Tensor:
         """The convolution's cells of a whole map, in channels_last."""

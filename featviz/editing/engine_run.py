@@ -185,15 +185,12 @@ class EditRun:
     def _lay(self, number: int, found: Sequence[tuple[Region, Tensor]]) -> None:
         """Lay the computed cells of regions over a map, as it will be read."""
         maps = self._base.maps[number]
+        kept = [Patch(region.box, region.kept(cells, maps)) for region, cells in found]
         for box in self._readings(number):
-            if [box] == [region.box for region, _ in found]:
-                ((region, cells),) = found
-                cells = region.kept(cells, maps)
-            else:
-                cells = box.of(maps).to(self._dtype, copy=True)
-                for region, each in found:
-                    region.put(each, cells, box)
-            self._patches[number].append(Patch(box, cells))
+            same = [patch for patch in kept if patch.box == box]
+            self._patches[number].append(
+                same[0] if same else Patch(box, self._laid(maps, kept, box))
+            )
 
     def _put_apart(self, number: int, scale: Scale) -> None:
         """The map of a layer to which one is added that changes in other cells."""
