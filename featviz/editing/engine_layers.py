@@ -90,11 +90,12 @@ class Scale:
     """A norm with fixed statistics, its convolution's bias included: a number for each column of
     a layer's matrices.
 
-    factor: None without a norm.
+    factor: None without a norm. rectifies: whether a layer's ReLU follows.
     """
 
     factor: Tensor | None
     shift: Tensor
+    rectifies: bool = True
 
     def product(self, rows: Tensor, matrix: Tensor, out: Tensor | None = None) -> Tensor:
         """Rows (n, K) times a matrix (K, columns), scaled and shifted."""
@@ -235,7 +236,7 @@ class Layer:
             for matrix in self.matrices
         ]
         rows = torch.stack(found, dim=1) if twice else found[0]
-        if self.rectified:
+        if self.rectified and scale.rectifies:
             rows.relu_()
         if twice:
             height, width = 2 * height, 2 * width
@@ -250,7 +251,7 @@ class Layer:
             factor = scale.factor.repeat(2) if twice else scale.factor
             weight = weight * factor[:, None, None, None]
         cells = F.conv2d(window, weight, shift, stride=1 if twice else self.stride)
-        if self.rectified:
+        if self.rectified and scale.rectifies:
             cells.relu_()
         if not twice:
             return cells
@@ -307,12 +308,29 @@ class Layer:
 
     def scaled(self, maps: Tensor, scale: Scale) -> Tensor:
         """Its whole map before anything is added, scaled and rectified."""
-        shift = scale.shift[: self.channels]
-        cells = self.whole(maps, shift if scale.factor is None else None)
+        bias = scale.shift[: self.channels] if scale.factor is None else None
+        return self.finished(self.whole(maps, bias), scale)
+
+    def finished(self, cells: Tensor, scale: Scale) -> Tensor:
+        """Its convolution's cells, without bias if there is a norm, scaled and rectified."""
         if scale.factor is not None:
-            rows = cells.permute(0, 2, 3, 1)
+            rows, shift = cells.permute(0, 2, 3, 1), scale.shift[: self.channels]
             torch.addcmul(shift, rows, scale.factor[: self.channels], out=rows)
-        return cells.relu_() if self.rectified else cells
+        return cells.relu_() if self.rectified and scale.rectifies else cells
+
+    @cached_property
+    def plain(self) -> Scale:
+        """What leaves the convolution's cells as they are, without a bias."""
+        return Scale(None, self.weight.new_zeros(self.steps * self.channels), rectifies=False)
+
+    def scale(self, statistics: Statistics | None) -> Scale:
+        """What a norm of some statistics does to cells without the convolution's bias."""
+        bias = self.weight.new_zeros(self.channels) if self.bias is None else self.bias
+        if self.norm is None or statistics is None:
+            return Scale(None, bias.repeat(self.steps))
+        found = self.norm.scale_and_shift(statistics.mean - bias, statistics.variance)
+        factor, shift = (part.to(self.weight).repeat(self.steps) for part in found)
+        return Scale(factor, shift)
 
 
 def has_layers(generator: nn.Module) -> bool:

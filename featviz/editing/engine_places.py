@@ -43,6 +43,10 @@ class Region:
             np.copyto(_in_place(cells), _in_place(there), where=~self.mask)
         return cells
 
+    def rows(self, cells: Tensor) -> Tensor:
+        """Cells of the box (1, C, rows, columns) as rows of those in the mask, (n, C)."""
+        return cells.permute(0, 2, 3, 1).flatten(0, 2).index_select(0, self.inside)
+
     def spread(self, rows: Tensor) -> Tensor:
         """Rows of the cells in the mask as cells of the box, zero where they are not."""
         cells = rows.new_zeros(self.box.cells, rows.shape[1]).index_copy_(0, self.inside, rows)
