@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError
 from featviz.editing.engine_layers import Layer, Rectangle, Scale, has_layers, layers_of
@@ -97,7 +97,7 @@ class LocalEditor:
         self._layers = layers_of(self._generator)
         self._levels = self._generator.architecture.enhancers + 1
         self._front_ends = {
-            number: InkedFrontEnd(self._generator.get_submodule(layer.name.rsplit(".", 2)[0]))
+            number: InkedFrontEnd(_front_end_of(self._generator, layer))
             for number, layer in enumerate(self._layers)
             if layer.source < self._levels and dtype == torch.float32
         }
@@ -170,7 +170,7 @@ class LocalEditor:
         statistics = []
         inked = self._inked(maps)
         for number, layer in enumerate(self._layers):
-            cells, found = inked.pop(number, None) or layer.free(maps[layer.source])
+            cells, found = inked.pop(number) if number in inked else layer.free(maps[layer.source])
             statistics.append(found)
             if number in apart:
                 own[number] = cells.to(self._cache)
@@ -179,7 +179,7 @@ class LocalEditor:
 
     def _inked(self, pyramid: Sequence[Tensor]) -> dict[int, tuple[Tensor, Statistics | None]]:
         """What the layers of front ends give that are computed near ink alone."""
-        found = {}
+        found: dict[int, tuple[Tensor, Statistics | None]] = {}
         for first, front in self._front_ends.items():
             if front.takes(given := pyramid[self._layers[first].source]):
                 found |= dict(enumerate(front.maps(given), start=first))
@@ -258,6 +258,13 @@ class LocalEditor:
                 f"a sketch of {width}x{height} does not fit this generator; expected sides that "
                 f"are at least {2 * multiple} and multiples of {multiple}"
             )
+
+
+def _front_end_of(generator: Generator, layer: Layer) -> nn.Sequential:
+    """The blocks of which a layer's is one."""
+    blocks = generator.get_submodule(layer.name.rsplit(".", 2)[0])
+    assert isinstance(blocks, nn.Sequential)
+    return blocks
 
 
 def _share(statistics: StatisticsOf) -> float:

@@ -143,7 +143,9 @@ class Layer:
         """How many neighbours of a row one product gives: enough to be worth its while."""
         if self.kind == "output":
             return 1
-        return 2 if self.kind == "transposed" else 8 if self.weight.shape[1] == 1 else 1
+        if self.kind == "transposed":
+            return 2
+        return 8 if self.weight.shape[1] == self.stride == 1 else 1
 
     @cached_property
     def matrices(self) -> tuple[Tensor, ...]:
@@ -153,7 +155,7 @@ class Layer:
         and give two, and one for the odd, which draw on two rows.
         """
         if self.kind == "transposed":
-            taps = self.of_squares.unflatten(0, (2, 2, -1)).permute(0, 4, 5, 3, 1, 2)
+            taps = self.of_squares.view(2, 2, self.outputs, -1, 2, 2).permute(0, 4, 5, 3, 1, 2)
             return taps[0, 0].flatten(2).flatten(0, 1), taps[1].flatten(3).flatten(0, 2)
         if self.steps == 1:
             return (self.weight.permute(2, 3, 1, 0).flatten(0, 2).contiguous(),)
@@ -221,7 +223,7 @@ class Layer:
         kernel, stride, steps = (2, 1, 1) if twice else (self.kernel, self.stride, self.steps)
         height, width = ((side - kernel) // stride + 1 for side in window.shape[2:])
         if self.steps < 8 and height * width > len(self.matrices[-1]):
-            return self._of_many(window, scale)
+            return self._of_many(window, scale, height, width)
         groups = -(-width // steps)
         if beyond := groups * steps - width:
             window = F.pad(window, (0, beyond))
@@ -242,8 +244,8 @@ class Layer:
             height, width = 2 * height, 2 * width
         return rows.view(1, height, -1, self.channels)[:, :, :width].permute(0, 3, 1, 2)
 
-    def _of_many(self, window: Tensor, scale: Scale) -> Tensor:
-        """The same, sooner where cells are more than weights."""
+    def _of_many(self, window: Tensor, scale: Scale, height: int, width: int) -> Tensor:
+        """The same, sooner where its windows, (height, width), are more than weights."""
         twice = self.kind == "transposed"
         weight = self.of_squares if twice else self.weight
         shift = scale.shift.repeat(2) if twice else scale.shift
@@ -251,12 +253,14 @@ class Layer:
             factor = scale.factor.repeat(2) if twice else scale.factor
             weight = weight * factor[:, None, None, None]
         cells = F.conv2d(window, weight, shift, stride=1 if twice else self.stride)
+        # Of one channel torch does not see which order its cells have.
+        cells = cells.contiguous(memory_format=torch.channels_last)
         if self.rectified and scale.rectifies:
             cells.relu_()
         if not twice:
             return cells
-        squares = cells.permute(0, 2, 3, 1).unflatten(-1, (2, -1)).transpose(2, 3)
-        return squares.reshape(1, 2 * cells.shape[2], 2 * cells.shape[3], -1).permute(0, 3, 1, 2)
+        squares = cells.permute(0, 2, 3, 1).view(height, width, 2, -1).transpose(1, 2)
+        return squares.reshape(1, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)
 
     def whole(self, maps: Tensor, bias: Tensor | None) -> Tensor:
         """The convolution's cells of a whole map, in channels_last."""
@@ -282,13 +286,14 @@ class Layer:
 
     def _image(self, window: Tensor, bias: Tensor | None) -> Tensor:
         """What the last layer makes of a window, (1, C, H, W) in channels_last."""
-        squares = F.conv2d(window, self.weight, bias, stride=2).permute(0, 2, 3, 1)[0]
+        squares = F.conv2d(window, self.weight, bias, stride=2)
+        squares = squares.contiguous(memory_format=torch.channels_last)
+        height, width = squares.shape[2:]
         # Two neighbours of a row lie side by side already.
-        pairs = squares.unflatten(-1, (2, -1))[..., : 2 * self.outputs]
+        pairs = squares.permute(0, 2, 3, 1).view(height, width, 2, -1)[..., : 2 * self.outputs]
         rows = np.ascontiguousarray(whole_cells(pairs).transpose(0, 2, 1))
-        height, width = rows.shape[0] * 2, rows.shape[2] * 2
         values = torch.from_numpy(rows.view(pairs.numpy().dtype))
-        return values.view(1, height, width, -1).permute(0, 3, 1, 2)
+        return values.view(1, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)
 
     def free(self, maps: Tensor) -> tuple[Tensor, Statistics | None]:
         """Its whole map before anything is added, and what its norm normalised it with."""
@@ -352,7 +357,7 @@ def _by_neighbour(part: Tensor) -> Tensor:
 
     Those of a row of two neighbours are filled up to what vector units work on at once.
     """
-    rows = part.view(-1, 4, *part.shape[1:]).transpose(0, 1).flatten(0, 1).unflatten(0, (2, -1))
+    rows = part.view(-1, 2, 2, *part.shape[1:]).movedim(0, 2).flatten(1, 2)
     filled = rows.new_zeros(2, -(-rows.shape[1] // _WIDE) * _WIDE, *rows.shape[2:])
     filled[:, : rows.shape[1]] = rows
     return filled.flatten(0, 1)

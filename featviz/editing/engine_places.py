@@ -61,7 +61,7 @@ class Region:
 
 def _in_place(maps: Tensor) -> NDArray[np.void]:
     """The cells of (1, C, H, W) in channels_last, (H, W), a view."""
-    return whole_cells(maps.permute(0, 2, 3, 1))[0]
+    return whole_cells(maps.permute(0, 2, 3, 1)[0])
 
 
 class Lattice:

@@ -23,7 +23,7 @@ NETWORKS = {
     "modified": {"variant": "modified", "width": 3},
     "affine": {"norm": "instance-affine", "width": 5},
     "no norm": {"variant": "no-norm", "norm": "none"},
-    "one channel": {"input_channels": 1, "downsamplings": 2},
+    "one channel": {"input_channels": 1, "width": 1, "downsamplings": 2},
     "enhancer": {"enhancers": 1, "width": 2, "downsamplings": 3},
     "two enhancers": {"enhancers": 2, "width": 2, "downsamplings": 2, "enhancer_blocks": 2},
 }

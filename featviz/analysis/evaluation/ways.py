@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from featviz.analysis.evaluation.images import Painter
-from featviz.editing.engine import LocalEditor
-from featviz.editing.local import EditsOfBase, StatisticsOf, engine_makes, engine_of
+from featviz.editing.engine import LocalEditor, StatisticsOf
+from featviz.editing.local import EditsOfBase, engine_makes, engine_of
 from featviz.probing.statistics import (
     Statistics,
     hold_statistics,
