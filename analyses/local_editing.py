@@ -12,7 +12,7 @@ from analyses.pictures import MADE
 from analyses.study import ROOT
 from featviz.base.errors import FeatvizError
 from featviz.editing import edit
-from featviz.editing.local import StatisticsOf
+from featviz.editing.engine import StatisticsOf
 from featviz.figures.style import save_figure, style
 from featviz.generators.checkpoint_files import LoadedGenerator, load_generator
 from featviz.generators.generation import generate

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError
 from featviz.editing.engine_layers import Layer, Rectangle, Scale, has_layers, layers_of
@@ -30,21 +30,23 @@ from featviz.editing.engine_run import (
     pixels_of,
     stacked,
 )
+from featviz.generators.inked import InkedFrontEnd
 from featviz.generators.networks.conditions import SKETCH_CHANNELS
 from featviz.generators.networks.generators import Generator, GlobalGenerator, LocalEnhancer, halve
 from featviz.generators.networks.normalization import settle_weights
 from featviz.probing.statistics import Statistics
 from featviz.sketches.edits import MARGIN, Edit, Mask, Pixels
 
-__all__ = ["EditedFace", "HeldStatistics", "LocalEditor", "PreparedBase"]
+__all__ = ["EditedFace", "LocalEditor", "PreparedBase", "StatisticsOf"]
 
 _WHOLE = 0.65
 """Of the canvas: where rectangles are more to compute than this, one whole box takes no longer."""
 
 
-HeldStatistics = Literal["base", "edit"] | float
+StatisticsOf = Literal["base", "edit", "composite"] | float
 """Whose mean and variance norms use in an edited area: the base's, those of a free run of the edit,
-or a share of the edit's between both, from 0 to 1."""
+composite ones, each of its own map as it is kept, or a share of the edit's between both, from 0 to
+1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +96,11 @@ class LocalEditor:
         self._generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._layers = layers_of(self._generator)
         self._levels = self._generator.architecture.enhancers + 1
+        self._front_ends = {
+            number: InkedFrontEnd(_front_end_of(self._generator, layer))
+            for number, layer in enumerate(self._layers)
+            if layer.source < self._levels and dtype == torch.float32
+        }
         self._found_places: dict[tuple[int, ...], LayerPlaces] = {}
 
     @torch.inference_mode()
@@ -126,14 +133,15 @@ class LocalEditor:
         base: PreparedBase,
         edited: Pixels,
         margin: float = MARGIN,
-        statistics: HeldStatistics = "base",
+        statistics: StatisticsOf = "base",
     ) -> EditedFace:
         """The face of a base's edit, whose change stays in the edited area.
 
         edited: (H, W) uint8, of the base's size. margin: pixels at 512 around what differs that are
-        edited, too. statistics: what the norms normalise the area with; all but "base" take as
-        long as a whole forward. Raises FeatvizError for a sketch of another size, for statistics
-        or a margin that there are not and for a face that holds NaN or infinity.
+        edited, too. statistics: what the norms normalise the area with; "composite" takes twice as
+        long as "base", all else as long as a whole forward. Raises FeatvizError for a sketch of
+        another size, for statistics or a margin that there are not, for composite statistics of a
+        base that an edit made and for a face that holds NaN or infinity.
         """
         return self._edited(base, edited, margin, statistics)[0]
 
@@ -143,7 +151,7 @@ class LocalEditor:
         base: PreparedBase,
         edited: Pixels,
         margin: float = MARGIN,
-        statistics: HeldStatistics = "base",
+        statistics: StatisticsOf = "base",
     ) -> PreparedBase:
         """An edit as a base of its own: with the maps and the image of the edit as kept.
 
@@ -160,23 +168,43 @@ class LocalEditor:
         maps = self._pyramid(sketch)
         own: dict[int, Tensor] = {}
         statistics = []
+        inked = self._inked(maps)
         for number, layer in enumerate(self._layers):
-            cells, found = layer.free(maps[layer.source])
+            cells, found = inked.pop(number) if number in inked else layer.free(maps[layer.source])
             statistics.append(found)
             if number in apart:
                 own[number] = cells.to(self._cache)
             maps.append(cells if layer.added is None else cells + maps[layer.added])
         return maps, own, tuple(statistics)
 
-    def _held(self, base: PreparedBase, edited: Pixels, share: float) -> tuple[Scale, ...]:
-        """What the norms do under the base's statistics, or with a share of the edit's."""
+    def _inked(self, pyramid: Sequence[Tensor]) -> dict[int, tuple[Tensor, Statistics | None]]:
+        """What the layers of front ends give that are computed near ink alone."""
+        found: dict[int, tuple[Tensor, Statistics | None]] = {}
+        for first, front in self._front_ends.items():
+            if front.takes(given := pyramid[self._layers[first].source]):
+                found |= dict(enumerate(front.maps(given), start=first))
+        return found
+
+    def _held(
+        self, base: PreparedBase, edited: Pixels, statistics: StatisticsOf
+    ) -> tuple[Scale | None, ...]:
+        """What the layers' norms do, None where one takes the statistics of its map as kept."""
+        if statistics == "composite":
+            if base.is_edit:
+                raise FeatvizError(
+                    "composite statistics want a base that was run, and this one is an edit; "
+                    "featviz.edit goes on from one"
+                )
+            pairs = zip(self._layers, base.scales, strict=True)
+            return tuple(scale if layer.norm is None else None for layer, scale in pairs)
+        share = _share(statistics)
         if share == 0:
             return base.scales
-        pairs = zip(base.statistics, self._free(edited)[2], strict=True)
-        return self._scales([_blended(*pair, share) for pair in pairs])
+        both = zip(base.statistics, self._free(edited)[2], strict=True)
+        return self._scales([_blended(*pair, share) for pair in both])
 
     def _edited(
-        self, base: PreparedBase, edited: Pixels, margin: float, statistics: HeldStatistics
+        self, base: PreparedBase, edited: Pixels, margin: float, statistics: StatisticsOf
     ) -> tuple[EditedFace, EditRun]:
         self._check(edited)
         if edited.shape != base.sketch.shape:
@@ -184,7 +212,8 @@ class LocalEditor:
             raise FeatvizError(f"an edit of {given} does not fit its base of {expected}")
         if not 0 <= margin < math.inf:
             raise FeatvizError(f"the margin must be 0 px or more; got {margin}")
-        share = _share(statistics)
+        if statistics != "composite":
+            _share(statistics)
         area = Edit(base.sketch, edited, margin).area
         parts = rectangles(area)
         canvas = Rectangle(0, area.shape[0], 0, area.shape[1])
@@ -194,9 +223,8 @@ class LocalEditor:
         if not parts:
             return EditedFace(base.face, area, np.zeros_like(area), False, base, ()), run
         run.put_sketch(edited)
-        scales = self._held(base, edited, share)
-        run.compute(scales)
-        image, reach = run.image(scales[-1])
+        run.compute(self._held(base, edited, statistics))
+        image, reach = run.image(base.scales[-1])
         face = base.face.copy()
         for box, cells in image:
             face[box.top : box.bottom, box.left : box.right] = pixels_of(cells)
@@ -216,21 +244,7 @@ class LocalEditor:
         return maps
 
     def _scales(self, statistics: Sequence[Statistics | None]) -> tuple[Scale, ...]:
-        return tuple(map(self._scale, self._layers, statistics))
-
-    def _scale(self, layer: Layer, statistics: Statistics | None) -> Scale:
-        """What a norm of some statistics does to cells without the convolution's bias."""
-        bias = layer.weight.new_zeros(layer.channels) if layer.bias is None else layer.bias
-        if layer.norm is None or statistics is None:
-            return Scale(None, bias.repeat(layer.steps))
-        factor = (statistics.variance + layer.norm.eps).rsqrt()
-        if layer.norm.affine:
-            factor = factor * layer.norm.weight
-        shift = (bias - statistics.mean) * factor
-        if layer.norm.affine:
-            shift = shift + layer.norm.bias
-        factor, shift = (part.to(self._dtype).repeat(layer.steps) for part in (factor, shift))
-        return Scale(factor, shift)
+        return tuple(map(Layer.scale, self._layers, statistics))
 
     def _check(self, sketch: Pixels) -> None:
         if sketch.ndim != 2 or sketch.dtype != np.uint8:
@@ -246,15 +260,22 @@ class LocalEditor:
             )
 
 
-def _share(statistics: HeldStatistics) -> float:
+def _front_end_of(generator: Generator, layer: Layer) -> nn.Sequential:
+    """The blocks of which a layer's is one."""
+    blocks = generator.get_submodule(layer.name.rsplit(".", 2)[0])
+    assert isinstance(blocks, nn.Sequential)
+    return blocks
+
+
+def _share(statistics: StatisticsOf) -> float:
     """How much of the edit's statistics is held, from 0 to 1."""
     share = (
         {"base": 0.0, "edit": 1.0}.get(statistics) if isinstance(statistics, str) else statistics
     )
     if share is None or not 0 <= share <= 1:
         raise FeatvizError(
-            f"statistics are {statistics!r}; expected base, edit or a share of the edit's from 0 "
-            "to 1"
+            f"statistics are {statistics!r}; expected base, edit, composite or a share of the "
+            "edit's from 0 to 1"
         )
     return share
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from featviz.generators.folded import moments
 from featviz.generators.networks.generators import (
     Generator,
     GlobalGenerator,
@@ -22,6 +23,9 @@ from featviz.generators.winograd import WinogradConvolution, gains
 from featviz.probing.statistics import Statistics
 
 Kind = Literal["convolution", "transposed", "output"]
+
+_WIDE = 8
+"""Channels that a convolution computes at once."""
 
 
 class Rectangle(NamedTuple):
@@ -86,20 +90,19 @@ class Scale:
     """A norm with fixed statistics, its convolution's bias included: a number for each column of
     a layer's matrices.
 
-    factor: None without a norm.
+    factor: None without a norm. rectifies: whether a layer's ReLU follows.
     """
 
     factor: Tensor | None
     shift: Tensor
+    rectifies: bool = True
 
     def product(self, rows: Tensor, matrix: Tensor, out: Tensor | None = None) -> Tensor:
         """Rows (n, K) times a matrix (K, columns), scaled and shifted."""
         if self.factor is None:
             return torch.addmm(self.shift, rows, matrix, out=out)
-        # Whichever there is less of.
-        if len(rows) > len(matrix):
-            return torch.addmm(self.shift, rows, matrix * self.factor, out=out)
-        return torch.addcmul(self.shift, rows @ matrix, self.factor, out=out)
+        products = torch.mm(rows, matrix, out=out)
+        return torch.addcmul(self.shift, products, self.factor, out=products)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +111,8 @@ class Layer:
 
     name: of the convolution in the generator. source, added: the numbers of the maps that it reads
     and adds: first those of the sketch, from the finest to the coarsest, then one a layer. Of the
-    sketch's equal channels it reads one. rectified: whether a ReLU follows the norm; behind the
-    last layer is a tanh.
+    sketch's equal channels it reads one. outputs: the channels of its map. rectified: whether a
+    ReLU follows the norm; behind the last layer is a tanh.
     """
 
     name: str
@@ -121,6 +124,7 @@ class Layer:
     stride: int
     padding: int
     kind: Kind
+    outputs: int
     norm: InstanceNorm | None
     rectified: bool
 
@@ -139,7 +143,9 @@ class Layer:
         """How many neighbours of a row one product gives: enough to be worth its while."""
         if self.kind == "output":
             return 1
-        return 2 if self.kind == "transposed" else 8 if self.weight.shape[1] == 1 else 1
+        if self.kind == "transposed":
+            return 2
+        return 8 if self.weight.shape[1] == self.stride == 1 else 1
 
     @cached_property
     def matrices(self) -> tuple[Tensor, ...]:
@@ -149,24 +155,29 @@ class Layer:
         and give two, and one for the odd, which draw on two rows.
         """
         if self.kind == "transposed":
-            inputs, outputs = self.weight.shape[:2]
-            taps = self.weight.new_zeros(2, 2, 2, inputs, 2, outputs)
-            # Of a cell's own row and column the tap in the middle falls on even ones, the last on
-            # odd ones; of the next ones the first, on odd ones.
-            places = ((0, 0, 1), (1, 0, 2), (1, 1, 0))
-            for odd, below, y in places:
-                for right, beside, x in places:
-                    taps[odd, below, beside, :, right] = self.weight[:, :, y, x]
-            even, odd_rows = taps.view(2, 4 * inputs, 2 * outputs)
-            return even[: 2 * inputs].clone(), odd_rows
+            taps = self.of_squares.view(2, 2, self.outputs, -1, 2, 2).permute(0, 4, 5, 3, 1, 2)
+            return taps[0, 0].flatten(2).flatten(0, 1), taps[1].flatten(3).flatten(0, 2)
         if self.steps == 1:
-            return (self.weight.permute(0, 2, 3, 1).flatten(1).t(),)
+            return (self.weight.permute(2, 3, 1, 0).flatten(0, 2).contiguous(),)
         rows = self.weight[:, 0].permute(1, 2, 0)
         shape = (self.kernel, self.kernel + self.steps - 1, self.steps, rows.shape[2])
         matrix = rows.new_zeros(shape)
         for step in range(self.steps):
             matrix[:, step : step + self.kernel, step] = rows
         return (matrix.view(-1, self.steps * rows.shape[2]),)
+
+    @cached_property
+    def of_squares(self) -> Tensor:
+        """A transposed convolution's weight as that of a plain 2x2 one: (4 C, C_in, 2, 2).
+
+        Cells i and i + 1 of a row give cells 2 i and 2 i + 1 of one; of either row likewise.
+        """
+        kernel = F.pad(self.weight, (0, 1, 0, 1)).transpose(0, 1)
+        # Cell 2 i takes the tap in the middle of cell i; the next one the last, and the first of
+        # cell i + 1.
+        taps = torch.tensor([[1, 3], [2, 0]])
+        placed = kernel[:, :, taps[:, None, :, None], taps[None, :, None, :]]
+        return placed.permute(2, 3, 0, 1, 4, 5).flatten(0, 2)
 
     @cached_property
     def winograd(self) -> WinogradConvolution | None:
@@ -207,10 +218,12 @@ class Layer:
     def cells(self, window: Tensor, scale: Scale) -> Tensor:
         """Its cells of a window (1, C, H, W), scaled and rectified, in channels_last."""
         if self.kind == "output":
-            return _shuffled(F.conv2d(window, self.weight, scale.shift, stride=2))
+            return self._image(window, scale.shift)
         twice = self.kind == "transposed"
         kernel, stride, steps = (2, 1, 1) if twice else (self.kernel, self.stride, self.steps)
         height, width = ((side - kernel) // stride + 1 for side in window.shape[2:])
+        if self.steps < 8 and height * width > len(self.matrices[-1]):
+            return self._of_many(window, scale, height, width)
         groups = -(-width // steps)
         if beyond := groups * steps - width:
             window = F.pad(window, (0, beyond))
@@ -225,11 +238,29 @@ class Layer:
             for matrix in self.matrices
         ]
         rows = torch.stack(found, dim=1) if twice else found[0]
-        if self.rectified:
+        if self.rectified and scale.rectifies:
             rows.relu_()
         if twice:
             height, width = 2 * height, 2 * width
         return rows.view(1, height, -1, self.channels)[:, :, :width].permute(0, 3, 1, 2)
+
+    def _of_many(self, window: Tensor, scale: Scale, height: int, width: int) -> Tensor:
+        """The same, sooner where its windows, (height, width), are more than weights."""
+        twice = self.kind == "transposed"
+        weight = self.of_squares if twice else self.weight
+        shift = scale.shift.repeat(2) if twice else scale.shift
+        if scale.factor is not None:
+            factor = scale.factor.repeat(2) if twice else scale.factor
+            weight = weight * factor[:, None, None, None]
+        cells = F.conv2d(window, weight, shift, stride=1 if twice else self.stride)
+        # Of one channel torch does not see which order its cells have.
+        cells = cells.contiguous(memory_format=torch.channels_last)
+        if self.rectified and scale.rectifies:
+            cells.relu_()
+        if not twice:
+            return cells
+        squares = cells.permute(0, 2, 3, 1).view(height, width, 2, -1).transpose(1, 2)
+        return squares.reshape(1, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)
 
     def whole(self, maps: Tensor, bias: Tensor | None) -> Tensor:
         """The convolution's cells of a whole map, in channels_last."""
@@ -242,7 +273,7 @@ class Layer:
         else:
             maps = F.pad(maps, 4 * (self.padding,), mode="reflect")
             if self.kind == "output":
-                return _shuffled(F.conv2d(maps, self.weight, bias, stride=2))
+                return self._image(maps, bias)
             if self.winograd is not None:
                 sums: Tensor = self.winograd(maps)
                 return sums if bias is None else sums.add_(bias[:, None, None])
@@ -253,22 +284,58 @@ class Layer:
             cells = F.conv2d(maps, self.weight, bias)
         return cells.contiguous(memory_format=torch.channels_last)
 
+    def _image(self, window: Tensor, bias: Tensor | None) -> Tensor:
+        """What the last layer makes of a window, (1, C, H, W) in channels_last."""
+        squares = F.conv2d(window, self.weight, bias, stride=2)
+        squares = squares.contiguous(memory_format=torch.channels_last)
+        height, width = squares.shape[2:]
+        # Two neighbours of a row lie side by side already.
+        pairs = squares.permute(0, 2, 3, 1).view(height, width, 2, -1)[..., : 2 * self.outputs]
+        rows = np.ascontiguousarray(whole_cells(pairs).transpose(0, 2, 1))
+        values = torch.from_numpy(rows.view(pairs.numpy().dtype))
+        return values.view(1, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)
+
     def free(self, maps: Tensor) -> tuple[Tensor, Statistics | None]:
         """Its whole map before anything is added, and what its norm normalised it with."""
-        cells, statistics = self.whole(maps, self.bias), None
-        if self.norm is not None:
-            cells, mean, variance = self.norm.with_statistics(cells)
+        if self.norm is None:
+            cells, statistics = self.whole(maps, self.bias), None
+        elif self.kind == "transposed":
+            cells = self.whole(maps, None)
+            rows = cells.permute(0, 2, 3, 1)[0]
+            mean, variance = moments(rows, self.channels, rows[..., 0].numel())
+            scale, shift = self.norm.scale_and_shift(mean, variance)
+            torch.addcmul(shift.to(rows), rows, scale.to(rows), out=rows)
+            statistics = Statistics(mean if self.bias is None else mean + self.bias, variance)
+        else:
+            cells, mean, variance = self.norm.with_statistics(self.whole(maps, self.bias))
             statistics = Statistics(mean, variance)
         return (cells.relu_() if self.rectified else cells), statistics
 
     def scaled(self, maps: Tensor, scale: Scale) -> Tensor:
         """Its whole map before anything is added, scaled and rectified."""
-        shift = scale.shift[: self.channels]
-        cells = self.whole(maps, shift if scale.factor is None else None)
+        bias = scale.shift[: self.channels] if scale.factor is None else None
+        return self.finished(self.whole(maps, bias), scale)
+
+    def finished(self, cells: Tensor, scale: Scale) -> Tensor:
+        """Its convolution's cells, without bias if there is a norm, scaled and rectified."""
         if scale.factor is not None:
-            rows = cells.permute(0, 2, 3, 1)
+            rows, shift = cells.permute(0, 2, 3, 1), scale.shift[: self.channels]
             torch.addcmul(shift, rows, scale.factor[: self.channels], out=rows)
-        return cells.relu_() if self.rectified else cells
+        return cells.relu_() if self.rectified and scale.rectifies else cells
+
+    @cached_property
+    def plain(self) -> Scale:
+        """What leaves the convolution's cells as they are, without a bias."""
+        return Scale(None, self.weight.new_zeros(self.steps * self.channels), rectifies=False)
+
+    def scale(self, statistics: Statistics | None) -> Scale:
+        """What a norm of some statistics does to cells without the convolution's bias."""
+        bias = self.weight.new_zeros(self.channels) if self.bias is None else self.bias
+        if self.norm is None or statistics is None:
+            return Scale(None, bias.repeat(self.steps))
+        found = self.norm.scale_and_shift(statistics.mean - bias, statistics.variance)
+        factor, shift = (part.to(self.weight).repeat(self.steps) for part in found)
+        return Scale(factor, shift)
 
 
 def has_layers(generator: nn.Module) -> bool:
@@ -286,19 +353,14 @@ def layers_of(generator: Generator) -> tuple[Layer, ...]:
 
 
 def _by_neighbour(part: Tensor) -> Tensor:
-    """Weight or bias whose channels are each of four neighbours, as each neighbour's channels."""
-    return part.view(-1, 4, *part.shape[1:]).transpose(0, 1).flatten(0, 1)
+    """Weight or bias whose channels are each of four neighbours, as each neighbour's channels.
 
-
-def _shuffled(cells: Tensor) -> Tensor:
-    """(1, 4 C, H, W), by neighbour -> (1, C, 2 H, 2 W), both in channels_last."""
-    height, width = cells.shape[2:]
-    # Two neighbours of a row lie side by side already.
-    pairs = cells.permute(0, 2, 3, 1).reshape(height, width, 2, -1)
-    rows = np.ascontiguousarray(whole_cells(pairs).transpose(0, 2, 1))
-    dtype = np.float64 if cells.dtype == torch.float64 else np.float32
-    found = torch.from_numpy(rows.view(dtype).reshape(1, 2 * height, 2 * width, -1))
-    return found.permute(0, 3, 1, 2)
+    Those of a row of two neighbours are filled up to what vector units work on at once.
+    """
+    rows = part.view(-1, 2, 2, *part.shape[1:]).movedim(0, 2).flatten(1, 2)
+    filled = rows.new_zeros(2, -(-rows.shape[1] // _WIDE) * _WIDE, *rows.shape[2:])
+    filled[:, : rows.shape[1]] = rows
+    return filled.flatten(0, 1)
 
 
 def whole_cells(maps: Tensor) -> NDArray[np.void]:
@@ -372,6 +434,7 @@ class _Layers:
             convolution.stride[0],
             int(padding),
             kind,
+            convolution.out_channels,
             norm if isinstance(norm, InstanceNorm) else None,
             isinstance(parts.get("activation"), nn.ReLU),
         )

@@ -1,7 +1,7 @@
 """Which cells of each layer's map stand for an edited area, and where to compute them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featviz.editing.engine_layers import Layer, Rectangle
+from featviz.editing.engine_layers import Layer, Rectangle, whole_cells
 from featviz.generators.networks.generators import Generator
 from featviz.probing.receptive_field import trace_geometry
 from featviz.sketches.edits import Mask
@@ -25,7 +25,6 @@ class Region:
     box: Rectangle
     mask: Mask
     width: int
-    _shares: dict[int, Tensor] = field(default_factory=dict)
 
     @cached_property
     def inside(self) -> Tensor:
@@ -37,31 +36,16 @@ class Region:
         """Whether all cells of the box are in the mask."""
         return bool(self.mask.all())
 
-    def share(self, channels: int, dtype: torch.dtype) -> Tensor:
-        """One in the mask and zero beside it, (1, C, rows, columns) in channels_last.
-
-        To mix by it takes a third of the time of choosing; finite values stay what they are.
-        """
-        if channels not in self._shares:
-            wide = np.repeat(self.mask.astype(np.float32), channels, axis=1)
-            share = torch.from_numpy(wide).to(dtype).view(1, *self.mask.shape, channels)
-            self._shares[channels] = share.permute(0, 3, 1, 2)
-        return self._shares[channels]
-
     def kept(self, cells: Tensor, maps: Tensor) -> Tensor:
-        """Cells of the box, those of a map where they are not in the mask."""
-        if self.is_full:
-            return cells
-        share = self.share(cells.shape[1], cells.dtype)
-        return torch.lerp(self.box.of(maps).to(cells), cells, share)
+        """Cells of the box, into which those of a map are put where they are not in the mask."""
+        if not self.is_full:
+            there = self.box.of(maps).to(cells.dtype)
+            np.copyto(_in_place(cells), _in_place(there), where=~self.mask)
+        return cells
 
-    def put(self, cells: Tensor, others: Tensor, place: Rectangle) -> None:
-        """Put those cells of the box that are in the mask into others, of another box."""
-        shared = place.within(self.box)
-        if shared.is_some:
-            there = self.box.within(place).of(others)
-            share = self.share(cells.shape[1], cells.dtype)
-            torch.lerp(there, shared.of(cells), shared.of(share), out=there)
+    def rows(self, cells: Tensor) -> Tensor:
+        """Cells of the box (1, C, rows, columns) as rows of those in the mask, (n, C)."""
+        return cells.permute(0, 2, 3, 1).flatten(0, 2).index_select(0, self.inside)
 
     def spread(self, rows: Tensor) -> Tensor:
         """Rows of the cells in the mask as cells of the box, zero where they are not."""
@@ -73,6 +57,11 @@ class Region:
         columns = self.box.right - self.box.left
         rows = torch.div(cells, columns, rounding_mode="floor")
         return cells + rows * (self.width - columns) + self.box.top * self.width + self.box.left
+
+
+def _in_place(maps: Tensor) -> NDArray[np.void]:
+    """The cells of (1, C, H, W) in channels_last, (H, W), a view."""
+    return whole_cells(maps.permute(0, 2, 3, 1)[0])
 
 
 class Lattice:

@@ -28,6 +28,7 @@ class PreparedBase:
     before another map is added to it, where that is needed. statistics: of every layer's norm, None
     without one; scales: the same as what is done to the convolution's cells. stacks: by the first
     layer of a chain the maps that its layers read and give, (maps, H W, C); `maps` are views.
+    is_edit: whether it was not run but made of another one.
     """
 
     sketch: Pixels
@@ -37,6 +38,7 @@ class PreparedBase:
     statistics: tuple[Statistics | None, ...]
     scales: tuple[Scale, ...]
     stacks: dict[int, Tensor]
+    is_edit: bool = False
 
     @cached_property
     def face(self) -> NDArray[np.uint8]:
@@ -106,13 +108,18 @@ class EditRun:
                 cells = cells[:, :, box.top - top :, box.left - left :]
                 self._patches[level].append(Patch(box, cells))
 
-    def compute(self, scales: Sequence[Scale]) -> None:
-        """Compute the layers' maps but for the last."""
+    def compute(self, scales: Sequence[Scale | None]) -> None:
+        """Compute the layers' maps but for the last.
+
+        scales: what their norms do, None where one takes the statistics of its map as it is kept.
+        """
         number = 0
         while number < len(self._layers) - 1:
-            if number in self._chains:
-                self._put_chain(self._chains[number], scales)
-                number = self._chains[number].stop
+            chain = self._chains.get(number, range(0))
+            known = [scale for scale in scales[chain.start : chain.stop] if scale is not None]
+            if chain and len(known) == len(chain):
+                self._put_chain(chain, known)
+                number = chain.stop
                 continue
             if number in self._places.apart:
                 self._put_apart(number, scales[number])
@@ -145,7 +152,9 @@ class EditRun:
         maps = [patched(each, self._over(number)) for number, each in enumerate(base.maps)]
         own = {number: patched(each, self._own[number]) for number, each in base.own.items()}
         held, stacks = stacked(maps, self._layers, self._places)
-        return PreparedBase(sketch, image, held, own, base.statistics, base.scales, stacks)
+        return PreparedBase(
+            sketch, image, held, own, base.statistics, base.scales, stacks, is_edit=True
+        )
 
     def _in(self, number: int) -> list[Region]:
         """The regions of a layer's map."""
@@ -172,35 +181,64 @@ class EditRun:
         height, width = self._base.maps[number].shape[2:]
         return [layer.window(layer.aligned(box)).cut(height, width) for box in boxes]
 
-    def _put(self, number: int, scale: Scale) -> None:
+    def _put(self, number: int, scale: Scale | None) -> None:
         """The map of a layer to which none is added, or one that changes in the same cells."""
         layer, found = self._layers[number], []
-        for region in self._in(number):
-            cells = self._computed(layer, region.box, scale)
+        for region, cells in self._found(number, scale):
             if layer.added is not None:
                 cells = cells.add_(self._read(layer.added, region.box))
             found.append((region, cells))
         self._lay(self._levels + number, found)
 
+    def _found(self, number: int, scale: Scale | None) -> list[tuple[Region, Tensor]]:
+        """What a layer computes in its regions, before anything is added."""
+        layer, regions = self._layers[number], self._in(number)
+        if scale is not None:
+            return [(region, self._computed(layer, region.box, scale)) for region in regions]
+        found = [(region, self._computed(layer, region.box, layer.plain)) for region in regions]
+        scale = self._composite(number, found)
+        return [(region, layer.finished(cells, scale)) for region, cells in found]
+
+    def _composite(self, number: int, found: Sequence[tuple[Region, Tensor]]) -> Scale:
+        """What a norm does that takes the statistics of its map as kept.
+
+        These are the base's, less what its cells add to them in the edited area, and with what the
+        edit's do. found: of the regions what the convolution gives for the edit.
+        """
+        layer, before = self._layers[number], self._base.statistics[number]
+        lattice = self._places.lattices[number]
+        assert before is not None
+        bias = 0 if layer.bias is None else layer.bias
+        of_base = [
+            (region, self._computed(layer, region.box, layer.plain, is_base=True))
+            for region, _ in found
+        ]
+        # Around the base's mean sums lose no digits.
+        edited, replaced = (
+            torch.cat([region.rows(cells) for region, cells in each]).double() + bias - before.mean
+            for each in (found, of_base)
+        )
+        count = lattice.height * lattice.width
+        moved = (edited.sum(dim=0) - replaced.sum(dim=0)) / count
+        wider = (edited.square().sum(dim=0) - replaced.square().sum(dim=0)) / count
+        variance = before.variance + wider - moved.square()
+        return layer.scale(Statistics(before.mean + moved, variance))
+
     def _lay(self, number: int, found: Sequence[tuple[Region, Tensor]]) -> None:
         """Lay the computed cells of regions over a map, as it will be read."""
         maps = self._base.maps[number]
+        kept = [Patch(region.box, region.kept(cells, maps)) for region, cells in found]
         for box in self._readings(number):
-            if [box] == [region.box for region, _ in found]:
-                ((region, cells),) = found
-                cells = region.kept(cells, maps)
-            else:
-                cells = box.of(maps).to(self._dtype, copy=True)
-                for region, each in found:
-                    region.put(each, cells, box)
-            self._patches[number].append(Patch(box, cells))
+            same = [patch for patch in kept if patch.box == box]
+            self._patches[number].append(
+                same[0] if same else Patch(box, self._laid(maps, kept, box))
+            )
 
-    def _put_apart(self, number: int, scale: Scale) -> None:
+    def _put_apart(self, number: int, scale: Scale | None) -> None:
         """The map of a layer to which one is added that changes in other cells."""
         layer, own, patches = self._layers[number], self._base.own[number], self._own[number]
         assert layer.added is not None
-        for region in self._in(number):
-            cells = self._computed(layer, region.box, scale)
+        for region, cells in self._found(number, scale):
             patches.append(Patch(region.box, region.kept(cells, own)))
         for box, _ in (*patches, *self._over(layer.added)):
             cells = self._laid(own, patches, box).add_(self._cells(layer.added, box))
@@ -217,13 +255,13 @@ class EditRun:
         )
         rows[:, count:] = stack.index_select(1, near.around)
         found = zip(self._over(source), self._in(number), strict=True)
-        cells = [_rows(cells).index_select(0, region.inside) for (_, cells), region in found]
+        cells = [region.rows(cells) for (_, cells), region in found]
         rows[0, :count] = torch.cat(cells)
         maps = dict(zip([source, *(self._levels + each for each in chain)], rows, strict=True))
         drawn = rows.new_empty((9 * count, rows.shape[2]))
         windows = drawn.view(count, -1)
-        for number in chain:
-            layer, scale = self._layers[number], scales[number]
+        for number, scale in zip(chain, scales, strict=True):
+            layer = self._layers[number]
             torch.index_select(maps[layer.source], 0, near.table, out=drawn)
             cells = maps[self._levels + number][:count]
             scale.product(windows, layer.matrices[0], out=cells)
@@ -273,13 +311,22 @@ class EditRun:
                 shared.of(cells).copy_(box.within(place).of(patch))
         return cells
 
-    def _computed(self, layer: Layer, box: Rectangle, scale: Scale) -> Tensor:
-        """What a layer computes for some cells of its map, before anything is added."""
+    def _computed(
+        self, layer: Layer, box: Rectangle, scale: Scale, is_base: bool = False
+    ) -> Tensor:
+        """What a layer computes for some cells of its map, before anything is added.
+
+        is_base: of the base's maps instead of the edit's.
+        """
         wide = layer.aligned(box)
         window = layer.window(wide)
         height, width = self._base.maps[layer.source].shape[2:]
         inside = window.cut(height, width)
-        given = self._read(layer.source, inside)
+        given = (
+            inside.of(self._base.maps[layer.source]).to(self._dtype)
+            if is_base
+            else self._read(layer.source, inside)
+        )
         if self._is_whole and inside == (0, height, 0, width):
             return layer.scaled(given, scale)
         cells = layer.cells(layer.padded(given, window, inside), scale)

@@ -16,10 +16,10 @@ from torch import Tensor
 from featviz.base.errors import FeatvizError
 from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.base.table import ColumnKind, Table
+from featviz.editing.engine import StatisticsOf
 from featviz.editing.keeping import Keep, record_base
 from featviz.editing.local import (
     EditsOfBase,
-    StatisticsOf,
     edit_base,
     engine_of,
     suited_statistics,

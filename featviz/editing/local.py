@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError, FeatvizWarning
-from featviz.editing.engine import EditedFace, LocalEditor, PreparedBase
+from featviz.editing.engine import EditedFace, LocalEditor, PreparedBase, StatisticsOf
 from featviz.editing.engine_layers import has_layers
 from featviz.editing.keeping import Base, Keep, keep_outside, reach_of_edit, record_base
 from featviz.generators.checkpoint import Checkpoint, open_checkpoint
@@ -23,9 +23,6 @@ from featviz.probing.statistics import Statistics, record_statistics
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import MARGIN, Edit, Mask, Pixels, near
 from featviz.sketches.tensors import Image, decode_image, encode_image, input_channels
-
-StatisticsOf = Literal["base", "edit", "composite"] | float
-"""Whose statistics instance norms normalise with: see `edit`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +117,9 @@ def engine_of(network: nn.Module) -> LocalEditor | None:
     return LocalEditor(network) if next(network.parameters()).device.type == "cpu" else None
 
 
-def engine_makes(keep: Keep | None, statistics: StatisticsOf) -> bool:
+def engine_makes(keep: Keep | None) -> bool:
     """Whether the engine makes the same as `edit`, up to rounding and much sooner."""
-    return keep == "layers" and statistics != "composite"
+    return keep == "layers"
 
 
 class EditsOfBase:
@@ -147,10 +144,10 @@ class EditsOfBase:
         self, drawn: Edit, given: Tensor, statistics: StatisticsOf
     ) -> tuple[LocalEdit | EditedFace, Tensor]:
         """What an edit makes, whose input is given, and the base's image as computed that way."""
-        if self._editor is not None and engine_makes(self._keep, statistics):
-            held: Any = statistics
+        if self._editor is not None and engine_makes(self._keep):
             prepared = self._prepared
-            return self._editor.edit(prepared, drawn.edited, drawn.margin, held), prepared.image
+            kept_here = self._editor.edit(prepared, drawn.edited, drawn.margin, statistics)
+            return kept_here, prepared.image
         start = self._recorded
         kept = edit_base(self._network, start, given, drawn.margin, statistics=statistics)
         return kept, kept.base_image

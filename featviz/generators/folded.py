@@ -45,26 +45,30 @@ class ScaledActivation(nn.Module):
 
 
 def _scale_and_shift(norm: InstanceNorm, cells: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """What an instance norm does to cells (H, W, k C), (k C,) each.
+    """What an instance norm does to cells, see `moments`, (k C,) each."""
+    scale, shift = norm.scale_and_shift(*moments(cells, norm.num_features, count))
+    parts = cells.shape[-1] // norm.num_features
+    return scale.to(cells).repeat(parts), shift.to(cells).repeat(parts)
 
-    A channel's k parts are normalised together. count: how many cells of a channel are not
-    outside of the map, where they are 0.
+
+def moments(cells: Tensor, channels: int, count: int) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of the channels of cells (H, W, k C), (C,) each in float64.
+
+    A channel's k parts are taken together. count: how many cells of a channel are not outside of
+    the map, where they are 0.
     """
     height, width, wide = cells.shape
     # Every column by itself: so few values may be added up one after the other in float32.
     columns = cells.view(1, height, 1, width * wide).permute(0, 3, 1, 2)
-    buffer = torch.zeros(width * wide)
+    buffer = cells.new_zeros(width * wide)
     means, variances = (
-        statistic.view(-1, norm.num_features).double()
+        statistic.view(-1, channels).double()
         for statistic in torch.batch_norm_update_stats(columns, buffer, buffer, 0.0)
     )
     every = height * len(means) / count
     mean = means.mean(dim=0) * every
     around = (variances + (means - mean).square()).mean(dim=0)
-    variance = around * every - (every - 1) * mean.square()
-    scale, shift = norm.scale_and_shift(mean, variance)
-    parts = wide // norm.num_features
-    return scale.to(cells).repeat(parts), shift.to(cells).repeat(parts)
+    return mean, around * every - (every - 1) * mean.square()
 
 
 class FoldedDoubling(nn.Module):

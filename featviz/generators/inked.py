@@ -5,6 +5,7 @@ nothing else. A norm of whole maps and an activation keep that. So a map is kept
 rows that it may have, and, cell by cell, the number of its row.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from featviz.generators.networks.instance_norm import InstanceNorm
+from featviz.probing.statistics import Statistics
 
 _PAPER = 1.0
 """A pixel without ink, as the network sees it."""
@@ -50,19 +52,30 @@ class InkedFrontEnd(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(1, 1, H, W), paper 1 -> (1, C, H / 2^n, W / 2^n) in channels_last."""
-        sketch = images[0, 0]
-        if any(side % _BLOCK for side in sketch.shape):
+        if not self.takes(images):
             maps: Tensor = self.blocks(images)
             return maps
-        return self._map(sketch)
+        *_, (last, _) = self._found(images[0, 0])
+        return last.dense()
 
-    def _map(self, sketch: Tensor) -> Tensor:
+    def takes(self, images: Tensor) -> bool:
+        """Whether a sketch (1, 1, H, W) is made of whole squares; any other is computed whole."""
+        return not any(side % _BLOCK for side in images.shape[2:])
+
+    def maps(self, images: Tensor) -> list[tuple[Tensor, Statistics | None]]:
+        """The map of every block, in channels_last, with what its norm, if any, normalised it.
+
+        images: as of `forward`, a sketch that it takes.
+        """
+        return [(found.dense(), statistics) for found, statistics in self._found(images[0, 0])]
+
+    def _found(self, sketch: Tensor) -> Iterator[tuple[_Rows, Statistics | None]]:
         found = self._squares(sketch)
         for number, (block, kernel) in enumerate(zip(self.blocks, self._kernels, strict=True)):
             if number:
                 found = _halved(found, kernel, convolution_of(block).bias)
-            found = _finished(found, block)
-        return found.dense()
+            found, statistics = _finished(found, block)
+            yield found, statistics
 
     def _squares(self, sketch: Tensor) -> _Rows:
         """The first convolution, by squares."""
@@ -113,19 +126,21 @@ def _halved(maps: _Rows, kernel: Tensor, bias: Tensor | None) -> _Rows:
     return _Rows(torch.cat([torch.zeros_like(rows[:1]), rows]), numbers)
 
 
-def _finished(maps: _Rows, block: nn.Module) -> _Rows:
-    """A map after the norm and the activation of its block."""
-    norm, rows = block.get_submodule("norm"), maps.rows[1:]
+def _finished(maps: _Rows, block: nn.Module) -> tuple[_Rows, Statistics | None]:
+    """A map after the norm and the activation of its block, and what the norm used."""
+    norm, rows, statistics = block.get_submodule("norm"), maps.rows[1:], None
     if isinstance(norm, InstanceNorm):
         count = maps.numbers.numel()
         # Less what most cells hold, their share of every sum is exactly 0.
-        rows = rows - rows[0]
+        usual = rows[0]
+        rows = rows - usual
         mean = rows.sum(dim=0, dtype=torch.float64) / count
         variance = rows.square().sum(dim=0, dtype=torch.float64) / count - mean.square()
+        statistics = Statistics(mean + usual, variance)
         scale, shift = norm.scale_and_shift(mean, variance)
         rows = torch.addcmul(shift.to(rows), rows, scale.to(rows))
     rows = rows.relu_() if rows is not maps.rows else rows.relu()
-    return _Rows(torch.cat([maps.rows[:1], rows]), maps.numbers)
+    return _Rows(torch.cat([maps.rows[:1], rows]), maps.numbers), statistics
 
 
 def convolution_of(block: nn.Module) -> nn.Conv2d:
@@ -141,8 +156,8 @@ def _of_window(block: nn.Module) -> Tensor:
 
 
 def _of_square(block: nn.Module) -> Tensor:
-    """((_BLOCK + 2 reach)^2, _BLOCK^2 C_out): the kernel at every cell of a square."""
-    kernel = convolution_of(block).weight.detach()[:, 0]
+    """((_BLOCK + 2 reach)^2, _BLOCK^2 C_out): the kernel, of equal channels, all over a square."""
+    kernel = convolution_of(block).weight.detach().sum(dim=1)
     side = _BLOCK - 1
     placed = [
         F.pad(kernel, (right, side - right, down, side - down))

@@ -88,11 +88,13 @@ def _near(mask: Mask, margin: float, wide: int) -> Mask:
     at, far = np.arange(width, dtype=np.int32), np.int32(2 * (width + wide))
     before = np.maximum.accumulate(np.where(mask, at, -far), axis=1)
     behind = np.minimum.accumulate(np.where(mask, at, far)[:, ::-1], axis=1)[:, ::-1]
-    away = np.minimum(at - before, behind - at)
-    steps, found = np.arange(wide + 1), np.zeros_like(mask)
+    # In the fewest bytes comparisons take least.
+    away = np.minimum(np.minimum(at - before, behind - at), wide + 1)
+    away = away.astype(np.min_scalar_type(wide + 1))
+    squares, found = np.arange(wide + 1) ** 2, np.zeros_like(mask)
     for step in range(min(wide + 1, height)):
         # What a row reaches in the rows that are so many steps away.
-        there = away <= np.count_nonzero(np.sqrt(steps**2 + step**2) <= margin) - 1
+        there = away <= int(np.count_nonzero(np.sqrt(squares + step**2) <= margin)) - 1
         found[step:] |= there[: height - step]
         found[: height - step] |= there[step:]
     return found

@@ -23,7 +23,7 @@ NETWORKS = {
     "modified": {"variant": "modified", "width": 3},
     "affine": {"norm": "instance-affine", "width": 5},
     "no norm": {"variant": "no-norm", "norm": "none"},
-    "one channel": {"input_channels": 1, "downsamplings": 2},
+    "one channel": {"input_channels": 1, "width": 1, "downsamplings": 2},
     "enhancer": {"enhancers": 1, "width": 2, "downsamplings": 3},
     "two enhancers": {"enhancers": 2, "width": 2, "downsamplings": 2, "enhancer_blocks": 2},
 }
@@ -145,6 +145,24 @@ def test_norms_hold_the_statistics_that_are_asked_for(make, statistics, share):
     assert (found.image - expected).abs().max() < 1e-10
 
 
+@pytest.mark.parametrize("network", ["modified", "no norm", "two enhancers"])
+def test_composite_statistics_are_those_of_the_definition(make, network):
+    model = make(**NETWORKS[network])
+    editor = LocalEditor(model, torch.float64)
+    model = model.double()
+    base, start = editor.prepare(base_sketch()), record_base(model, image_of(model, base_sketch()))
+    for name in ("inside", "far apart", "everything"):
+        given = image_of(model, EDITS[name])[0]
+        expected = edit_base(model, start, given, MARGIN, statistics="composite")
+        found = editor.edit(base, EDITS[name], MARGIN, "composite")
+        assert (found.image - expected.image).abs().max() < 1e-10
+        assert np.array_equal(found.reach, expected.reach)
+    moved = editor.rebase(base, EDITS["inside"], MARGIN, "composite")
+    assert torch.equal(moved.image, editor.edit(base, EDITS["inside"], MARGIN, "composite").image)
+    with pytest.raises(FeatvizError, match="want a base that was run, and this one is an edit"):
+        editor.edit(moved, EDITS["corner"], MARGIN, "composite")
+
+
 @pytest.mark.parametrize("network", ["modified", "affine", "two enhancers"])
 @pytest.mark.parametrize("statistics", ["base", "edit", 0.5])
 def test_chains_and_reaches_are_those_of_the_definition(make, network, statistics):
@@ -169,6 +187,27 @@ def test_in_float32_a_shipped_generator_edits_as_defined(edit):
     assert found.image.dtype == torch.float32
     expected = kept(model.double(), base, changed, margin=16)[1]
     assert (found.image - expected).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("network", ["modified", "affine", "two enhancers"])
+def test_in_float32_a_base_has_the_maps_and_statistics_of_float64(make, network):
+    model = make(**NETWORKS[network])
+    single, double = (
+        LocalEditor(model, dtype).prepare(base_sketch()) for dtype in (torch.float32, torch.float64)
+    )
+    for found, expected in (
+        *zip(single.maps, double.maps, strict=True),
+        (single.image, double.image),
+    ):
+        assert found.dtype == torch.float32
+        assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
+    for found, expected in zip(single.statistics, double.statistics, strict=True):
+        if expected is None:
+            assert found is None
+            continue
+        scale = expected.variance.max().sqrt()
+        assert (found.mean - expected.mean).abs().max() < 1e-5 * scale
+        assert (found.variance - expected.variance).abs().max() < 1e-5 * scale**2
 
 
 @pytest.mark.parametrize("name", EDITS)
@@ -258,7 +297,7 @@ def test_what_cannot_be_used_is_told_in_one_line(make):
             editor.edit(base, sketch)
     for statistics in ("own", -0.1, 1.5):
         with pytest.raises(
-            FeatvizError, match=r"statistics are .*; expected base, edit or a share"
+            FeatvizError, match=r"statistics are .*; expected base, edit, composite or a"
         ):
             editor.edit(base, EDITS["inside"], MARGIN, statistics)
     for margin in (-1, float("nan"), float("inf")):

@@ -25,7 +25,7 @@ from featviz.analysis.evaluation.ways import Kept, ways_of
 from featviz.base.assets import ASSETS
 from featviz.base.errors import FeatvizError, require_whole
 from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
-from featviz.editing.local import StatisticsOf
+from featviz.editing.engine import StatisticsOf
 from featviz.faces.landmarks import require_models
 from featviz.faces.pairs import PairSet
 from featviz.generators.checkpoint import Checkpoints, open_checkpoints

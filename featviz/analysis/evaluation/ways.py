@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from featviz.analysis.evaluation.images import Painter
-from featviz.editing.engine import LocalEditor
-from featviz.editing.local import EditsOfBase, StatisticsOf, engine_makes, engine_of
+from featviz.editing.engine import LocalEditor, StatisticsOf
+from featviz.editing.local import EditsOfBase, engine_makes, engine_of
 from featviz.probing.statistics import (
     Statistics,
     hold_statistics,
@@ -69,7 +69,7 @@ def faces_of(
     """
     has_norms = bool(instance_norms(paint.generator))
     ways = [way for way in ways if way.keep or way == FREE_WAY or has_norms]
-    fast = any(engine_makes(way.keep, way.statistics or "base") for way in ways)
+    fast = any(engine_makes(way.keep) for way in ways)
     editor = engine_of(paint.generator) if fast else None
     number, maker = None, None
     for each in edits:

@@ -10,15 +10,24 @@ from featviz.sketches.tensors import encode_image
 
 def dense_vectors(model, layers, image, cells, stage="activation"):
     """(cells, channels) of each layer from whole maps in float64."""
+    return vectors_at(dense_maps(model, layers, image, stage), cells)
+
+
+def vectors_at(maps, cells):
+    """(cells, channels) of each layer's map (1, C, H, W)."""
+    return {
+        layer: torch.stack([maps[layer][0, :, row, column] for column, row in places])
+        for layer, places in cells.items()
+    }
+
+
+def dense_maps(model, layers, image, stage="activation"):
+    """The whole maps (1, C, H, W) of layers in float64."""
     dtype = next(model.parameters()).dtype
     with evaluating(model), torch.no_grad(), record_activations(model, layers, stage) as maps:
         model.double()(image[None].double())
         model.to(dtype)
-    picked = {layer: [(row, column) for column, row in cells[layer]] for layer in layers}
-    return {
-        layer: torch.stack([maps[layer][0, :, row, column] for row, column in picked[layer]])
-        for layer in layers
-    }
+    return maps
 
 
 def sparse_vectors(model, layers, image, cells, stage="activation"):
