@@ -97,7 +97,9 @@ class Database:
 
     def described(self, part: str, shape: NDArray[np.float64]) -> NDArray[np.float32]:
         """The descriptor of a part's normalised points (POINTS, 2), (dimensions,)."""
-        return _projected(distance_maps(shape[None]), self.bases[PARTS.index(part)])[0]
+        maps = distance_maps(shape[None])
+        descriptor: NDArray[np.float32] = _projected(maps, self.bases[PARTS.index(part)])[0]
+        return descriptor
 
 
 def build_database(pairs: PairSet, folder: Path) -> tuple[Database, bool]:
@@ -240,7 +242,8 @@ def _around(landmarks: NDArray[np.float64], part: str) -> NDArray[np.float64]:
     points = of_landmarks(landmarks, part)
     away = points - points.mean(axis=1, keepdims=True)
     length = np.linalg.norm(away, axis=2, keepdims=True)
-    return points + MARGIN * away / np.maximum(length, 1)
+    around: NDArray[np.float64] = points + MARGIN * away / np.maximum(length, 1)
+    return around
 
 
 def _maps(landmarks: NDArray[np.float64], part: str) -> NDArray[np.float32]:

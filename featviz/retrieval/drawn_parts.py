@@ -76,10 +76,10 @@ def parts_by_place(image: NDArray[np.uint8], mean: NDArray[np.float64]) -> dict[
     away = np.stack(
         [np.bincount(of_line, cKDTree(points).query(pixels)[0], count) / sizes for points in usual]
     )
-    nearest = np.where(away.min(axis=0) <= _NEAR, away.argmin(axis=0), -1) if count else []
+    is_part = away.min(axis=0) <= _NEAR
     found = {}
     for number, part in enumerate(PARTS):
-        own = pixels[np.isin(of_line, np.flatnonzero(np.asarray(nearest) == number))]
+        own = pixels[(is_part & (away.argmin(axis=0) == number))[of_line]]
         if len(own):
             found[part] = _spread(own)
     return found
@@ -89,4 +89,5 @@ def _spread(pixels: NDArray[np.float64]) -> Points:
     """POINTS of the pixels (n, 2), in turn around their middle."""
     away = pixels - pixels.mean(axis=0)
     around = np.argsort(np.arctan2(away[:, 1], away[:, 0]), kind="stable")
-    return pixels[around[np.linspace(0, len(pixels) - 1, POINTS).round().astype(int)]]
+    spread: Points = pixels[around[np.linspace(0, len(pixels) - 1, POINTS).round().astype(int)]]
+    return spread

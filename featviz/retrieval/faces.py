@@ -40,7 +40,7 @@ class Retriever:
     """
 
     def __init__(self, database: Database, size: int | None = None, by: PartsBy = "name") -> None:
-        self.size = size or database.pairs.size
+        self.size = database.pairs.size if size is None else size
         if self.size < 1:
             raise FeatvizError(f"expected a size of at least 1 px; got {self.size}")
         self.database, self.by = database, by

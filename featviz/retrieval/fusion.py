@@ -118,9 +118,9 @@ def _fused(base: Colours, pixels: Colours, area: Mask) -> tuple[Colours, Seam]:
         border = area[here] & ~area[there]
         cut.append(np.abs(apart[there][border]))
         left.append(np.abs(correction[here][border] - apart[there][border]))
-    steps = (np.concatenate(each) for each in (cut, left))
-    told = [float(each.mean()) if each.size else 0.0 for each in steps]
-    return fused, Seam(*told, float(np.abs(correction[area]).mean()))
+    steps = [np.concatenate(each) for each in (cut, left)]
+    before, after = (float(each.mean()) if each.size else 0.0 for each in steps)
+    return fused, Seam(before, after, float(np.abs(correction[area]).mean()))
 
 
 def _membrane(known: Colours, area: Mask) -> Colours:

@@ -49,7 +49,8 @@ def along(vertices: NDArray[np.float64], is_jump: NDArray[np.bool_]) -> Points:
     length = steps[rows, segment]
     share = (at - (ends[rows, segment] - length)) / np.where(length > 0, length, 1)
     start, end = vertices[rows, segment], vertices[rows, segment + 1]
-    return start + share[..., None] * (end - start)
+    found: Points = start + share[..., None] * (end - start)
+    return found
 
 
 def along_strokes(strokes: list[NDArray[np.float64]]) -> Points:
@@ -98,7 +99,8 @@ def distance_maps(points: Points) -> NDArray[np.float32]:
     own = points.astype(np.float32)
     squared = (own**2).sum(axis=-1)[:, None] + (cells**2).sum(axis=-1)[:, None]
     nearest = (squared - 2 * np.einsum("cx,npx->ncp", cells, own, optimize=True)).min(axis=-1)
-    return np.minimum(np.sqrt(np.maximum(nearest, 0)), np.float32(_FAR))
+    maps: NDArray[np.float32] = np.minimum(np.sqrt(np.maximum(nearest, 0)), np.float32(_FAR))
+    return maps
 
 
 def chamfer(one: Points, others: Points) -> NDArray[np.float64]:

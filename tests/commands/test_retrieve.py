@@ -40,7 +40,7 @@ def test_faces_their_table_and_a_picture_of_their_parts_are_written(place, capsy
     main([*words, "--out", "made", "--table", "t.json", "--plot", "p.png"])
     told = capsys.readouterr()
     assert "made/whole-base.png" in told.out and "made/odd-base.png" in told.out
-    assert told.err.startswith("odd: no match for mouth: the nearest, 0000")
+    assert told.err.startswith("odd: no match for mouth: the nearest, 000")
     assert "0.15 is the most, and is not taken" in told.err and told.err.count("\n") == 1
     mouth = next(line.split() for line in told.out.splitlines() if line.startswith("mouth"))
     assert mouth[1:4] == ["1", "1", "0"]
