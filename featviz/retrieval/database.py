@@ -150,6 +150,11 @@ def build_database(pairs: PairSet, folder: Path) -> tuple[Database, bool]:
     return open_database(folder), True
 
 
+def is_database(source: str | Path) -> bool:
+    """Whether a path is that of a data base, finished or not."""
+    return any((Path(source) / name).is_file() for name in (_FILE, _BEGUN))
+
+
 def open_database(folder: Path, photos: Path | None = None) -> Database:
     """Open a data base; photos: the pairs folder, where it is not any more where it was.
 
