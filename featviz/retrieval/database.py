@@ -128,7 +128,7 @@ def build_database(pairs: PairSet, folder: Path) -> tuple[Database, bool]:
     landmarks = (train.landmarks.astype(np.float64) + 0.5) * (CANVAS / pairs.size) - 0.5
     if not (folder / _BEGUN).is_file():
         _save(folder / "landmarks.npy", landmarks.astype(np.float32))
-        _save(folder / "bases.npy", _learn_bases(landmarks, dimensions))
+        _save(folder / "bases.npy", learn_bases(landmarks, dimensions))
         _write_description(folder / _BEGUN, told)
     bases = np.load(folder / "bases.npy")
     chunks = [folder / _CHUNKS / f"{first:08d}.npy" for first in range(0, len(train), _CHUNK)]
@@ -210,7 +210,8 @@ def _require_same(folder: Path, there: Description, wanted: Description) -> None
         )
 
 
-def _learn_bases(landmarks: NDArray[np.float64], dimensions: int) -> NDArray[np.float32]:
+def learn_bases(landmarks: NDArray[np.float64], dimensions: int) -> NDArray[np.float32]:
+    """Mean and principal directions of the maps of each part, (parts, 1 + dimensions, cells)."""
     from sklearn.decomposition import PCA
 
     some = np.linspace(0, len(landmarks) - 1, min(len(landmarks), _LEARNED_FROM)).round()
@@ -227,9 +228,6 @@ def _described(
     """Descriptors and, behind them, colours of some faces, (parts, faces, both)."""
     faces = range(len(pairs))[faces.start : faces.stop]
     own = landmarks[faces.start : faces.stop]
-    descriptors = [
-        _projected(_maps(own, part), basis) for part, basis in zip(PARTS, bases, strict=True)
-    ]
     around = [_around(own, part) for part in PARTS]
     colours = np.zeros((len(PARTS), len(own), 3 * PLACES), np.float32)
     for number, face in enumerate(faces):
@@ -239,7 +237,15 @@ def _described(
             columns, rows = at.clip(0, len(photo) - 1).T
             seen = photo[rows, columns].reshape(PLACES, -1, 3)
             colours[part, number] = seen.mean(axis=1).reshape(-1)
-    return np.concatenate([np.stack(descriptors), colours], axis=2)
+    return np.concatenate([descriptors_of(own, bases), colours], axis=2)
+
+
+def descriptors_of(
+    landmarks: NDArray[np.float64], bases: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Of faces (N, 68, 2) at 512, (parts, N, dimensions)."""
+    each = zip(PARTS, bases, strict=True)
+    return np.stack([_projected(_maps(landmarks, part), basis) for part, basis in each])
 
 
 def _around(landmarks: NDArray[np.float64], part: str) -> NDArray[np.float64]:

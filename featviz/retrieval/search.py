@@ -82,18 +82,18 @@ class Searcher:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._nearest: dict[str, Nearest] = {}
+        self.indices: dict[str, Nearest] = {}
 
     def nearest(self, part: str) -> Nearest:
         """The index of a part."""
-        if part not in self._nearest:
+        if part not in self.indices:
             count = len(self.database)
-            self._nearest[part] = (
+            self.indices[part] = (
                 exact_index(self.database.descriptors[PARTS.index(part)])
                 if count <= EXACT
                 else approximate_index(self.database.folder / f"{part}.faiss", count)
             )
-        return self._nearest[part]
+        return self.indices[part]
 
     def find(self, part: str, drawn: Points, base: int | None = None) -> Match:
         """The face whose part is most like the points (POINTS, 2) of a drawn one.
