@@ -161,10 +161,15 @@ def laid_over(points: Points, drawn: Points) -> Similarity:
     starts += [best_similarity(order, drawn) for order in (points, points[::-1])]
     apart = chamfer(drawn, np.stack([start(points) for start in starts]))
     found = starts[int(apart.argmin())]
+    before: NDArray[np.int64] | None = None
     for _ in range(_STEPS):
         squared = squared_distances(found(points), drawn)
-        source = np.concatenate([points, points[squared.argmin(axis=0)]])
-        target = np.concatenate([drawn[squared.argmin(axis=1)], drawn])
+        nearest = np.stack([squared.argmin(axis=0), squared.argmin(axis=1)])
+        if before is not None and np.array_equal(nearest, before):
+            break
+        before = nearest
+        source = np.concatenate([points, points[nearest[0]]])
+        target = np.concatenate([drawn[nearest[1]], drawn])
         found = best_similarity(source, target)
     return found
 
