@@ -31,10 +31,11 @@ def retrieval_figure(
     shown = dict(list(faces.items())[:MOST_SHOWN])
     wide = 2 * _EDGE + 4 * (_SIDE + _GAP) + 3 * (_SMALL + _GAP)
     text = (
-        "Each inner part is searched by its strokes alone, turned, scaled and moved as little as "
-        "it takes, and fused into the photo of the outline. Right: the parts, with their distance "
-        f"from what was drawn in px at 512. A cross: no match, farther than {MOST_DISTANCE:g} of "
-        "the part's radius, so that the outline's photo keeps its own; - : not drawn."
+        "Each inner part is searched by its strokes and, among those alike, by the colours around, "
+        "laid over the sketch, and fused into the photo of the outline. Right: the parts, with "
+        "their distance from what was drawn, px at 512. A cross: no match, farther than "
+        f"{MOST_DISTANCE:g} of the part's radius, so that the outline's photo keeps its own; - : "
+        "not drawn."
     )
     lines = wrap_caption(text, wide)
     foot = 0.2 + 0.135 * len(lines)

@@ -50,7 +50,7 @@ class _LayerNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, maps: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
         result, moments = torch.empty_like(maps), []
-        for image, into in zip(maps.split(1), result.split(1), strict=True):
+        for image, into in zip(torch.split(maps, 1), torch.split(result, 1), strict=True):
             cells, _ = by_column(image)
             buffer = cells.new_zeros(cells.shape[1])
             means, variances = torch.batch_norm_update_stats(cells, buffer, buffer, 0.0)
@@ -74,7 +74,7 @@ class _LayerNorm(torch.autograd.Function):
         slope = slope.contiguous(memory_format=torch.channels_last)
         gradient = torch.empty_like(maps)
         of_weight, of_bias = torch.zeros_like(weight), torch.zeros_like(weight)
-        every = (each.split(1) for each in (maps, slope, gradient))
+        every = (torch.split(each, 1) for each in (maps, slope, gradient))
         for image, dy, into, (mean, variance) in zip(*every, moments, strict=True):
             scale = (variance + ctx.eps).rsqrt()
             (cells, columns), (slopes, _) = by_column(image), by_column(dy)
