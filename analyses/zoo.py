@@ -21,7 +21,7 @@ from analyses.pictures import MADE
 from analyses.study import ROOT
 from analyses.zoo_table import Zoo, zoo_figure, zoo_table
 from featviz.analysis.evaluation.checkpoints import EvaluationSettings, evaluate
-from featviz.analysis.evaluation.images import Painter, painter
+from featviz.analysis.evaluation.images import Paints, painter
 from featviz.analysis.evaluation.pairs import choose_pairs
 from featviz.analysis.leakage import four_corners, measure_leakage
 from featviz.analysis.leakage.edits import reader
@@ -181,7 +181,7 @@ def judged(run: ZooRun, judging: Judging, pairs: PairSet, sketches: SketchSet) -
     }
 
 
-def following(paint: Painter, pairs: PairSet) -> tuple[float, float]:
+def following(paint: Paints, pairs: PairSet) -> tuple[float, float]:
     """Mean distance of landmarks to where their contour has them, and in how many faces of all.
 
     Pixels at 512, of the faces in which landmarks are found again; NaN if they are in none.

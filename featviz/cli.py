@@ -21,6 +21,7 @@ from featviz.commands.leakage import LeakageCommand
 from featviz.commands.networks import ConvertCommand, GenerateCommand, TrainCommand
 from featviz.commands.plot import PlotCommand
 from featviz.commands.report import ReportCommand
+from featviz.commands.retrieve import RetrieveCommand
 from featviz.commands.shared import with_present_words
 from featviz.commands.similarity import SimilarityCommand
 from featviz.commands.sketches import SketchesCommand
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., Command]] = {
     "train": TrainCommand,
     "generate": GenerateCommand,
     "edit": EditCommand,
+    "retrieve": RetrieveCommand,
     "evaluate": EvaluateCommand,
     "convert": ConvertCommand,
     "layers": LayersCommand,

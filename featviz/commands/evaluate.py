@@ -43,7 +43,8 @@ class EvaluateCommand:
     """
 
     checkpoints: Positional[tuple[str, ...]]
-    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pix(HD); whole generators. Or
+    """Shipped ones by name, run folders, .safetensors, or .pth of pix2pix(HD); whole generators; or
+    data bases of `featviz retrieve`. Or
     one network of anybody's that makes an image, whose edit locality is measured:
     package.module:function (or a class; its code runs), timm:NAME, diffusers:FOLDER,
     transformers:FOLDER, or a class of these two by name; see docs/models.md."""
@@ -137,9 +138,11 @@ class EvaluateCommand:
         from featviz.analysis.evaluation.checkpoints import evaluate
         from featviz.faces.pairs import read_pairs
         from featviz.generators.checkpoint import distinct_names
+        from featviz.retrieval.database import is_database
         from featviz.sketches.sketch_set import read_sketches
 
-        distinct_names(self.checkpoints)
+        if networks := [source for source in self.checkpoints if not is_database(source)]:
+            distinct_names(networks)
         if self.checkpoints:
             self.network.require_none(self.checkpoints[0])
         self.photos.require_none()

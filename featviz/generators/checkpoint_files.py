@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeGuard, cast
 
 import torch
 from safetensors import SafetensorError
@@ -220,7 +220,7 @@ def convert(
     kind: _Kind
     if discriminator:
         path = Path(source) / "discriminator.safetensors" if Path(source).is_dir() else Path(source)
-        network, kind = load_discriminator(path), "discriminator"
+        network, kind = load_discriminator(path, variant), "discriminator"
         details = read_metadata(path) if path.suffix == ".safetensors" else {}
     else:
         loaded = load_generator(source, variant)
@@ -234,7 +234,7 @@ def convert(
             raise FeatvizError(f"'{source}' has no front end of its own to keep")
         network, kind = part, "front-end"
     if out.suffix == ".pth":
-        if isinstance(network, Unet):
+        if isinstance(network, Unet) or is_pix2pixs(network):
             export_pix2pix(network, out)
         else:
             export_pix2pixhd(network, out)
@@ -243,17 +243,22 @@ def convert(
         save_network(network, out, kind, details, stored)
 
 
-def load_discriminator(path: Path) -> MultiScaleDiscriminator:
-    """Load a discriminator from a .safetensors of featviz or a .pth of pix2pixHD, in eval mode.
+def load_discriminator(path: Path, variant: str | None = None) -> MultiScaleDiscriminator:
+    """Load a discriminator from a .safetensors of featviz or a .pth of pix2pix(HD), in eval mode.
 
-    Raises FeatvizError if the file cannot be read, holds something else, or does not fit exactly.
+    variant: by which statistics the batch norms of pix2pix's normalise, see `pix2pix`. Raises
+    FeatvizError if the file cannot be read, holds something else, or does not fit exactly.
     """
     path = Path(path)
     with readable_architecture(path):
         if path.suffix in {".pth", ".pt"}:
             state = read_pickle(path)
-            architecture = pix2pixhd.discriminator_architecture(state)
-            state = pix2pixhd.rename(state, pix2pixhd.discriminator_names(architecture))
+            if pix2pix.is_patches(state):
+                architecture = pix2pix.patches_architecture(state, variant or pix2pix.RUNNING)
+                state = pix2pix.patches_from_pix2pix(state, architecture)
+            else:
+                architecture = pix2pixhd.discriminator_architecture(state)
+                state = pix2pixhd.rename(state, pix2pixhd.discriminator_names(architecture))
         else:
             metadata = read_metadata(path)
             if (kind := metadata.get("kind")) != "discriminator":
@@ -284,12 +289,23 @@ def load_encoder(path: Path) -> FeatureEncoder:
     return encoder.eval()
 
 
-def export_pix2pix(generator: Unet, path: Path) -> None:
-    """Write a U-Net as pytorch-CycleGAN-and-pix2pix reads it (.pth), in float32.
+def is_pix2pixs(network: nn.Module) -> TypeGuard[MultiScaleDiscriminator]:
+    """Whether it is a discriminator of one scale, padded as pix2pix's is."""
+    like = getattr(network, "architecture", None)
+    is_one = isinstance(like, DiscriminatorArchitecture) and like.scales == like.padding == 1
+    return is_one and isinstance(network, MultiScaleDiscriminator)
 
-    Raises FeatvizError for norms that it does not have.
+
+def export_pix2pix(network: Unet | MultiScaleDiscriminator, path: Path) -> None:
+    """Write a U-Net or its discriminator as pytorch-CycleGAN-and-pix2pix reads it (.pth).
+
+    Weights are float32. Raises FeatvizError for norms that it does not have.
     """
-    save_pickle(pix2pix.to_pix2pix(generator.state_dict(), generator.architecture), path)
+    state = network.state_dict()
+    if isinstance(network, Unet):
+        save_pickle(pix2pix.to_pix2pix(state, network.architecture), path)
+    else:
+        save_pickle(pix2pix.patches_to_pix2pix(state, network.architecture), path)
 
 
 def export_pix2pixhd(network: nn.Module, path: Path) -> None:
@@ -337,7 +353,7 @@ def _import_pickle(path: Path, variant: str) -> tuple[nn.Module, dict[str, Any]]
             architecture = pix2pix.unet_architecture(state, variant)
             renamed = pix2pix.from_pix2pix(state, architecture)
     else:
-        if pix2pixhd.kind_of(state) != "generator":
+        if pix2pix.is_patches(state) or pix2pixhd.kind_of(state) != "generator":
             raise FeatvizError(f"{path} holds a discriminator; expected a generator")
         with readable_architecture(path):
             architecture = pix2pixhd.generator_architecture(state, variant)

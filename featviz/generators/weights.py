@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError, FeatvizWarning, one_line, reason
 from featviz.generators.networks.conditions import Conditions
-from featviz.generators.networks.pix2pix import is_unet
+from featviz.generators.networks.pix2pix import is_patches, is_unet
 from featviz.generators.networks.pix2pixhd import without_statistics
 
 CHECKPOINT_KEY = "featviz"
@@ -140,14 +140,14 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
     """The weights in a .pth file, which is read so that it cannot run code.
 
     Statistics that an instance norm of PyTorch before 0.4 kept and never used are dropped; those of
-    a U-Net by pix2pix stay, and what its norms have counted.
+    a U-Net or PatchGAN by pix2pix stay, and what its norms have counted.
     """
     state = _unpickled(path)
     if not _is_state(state):
         raise FeatvizError(f"{path}: expected a state dict (names to tensors){_instead(state)}")
     with _naming(path):
         named = _plainly_named(state, path)
-        if is_unet(named):
+        if is_unet(named) or is_patches(named):
             counts = {key: each.float() for key, each in named.items() if each.dtype == torch.int64}
             return _weights(named | counts, path)
         kept, dropped = without_statistics(named)

@@ -1,14 +1,15 @@
 """Measuring checkpoints: quality on held-out pairs, edit locality, robustness, edits that stay."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from featviz.analysis.evaluation.images import Painter, painter
+from featviz.analysis.evaluation.images import Painter, Paints, painter
 from featviz.analysis.evaluation.local import local_rows, measure_local
 from featviz.analysis.evaluation.locality import locality_rows, measure_locality
 from featviz.analysis.evaluation.lpips import DESCRIPTOR_LAYER, Lpips, load_lpips, lpips_file
@@ -20,6 +21,7 @@ from featviz.analysis.evaluation.pairs import (
     robustness_rows,
 )
 from featviz.analysis.evaluation.pixels import require_scikit_image
+from featviz.analysis.evaluation.retrieved import RetrievingPainter, retrieving_painters
 from featviz.analysis.evaluation.table import EvaluationTable, make_table
 from featviz.analysis.evaluation.ways import Kept, ways_of
 from featviz.base.assets import ASSETS
@@ -30,6 +32,7 @@ from featviz.faces.landmarks import require_models
 from featviz.faces.pairs import PairSet
 from featviz.generators.checkpoint import Checkpoints, open_checkpoints
 from featviz.generators.device import device_at_hand, exactly
+from featviz.retrieval.database import is_database
 from featviz.sketches.edits import MARGIN, check_edits
 from featviz.sketches.photo_set import PhotoSet
 from featviz.sketches.sketch_set import SketchSet
@@ -105,13 +108,23 @@ def evaluate(
     """Measure checkpoints, and list what had to be skipped.
 
     pairs: for quality and robustness; their test split is used. sketches: for locality and local.
-    What of the last takes weights or a library that are missing is left out and listed. variant: of
-    a .pth of pix2pixHD. Everything is checked before anything is measured. Raises FeatvizError
-    for unusable input.
+    Data bases of `featviz retrieve` come behind the checkpoints; they have no local. What of that
+    takes weights or a library that are missing is left out and listed. variant: of a .pth of
+    pix2pixHD. Everything is checked before anything is measured. Raises FeatvizError for unusable
+    input.
     """
-    checkpoints = open_checkpoints(sources, variant)
-    sizes = _check(checkpoints, settings)
-    names = list(checkpoints.names)
+    networks = [source for source in sources if not is_database(source)]
+    checkpoints = open_checkpoints(networks, variant) if networks or not sources else None
+    names = list(checkpoints.names) if checkpoints else []
+    retrieving = retrieving_painters(sources, settings.size, names)
+    names += retrieving
+    if retrieving and "local" in settings.parts:
+        raise FeatvizError(
+            f"'{next(iter(retrieving))}' is a data base, which has no maps to keep; what can be "
+            "measured of it are quality, locality and robustness"
+        )
+    sizes = _check(checkpoints, settings) if checkpoints else set()
+    sizes |= {paint.size for paint in retrieving.values()}
     skipped: list[str] = []
     rows: list[tuple[Any, ...]] = []
     lpips = chosen = None
@@ -138,10 +151,15 @@ def evaluate(
         except FeatvizError as error:
             skipped.append(f"landmarks of local editing: {error}")
     facts: dict[str, dict[str, Any]] = {}
-    for checkpoint in checkpoints:
-        name = checkpoint.name
-        paint = painter(checkpoint, settings.size)
-        facts[name] = {**checkpoint.provenance(), "size": paint.size}
+    opened: Iterator[tuple[str, Painter | RetrievingPainter, dict[str, Any]]] = chain(
+        (
+            (each.name, painter(each, settings.size), each.provenance())
+            for each in checkpoints or ()
+        ),
+        ((name, paint, paint.provenance()) for name, paint in retrieving.items()),
+    )
+    for name, paint, provenance in opened:
+        facts[name] = {**provenance, "size": paint.size}
         try:
             with exactly(paint.device):
                 if chosen is not None and lpips is not None:
@@ -159,7 +177,7 @@ def evaluate(
 
 
 def _pair_rows(
-    paint: Painter, lpips: Lpips, pairs: PairSet, settings: EvaluationSettings, name: str
+    paint: Paints, lpips: Lpips, pairs: PairSet, settings: EvaluationSettings, name: str
 ) -> list[tuple[Any, ...]]:
     measures = measure_pairs(
         paint,
@@ -175,7 +193,7 @@ def _pair_rows(
 
 
 def _edit_rows(
-    paint: Painter,
+    paint: Painter | RetrievingPainter,
     lpips: Lpips | None,
     sketches: SketchSet,
     settings: EvaluationSettings,
@@ -190,7 +208,7 @@ def _edit_rows(
         locality = measure_locality(paint, sketches, paint.size, *how, f"{name}: edits")
         rows += locality_rows(name, locality)
         skipped += locality.skipped
-    if "local" in settings.parts:
+    if "local" in settings.parts and isinstance(paint, Painter):
         ways = ways_of(settings.keep, settings.statistics)
         local = measure_local(
             paint, sketches, ways, lpips, settings.lpips_size, find, *how, f"{name}: local edits"

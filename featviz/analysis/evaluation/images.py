@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,21 @@ from featviz.generators.checkpoint import Checkpoint, open_checkpoint
 from featviz.generators.device import device_at_hand, exactly
 from featviz.sketches.drawing import Drawing
 from featviz.sketches.tensors import Image
+
+
+class Paints(Protocol):
+    """What makes faces of sketches of `size` x `size` pixels; a network lies on the device."""
+
+    @property
+    def size(self) -> int:
+        """Pixels of a side."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its images are."""
+
+    def __call__(self, sketch: Image | Drawing) -> Tensor:
+        """A sketch (size, size) uint8 -> its image (1, 3, size, size) float32."""
 
 
 @dataclass(frozen=True, eq=False)

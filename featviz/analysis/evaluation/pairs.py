@@ -12,7 +12,7 @@ from torch import Tensor
 
 from featviz.analysis.evaluation.distributions import kernel_distance
 from featviz.analysis.evaluation.estimates import Estimate, mean_estimate
-from featviz.analysis.evaluation.images import Painter
+from featviz.analysis.evaluation.images import Paints
 from featviz.analysis.evaluation.lpips import Lpips, descriptors, reduce_to
 from featviz.analysis.evaluation.pixels import psnr, ssim
 from featviz.analysis.evaluation.robustness import ROTATIONS, SHIFTS, moves_for
@@ -76,7 +76,7 @@ def choose_pairs(pairs: PairSet, count: int, seed: int) -> tuple[PairSet, list[s
 
 
 def measure_pairs(
-    paint: Painter,
+    paint: Paints,
     lpips: Lpips,
     pairs: PairSet,
     lpips_size: int,

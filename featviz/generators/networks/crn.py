@@ -15,11 +15,13 @@ from torch.nn import functional as F
 
 from featviz.base.errors import require_whole
 from featviz.generators.networks.generators import check_size
+from featviz.generators.networks.modulation import showing
 from featviz.generators.networks.normalization import (
     Norm,
     block_parts,
     initialize,
     require_norm,
+    sees_sketch,
     window_of,
 )
 
@@ -86,6 +88,7 @@ class Crn(nn.Module):
     def __init__(self, architecture: CrnArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
+        self._show = showing(sees_sketch(architecture.norm))
         norm, sketch = architecture.norm, architecture.input_channels
         modules, before = OrderedDict[str, nn.Module](), 0
         for level, channels in enumerate(architecture.channels):
@@ -103,10 +106,11 @@ class Crn(nn.Module):
         for _ in range(self.architecture.levels - 1):
             pyramid.append(F.avg_pool2d(pyramid[-1], 2))
         first, *others = self.refinement
-        features = first(pyramid.pop())
-        for module in others:
-            larger = F.interpolate(features, scale_factor=2, mode="bilinear")
-            features = module(torch.cat([larger, pyramid.pop()], dim=1))
+        with self._show(sketch):
+            features = first(pyramid.pop())
+            for module in others:
+                larger = F.interpolate(features, scale_factor=2, mode="bilinear")
+                features = module(torch.cat([larger, pyramid.pop()], dim=1))
         image: Tensor = self.output(features)
         return image
 

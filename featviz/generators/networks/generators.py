@@ -6,8 +6,7 @@ featviz reads. Every block has its own activation object and its parts have name
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from featviz.base.errors import FeatvizError, require_whole
-from featviz.generators.networks.modulation import seen_by_norms
+from featviz.generators.networks.modulation import showing
 from featviz.generators.networks.normalization import Norm, block_parts, initialize
 from featviz.generators.networks.variants import SectionNorms, norms_of
 
@@ -91,13 +90,6 @@ def _one_enhancer_less(architecture: GeneratorArchitecture) -> GeneratorArchitec
     )
 
 
-def _showing(
-    architecture: GeneratorArchitecture,
-) -> Callable[[Tensor], AbstractContextManager[Tensor | None]]:
-    """What shows a sketch to norms, if there are any that look."""
-    return seen_by_norms if architecture.norms.see_sketch else nullcontext
-
-
 def build_generator(architecture: GeneratorArchitecture) -> "Generator":
     """A generator with fresh weights from torch's global random state."""
     if architecture.enhancers:
@@ -123,7 +115,7 @@ class FrontEnd(nn.Sequential):
                 blocks[f"L{layer}"] = _halving_block(channels[layer - 1], channels[layer], norm)
         super().__init__(blocks)
         self.architecture = architecture
-        self._show = _showing(architecture)
+        self._show = showing(architecture.norms.see_sketch)
         self.apply(initialize)
 
     def forward(self, sketch: Tensor) -> Tensor:
@@ -163,7 +155,7 @@ class GlobalGenerator(nn.Module):
             )
         )
         self.output: nn.Module = _output_block(width, architecture.output_channels)
-        self._show = _showing(architecture)
+        self._show = showing(architecture.norms.see_sketch)
         self.apply(initialize)
 
     def features(self, sketch: Tensor) -> Tensor:
@@ -258,7 +250,7 @@ class Enhancer(nn.Module):
             )
         )
         self.back_end = _doubling_block(2 * width, width, norm)
-        self._show = _showing(architecture)
+        self._show = showing(architecture.norms.see_sketch)
 
     def forward(self, sketch: Tensor, coarse: Tensor) -> Tensor:
         """(N, C_in, H, W) and (N, 2 width, H/2, W/2) -> (N, width, H, W)."""

@@ -14,7 +14,7 @@ _SHORT = 256
 """So many are one column of a map that has more."""
 _NARROW, _WIDE = 16, 128
 """Of fewer channels torch's kernels fill no registers; of so many they fill them."""
-_CHUNK = 2**18
+CHUNK = 2**18
 """Values that stay in a processor's cache."""
 
 
@@ -128,7 +128,7 @@ def _normalize(image: Tensor, eps: float, keep: bool) -> tuple[Tensor, Tensor, T
     be overwritten unless it is to be kept.
     """
     image, mean, variance = _moments(image)
-    cells, columns = _by_column(image)
+    cells, columns = by_column(image)
     # Not a view of another tensor, or no activation could work on it in place.
     is_new = image.dtype in (torch.float32, torch.float64)
     normalized = image if is_new and not keep else torch.empty_like(image)
@@ -136,18 +136,18 @@ def _normalize(image: Tensor, eps: float, keep: bool) -> tuple[Tensor, Tensor, T
     told_apart = torch.threshold(variance, 0.0, torch.inf)
     torch.native_batch_norm(
         cells, None, None, _spread(mean, columns), _spread(told_apart, columns), False, 0.0, eps,
-        out=(_by_column(normalized)[0], mean.new_empty(0), mean.new_empty(0)),
+        out=(by_column(normalized)[0], mean.new_empty(0), mean.new_empty(0)),
     )  # fmt: skip
     return normalized, image, mean, variance
 
 
 def _moments(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """What is normalised, see `_normalize`, and its mean and variance (C,), not spread."""
-    cells, columns = _by_column(image)
+    cells, columns = by_column(image)
     if image.dtype in (torch.float32, torch.float64):
         usual = _spread(_usual(image), columns)[:, None, None]
         image = torch.empty_like(image)
-        cells = torch.sub(cells, usual, out=_by_column(image)[0])
+        cells = torch.sub(cells, usual, out=by_column(image)[0])
     # Statistics have the precision of the buffers that the kernel is given.
     kept = torch.promote_types(image.dtype, torch.float32)
     buffer = image.new_zeros(cells.shape[1], dtype=kept)
@@ -178,20 +178,20 @@ class _Normalization(torch.autograd.Function):
         """Where y = s (x - m): dx = s (dy - mean(dy) - y mean(dy y))."""
         image, mean, scale = ctx.saved_tensors
         slope = slope.contiguous(memory_format=_order(image))
-        cells, columns = _by_column(image)
+        cells, columns = by_column(image)
         if columns == 1 or (_few(image) and image.shape[1] >= _NARROW):
-            return _batch_norm_backward(slope, image, mean, scale, [True, False, False])[0], None
-        slopes, _ = _by_column(slope)
+            return batch_norm_backward(slope, image, mean, scale, [True, False, False])[0], None
+        slopes, _ = by_column(slope)
         means, scales = _spread(mean, columns), _spread(scale, columns)
-        sums = _batch_norm_backward(slopes, cells, means, scales, [False, True, True])[1:]
+        sums = batch_norm_backward(slopes, cells, means, scales, [False, True, True])[1:]
         count = image[0, 0].numel()
         along, level = (x.view(columns, -1).sum(dim=0) / count for x in sums)
         tilt = -scale * scale * along
         level, tilt = _spread(-mean * tilt - scale * level, columns), _spread(tilt, columns)
         gradient = torch.empty_like(image)
-        rows = [x[0, :, :, 0].T for x in (_by_column(gradient)[0], cells, slopes)]
+        rows = [x[0, :, :, 0].T for x in (by_column(gradient)[0], cells, slopes)]
         # What lies between stays in the cache, chunk by chunk.
-        chunks = (torch.split(x, max(1, _CHUNK // len(level))) for x in rows)
+        chunks = (torch.split(x, max(1, CHUNK // len(level))) for x in rows)
         for into, x, dy in zip(*chunks, strict=True):
             if into.dtype == level.dtype:
                 torch.addcmul(level, x, tilt, out=into).addcmul_(dy, scales)
@@ -200,7 +200,7 @@ class _Normalization(torch.autograd.Function):
         return gradient, None
 
 
-def _batch_norm_backward(
+def batch_norm_backward(
     slope: Tensor, maps: Tensor, mean: Tensor, scale: Tensor, wanted: list[bool]
 ) -> list[Tensor]:
     """Where wanted, the gradient of maps, the sum of slope times the normalised, and of slope."""
@@ -226,7 +226,7 @@ def _few(image: Tensor) -> bool:
     return image.shape[2:].numel() <= max(_FEW, torch.finfo(image.dtype).eps * 2**23)
 
 
-def _by_column(image: Tensor) -> tuple[Tensor, int]:
+def by_column(image: Tensor) -> tuple[Tensor, int]:
     """A map (1, C, H, W) as (1, columns C, H W / columns, 1), and how many columns that is.
 
     One column is the whole map, as it comes, if its cells are few or its channels lie apart, which

@@ -1,7 +1,7 @@
 """What a sketch does to a norm: a scale and a shift for each cell (SPADE, arXiv 1903.07291)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
 from torch import Tensor, nn
@@ -23,6 +23,13 @@ def seen_by_norms(sketch: Tensor) -> Iterator[None]:
         yield
     finally:
         _SKETCH.reset(token)
+
+
+def showing(
+    norms_see_sketch: bool,
+) -> Callable[[Tensor], AbstractContextManager[Tensor | None]]:
+    """What shows a sketch to norms, if there are any that look."""
+    return seen_by_norms if norms_see_sketch else nullcontext
 
 
 class Modulated(nn.Module):

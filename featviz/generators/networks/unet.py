@@ -16,11 +16,13 @@ from torch.nn import functional as F
 
 from featviz.base.errors import FeatvizError, require_whole
 from featviz.generators.networks.generators import check_size
+from featviz.generators.networks.modulation import showing
 from featviz.generators.networks.normalization import (
     Norm,
     block_parts,
     initialize,
     require_norm,
+    sees_sketch,
     window_of,
 )
 
@@ -86,6 +88,7 @@ class Unet(nn.Module):
     def __init__(self, architecture: UnetArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
+        self._show = showing(sees_sketch(architecture.norm))
         channels = architecture.channels
         self.front_end = nn.Sequential(OrderedDict(_halving(architecture)))
         self.back_end = nn.Sequential(OrderedDict(_doubling(architecture)))
@@ -100,13 +103,14 @@ class Unet(nn.Module):
     def forward(self, sketch: Tensor) -> Tensor:
         """Sketches in [-1, 1] to images in [-1, 1]."""
         check_size(sketch, self.architecture)
-        maps = []
-        for layer in self.front_end:
-            sketch = layer(sketch)
-            maps.append(sketch)
-        features = maps.pop()
-        for layer in self.back_end:
-            features = torch.cat([F.relu(maps.pop()), layer(features)], dim=1)
+        maps, features = [], sketch
+        with self._show(sketch):
+            for layer in self.front_end:
+                features = layer(features)
+                maps.append(features)
+            maps.pop()
+            for layer in self.back_end:
+                features = torch.cat([F.relu(maps.pop()), layer(features)], dim=1)
         image: Tensor = self.output(features)
         return image
 

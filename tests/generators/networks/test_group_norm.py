@@ -17,14 +17,17 @@ def test_sums_are_exact_where_nearly_all_cells_are_equal_however_they_lie(groups
     maps = (0.7 + torch.randn(1, 16, 1, 1)).repeat(2, 1, 128, 128)
     maps[:, :, 50:55, 40:60] += torch.randn(2, 16, 5, 20)
     slope = torch.randn(maps.shape) + 1
-    found = []
+    found, weights = [], [each for each in norm.parameters() if affine]
     for given in (maps.double(), maps, maps.contiguous(memory_format=torch.channels_last)):
         given = given.detach().requires_grad_()
         result = norm.to(given.dtype)(given)
         assert result.stride() == given.stride()
         result.backward(slope.to(given.dtype))
-        found.append((result.double(), given.grad.double()))
-    for result, gradient in found[1:]:
+        found.append((result.double(), given.grad.double(), *(w.grad.double() for w in weights)))
+        norm.zero_grad()
+    for result, gradient, *of_weights in found[1:]:
         assert (result - found[0][0]).norm() < 1e-5 * found[0][0].norm()
         # The variance of what is nearly equal is small, and divides the gradient.
         assert (gradient - found[0][1]).norm() < 1e-4 * found[0][1].norm()
+        for one, wanted in zip(of_weights, found[0][2:], strict=True):
+            assert (one - wanted).norm() < 1e-3 * wanted.norm()

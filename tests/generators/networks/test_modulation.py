@@ -10,9 +10,12 @@ from featviz.base.errors import FeatvizError
 from featviz.faces.contours import CONTOUR_LINES
 from featviz.faces.pairs import read_pairs
 from featviz.generators.checkpoint_files import PRETRAINED
+from featviz.generators.networks.architectures import build
+from featviz.generators.networks.crn import CrnArchitecture
 from featviz.generators.networks.generators import GeneratorArchitecture, build_generator
 from featviz.generators.networks.modulation import Modulated, seen_by_norms
 from featviz.generators.networks.normalization import face_regions, normalization
+from featviz.generators.networks.unet import UnetArchitecture
 
 SMALL = {"width": 4, "downsamplings": 2, "residual_blocks": 1}
 ALONE = {"instance-spade": (2, 3), "pixel-spade": (1,)}
@@ -81,6 +84,31 @@ def test_a_norm_is_shown_the_sketch_of_its_own_level_and_only_while_its_generato
     with pytest.raises(FeatvizError, match="has to be told what is drawn; run it in its") as error:
         generator.enhancers[0].back_end(torch.zeros(1, 8, 32, 32))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "sides"),
+    [
+        (UnetArchitecture(levels=4, width=4, norm="pixel-spade"), [16, 8, 8, 16, 32]),
+        (CrnArchitecture(levels=3, width=2, norm="instance-spade"), [16, 16, 32, 32, 64, 64]),
+    ],
+)
+def test_the_norms_of_all_generators_are_shown_the_sketch_at_their_size(architecture, sides):
+    torch.manual_seed(0)
+    generator, seen = build(architecture).eval(), []
+    for module in generator.modules():
+        if isinstance(module, Modulated):
+            module.drawn.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    sketch = torch.randn(1, 3, 64, 64)
+    edited = sketch.clone()
+    edited[..., 5, 5] += 1
+    with torch.no_grad():
+        assert not torch.equal(generator(sketch), generator(edited))
+    assert [drawn.shape[-1] for drawn in seen[: len(sides)]] == sides
+    for drawn in seen[: len(sides)]:
+        times = 64 // drawn.shape[-1]
+        pooled = sketch[0, 0].reshape(64 // times, times, 64 // times, times).mean(dim=(1, 3))
+        torch.testing.assert_close(drawn[0, 0], pooled)
 
 
 def test_vectors_of_a_front_end_with_such_norms_come_from_the_dense_engine(rng):
