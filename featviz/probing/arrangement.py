@@ -52,6 +52,11 @@ class Arrangement(NamedTuple):
         cells = rows[..., self.before : rows.shape[-1] - self.behind]
         return cells.reshape(*cells.shape[:-1], size[1], size[0])
 
+    def beside(self, tensor: Tensor) -> Tensor:
+        """The tokens before the cells, which stand for none: (N, C, before)."""
+        rows = tensor.transpose(1, 2) if self.kind == "NLC" else tensor
+        return rows[..., : self.before]
+
     def mask(self, cells: Tensor) -> Tensor:
         """Cells (H, W) bool as those of the tensor, to broadcast; other tokens are none."""
         if self.kind == "NCHW":
