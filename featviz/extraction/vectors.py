@@ -94,8 +94,8 @@ def extract(
     many, NaN or infinity, and for what the sparse engine, if asked for, cannot compute.
     """
     layers = layers if isinstance(layers, str) else tuple(dict.fromkeys(layers))
-    points = tuple(map(as_point, points))
-    _require_sensible(points, positions, batch_size)
+    places = tuple(map(as_point, points))
+    _require_sensible(places, positions, batch_size)
     _require_layers(model, layers, stage)
     details = {"checkpoint": type(model).__name__, **(provenance or {})}
     name = str(details["checkpoint"])
@@ -107,8 +107,8 @@ def extract(
     inputs = read_inputs(sketches, names, groups, encode)
     if (first := next(inputs, None)) is None:
         raise FeatvizError("there are no sketches to extract from; expected at least one")
-    located, cells, places = _place(model, first, points, layers, stage, positions)
-    _tell_left_out(name, places.get("left_out"))
+    located, cells, told = _place(model, first, places, layers, stage, positions)
+    _tell_left_out(name, told.get("left_out"))
     every = track(chain([first], inputs), name, _count(sketches))
     sized = (_of_one_size(item, first) for item in every)
     choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
@@ -117,11 +117,11 @@ def extract(
         if choice.sparse is None
         else _read_sparse(model, sized, choice.sparse)
     )
-    rows, vectors = _gather(found, located.layers, points)
+    rows, vectors = _gather(found, located.layers, places)
     metadata = {
         **dict.fromkeys(("digest", "variant", "architecture", "step")),
         **details,
-        **places,
+        **told,
         "engine": choice.name,
         "engine_reason": choice.reason,
         VERSION_KEY: VERSION,

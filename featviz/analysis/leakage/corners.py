@@ -80,7 +80,7 @@ class Corners:
         chunk = max(1, _CHUNK // math.prod(sides))
         corners = self.edit, self.content, self.statistics, self.base
         found = torch.zeros(3, *sides, dtype=torch.float64)
-        for *others, base in zip(*(each[0].split(chunk) for each in corners), strict=True):
+        for *others, base in zip(*(torch.split(each[0], chunk) for each in corners), strict=True):
             parts = [difference(each, base).double() for each in others]
             found += torch.stack([(part * parts[0]).sum(dim=0) for part in parts]).cpu()
         return found
