@@ -2,8 +2,8 @@
 
 python -m benchmarks.leakage --before DIR [--checkpoints baseline modified] [--edits 3]
 
-DIR is a checkout of an older commit (git worktree add DIR a4f39b3 makes that of the last one whose
-every mode was a forward of its own). Both measure the same edits in the same modes, in turns, each
+DIR is a checkout of an older commit (git worktree add DIR c0b785b makes that of one whose every
+mode was a forward of its own). Both measure the same edits in the same modes, in turns, each
 in a process of its own with one thread; the processor's time counts, user and system, because
 others that load the machine do not change it as much. Then the call as it is documented, with all
 that it measures today.
@@ -48,7 +48,9 @@ def main(settings: LeakageCost) -> None:
     total = {"before": 0.0, "now": 0.0, "documented": 0.0}
     with TemporaryDirectory() as folder:
         for name in settings.checkpoints:
-            common = ["--edits", settings.edits, "--sketches", str(settings.sketches.resolve())]
+            # Both know this word for --edits.
+            common = ["--edits-per-group", settings.edits]
+            common += ["--sketches", str(settings.sketches.resolve())]
             outs = {side: Path(folder) / side for side in total}
             cost = {"before": measured(settings.before, name, common, outs["before"])}
             modes = [mode for mode in table_of(outs["before"], name).modes if mode != FREE]

@@ -21,7 +21,7 @@ from pyarrow import types
 from featviz.base.errors import FeatvizError
 from featviz.base.files import atomic_write
 from featviz.base.foreign import parse_json, parsing, told_of
-from featviz.base.points import whole_pair
+from featviz.base.points import as_point
 from featviz.base.table import (
     METADATA_KEY,
     ColumnKind,
@@ -151,7 +151,7 @@ class FeatureTable(Table):
         *,
         layers: Sequence[str] | None = None,
         groups: Sequence[str] | None = None,
-        points: Sequence[tuple[int, int]] | None = None,
+        points: Sequence[tuple[int, int] | str] | None = None,
     ) -> "FeatureTable":
         """The part of the table that has these layers, groups and points; None keeps all.
 
@@ -160,7 +160,7 @@ class FeatureTable(Table):
         """
         layers = self.layers if layers is None else tuple(layers)
         groups = self.groups if groups is None else tuple(groups)
-        points = self.points if points is None else tuple(map(whole_pair, points))
+        points = self.points if points is None else tuple(map(as_point, points))
         _require("layer", layers, self.layers)
         _require("group", groups, self.groups)
         _require("point", points, self.points)

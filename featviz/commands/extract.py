@@ -8,7 +8,7 @@ import tyro
 from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
-from featviz.base.points import PROBE_POINT
+from featviz.base.points import PROBE_POINT, as_point
 from featviz.commands.models import ModelOptions, PhotoOptions, one_model
 from featviz.commands.shared import SKETCHES, remark, require_sketches, say
 
@@ -36,8 +36,9 @@ class ExtractCommand:
     installed featviz brings none."""
     size: int = 512
     """Width and height in pixels. Drawings are scaled to it; sketches of pixels must have it."""
-    point: tyro.conf.UseAppendAction[tuple[tuple[int, int], ...]] = ()
-    """A pixel, x to the right and y down; give it again for more points. 170 250, the left-eye
+    point: tyro.conf.UseAppendAction[tuple[tuple[int, int] | str, ...]] = ()
+    """A pixel, x to the right and y down; give it again for more points. Of a transformer cls, its
+    class token, or register-1, register-2, ..., which stand for no place. 170 250, the left-eye
     corner of featviz's own sketches, if not given."""
     layers: tuple[str, ...] = _LAYERS
     """Layers by name or unique ending of their name; name#2 is the second run of one that runs
@@ -119,7 +120,7 @@ class ExtractCommand:
         require_sketches(self.sketches)
         sketches = read_sketches(self.sketches, self.size)
         settings = Settings(
-            points=self.point or (PROBE_POINT,),
+            points=tuple(map(as_point, self.point)) or (PROBE_POINT,),
             layers=self.layers,
             stage=self.stage,
             variant=self.variant,
@@ -176,7 +177,7 @@ class ExtractCommand:
             images = read_photos(self.images, self.photos.resize, self.group_column)
         model = self.network.open(word, name)
         settings = Settings(
-            points=self.point,
+            points=tuple(map(as_point, self.point)),
             layers=self.layers,
             stage=self.stage,
             engine=self.engine,

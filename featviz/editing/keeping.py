@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError, one_line
 from featviz.probing.activations import evaluating, find_layers, makes_weights
-from featviz.probing.arrangement import Arrangement, arranged
+from featviz.probing.arrangement import Arrangement, Windowed, arranged
 from featviz.probing.axes import Axis
 from featviz.probing.field import Field, Placeless, Trace, as_map
 from featviz.probing.reach import cells_of
@@ -38,11 +38,12 @@ Keep = Literal["layers", "trunk"] | Sequence[str]
 class KeptLayer:
     """One run of a layer whose map is kept.
 
-    geometry: how the map lies over the image. wider: cells around those of the edited area that
-    are free too.
+    geometry: how the map lies over the image. arrangement: how the layer's output holds it. wider:
+    cells around those of the edited area that are free too.
     """
 
     geometry: Geometry
+    arrangement: Arrangement | Windowed
     wider: int = 0
 
     def free_cells(self, area: Mask) -> Mask:
@@ -185,8 +186,8 @@ def _keeping(
         if key not in free:
             return None
         cells, there = torch.from_numpy(free[key]), base.maps[key].to(output.device)
-        arrangement = base.layers[key].geometry.arrangement or Arrangement()
-        kept_map = torch.where(arrangement.mask(cells).to(output.device), output, there)
+        mask = base.layers[key].arrangement.mask(cells).to(output.device)
+        kept_map = torch.where(mask, output, there)
         if kept_map.stride() != there.stride():
             # What comes next may round another way where values lie in another order.
             kept_map = torch.empty_like(there).copy_(kept_map)
@@ -210,7 +211,7 @@ def _kept_layers(model: nn.Module, given: Tensor, keep: Keep) -> dict[str, KeptL
     if isinstance(keep, str) and keep not in ("layers", "trunk"):
         raise FeatvizError(f"cannot keep '{keep}'; expected layers, trunk or the names of layers")
     _, channels, height, width = given.shape
-    ran: dict[str, tuple[nn.Module, Trace, Arrangement | None]] = {}
+    ran: dict[str, tuple[nn.Module, Trace, Arrangement | Windowed | None]] = {}
 
     def traced(tracer: Tracer) -> AbstractContextManager[object]:
         ran.clear()
@@ -229,14 +230,9 @@ def _kept_layers(model: nn.Module, given: Tensor, keep: Keep) -> dict[str, KeptL
         last = max((n for n, key in enumerate(keys) if _is_convolution(*ran[key][:2])), default=0)
         ran = {key: ran[key] for key in keys[:last]}
     placed = {
-        key: Geometry(
-            (width, height),
-            trace.size,
-            trace.x,
-            trace.y,
-            None,
-            trace.sees_whole_map,
-            arrangement=arrangement,
+        key: KeptLayer(
+            Geometry((width, height), trace.size, trace.x, trace.y, None, trace.sees_whole_map),
+            arrangement or Arrangement(),
         )
         for key, (_, trace, arrangement) in ran.items()
         if isinstance(trace, Field)
@@ -248,22 +244,25 @@ def _kept_layers(model: nn.Module, given: Tensor, keep: Keep) -> dict[str, KeptL
             raise FeatvizError(f"layer '{key}' cannot be kept: {why.reason}")
         raise FeatvizError("this model has no layer whose map could be kept, but its last one")
     if keep == "trunk":
-        smallest = min(math.prod(each.map_size or ()) for each in placed.values())
+        cells = {key: math.prod(each.geometry.map_size or ()) for key, each in placed.items()}
+        smallest = min(cells.values())
         return {
-            key: KeptLayer(each, wider=1)
-            for key, each in placed.items()
-            if math.prod(each.map_size or ()) == smallest
+            key: replace(each, wider=1) for key, each in placed.items() if cells[key] == smallest
         }
-    return {key: KeptLayer(each) for key, each in placed.items()}
+    return placed
 
 
 def _as_kept(
     trace: Trace | None, output: Tensor, size: tuple[int, int]
-) -> tuple[Trace, Arrangement | None]:
+) -> tuple[Trace, Arrangement | Windowed | None]:
     """How the cells of an output lie, as its own dimensions hold them, and which do."""
-    placed = arranged(trace, output)
-    # Cells that were rolled around the edges lie elsewhere than where they would be kept.
-    if placed is None or not isinstance(trace, Field) or trace.shift != (0, 0):
+    placed = None
+    if isinstance(trace, Field):
+        # Cells that were rolled around the edges lie elsewhere than where they would be kept.
+        placed = arranged(trace, output) if trace.shift == (0, 0) else None
+        if placed is None and (windowed := Windowed.of(trace)) is not None:
+            return trace, windowed
+    if placed is None or not isinstance(trace, Field):
         return as_map(trace, output, size), None
     field, arrangement = placed
     if arrangement.kind in ("NCHW", "NHWC"):

@@ -1,6 +1,6 @@
 """What `extract` takes as images: sketch sets and plain images, encoded one at a time."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count, repeat
 from pathlib import Path
@@ -82,13 +82,17 @@ def read_inputs(
 
 def _apart(images: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
     """Each image with its label, "" for none."""
+    if isinstance(images, Mapping):
+        raise FeatvizError(f"the images are in several parts ({', '.join(images)}); give one")
     is_data_set = isinstance(images, Dataset | DataLoader) or hasattr(images, "column_names")
     given: Any = images
+    kinds = getattr(images, "features", None) or {}
+    names = {key: getattr(kind, "names", None) for key, kind in kinds.items()}
     if is_data_set and not isinstance(images, DataLoader) and hasattr(images, "__len__"):
         # Not all of them raise IndexError behind their last image.
         given = map(given.__getitem__, range(len(given)))
     for item in given:
-        image, label = _labelled(item) if is_data_set else (item, "")
+        image, label = _labelled(item, names) if is_data_set else (item, "")
         if not isinstance(image, Tensor) or image.ndim != 4 or not image.is_floating_point():
             yield image, _text(label)
             continue
@@ -99,12 +103,20 @@ def _apart(images: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         yield from zip(image, map(_text, labels), strict=True)
 
 
-def _labelled(item: Any) -> tuple[Any, Any]:
-    """An item of a data set as an image and its label."""
+def _labelled(item: Any, names: Mapping[str, Any]) -> tuple[Any, Any]:
+    """An item of a data set as an image and its label; names: of labels that are numbers, if any.
+
+    Of a row by names of columns, those that are called as in `_IMAGES` and `_LABELS`.
+    """
     if isinstance(item, dict):
         key = next((key for key in _IMAGES if key in item), None)
-        label = next((item[key] for key in _LABELS if key in item), "")
-        return (item, "") if key is None else (item[key], label)
+        of_label = next((key for key in _LABELS if key in item), None)
+        if key is None or of_label is None:
+            return item if key is None else item[key], ""
+        label = item[of_label]
+        # Rows whose label is not known have -1.
+        is_named = names.get(of_label) and _text(label).isdecimal()
+        return item[key], names[of_label][int(label)] if is_named else label
     if isinstance(item, tuple | list) and len(item) in (1, 2):
         return item[0], item[1] if len(item) == 2 else ""
     return item, ""
@@ -122,6 +134,11 @@ def _encoded(image: Image, name: str, encode: Callable[[Any], Tensor]) -> Tensor
     try:
         tensor = encode(image)
     except FeatvizError as error:
+        if isinstance(image, dict):
+            raise FeatvizError(
+                f"a row of the data set has {', '.join(image)}; expected one of "
+                f"{', '.join(_IMAGES)} (`rename_column`), or `encode` that takes a row"
+            ) from None
         raise FeatvizError(f"sketch {name}: {error}") from None
     if not isinstance(tensor, Tensor) or tensor.ndim != 3 or not tensor.is_floating_point():
         given = f"{tensor.dtype} {tuple(tensor.shape)}" if isinstance(tensor, Tensor) else tensor

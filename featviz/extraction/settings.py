@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from featviz.base.points import PROBE_POINT, Point, whole_pair
+from featviz.base.points import PROBE_POINT, Point, as_point
 from featviz.extraction.engines import EngineName
 from featviz.extraction.loading import Precision
 from featviz.extraction.vectors import FRONT_END_LAYERS
@@ -38,7 +38,7 @@ class Settings:
         request: dict[str, Any] = {
             "digest": digest,
             "sketches_fingerprint": fingerprint,
-            "points": [list(whole_pair(point)) for point in self.points],
+            "points": [list(as_point(point)) for point in self.points],
             "layers": list(dict.fromkeys(self.layers)),
             "stage": self.stage,
             "device": self.device.partition(":")[0],

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from featviz.base.errors import FeatvizError, FeatvizWarning
 from featviz.base.feature_table import FeatureTable
-from featviz.base.points import PROBE_POINT, Point, check_point, whole_pair
+from featviz.base.points import PROBE_POINT, Point, as_point, check_point, token_of
 from featviz.base.progress import track
 from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.extraction.cells import Placing, boxes, cell_reader, place_cells, side
@@ -51,7 +51,7 @@ _TRIM_EVERY = 64
 def extract(
     model: nn.Module,
     sketches: LabelledImages | Iterable[Image],
-    points: Sequence[Point] = (PROBE_POINT,),
+    points: Sequence[Point | str] = (PROBE_POINT,),
     layers: Layers = FRONT_END_LAYERS,
     stage: Stage = "activation",
     *,
@@ -75,7 +75,8 @@ def extract(
     They are taken one batch at a time and let go. A torch `Dataset` or `DataLoader` may give
     (image, label). names, groups: what to call plain images and their groups; numbers and the
     labels of a data set, or "", if not given.
-    points: input pixels (x right, y down). layers: "all", or names and patterns, see
+    points: input pixels (x right, y down), or tokens that stand for no place, see `as_point`; these
+    are x = -1 in the table. layers: "all", or names and patterns, see
     `locate_layers`; what they leave out is a FeatvizWarning. stage: see `record_activations`.
     encode: turns one image into a float tensor (C, H, W); `encode_image` if not given.
     positions: "computed" follows the layers and refuses a layer whose geometry is unknown (see
@@ -93,8 +94,8 @@ def extract(
     many, NaN or infinity, and for what the sparse engine, if asked for, cannot compute.
     """
     layers = layers if isinstance(layers, str) else tuple(dict.fromkeys(layers))
-    points = tuple(map(whole_pair, points))
-    _require_sensible(points, positions, batch_size)
+    places = tuple(map(as_point, points))
+    _require_sensible(places, positions, batch_size)
     _require_layers(model, layers, stage)
     details = {"checkpoint": type(model).__name__, **(provenance or {})}
     name = str(details["checkpoint"])
@@ -106,8 +107,8 @@ def extract(
     inputs = read_inputs(sketches, names, groups, encode)
     if (first := next(inputs, None)) is None:
         raise FeatvizError("there are no sketches to extract from; expected at least one")
-    located, cells, places = _place(model, first, points, layers, stage, positions)
-    _tell_left_out(name, places.get("left_out"))
+    located, cells, told = _place(model, first, places, layers, stage, positions)
+    _tell_left_out(name, told.get("left_out"))
     every = track(chain([first], inputs), name, _count(sketches))
     sized = (_of_one_size(item, first) for item in every)
     choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
@@ -116,11 +117,11 @@ def extract(
         if choice.sparse is None
         else _read_sparse(model, sized, choice.sparse)
     )
-    rows, vectors = _gather(found, located.layers, points)
+    rows, vectors = _gather(found, located.layers, places)
     metadata = {
         **dict.fromkeys(("digest", "variant", "architecture", "step")),
         **details,
-        **places,
+        **told,
         "engine": choice.name,
         "engine_reason": choice.reason,
         VERSION_KEY: VERSION,
@@ -181,7 +182,8 @@ def _place(
     channels, height, width = image.tensor.shape
     for point in points:
         try:
-            check_point(point, (width, height))
+            if token_of(point) is None:
+                check_point(point, (width, height))
         except FeatvizError as error:
             default = " (it is read if no points are named)" if points == (PROBE_POINT,) else ""
             raise FeatvizError(f"{error}{default}") from None

@@ -220,3 +220,44 @@ def test_layers_behind_a_pixel_shuffle_and_tokens_are_kept_by_their_own_cells(in
     still = ~torch.from_numpy(reached)
     assert still.any()
     assert torch.equal(image[..., still], recorded.image[..., still])
+
+
+def test_tokens_in_windows_are_kept_by_their_own_cells_rolled_or_not(rng):
+    from transformers import SwinConfig, SwinModel
+
+    class Painter(nn.Module):
+        def __init__(self):
+            super().__init__()
+            sizes = {"patch_size": 2, "embed_dim": 8, "depths": [2], "num_heads": [2]}
+            self.swin = SwinModel(SwinConfig(image_size=32, window_size=4, **sizes))
+            self.last = nn.Linear(8, 12)
+
+        def forward(self, image):
+            tokens = self.last(self.swin(image).last_hidden_state)
+            return nn.functional.pixel_shuffle(tokens.transpose(1, 2).reshape(1, -1, 16, 16), 2)
+
+    torch.manual_seed(0)
+    model = Painter().eval()
+    base = torch.from_numpy(rng.normal(size=(1, 3, 32, 32))).float()
+    edited, area = base.clone(), np.zeros((32, 32), dtype=bool)
+    area[10:17, 3:9] = True
+    edited[:, :, area] += 1
+    recorded = record_base(model, base)
+    with keep_outside(model, recorded, area) as maps, torch.no_grad():
+        image = model(edited)
+    cells = torch.from_numpy(area).reshape(16, 2, 16, 2).any(dim=3).any(dim=1)
+    blocks = "swin.encoder.layers.0.blocks"
+    names = (f"{blocks}.0.attention.q_proj", f"{blocks}.0.attention.self.query")
+    (query,) = (name for name in names if name in maps)
+    for name, rolled in ((query, cells), (query.replace("blocks.0", "blocks.1"),
+                                          cells.roll((-2, -2), (0, 1)))):  # fmt: skip
+        # Windows of 4x4 tokens, one after the other, as Swin's own code makes them.
+        free = rolled.view(4, 4, 4, 4).transpose(1, 2).reshape(16, 16)
+        before, after = recorded.maps[name], maps[name]
+        assert torch.equal(after[~free], before[~free])
+        assert (after[free] != before[free]).any(dim=-1).all()
+    # Nothing but the area's own squares of pixels is reached.
+    square = torch.kron(cells, torch.ones(2, 2, dtype=torch.bool))
+    assert torch.equal((image != recorded.image)[0].any(dim=0), square)
+    reached = reach_of_edit(model, recorded, area, area)
+    assert np.array_equal(reached, square.numpy())

@@ -180,6 +180,25 @@ def test_rows_of_a_table_are_read_as_pictures_with_their_labels_as_groups(kind, 
     assert table.rows["group"].tolist() == ["0", "1", "0"]
 
 
+def test_labels_that_have_names_are_told_by_them_and_columns_without_a_picture_are_told(rng):
+    datasets = pytest.importorskip("datasets")
+    pixels = [PIL.Image.fromarray(rng.integers(0, 256, (16, 24, 3), np.uint8)) for _ in range(3)]
+    kinds = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
+    rows = datasets.Dataset.from_dict(
+        {"image": pixels, "label": [1, 0, -1]}, datasets.Features(kinds)
+    )
+    plain = extract(net(), [np.asarray(each) for each in pixels], [(9, 6)], ["second"])
+    for given in (rows, rows.with_format("torch"), rows.to_iterable_dataset()):
+        table = extract(net(), given, [(9, 6)], ["second"])
+        assert np.array_equal(table.vectors["second"], plain.vectors["second"])
+        assert table.rows["group"].tolist() == ["dog", "cat", "-1"]
+    renamed = rows.rename_column("image", "photo")
+    with pytest.raises(FeatvizError, match="a row of the data set has photo, label; expected one"):
+        extract(net(), renamed, [(9, 6)], ["second"])
+    with pytest.raises(FeatvizError, match=r"are in several parts \(train\); give one"):
+        extract(net(), datasets.DatasetDict(train=rows), [(9, 6)], ["second"])
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

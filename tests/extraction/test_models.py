@@ -184,6 +184,7 @@ def test_the_normalisation_that_a_model_tells_is_taken_and_told(here, monkeypatc
         ([*WORDS, "--layers", "all"], "name a pixel to read at with --point X Y"),
         ([*WORDS, *READ[:3], "--layers", "firs"], "unknown layer 'firs'; this model has first"),
         ([*WORDS, "--point", "16", "7", "--layers", "all"], "(16, 7) lies outside the image of 16"),
+        ([*WORDS, "--point", "cls", "--layers", "relu#2"], "layer 'relu#2' has no token cls; all"),
         ([*WORDS, *READ, "--output", "score"], "--output chooses an image for `featviz layers`"),
         ([*WORDS, *READ, "--mean", "0.5"], "--mean and --std go together"),
         ([*WORDS, *READ, "--ray"], "--ray, --workers, --variant and --skip-bad are for checkpoi"),

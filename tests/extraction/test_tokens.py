@@ -100,3 +100,29 @@ def test_a_class_token_has_no_place_and_is_told_where_it_is_asked_for(rng):
                         positions={"layers.0": [(5, 0)]})  # fmt: skip
     with pytest.raises(FeatvizError, match=r"\(40, 0\) lies outside the image of 40x24"):
         featviz.extract(vit(), images, points=[(40, 0)], layers=["layers.0"])
+
+
+def test_class_and_register_tokens_are_read_by_name_and_refused_where_there_are_none(rng):
+    images = [torch.from_numpy(rng.normal(size=(3, 24, 40))).float() for _ in range(2)]
+    torch.manual_seed(0)
+    model = dino_with_registers().eval()
+    points, layer = ["cls", (13, 8), "register-4"], "encoder.layer.1"
+    table = featviz.extract(model, images, points=points, layers=[layer])
+    with torch.no_grad():
+        states = [
+            model(image[None], output_hidden_states=True).hidden_states[2] for image in images
+        ]
+    # The class token, four registers, and then three rows of five patches.
+    expected = np.concatenate([state[0, [0, 5 + 5 + 1, 4]].numpy() for state in states])
+    assert np.array_equal(table.vectors[layer], expected)
+    assert table.points == ((-1, 0), (13, 8), (-1, 4))
+    assert table.metadata["positions"][layer] == [[-1, 0], [1, 1], [-1, 4]]
+    assert np.array_equal(table.select(points=["cls"]).vectors[layer], expected[::3])
+    for asked, make, told in (
+        ("register-5", dino_with_registers, "no token register-5; there are cls, register-1, reg"),
+        ("register-1", vit, "'layers.0' has no token register-1; there are cls"),
+        ("cls", swin, "'encoder.layers.0.downsample' has no token cls; all that it gives has a p"),
+        ("class", vit, "point 'class' is unknown; expected a pixel, x and y, or of a transformer"),
+    ):
+        with pytest.raises(FeatvizError, match=told):
+            featviz.extract(make().eval(), images, points=[asked], layers=[NETWORKS[make][0][0]])

@@ -7,11 +7,15 @@ corners changes one of them alone.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from featviz.sketches.edits import Mask, difference
+
+_CHUNK = 2**18
+"""Values that stay in a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,21 @@ class Corners:
         channels. As vectors the parts add up to the change, so projections add up to 1, which
         lengths do not.
         """
-        chosen = slice(None) if cells is None else torch.from_numpy(cells).to(self.base.device)
-        change, content, statistics = (
-            difference(each[0][:, chosen], self.base[0][:, chosen]).flatten().double()
-            for each in (self.edit, self.content, self.statistics)
-        )
-        whole = float(change @ change)
+        along = self._along if cells is None else self._along[:, torch.from_numpy(cells)]
+        whole, content, statistics = along.flatten(1).sum(dim=1).tolist()
         if not whole:
             return Shares(math.nan, math.nan)
-        return Shares(float(statistics @ change) / whole, 1 - float(content @ change) / whole)
+        return Shares(statistics / whole, 1 - content / whole)
+
+    @cached_property
+    def _along(self) -> Tensor:
+        """Change, content and statistics, each times the change, at each cell: (3, H, W)."""
+        _, _, *sides = self.base.shape
+        # What lies between stays in the cache, chunk by chunk.
+        chunk = max(1, _CHUNK // math.prod(sides))
+        corners = self.edit, self.content, self.statistics, self.base
+        found = torch.zeros(3, *sides, dtype=torch.float64)
+        for *others, base in zip(*(torch.split(each[0], chunk) for each in corners), strict=True):
+            parts = [difference(each, base).double() for each in others]
+            found += torch.stack([(part * parts[0]).sum(dim=0) for part in parts]).cpu()
+        return found

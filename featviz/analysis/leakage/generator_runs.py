@@ -1,58 +1,60 @@
-"""Runs of a generator of ours on a CPU, fast: what two runs of one image share is computed once.
+"""Runs of a generator of ours on a CPU, fast: what two runs share is computed once.
 
-A generator is a row of convolutions, each with a norm behind it. Two runs of an image are the same
+A generator is a row of convolutions, each with a norm behind it. Two runs of one image are the same
 up to the first norm that normalises otherwise, so a run begins with what that norm was given in
-one before it.
+one before it. Runs of two images are the same where nothing that differs reaches, up to the first
+norm that normalises otherwise, so of a run there only what is reached is computed.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from featviz.analysis.leakage.generator_steps import Patch, blocks_of
 from featviz.analysis.leakage.table import IMAGE
 from featviz.base.errors import FeatvizError
-from featviz.generators.networks.generators import FrontEnd, GlobalGenerator, ResidualBlock
+from featviz.generators.networks.generators import FrontEnd, GlobalGenerator
 from featviz.generators.networks.instance_norm import InstanceNorm
+from featviz.generators.networks.normalization import settle_weights
 from featviz.probing.activations import find_layers
 from featviz.probing.statistics import Statistics, record_statistics
 
 
 @dataclass(frozen=True, eq=False)
-class _Step:
-    """A convolution with its padding, and what follows it up to the next.
+class _Run:
+    """Of each step what was held, what else normalised, what its norm was given, its map.
 
-    norm, name: its instance norm and what that is called. activation: in the end, in place.
-    adds: how many steps before it the map was made that is added; 0 for none.
+    like: the run of another image that this one equals out of reach, if there is any. patches: what
+    is reached in what norms were given, up to the first that normalises otherwise than there.
     """
 
-    convolution: Callable[[Tensor], Tensor]
-    norm: InstanceNorm | None
-    name: str
-    activation: Callable[[Tensor], Tensor] | None
-    adds: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """Of each step what was held, what else normalised, what its norm was given, its map."""
-
+    image: Tensor
+    like: "_Run | None" = None
     held: list[Statistics | None] = field(default_factory=list)
     own: list[Statistics | None] = field(default_factory=list)
     convolved: list[Tensor] = field(default_factory=list)
     maps: list[Tensor] = field(default_factory=list)
+    patches: list[Patch] = field(default_factory=list)
+
+    def begun(self, steps: int) -> "_Run":
+        """The same for so many steps, and as far as the norm of the next is given something."""
+        more = steps + 1
+        lists = self.held[:steps], self.own[:steps], self.convolved[:more], self.maps[:steps]
+        return _Run(self.image, self.like, *lists, self.patches[:more])
 
 
 class GeneratorRuns:
     """Runs of a generator or front end, in float32; see `Runs`."""
 
     def __init__(self, model: GlobalGenerator | FrontEnd, layers: Sequence[str]) -> None:
-        self._model, self._kept = model, dict[int, tuple[Tensor, list[_Run]]]()
+        self._model, self._kept = model, dict[int, list[_Run]]()
         network = copy.deepcopy(model).eval().requires_grad_(False)
         network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        blocks = dict(_blocks(network))
+        settle_weights(network)
+        blocks = dict(blocks_of(network))
         self._steps = [step for steps in blocks.values() for step in steps]
         ends, number = {}, -1
         for block, steps in blocks.items():
@@ -73,7 +75,7 @@ class GeneratorRuns:
         return (
             kinds == {("cpu", torch.float32)}
             and all(isinstance(norm, InstanceNorm | nn.Identity) for norm in norms)
-            and places <= {block for block, _ in _blocks(model)}
+            and places <= {block for block, _ in blocks_of(model)}
         )
 
     def statistics(self, image: Tensor) -> Mapping[str, Statistics]:
@@ -99,27 +101,11 @@ class GeneratorRuns:
     ) -> tuple[dict[str, Tensor], dict[str, Statistics]]:
         run = self._begun(image, held)
         for number in range(len(run.maps), self._count):
-            step, own = self._steps[number], None
             if number == len(run.convolved):
-                given = run.maps[number - 1] if number else image.contiguous()
-                run.convolved.append(step.convolution(given))
-            cells = run.convolved[number]
-            if step.norm is None:
-                # Not the map that is kept, for activations work in place.
-                cells = cells.clone() if step.activation is not None else cells
-            else:
-                if step.name not in held:
-                    own = Statistics(*step.norm.statistics(cells))
-                cells = _normalized(cells, own or held[step.name], step.norm)
-            if step.activation is not None:
-                cells = step.activation(cells)
-            if step.adds:
-                cells = cells + run.maps[number - step.adds]
-            run.held.append(held.get(step.name))
-            run.own.append(own)
-            run.maps.append(cells)
+                self._convolve(run)
+            self._finish(run, held.get(self._steps[number].name))
         if keep:
-            self._kept.setdefault(id(image), (image, []))[1].append(run)
+            self._kept.setdefault(id(image), []).append(run)
         found = {layer: run.maps[end] for layer, end in self._layers.items()}
         for layer, maps in found.items():
             if not torch.isfinite(maps.sum()):
@@ -129,31 +115,59 @@ class GeneratorRuns:
 
     def _begun(self, image: Tensor, held: Mapping[str, Statistics]) -> _Run:
         """A run as far as one of those kept of the image is the same."""
-        best = _Run()
-        for kept in self._kept.get(id(image), (image, []))[1]:
+        free = (run for runs in self._kept.values() for run in runs if run.like is None)
+        best = _Run(image, next((run for run in free if run.image.shape == image.shape), None))
+        for kept in self._kept.get(id(image), []):
             same = 0
             while same < self._count and kept.held[same] is held.get(self._steps[same].name):
                 same += 1
             if same >= len(best.maps):
-                convolved = kept.convolved[: same + 1]
-                best = _Run(kept.held[:same], kept.own[:same], convolved, kept.maps[:same])
+                best = kept.begun(same)
         return best
 
+    def _convolve(self, run: _Run) -> None:
+        """Add what the next step's norm is given."""
+        number = len(run.convolved)
+        step = self._steps[number]
+        given = run.maps[-1] if number else run.image.contiguous()
+        if (like := self._like(run, number)) is None:
+            run.convolved.append(step.cells(given))
+            return
+        differs = run.patches[-1].mask if number else (run.image != like.image)[0].any(0).numpy()
+        run.patches.append(patch := step.reached(differs))
+        before = like.convolved[number]
+        run.convolved.append(
+            patch.put(step.cells(given, patch.box), before) if patch.box.is_some else before
+        )
 
-def _normalized(cells: Tensor, by: Statistics, norm: InstanceNorm) -> Tensor:
-    """Cells by some statistics, exact where nearly all of them are the mean and differ by little.
+    def _finish(self, run: _Run, held: Statistics | None) -> None:
+        """Add the next step's map, normalised by what is held or else by its own statistics."""
+        number = len(run.maps)
+        step, cells, own = self._steps[number], run.convolved[number], None
+        if step.norm is not None and held is None:
+            own = Statistics(*step.norm.statistics(cells))
+        run.held.append(held)
+        run.own.append(own)
+        added = run.maps[number - step.adds] if step.adds else None
+        if (like := self._like(run, number + 1)) is None:
+            run.maps.append(step.finished(cells, own or held, added))
+            return
+        patch, before = run.patches[number], like.maps[number]
+        if not patch.box.is_some:
+            run.maps.append(before)
+            return
+        beside = None if added is None else patch.box.of(added)
+        found = step.finished(patch.box.of(cells), held, beside)
+        run.maps.append(patch.put(found, before))
 
-    Batch norm would multiply first and lose what a cell has beyond the mean; the difference to a
-    number near it is exact.
-    """
-    mean, scale = by.mean.float(), (by.variance.double() + norm.eps).rsqrt()
-    if norm.weight is not None:
-        scale = scale * norm.weight
-    shift = (mean - by.mean.double()) * scale
-    if norm.bias is not None:
-        shift = shift + norm.bias
-    mean, scale, shift = (each.float()[:, None, None] for each in (mean, scale, shift))
-    return torch.sub(cells, mean).mul_(scale).add_(shift)
+    def _like(self, run: _Run, steps: int) -> _Run | None:
+        """The run that this one equals out of reach behind so many steps, if there is one."""
+        if run.like is None or len(run.patches) < steps:
+            return None
+        if steps and self._steps[steps - 1].norm is not None:
+            held, own = run.held[-1], run.like.own[steps - 1]
+            return run.like if held is not None and held is own else None
+        return run.like
 
 
 def _places(model: nn.Module, layers: Sequence[str]) -> dict[str, str]:
@@ -162,34 +176,3 @@ def _places(model: nn.Module, layers: Sequence[str]) -> dict[str, str]:
     found = find_layers(model, inner) if inner else {}
     names = {module: name for name, module in model.named_modules()}
     return {layer: names[found[layer]] if layer in found else "" for layer in layers}
-
-
-def _blocks(network: GlobalGenerator | FrontEnd) -> Iterator[tuple[str, list[_Step]]]:
-    """The names of the blocks, in order, each with its steps; the last makes the image."""
-    names = {module: name for name, module in network.named_modules()}
-    if isinstance(network, FrontEnd):
-        blocks = list(network)
-    else:
-        parts = (network.front_end, network.residual, network.back_end)
-        blocks = [block for part in parts for block in part]
-    for block in blocks:
-        if isinstance(block, ResidualBlock):
-            second = _step(block.second, names, adds=2)
-            yield names[block], [_step(block.first, names), second]
-        else:
-            yield names[block], [_step(block, names)]
-    if isinstance(network, GlobalGenerator):
-        yield "", [_step(network.output, names)]
-
-
-def _step(block: nn.Module, names: Mapping[nn.Module, str], adds: int = 0) -> _Step:
-    parts = dict(block.named_children())
-    norm, pad, convolution = parts.get("norm"), parts.get("pad"), parts["conv"]
-    activation = parts.get("activation")
-    return _Step(
-        convolution if pad is None else nn.Sequential(pad, convolution),
-        norm if isinstance(norm, InstanceNorm) else None,
-        names[norm] if norm is not None else "",
-        torch.relu_ if isinstance(activation, nn.ReLU) else activation,
-        adds,
-    )

@@ -223,6 +223,8 @@ class _OfEdit:
         self.edit, self.before, self.scales = edit, before, scales
         self.corners: dict[str, Mapping[str, Tensor]] = {}
         self._changes: dict[tuple[str, str], tuple[Change, tuple[float, ...]]] = {}
+        self._places: dict[str, tuple[NDArray[np.intp], ...]] = {}
+        self._eyes: dict[tuple[str, str], Tensor] = {}
 
     def change(self, layer: str, after: Tensor, point: Mask) -> tuple[Change, tuple[float, ...]]:
         """The map of changes, and its numbers; what two modes share is computed once."""
@@ -237,11 +239,21 @@ class _OfEdit:
 
     def eyes(self, layer: str, after: Tensor, mode: str) -> float:
         """The change of the eyes between some maps and those of a mode before; NaN without it."""
-        if mode not in self.corners:
+        if mode not in self.corners or not self.edit.cells[layer].eyes.any():
             return math.nan
-        cells = self.edit.cells[layer].eyes
-        one, other = (_at(cells, maps) for maps in (self.corners[mode][layer], after))
+        if self.corners[mode][layer] is after:
+            return 0.0
+        if (mode, layer) not in self._eyes:
+            self._eyes[mode, layer] = self._at_eyes(layer, self.corners[mode][layer])
+        one, other = self._eyes[mode, layer], self._at_eyes(layer, after)
         return _mean(change_of(layer, one, other, self.scales[layer]))
+
+    def _at_eyes(self, layer: str, maps: Tensor) -> Tensor:
+        """The vectors of the eyes in a row, (1, C, H, W) -> (1, C, 1, n), as a map of their own."""
+        if layer not in self._places:
+            self._places[layer] = np.nonzero(self.edit.cells[layer].eyes)
+        rows, columns = self._places[layer]
+        return maps[:, :, rows, columns][:, :, None]
 
     def shares(self, layer: str) -> tuple[float, ...]:
         """The statistics' part at the eyes, first and last, and out of the edited area."""
@@ -250,11 +262,6 @@ class _OfEdit:
         cells = self.edit.cells[layer]
         regions = [corners.shares(each) for each in (cells.eyes, ~cells.area)]
         return tuple(part for each in regions for part in (each.first, each.last))
-
-
-def _at(cells: Mask, activation: Tensor) -> Tensor:
-    """The vectors of some cells in a row, (1, C, H, W) -> (1, C, 1, n), as a map of their own."""
-    return activation[:, :, torch.from_numpy(cells).to(activation.device)][:, :, None]
 
 
 def _numbers(change: Change, cells: Cells, point: Mask) -> tuple[float, ...]:
