@@ -34,6 +34,9 @@ class ReportCommand:
     that come with featviz for the checkpoints of the tables."""
     kept: bool = False
     """Show the face of each edit once more, with everything kept that was not edited."""
+    large: bool = False
+    """Make the page of very many sketches: small pictures, no faces, at most 100 MB. Of more than
+    5000 sketches it is made anyway."""
     columns: Path | None = None
     """A CSV with a column `sketch`; points can be coloured by its other columns."""
     select: Path | None = None
@@ -90,6 +93,7 @@ class ReportCommand:
             point=self.point,
             generators=self.generators,
             kept=self.kept,
+            large=self.large,
             columns=self.columns,
             select=self.select,
             claims=self.claims,

@@ -17,9 +17,10 @@ from featviz.report.contents import (
     ReportedSketch,
 )
 from featviz.report.gather import ReportRequest, gather
-from featviz.report.page import LARGEST_REPORT, render_report
+from featviz.report.page import LARGEST_LARGE_REPORT, LARGEST_REPORT, render_report
 
 __all__ = [
+    "LARGEST_LARGE_REPORT",
     "LARGEST_REPORT",
     "Contents",
     "KeptFace",

@@ -128,7 +128,8 @@ class Contents:
     sketches: in the order in which they are listed. captions: method -> what a reader must know of
     its maps; the methods of the report in order. notes: what is missing, and the command that
     makes it, by the part of the page ("sketches", "faces", "claims", "leakage"). columns: by what
-    points can be coloured. selected: sketches that are selected when the page opens.
+    points can be coloured. selected: sketches that are selected when the page opens. is_large: a
+    page of very many sketches: their pictures are small, and each panel is one canvas.
     """
 
     title: str
@@ -145,3 +146,4 @@ class Contents:
     columns: Sequence[ReportedColumn] = ()
     movements: Sequence[Movement] = ()
     selected: Sequence[str] = ()
+    is_large: bool = False

@@ -20,10 +20,16 @@ from featviz.report.faces import default_generators, load_whole, paint_sketches
 from featviz.report.leakage import picture_leakage
 from featviz.report.maps import map_panels, method_caption
 from featviz.report.neighbours import movements, nearest
-from featviz.report.pictures import Frame
+from featviz.report.pictures import SMALL_SIDE, Frame
 from featviz.report.sketches import SketchReader, picture_sketches
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.sketch_set import SketchSet, read_sketches
+
+MOST_SKETCHES = 5000
+"""Of more the page is a large one."""
+
+_READ_SKETCHES = 2000
+"""Sketches that a large report holds at a time, a bit a pixel; a base comes before its edits."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class ReportRequest:
 
     generators: None takes those that are shipped for the tables' checkpoints. kept: show edits once
     more, with all else kept. columns, select: files, see `read_columns` and `read_selection`.
+    large: make the page of very many sketches, which is made anyway of more than MOST_SKETCHES.
     """
 
     features: Sequence[Path]
@@ -43,6 +50,7 @@ class ReportRequest:
     claims: Path | None = None
     leakage: Path | None = None
     kept: bool = False
+    large: bool = False
     columns: Path | None = None
     select: Path | None = None
     title: str = "Report"
@@ -72,7 +80,12 @@ def gather(request: ReportRequest) -> Contents:
         columns += read_columns(request.columns, list(groups))
     selected = _selected(request, list(groups), notes)
     leakage = _leakage(request)
-    generators = _generators(request, tables, sketches, notes)
+    is_large = request.large or len(groups) > MOST_SKETCHES
+    if is_large:
+        _require_no_faces(request, len(groups), notes)
+        generators = {}
+    else:
+        generators = _generators(request, tables, sketches, notes)
     bases = {}
     if sketches is not None:
         bases = dict(zip(sketches.index["sketch"], sketches.index["base"], strict=True))
@@ -91,17 +104,18 @@ def gather(request: ReportRequest) -> Contents:
         for method, embedding in found.items():
             embeddings[method].append(embedding)
         name = table.checkpoint
-        near = [nearest(table, layer, numbers) for layer in table.layers]
+        # All pairs of very many would take hours, and their distances most of the page.
+        near = [] if is_large else [nearest(table, layer, numbers) for layer in table.layers]
         rows.append(PanelRow(name, table.metadata, table.points[0], panels, near))
     _note_methods(rows, embeddings, notes)
 
     boxes: list[Frame] = list(
         dict.fromkeys(panel.box for row in rows for panel in row.panels if panel.box is not None)
     )
-    read = SketchReader()
+    read = SketchReader(most=_READ_SKETCHES if is_large else None)
     return Contents(
         title=request.title,
-        sketches=picture_sketches(groups, sketches, boxes, read),
+        sketches=picture_sketches(groups, sketches, boxes, read, SMALL_SIDE if is_large else None),
         rows=rows,
         captions={method: method_caption(found) for method, found in embeddings.items() if found},
         size=size,
@@ -116,8 +130,9 @@ def gather(request: ReportRequest) -> Contents:
         notes={**notes, **_missing(request)},
         command=request.command,
         columns=columns,
-        movements=movements(tables, rows, numbers),
+        movements=[] if is_large else movements(tables, rows, numbers),
         selected=selected,
+        is_large=is_large,
     )
 
 
@@ -265,6 +280,16 @@ def _generators(
     for name in names:
         load_whole(name)
     return dict(zip(names, distinct_names(names), strict=True))
+
+
+def _require_no_faces(request: ReportRequest, count: int, notes: dict[str, str]) -> None:
+    """A large page has no room for faces; raises FeatvizError if some are asked for."""
+    if request.generators or request.kept:
+        raise FeatvizError(
+            f"a large report shows no faces, and this one is of {count} sketches; leave out "
+            f"--generators and --kept, or take tables of at most {MOST_SKETCHES} without --large"
+        )
+    notes["faces"] = "A large report shows no faces; one of fewer sketches does."
 
 
 def _leakage(request: ReportRequest) -> ReportedLeakage | None:

@@ -36,6 +36,9 @@ from featviz.report.sections import about, claims_head, claims_table, note
 LARGEST_REPORT = 8_000_000
 """Bytes. A larger page is slow to open and no mail takes it."""
 
+LARGEST_LARGE_REPORT = 100_000_000
+"""Bytes of a page of very many sketches; see `Contents.is_large`."""
+
 _SCRIPTS = (
     "state.js",
     "colors.js",
@@ -47,12 +50,14 @@ _SCRIPTS = (
     "drawer.js",
     "faces.js",
     "sheet.js",
+    "thumbs.js",
     "find.js",
     "moved.js",
     "leakage.js",
     "share.js",
-    "main.js",
 )
+_DRAWN_BY_BOKEH = ("bokeh.js",)
+_DRAWN_ON_CANVAS = ("canvas.js", "pointing.js")
 
 
 def render_report(contents: Contents) -> str:
@@ -60,19 +65,19 @@ def render_report(contents: Contents) -> str:
 
     The page's policy forbids every connection; the scripts that run are named by their digests.
     """
-    script = "\n".join(_static(name) for name in _SCRIPTS)
+    drawn_by = _DRAWN_ON_CANVAS if contents.is_large else _DRAWN_BY_BOKEH
+    unpacked_by = ("packed.js",) if contents.is_large else ()
+    names = (*unpacked_by, *_SCRIPTS, *drawn_by, "main.js")
+    script = "\n".join(_static(name) for name in names)
     # Text that ends a script early would end the page.
     script = f"(() => {{\n'use strict';\n{script}\n}})();".replace("</script", "<\\/script")
-    bokeh = bokeh_script().replace("</script", "<\\/script")
-    data = _data(contents)
-    boards = [_board(len(row.panels)) for row in contents.rows]
+    bokeh = "" if contents.is_large else bokeh_script().replace("</script", "<\\/script")
     parts = {
-        "bokeh": bokeh,
+        "drawn": _pictures(contents) if contents.is_large else _boards(contents, bokeh),
         "script": script,
         "style": _static("style.css"),
-        "contents": _json(data),
-        "boards": _json(boards),
-        "policy": _policy(bokeh, script),
+        "contents": _json(_data(contents)),
+        "policy": _policy(script, *filter(None, [bokeh])),
         "version": VERSION,
         "title": escape(contents.title),
         "subtitle": escape(_subtitle(contents)),
@@ -85,9 +90,26 @@ def render_report(contents: Contents) -> str:
         "about": about(contents),
     }
     page = Template(_static("page.html")).substitute(parts)
-    if (size := len(page.encode())) > LARGEST_REPORT:
-        raise FeatvizError(_too_large(size, contents, len(bokeh)))
+    most = LARGEST_LARGE_REPORT if contents.is_large else LARGEST_REPORT
+    if (size := len(page.encode())) > most:
+        raise FeatvizError(_too_large(size, most, contents, len(bokeh)))
     return page
+
+
+def _boards(contents: Contents, bokeh: str) -> str:
+    """Bokeh, and what it is to draw."""
+    boards = [board(len(row.panels)) for row in contents.rows]
+    told = _json([{"document": made.document, "roots": made.roots} for made in boards])
+    return f'<script type="application/json" id="boards">{told}</script>\n<script>{bokeh}</script>'
+
+
+def _pictures(contents: Contents) -> str:
+    """The pictures of a large report one after another, each in base64 by itself.
+
+    They are no part of the JSON: the page takes a piece of the text when a sketch is looked at.
+    """
+    text = "".join(_base64(sketch.picture) for sketch in contents.sketches)
+    return f'<script type="text/plain" id="pictures">{text}</script>'
 
 
 def _static(name: str) -> str:
@@ -109,11 +131,6 @@ def _json(value: Any) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _board(panels: int) -> dict[str, Any]:
-    made = board(panels)
-    return {"document": made.document, "roots": made.roots}
-
-
 def _subtitle(contents: Contents) -> str:
     groups = len({sketch.group for sketch in contents.sketches})
     layers = len(dict.fromkeys(panel.layer for row in contents.rows for panel in row.panels))
@@ -130,7 +147,11 @@ def _data(contents: Contents) -> dict[str, Any]:
     groups = sorted({sketch.group for sketch in contents.sketches}, key=natural_key)
     styles = group_styles(groups)
     numbers = {sketch.name: number for number, sketch in enumerate(contents.sketches)}
+    members: dict[str, list[ReportedSketch]] = {name: [] for name in groups}
+    for sketch in contents.sketches:
+        members[sketch.group].append(sketch)
     return {
+        "large": contents.is_large,
         "size": contents.size,
         "point_size": POINT,
         "ring_size": RING,
@@ -142,14 +163,16 @@ def _data(contents: Contents) -> dict[str, Any]:
             {
                 "name": name,
                 "label": name or "no group",
-                "meaning": _meaning([s for s in contents.sketches if s.group == name]),
+                "meaning": _meaning(members[name]),
                 "color": styles[name].color,
                 "shape": styles[name].marker,
                 "marker": MARKERS[styles[name].marker],
             }
             for name in groups
         ],
-        "sketches": [_sketch(sketch, groups) for sketch in contents.sketches],
+        "sketches": _columns(contents.sketches, groups)
+        if contents.is_large
+        else [_sketch(sketch, groups) for sketch in contents.sketches],
         "generators": [_generator(made, contents.sketches) for made in contents.generators],
         "faces": {
             "side": FACE_SIDE,
@@ -179,6 +202,32 @@ def _sketch(sketch: ReportedSketch, groups: Sequence[str]) -> dict[str, Any]:
         "removed": sketch.removed,
         "inside": sketch.inside,
         "outline": sketch.outline,
+    }
+
+
+def _columns(sketches: Sequence[ReportedSketch], groups: Sequence[str]) -> dict[str, Any]:
+    """What `_sketch` says of each, column by column, with each part said once.
+
+    lengths: of the pictures in base64, in characters. inside: a list for each box.
+    """
+    number = {name: i for i, name in enumerate(groups)}
+    words = [readable_parts(sketch.edited_part) for sketch in sketches]
+    parts = list(dict.fromkeys(words))
+    part = {word: i for i, word in enumerate(parts)}
+    boxes = max((len(sketch.inside) for sketch in sketches), default=0)
+    return {
+        "name": [sketch.name for sketch in sketches],
+        "group": [number[sketch.group] for sketch in sketches],
+        "base": [sketch.base for sketch in sketches],
+        "parts": parts,
+        "part": [part[word] for word in words],
+        "added": [sketch.added for sketch in sketches],
+        "removed": [sketch.removed for sketch in sketches],
+        "inside": [
+            [sketch.inside[box] if sketch.inside else None for sketch in sketches]
+            for box in range(boxes)
+        ],
+        "lengths": [4 * -(-len(sketch.picture) // 3) for sketch in sketches],
     }
 
 
@@ -243,18 +292,18 @@ def _panel(panel: Panel, contents: Contents) -> dict[str, Any]:
         "inside": None if panel.box is None else list(contents.boxes).index(panel.box),
         "extent": panel.extent,
         "sees_all": panel.sees_whole_map,
-        "moved": _numbers(panel.moved, 3),
-        "maps": {method: _map(drawn) for method, drawn in panel.maps.items()},
+        "moved": _values(panel.moved, 3, contents),
+        "maps": {method: _map(drawn, contents) for method, drawn in panel.maps.items()},
     }
 
 
-def _map(drawn: PanelMap) -> dict[str, Any]:
+def _map(drawn: PanelMap, contents: Contents) -> dict[str, Any]:
     if drawn.problem:
         return {"problem": drawn.problem}
     return {
-        "x": _numbers(drawn.x, 5),
-        "y": _numbers(drawn.y, 5),
-        "sizes": _numbers(drawn.sizes, 3),
+        "x": _values(drawn.x, 5, contents),
+        "y": _values(drawn.y, 5, contents),
+        "sizes": _values(drawn.sizes, 3, contents),
         "ties": [[*_numbers(np.array([tie.x, tie.y]), 5), tie.members] for tie in drawn.ties],
         "centre": drawn.centre,
         "half": drawn.half_width,
@@ -262,6 +311,19 @@ def _map(drawn: PanelMap) -> dict[str, Any]:
         "facts": drawn.facts,
         "unit": drawn.has_unit,
     }
+
+
+def _values(
+    values: NDArray[np.float64], digits: int, contents: Contents
+) -> list[float | None] | str:
+    """Numbers, of a large report as float32 in base64, which the page reads when it needs them."""
+    if contents.is_large:
+        return _base64(values.astype("<f4").tobytes())
+    return _numbers(values, digits)
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
 def _numbers(values: NDArray[np.float64], digits: int) -> list[float | None]:
@@ -291,7 +353,7 @@ def readable_parts(edited_part: str) -> str:
 
 
 def _uri(webp: bytes | None) -> str:
-    return f"data:image/webp;base64,{base64.b64encode(webp).decode()}" if webp else ""
+    return f"data:image/webp;base64,{_base64(webp)}" if webp else ""
 
 
 def _leakage(leakage: ReportedLeakage | None) -> dict[str, Any] | None:
@@ -340,7 +402,7 @@ def _leakage_frame(leakage: ReportedLeakage | None) -> str:
     )
 
 
-def _too_large(size: int, contents: Contents, bokeh: int) -> str:
+def _too_large(size: int, most: int, contents: Contents, bokeh: int) -> str:
     def encoded(pictures: Sequence[bytes]) -> int:
         return 4 * sum(map(len, pictures)) // 3
 
@@ -358,7 +420,9 @@ def _too_large(size: int, contents: Contents, bokeh: int) -> str:
     share = {**share, "coordinates": max(0, size - sum(share.values()))}
     largest = sorted(share.items(), key=lambda item: -item[1])
     told = ", ".join(f"{name} {taken / 1e6:.1f}" for name, taken in largest if taken > 50_000)
+    further = "" if contents.is_large else "generators (--generators), "
+    instead = "" if contents.is_large else ", or make a large one (--large)"
     return (
-        f"the report would take {size / 1e6:.1f} MB, at most {LARGEST_REPORT / 1e6:g} are allowed "
-        f"({told}); leave out generators (--generators), leakage maps, layers, methods or tables"
+        f"the report would take {size / 1e6:.1f} MB, at most {most / 1e6:g} are allowed "
+        f"({told}); leave out {further}leakage maps, layers, methods or tables{instead}"
     )

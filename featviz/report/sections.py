@@ -107,15 +107,16 @@ def about(contents: Contents) -> str:
         if contents.command
         else ""
     )
+    by_bokeh = " The maps are drawn by Bokeh (BSD licence), which it carries."
+    drawn = "" if contents.is_large else by_bokeh
     return (
         '<div class="wide"><table class="provenance"><thead><tr>'
         '<th scope="col">Checkpoint</th><th scope="col">Variant</th><th scope="col">Step</th>'
         '<th scope="col">Digest</th><th scope="col">Point</th><th scope="col">Stage</th>'
         '<th scope="col">Engine</th><th scope="col">Sketches</th>'
         f"</tr></thead><tbody>{rows}</tbody></table></div>{command}"
-        "<p>This file is complete: it loads nothing and sends nothing. The maps are drawn by Bokeh "
-        "(BSD licence), which it carries. A map is for looking; distances, claims and leakage are "
-        "measured on the vectors.</p>"
+        f"<p>This file is complete: it loads nothing and sends nothing.{drawn} A map is for looking; "
+        "distances, claims and leakage are measured on the vectors.</p>"
     )
 
 

@@ -21,16 +21,20 @@ _OUTLINE_TOLERANCE = 1.5
 class SketchReader:
     """Reads sketches as `read_sketch` does, each once: of one that was read a bit a pixel is kept.
 
-    The page draws each sketch, the base of each, and what every generator makes of it.
+    The page draws each sketch, the base of each, and what every generator makes of it. most: how
+    many are kept, the latest; all if None.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
         self._inks: dict[tuple[Path, int], NDArray[np.uint8]] = {}
         self._areas: dict[tuple[Path, Path, int], NDArray[np.uint8]] = {}
 
     def __call__(self, path: Path, size: int, name: str | None = None) -> NDArray[np.uint8]:
         """(size, size) uint8, paper 255 and ink 0; raises FeatvizError as `read_sketch` does."""
         if (path, size) not in self._inks:
+            if self._most is not None and len(self._inks) >= self._most:
+                self._inks.pop(next(iter(self._inks)))
             self._inks[path, size] = np.packbits(read_sketch(path, size, name) == INK)
         ink = np.unpackbits(self._inks[path, size], count=size * size).reshape(size, size)
         return np.array([PAPER, INK], np.uint8)[ink]
@@ -49,11 +53,12 @@ def picture_sketches(
     sketches: SketchSet | None,
     boxes: Sequence[Frame],
     read: SketchReader,
+    side: int | None = None,
 ) -> list[ReportedSketch]:
     """The sketches of the tables, pictured where the set has them.
 
     groups: sketch -> group, in the order of the report. boxes: receptive fields in which to count
-    changed pixels.
+    changed pixels. side: of small pictures, which come without outlines; None for whole ones.
     """
     if sketches is None:
         return [ReportedSketch(name, group) for name, group in groups.items()]
@@ -70,15 +75,16 @@ def picture_sketches(
         if row["base"] and row["base"] != name:
             base = number[row["base"]]
             edit = edit_of(image, _image(sketches, base, read))
-            paths = sketches.path(base), sketches.path(number[name])
-            outline = _outline(read.area(*paths, sketches.size))
+            if side is None:
+                paths = sketches.path(base), sketches.path(number[name])
+                outline = _outline(read.area(*paths, sketches.size))
         pictured.append(
             ReportedSketch(
                 name,
                 group,
                 base=row["base"],
                 edited_part=row["edited_part"],
-                picture=sketch_picture(image, edit),
+                picture=sketch_picture(image, edit, side),
                 added=None if edit is None else int(edit.added.sum()),
                 removed=None if edit is None else int(edit.removed.sum()),
                 inside=() if edit is None else tuple(edit.inside(box) for box in boxes),

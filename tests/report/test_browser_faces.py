@@ -35,7 +35,7 @@ def test_pointing_at_an_edit_shows_base_edit_and_their_difference_free_and_kept(
         (made,) = reader.contents["generators"]
         edits = [i for i, change in enumerate(made["changes"]) if change]
         at = next(i for i in reader.lonely(0, 2) if i in edits)
-        page.mouse.move(*reader.screen(0, 2, at))
+        page.mouse.move(*(resting := reader.screen(0, 2, at)))
         expect(page.locator("#faces-title")).to_contain_text(sketches[at]["name"])
         base = reader.number(sketches[at]["base"])
         views = page.locator("#faces .view")
@@ -66,14 +66,17 @@ def test_pointing_at_an_edit_shows_base_edit_and_their_difference_free_and_kept(
         told = views.nth(2).locator("xpath=..").locator("figcaption")
         numbers = [float(word) for word in told.inner_text().split() if word[0].isdigit()]
         np.testing.assert_allclose(numbers, [inside, outside], rtol=0.06)
-        # By key through the group's edits, in order and around.
-        page.mouse.move(2, 2)
+        # By key through the group's edits, in order and around, while the mouse rests on a point.
         plot = reader.plot(0, 2)
         plot.focus()
         group = [i for i in edits if sketches[i]["group"] == sketches[at]["group"]]
         seen = []
         for _ in range(len(group) + 1):
             plot.press("n")
+            reader.settle()
+            # What a browser sends when something else has come to lie under a mouse that rests.
+            plot.dispatch_event("pointerleave")
+            page.mouse.move(*resting)
             reader.settle()
             seen.append(reader.number(page.locator("#card-title").inner_text()))
         assert set(seen) == set(group)

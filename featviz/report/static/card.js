@@ -14,7 +14,7 @@ function describe() {
     `${sketch.name}, group ${groups[sketch.group].label}`,
     sketch.part ? `edit: ${sketch.part}` : "",
     `${rows[row].checkpoint}, ${panel.layer}`,
-    moved === null ? "" : moved === 0 ? "vector equal to its base's" : `moved ${short(moved)}`,
+    !known(moved) ? "" : moved === 0 ? "vector equal to its base's" : `moved ${short(moved)}`,
     state.selected.has(at) ? "selected" : "",
   ];
   return words.filter(Boolean).join("; ");
@@ -80,7 +80,7 @@ function drawing(sketch, panel, point, close) {
 function fieldWords(sketch, panel) {
   if (!panel.box) return `${panel.layer}: its receptive field is not known`;
   const size = panel.extent ? `${panel.extent} px` : "cut at the edge";
-  const inside = panel.inside === null ? undefined : sketch.inside[panel.inside];
+  const inside = sketch.inside[panel.inside];
   const edit =
     inside === undefined
       ? ""
@@ -165,7 +165,7 @@ function movement(at) {
 }
 
 function edit(sketch) {
-  if (!sketch.base || sketch.added === null) return null;
+  if (!sketch.base || !known(sketch.added)) return null;
   return make(
     "p",
     { class: "edit" },
@@ -195,7 +195,7 @@ function fillCard() {
   const group = groups[sketch.group];
   const tied = (panel.maps[state.method].ties ?? []).find(([, , members]) => members.includes(at));
   const map = panel.maps[state.method];
-  const absent = !map.problem && map.x[at] === null ? ", which lacks this sketch" : "";
+  const absent = !map.problem && !known(map.x[at]) ? ", which lacks this sketch" : "";
   const others = tied ? tied[2].filter(shown).length - 1 : 0;
   const nav = (id, by, sign, name) =>
     make(

@@ -6,8 +6,6 @@ const WORD_COLORS = [
 ];
 const UNKNOWN = "#9aa0a6";
 
-const known = (value) => value !== null && value !== undefined;
-
 /** Ways to colour: `of(sketch, row, panel)` gives a number, or the number of a word. */
 const colorings = new Map([["group", { name: "Group" }]]);
 
@@ -18,14 +16,19 @@ function addColoring(id, name, of, words = null) {
     const counts = words.map(() => 0);
     sketches.forEach((_, at) => known(of(at)) && (counts[of(at)] += 1));
     const order = [...words.keys()].sort((one, other) => counts[other] - counts[one]);
-    Object.assign(coloring, { counts, order, rank: words.map((_, i) => order.indexOf(i)) });
+    const rank = [];
+    order.forEach((word, i) => (rank[word] = i));
+    Object.assign(coloring, { counts, order, rank });
   } else {
-    const values = (of.length > 1 ? places : [[0, 0]]).flatMap(([row, panel]) =>
-      sketches.map((_, at) => of(at, row, panel)).filter(known),
-    );
-    if (!values.length) return;
-    coloring.least = values.reduce((one, other) => Math.min(one, other));
-    coloring.most = values.reduce((one, other) => Math.max(one, other));
+    let [least, most] = [Infinity, -Infinity];
+    for (const [row, panel] of of.length > 1 ? places : [[0, 0]]) {
+      for (let at = 0; at < sketches.length; at++) {
+        const value = of(at, row, panel);
+        if (known(value)) [least, most] = [Math.min(least, value), Math.max(most, value)];
+      }
+    }
+    if (least > most) return;
+    Object.assign(coloring, { least, most });
   }
   coloring.lacks = sketches.some((_, at) => !known(of(at, 0, 0)));
   colorings.set(id, coloring);
@@ -33,7 +36,8 @@ function addColoring(id, name, of, words = null) {
 
 function addColorings() {
   const parts = [...new Set(sketches.map(({ part }) => part).filter(Boolean))];
-  const partOf = (at) => (sketches[at].part ? parts.indexOf(sketches[at].part) : null);
+  const numbers = new Map(parts.map((part, i) => [part, i]));
+  const partOf = (at) => numbers.get(sketches[at].part) ?? null;
   if (parts.length) addColoring("part", "Edited part", partOf, parts);
   addColoring("moved", "Distance to the base, each panel's", (at, row, panel) =>
     rows[row].panels[panel].moved[at],

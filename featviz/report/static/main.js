@@ -55,7 +55,6 @@ function hideOnly(numbers) {
   tell("groups");
 }
 
-Bokeh.set_log_level("warn");
 fillChips();
 byId("rows").prepend(...boards.map((board) => board.frame()));
 startTheme();
@@ -71,7 +70,7 @@ segments(byId("methods"), contents.methods, state.method, (method) => {
   tell("method");
 });
 const coarse = matchMedia("(pointer: coarse)").matches;
-state.tool = coarse ? "none" : "lasso";
+state.tool = coarse ? "none" : contents.large ? "pan" : "lasso";
 segments(
   byId("tools"),
   [
@@ -84,7 +83,7 @@ segments(
   state.tool,
   (tool) => {
     state.tool = tool;
-    boards.forEach((board) => board.document && board.use(tool));
+    boards.forEach((board) => board.ready && board.use(tool));
   },
 );
 byId("reset").addEventListener("click", () => {

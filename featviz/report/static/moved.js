@@ -81,10 +81,10 @@ function fillMoved() {
 function placeOf(at, [row, panel]) {
   const board = boards[row];
   const map = rows[row].panels[panel].maps[state.method];
-  if (!board.document || map.problem || !known(map.x[at]) || !shown(at)) return null;
-  const { x_range, y_range } = board.model("plot", panel);
-  const x = (map.x[at] - x_range.start) / (x_range.end - x_range.start);
-  const y = (y_range.end - map.y[at]) / (y_range.end - y_range.start);
+  if (!board.ready || map.problem || !known(map.x[at]) || !shown(at)) return null;
+  const [left, right, bottom, top] = board.square(panel);
+  const x = (map.x[at] - left) / (right - left);
+  const y = (top - map.y[at]) / (top - bottom);
   if (x < 0 || x > 1 || y < 0 || y > 1) return null;
   const box = board.panels[panel].plot.getBoundingClientRect();
   const all = document.getElementById("rows").getBoundingClientRect();

@@ -60,9 +60,8 @@ Board.prototype.homeSquare = function (panel) {
 
 /** The square that it shows now, or will show when it is drawn; null where there is no map. */
 Board.prototype.shownSquare = function (panel) {
-  if (!this.document) return state.zooms.get(`${this.number}~${panel}`) ?? this.homeSquare(panel);
-  const { x_range, y_range } = this.model("plot", panel);
-  return [x_range.start, x_range.end, y_range.start, y_range.end];
+  if (!this.ready) return state.zooms.get(`${this.number}~${panel}`) ?? this.homeSquare(panel);
+  return this.square(panel);
 };
 
 Board.prototype.isHome = function (panel) {
@@ -70,12 +69,6 @@ Board.prototype.isHome = function (panel) {
   if (!home) return true;
   const close = 1e-6 * (home[1] - home[0]);
   return this.shownSquare(panel).every((side, i) => Math.abs(side - home[i]) < close);
-};
-
-Board.prototype.show = function (panel, [left, right, bottom, top]) {
-  const { x_range, y_range } = this.model("plot", panel);
-  x_range.setv({ start: left, end: right });
-  y_range.setv({ start: bottom, end: top });
 };
 
 /** Show what the address says. */
@@ -86,19 +79,17 @@ Board.prototype.restoreSquare = function (panel) {
 
 /** Zoom by a factor around the current sketch, if the panel shows it, else around its middle. */
 Board.prototype.zoom = function (panel, factor) {
-  const { x_range, y_range } = this.model("plot", panel);
+  const [left, right, bottom, top] = this.square(panel);
   const map = this.row.panels[panel].maps[state.method];
-  const inside = (value, { start, end }) => known(value) && value > start && value < end;
-  const middle = ({ start, end }) => (start + end) / 2;
   const { sketch } = state.current;
-  const there = inside(map.x[sketch], x_range) && inside(map.y[sketch], y_range);
-  const [x, y] = there ? [map.x[sketch], map.y[sketch]] : [middle(x_range), middle(y_range)];
-  for (const [range, at] of [
-    [x_range, x],
-    [y_range, y],
-  ]) {
-    range.setv({ start: at + (range.start - at) / factor, end: at + (range.end - at) / factor });
-  }
+  const [x, y] = [map.x[sketch], map.y[sketch]];
+  const there = known(x) && x > left && x < right && y > bottom && y < top;
+  this.zoomAt(panel, factor, ...(there ? [x, y] : [(left + right) / 2, (bottom + top) / 2]));
+};
+
+Board.prototype.zoomAt = function (panel, factor, x, y) {
+  const about = (side, i) => (i < 2 ? x + (side - x) / factor : y + (side - y) / factor);
+  this.show(panel, this.square(panel).map(about));
 };
 
 function download(name, blob) {
@@ -109,8 +100,7 @@ function download(name, blob) {
 
 /** A panel as it is seen, as a file. type: "png" or "svg". */
 Board.prototype.save = async function (panel, type) {
-  const view = this.views.find_one(this.model("plot", panel));
-  const blob = await view.export(type).to_blob();
+  const blob = await this.picture(panel, type);
   const name = `${this.row.checkpoint}-${this.row.panels[panel].layer}-${state.method}`;
   download(`${name.replace(/[^\p{L}\p{N}.-]+/gu, "_")}.${type}`, blob);
 };
@@ -126,7 +116,7 @@ Board.prototype.buttons = function (panel) {
       text,
     );
   const name = `${this.row.checkpoint}, ${this.row.panels[panel].layer}`;
-  const save = (type) => () => this.document && this.save(panel, type);
+  const save = (type) => () => this.ready && this.save(panel, type);
   return make(
     "span",
     { class: "tools" },

@@ -87,6 +87,9 @@ function zooms() {
   );
 }
 
+const MOST_IN_ADDRESS = 2000;
+const placeWords = (place) => (place ? `${place.row}~${place.panel}` : "none");
+
 function stateText() {
   const { sketch, row, panel } = state.current;
   const said = new URLSearchParams();
@@ -97,9 +100,11 @@ function stateText() {
   say("compare", state.compare, "side");
   say("hide", [...state.hidden].map((i) => groups[i].name).join("\n"));
   if (state.hidden.size && !said.get("hide")) said.set("hide", "");
-  say("select", selectedSketches().map((at) => sketches[at].name).join("\n"));
+  // A longer address no browser keeps; a selection so large goes into a file.
+  const names = state.selected.size > MOST_IN_ADDRESS ? [] : selectedSketches().map((at) => sketches[at].name);
+  say("select", names.join("\n"));
   if (state.pinned) say("at", [sketches[sketch].name, row, panel].join("\n"));
-  if (state.large) say("large", `${state.large.row}~${state.large.panel}`);
+  say("large", placeWords(state.large), placeWords(firstLarge()));
   say("zoom", zooms().join("\n"));
   return said.toString();
 }
@@ -131,7 +136,7 @@ function readState() {
     state.current = { sketch: byName.get(at[0]), row, panel };
     state.pinned = state.current;
   }
-  const large = said.get("large")?.split("~").map(Number) ?? [];
+  const large = (said.get("large") ?? placeWords(firstLarge())).split("~").map(Number);
   state.large = isPanel(...large) ? { row: large[0], panel: large[1] } : null;
   state.zooms = new Map(
     list("zoom").flatMap((one) => {

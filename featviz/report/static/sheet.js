@@ -5,7 +5,9 @@ const THUMB = 128;
 
 /** A sketch drawn small without losing its thin lines: the darkest pixel of each patch stays. */
 const drawnThumbnails = new Map();
+const MOST_DRAWN = 2000;
 function thumbnailOf(at) {
+  if (drawnThumbnails.size > MOST_DRAWN) drawnThumbnails.clear();
   if (!drawnThumbnails.has(at)) drawnThumbnails.set(at, drawThumbnail(sketches[at].picture));
   return drawnThumbnails.get(at);
 }
@@ -59,7 +61,15 @@ const near = new IntersectionObserver(
   { rootMargin: "200px" },
 );
 
-const thumbs = sketches.map((sketch, at) => {
+/** At most so many are listed of a large report; each is made when it first is. */
+const MOST_LISTED = contents.large ? 200 : Infinity;
+const thumbs = new Map();
+function thumbOf(at) {
+  if (!thumbs.has(at)) thumbs.set(at, makeThumb(sketches[at], at));
+  return thumbs.get(at);
+}
+
+function makeThumb(sketch, at) {
   const canvas = sketch.picture
     ? make("canvas", { width: 1, height: 1, "data-at": at, "aria-hidden": "true" })
     : make("span", { class: "blank" });
@@ -76,26 +86,26 @@ const thumbs = sketches.map((sketch, at) => {
     canvas,
     make("span", { class: "thumb-name" }, mark(sketch.group), sketch.name),
   );
-  const item = make("li", {}, button);
-  sheet.append(item);
-  return { item, button };
-});
+  return { item: make("li", {}, button), button };
+}
 
 function visit(at) {
   setCurrent(at);
   state.pinned = state.current;
 }
 
-const listedSketches = () =>
-  sketches
-    .map((_, i) => i)
-    .filter((i) => shown(i) && (!state.selected.size || state.selected.has(i)));
+/** The sketches that are listed, and how many there would be. */
+let listed = [];
+let listable = 0;
+function listSketches() {
+  const there = sketches.flatMap((_, i) => (shown(i) && (!state.selected.size || state.selected.has(i)) ? [i] : []));
+  [listed, listable] = [there.slice(0, MOST_LISTED), there.length];
+}
 
 sheet.addEventListener("keydown", (event) => {
-  const listed = listedSketches();
-  const at = listed.findIndex((i) => thumbs[i].button === document.activeElement);
+  const at = listed.findIndex((i) => thumbOf(i).button === document.activeElement);
   if (at < 0) return;
-  const top = (i) => thumbs[i].item.offsetTop;
+  const top = (i) => thumbOf(i).item.offsetTop;
   const across = listed.filter((i) => top(i) === top(listed[0])).length || 1;
   const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across, ArrowUp: -across };
   let next = at + (steps[event.key] ?? NaN);
@@ -103,36 +113,37 @@ sheet.addEventListener("keydown", (event) => {
   if (event.key === "End") next = listed.length - 1;
   if (!(next >= 0 && next < listed.length)) return;
   event.preventDefault();
-  thumbs[listed[next]].button.focus();
+  thumbOf(listed[next]).button.focus();
   announce(describe());
 });
 
 function fillSheet() {
-  const listed = new Set(listedSketches());
-  thumbs.forEach(({ item }, i) => (item.hidden = !listed.has(i)));
+  listSketches();
+  sheet.replaceChildren(...listed.map((at) => thumbOf(at).item));
+  const first = listed.length < listable ? `The first ${listed.length} of ` : "";
   document.getElementById("sheet-text").textContent = state.selected.size
-    ? `The ${listed.size} selected sketches.`
-    : listed.size
-      ? `All ${listed.size} sketches that are shown. Select some in a map to see them alone.`
+    ? `${first || "The "}${listable} selected sketches.`
+    : listable
+      ? `${first || "All "}${listable} sketches that are shown. Select some in a map to see them alone.`
       : "All groups are hidden.";
   rove();
 }
 
 /** One stop for the Tab key: the current sketch, or the first one listed. */
 function rove() {
-  const listed = listedSketches();
   const stop = listed.includes(state.current.sketch) ? state.current.sketch : listed[0];
-  thumbs.forEach(({ button }, i) => {
-    button.tabIndex = i === stop ? 0 : -1;
-    button.classList.toggle("current", i === state.current.sketch);
-  });
+  for (const at of listed) {
+    const { button } = thumbOf(at);
+    button.tabIndex = at === stop ? 0 : -1;
+    button.classList.toggle("current", at === state.current.sketch);
+  }
 }
 
 on("selection", fillSheet);
 on("groups", fillSheet);
 on("current", rove);
 function markThumbs() {
-  thumbs.forEach(({ button }, i) => button.querySelector(".mark").replaceWith(mark(sketches[i].group)));
+  thumbs.forEach(({ button }, at) => button.querySelector(".mark").replaceWith(mark(sketches[at].group)));
 }
 on("theme", markThumbs);
 on("color", markThumbs);

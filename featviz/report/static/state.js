@@ -1,14 +1,19 @@
 // What the page shows and what the reader chose. Parts listen for the names of what changed:
 // "method", "groups", "selection", "current", "theme", "color", "found", "large", "zoom", "compare".
 
-const contents = JSON.parse(document.getElementById("contents").textContent);
-const boardData = JSON.parse(document.getElementById("boards").textContent);
+const packed = JSON.parse(document.getElementById("contents").textContent);
+const contents = packed.large ? unpacked(packed) : packed;
 const { sketches, groups, rows } = contents;
 
 /** An edit says more than its base. */
 function firstEdit() {
   const at = sketches.findIndex(({ name, base }) => base && base !== name);
   return Math.max(0, at);
+}
+
+/** Of many points the first panel is enlarged. */
+function firstLarge() {
+  return contents.large ? { row: 0, panel: 0 } : null;
 }
 
 const state = {
@@ -24,12 +29,15 @@ const state = {
   find: "",
   found: new Set(),
   /** The panel that is enlarged, { row, panel }. */
-  large: null,
+  large: firstLarge(),
   /** What the address says of squares that panels show: "row~panel" to [left, right, bottom, top]. */
   zooms: new Map(),
   /** How faces of an edit and of its base are compared. */
   compare: "side",
 };
+
+/** Whether a value is there: in lists of numbers null or NaN stands for what is not. */
+const known = (value) => value !== null && value !== undefined && !Number.isNaN(value);
 
 const listeners = {};
 const on = (what, listener) => (listeners[what] ??= []).push(listener);
@@ -64,7 +72,7 @@ function announce(text) {
 
 /** A number in the fewest characters that keep it honest: only an exact zero reads 0. */
 function short(value) {
-  if (value === null || value === undefined) return "–";
+  if (!known(value)) return "–";
   if (value === 0) return "0";
   const digits = value.toPrecision(2);
   return digits.includes("e") ? value.toExponential(0) : digits;
