@@ -75,7 +75,7 @@ def extract(
     They are taken one batch at a time and let go. A torch `Dataset` or `DataLoader` may give
     (image, label). names, groups: what to call plain images and their groups; numbers and the
     labels of a data set, or "", if not given.
-    points: input pixels (x right, y down), or tokens of no place, see `as_point`, which stand in the
+    points: input pixels (x right, y down), or tokens of no place, see `as_point`; these are in the
     table at x = -1. layers: "all", or names and patterns, see `locate_layers`; what they leave out
     is a FeatvizWarning. stage: see `record_activations`.
     encode: turns one image into a float tensor (C, H, W); `encode_image` if not given.
