@@ -46,4 +46,4 @@ def test_a_slider_moves_the_lines_that_the_network_is_given_and_leaves_the_drawi
     expect(panel.get_by_label("Outline")).to_be_focused()
     desk.wait_until(lambda: not desk.inside(lines))
     desk.page.locator("#language-button").click()
-    expect(panel).to_contain_text("网络看到的")
+    expect(desk.page.locator("#correct")).to_contain_text("网络看到的")
