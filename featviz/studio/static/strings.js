@@ -119,7 +119,7 @@ export const STRINGS = {
     "difference.detail": "Mean change: {inside} inside, {outside} outside (of 255)",
     "correct.title": "Correct",
     "correct.words":
-      "Faces are made of the drawing as a likely face has these parts; the pale lines under yours are what the network is given. What you drew stays.",
+      "Faces are made of the drawing as a likely face has these parts; the orange lines under yours are what the network is given. What you drew stays.",
     "correct.outline": "Outline",
     "correct.eyebrows": "Brows",
     "correct.eyes": "Eyes",
@@ -426,7 +426,7 @@ export const STRINGS = {
     "difference.outside": "的变化在修改区域之外",
     "difference.detail": "平均变化：区域内 {inside}，区域外 {outside}（满值 255）",
     "correct.title": "修正",
-    "correct.words": "生成人脸前，先把这些部位移向更像人脸的位置；您的线条下方的浅色线条就是网络看到的。您的画不会改变。",
+    "correct.words": "生成人脸前，先把这些部位移向更像人脸的位置；您的线条下方的橙色线条就是网络看到的。您的画不会改变。",
     "correct.outline": "轮廓",
     "correct.eyebrows": "眉毛",
     "correct.eyes": "眼睛",
