@@ -20,8 +20,8 @@ from featviz.faces.contours import LANDMARKS_OF
 from featviz.faces.landmarks import LANDMARKS
 from featviz.faces.shape_prior import (
     Landmarks,
+    LikelyShape,
     Noise,
-    Shape,
     ShapeNeighbours,
     ShapePrior,
     fit_prior,
@@ -29,7 +29,7 @@ from featviz.faces.shape_prior import (
 )
 from featviz.sketches.drawing import CANVAS, Drawing, Stroke, changed_parts
 
-Points = NDArray[np.float64]
+_Points = NDArray[np.float64]
 
 CorrectedBy = Literal["gaussian", "neighbours"]
 """How the likely face is found: `ShapePrior` or `ShapeNeighbours`."""
@@ -136,7 +136,7 @@ def parse_correction(words: Sequence[str], way: CorrectedBy = "gaussian") -> Cor
 
 
 @cache
-def shape_by(way: CorrectedBy) -> Shape:
+def shape_by(way: CorrectedBy) -> LikelyShape:
     """The prior of the faces that the shipped generators were trained on."""
     from featviz.faces.pairs import read_pairs
 
@@ -144,7 +144,7 @@ def shape_by(way: CorrectedBy) -> Shape:
     return fit_prior(pairs) if way == "gaussian" else ShapeNeighbours(shapes_of(pairs))
 
 
-def correct(drawing: Drawing, amounts: Mapping[str, float], shape: Shape) -> Drawing:
+def correct(drawing: Drawing, amounts: Mapping[str, float], shape: LikelyShape) -> Drawing:
     """A drawing with the strokes of some parts moved to where a likely face has them.
 
     amounts: by part of the drawing, from 0 to 1. shape: told that these may be off by `DEVIATION`,
@@ -165,7 +165,9 @@ def correct(drawing: Drawing, amounts: Mapping[str, float], shape: Shape) -> Dra
     return replace(scaled, strokes=tuple(strokes)).scaled(drawing.size)
 
 
-def _matched(drawing: Drawing, parts: Sequence[str], shape: Shape) -> tuple[Landmarks, Landmarks]:
+def _matched(
+    drawing: Drawing, parts: Sequence[str], shape: LikelyShape
+) -> tuple[Landmarks, Landmarks]:
     """Landmarks along the strokes of a drawing, and those of the face that they may stand for.
 
     Of parts to correct they are the points that are nearest to what the other parts alone make
@@ -219,7 +221,7 @@ def drawn_landmarks(drawing: Drawing, needed: Sequence[str] = ()) -> Landmarks:
     return found
 
 
-def _points(strokes: Sequence[Stroke]) -> Points:
+def _points(strokes: Sequence[Stroke]) -> _Points:
     """Points of strokes, a pixel from each to the next."""
     return np.concatenate([_filled(stroke.points, 1.0) for stroke in strokes])
 
@@ -231,7 +233,7 @@ def _mean_landmarks() -> Landmarks:
     return shape.mean.reshape(LANDMARKS, 2)
 
 
-def _filled(points: Points, step: float) -> Points:
+def _filled(points: _Points, step: float) -> _Points:
     """A polyline with points between its own, none farther than a step from the next.
 
     A very long one has longer steps.
@@ -247,7 +249,7 @@ def _filled(points: Points, step: float) -> Points:
     return np.concatenate([*pieces, points[-1:]])
 
 
-def _between(points: Points, places: Points, moves: Points) -> Points:
+def _between(points: _Points, places: _Points, moves: _Points) -> _Points:
     """Moves of points (n, 2) between those known at some places (m, 2), with no bend elsewhere."""
     from scipy.interpolate import RBFInterpolator
 
@@ -255,5 +257,5 @@ def _between(points: Points, places: Points, moves: Points) -> Points:
     if len(places) == 1:
         return np.broadcast_to(moves[first], points.shape)
     known = RBFInterpolator(places, moves[first], kernel="linear", degree=0)
-    found: Points = known(points)
+    found: _Points = known(points)
     return found

@@ -17,7 +17,7 @@ Landmarks = NDArray[np.float64]
 Noise = NDArray[np.float64]
 """(68, 68): covariance of either coordinate of what is drawn beside what was meant, in pixels^2."""
 
-Shape = Callable[[Landmarks, Noise], Landmarks]
+LikelyShape = Callable[[Landmarks, Noise], Landmarks]
 """Drawn landmarks, NaN where there are none, and their noise, to those of a likely face."""
 
 _COMPONENTS = 30

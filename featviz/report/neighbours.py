@@ -11,7 +11,7 @@ from featviz.base.feature_table import FeatureTable
 from featviz.report.contents import Movement, PanelRow
 from featviz.report.maps import root_mean_square
 
-NEIGHBOURS = 6
+SHOWN_NEIGHBOURS = 6
 _COMPARED = 400
 """Sketches to which distances are compared: of more, so many of them, evenly spaced."""
 
@@ -35,7 +35,7 @@ def nearest(table: FeatureTable, layer: str, numbers: Mapping[str, int]) -> list
     if len(first) < 2:
         return found
     distinct, scale = vectors[first], root_mean_square(vectors)
-    most = min(NEIGHBOURS, len(first) - 1)
+    most = min(SHOWN_NEIGHBOURS, len(first) - 1)
     finder = NearestNeighbors(n_neighbors=most, algorithm="brute").fit(distinct)
     at = finder.kneighbors(return_distance=False)
     # The finder's distances come of dot products, in which the small ones are lost.

@@ -5,7 +5,7 @@ import numpy as np
 from featviz.base.feature_table import FeatureTable
 from featviz.report.contents import PanelRow
 from featviz.report.maps import map_panels
-from featviz.report.neighbours import NEIGHBOURS, movements, nearest
+from featviz.report.neighbours import SHOWN_NEIGHBOURS, movements, nearest
 from tests.report.test_maps import numbers_of, table_of
 
 
@@ -22,8 +22,8 @@ def test_neighbours_are_the_nearest_other_vectors_and_equal_ones_count_once() ->
     for at in range(12):
         far = np.linalg.norm(exact - exact[at], axis=1) / unit
         others = [i for i in np.argsort(far) if far[i] > 0 and i not in (3, 7, 9)]
-        assert [i for i, _ in found[at]] == others[:NEIGHBOURS]
-        np.testing.assert_allclose([d for _, d in found[at]], far[others[:NEIGHBOURS]])
+        assert [i for i, _ in found[at]] == others[:SHOWN_NEIGHBOURS]
+        np.testing.assert_allclose([d for _, d in found[at]], far[others[:SHOWN_NEIGHBOURS]])
     assert nearest(table_of({"L": np.ones((3, 2))}, list("AAA")), "L", numbers_of(table)) == [
         () for _ in range(12)
     ]
