@@ -61,7 +61,8 @@ def sketch_picture(sketch: _Pixels, edit: _Edit | None, side: int | None = None)
     if edit is not None:
         index[edit.added] = 4
     if side is not None:
-        for axis, length in enumerate(index.shape):
+        for axis in (0, 1):
+            length = index.shape[axis]
             starts = np.arange(min(side, length)) * length // min(side, length)
             index = np.maximum.reduceat(index, starts, axis=axis)
     return webp(_COLORS[index])

@@ -115,8 +115,8 @@ def about(contents: Contents) -> str:
         '<th scope="col">Digest</th><th scope="col">Point</th><th scope="col">Stage</th>'
         '<th scope="col">Engine</th><th scope="col">Sketches</th>'
         f"</tr></thead><tbody>{rows}</tbody></table></div>{command}"
-        f"<p>This file is complete: it loads nothing and sends nothing.{drawn} A map is for looking; "
-        "distances, claims and leakage are measured on the vectors.</p>"
+        f"<p>This file is complete: it loads nothing and sends nothing.{drawn} A map is for "
+        "looking; distances, claims and leakage are measured on the vectors.</p>"
     )
 
 

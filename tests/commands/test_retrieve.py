@@ -30,7 +30,7 @@ def place(pairs: PairSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_svg(drawing, place / "whole.svg")
     write_svg(drawing.with_part("mouth", [upright]).with_part("nose", ()), place / "odd.svg")
     write_svg(Drawing((Stroke("hair", np.array([[100.0, 20], [400, 20]])),)), place / "hair.svg")
-    Image.fromarray(rasterize(drawing)).save(place / "pixels.png")
+    Image.fromarray(rasterize(drawing.scaled(128))).save(place / "pixels.png")
     return place
 
 
@@ -56,8 +56,8 @@ def test_faces_their_table_and_a_picture_of_their_parts_are_written(place, capsy
         "nose": "not drawn",
     }
     assert set(states.values()) == {"matched"}
-    # By place the pixels give what the drawing gives, where the same photos are found.
-    main(["retrieve", "generate", "base", "pixels.png", "--parts", "place", "--out", "made"])
+    words = ["retrieve", "generate", "base", "pixels.png", "--parts", "place", "--size", "128"]
+    main([*words, "--out", "made"])
     assert "made/pixels-base.png" in capsys.readouterr().out
     main(["retrieve", "build", "faces", "--out", "base"])
     assert capsys.readouterr().out == "base: 5 faces, there already\n"
@@ -70,7 +70,10 @@ def test_faces_their_table_and_a_picture_of_their_parts_are_written(place, capsy
         (["generate", "base"], "takes one or more sketches; given none"),
         (["generate", "base", "hair.svg"], "no part of a face by name (hair); expected some of"),
         (["generate", "base", "hair.svg", "--parts", "place"], "no line lies near a part"),
-        (["generate", "base", "pixels.png"], "is made of pixels, which have no named parts"),
+        (
+            ["generate", "base", "pixels.png", "--size", "128"],
+            "is made of pixels, which have no named parts",
+        ),
         (["generate", "base", "whole.svg", "--size", "0"], "a size of at least 1 px; got 0"),
         (["generate", "base", "whole.svg", "--table", "t.txt"], "cannot write a retrieval table"),
         (["generate", "base", "whole.svg", "--photos", "made"], "the photos of base are not there"),

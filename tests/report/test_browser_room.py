@@ -22,6 +22,25 @@ def saved(reader: Reader, button: str) -> bytes:
     return Path(download.value.path()).read_bytes()
 
 
+def check_pictures(reader: Reader, ranges: list[float], side: float) -> None:
+    """Beside points that are seen near by lie their pictures, over nothing else."""
+    canvas = reader.page.locator(".pictures-near")
+    expect(canvas).to_have_attribute("data-spots", re.compile("."))
+    told = canvas.get_attribute("data-spots") or ""
+    spots = [list(map(int, spot.split(","))) for spot in told.split()]
+    drawn = reader.map(0, 1)
+    left, right, bottom, top = ranges
+    x = (np.array(drawn["x"], dtype=float) - left) / (right - left) * side
+    y = (top - np.array(drawn["y"], dtype=float)) / (top - bottom) * side
+    for i, (at, u, v) in enumerate(spots):
+        assert abs(x[at] - u - 32) < 45 and abs(y[at] - v - 32) < 45
+        assert not ((x > u) & (x < u + 64) & (y > v) & (y < v + 64)).any()
+        assert min(u, v) >= 0
+        assert max(u, v) + 64 <= side
+        for _, w, z in spots[:i]:
+            assert max(abs(u - w), abs(v - z)) >= 64
+
+
 def test_a_panel_is_enlarged_zoomed_and_saved_as_it_is_seen(browser: Browser, page_file) -> None:
     with open_report(browser, page_file) as reader:
         page = reader.page
@@ -44,6 +63,7 @@ def test_a_panel_is_enlarged_zoomed_and_saved_as_it_is_seen(browser: Browser, pa
         fixed = [start + 0.25 * (end - start) for start, end in (home[:2], zoomed[:2])]
         assert abs(fixed[0] - fixed[1]) < 0.01 * (home[1] - home[0])
         assert page.evaluate("scrollY") == scrolled
+        check_pictures(reader, zoomed, large["width"])
         # One that scrolls the page already goes on over a panel.
         page.evaluate("document.body.dispatchEvent(new WheelEvent('wheel', { bubbles: true }))")
         page.mouse.wheel(0, 10)

@@ -52,14 +52,28 @@ Board.prototype.filter = function () {
   this.redrawAll();
 };
 
-Board.prototype.paint = function () {
+/** A disc has no line around it: on a dark ground dark colours take some of that line's. */
+function discColor(color) {
+  if (!isDark() || luminance(color) > 0.08) return packedColor(color);
+  const edge = edgeOf(color);
+  const byte = (of, i) => parseInt(of.slice(i, i + 2), 16);
+  const mixed = [1, 3, 5].map((i) => Math.round(0.65 * byte(color, i) + 0.35 * byte(edge, i)));
+  return packedColor(`#${mixed.map((value) => value.toString(16).padStart(2, "0")).join("")}`);
+}
+
+Board.prototype.look = Board.prototype.paint = function () {
+  const discs = new Map();
   this.views.forEach(({ colors }, i) => {
-    sketches.forEach((_, at) => (colors[at] = packedColor(colorOf(at, this.number, i))));
+    sketches.forEach((_, at) => {
+      const color = colorOf(at, this.number, i);
+      if (!discs.has(color)) discs.set(color, discColor(color));
+      colors[at] = discs.get(color);
+    });
   });
   this.redrawAll();
 };
 
-Board.prototype.select = Board.prototype.look = Board.prototype.redrawAll = function () {
+Board.prototype.select = Board.prototype.redrawAll = function () {
   this.views.forEach((_, i) => this.redraw(i));
 };
 

@@ -136,10 +136,10 @@ function fillFaces() {
   const at = state.current.sketch;
   const found = contents.generators.filter(({ faces }) => faces[at]);
   dock.hidden = !contents.generators.length;
-  if (dock.hidden || dock.dataset.folded !== undefined) return;
   const sketch = sketches[at];
   const edited = sketch.part ? `: ${sketch.part}` : "";
   document.getElementById("faces-title").textContent = `Faces of ${sketch.name}${edited}`;
+  if (dock.hidden || dock.dataset.folded !== undefined) return;
   document.getElementById("blocks").replaceChildren(...found.map((made) => facesBlock(made, at)));
 }
 
@@ -213,8 +213,8 @@ function startFaces() {
   }).observe(dock);
   setCompare(state.compare);
   setWipe(50);
-  // Where a window is low, maps come first.
-  foldFaces(!narrow.matches && innerHeight < 850);
+  // Where a window is low, maps come first; controls above them take more of a narrow one.
+  foldFaces(!narrow.matches && innerHeight < (innerWidth < 1100 ? 1000 : 850));
   on("current", () => {
     clearTimeout(facesTimer);
     facesTimer = setTimeout(fillFaces, 40);

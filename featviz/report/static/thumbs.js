@@ -7,7 +7,7 @@ const MOST_NEAR = 600;
 const PICTURE = 64;
 const NARROWEST = 240;
 /** Pictures are shown of what is at most this part of the whole map. */
-const ZOOMED = 0.6;
+const ZOOMED = 0.7;
 
 /** The points that a panel shows, each place once: [sketch, x, y] in its pixels. */
 Board.prototype.placesShown = function (panel) {
@@ -63,7 +63,7 @@ Board.prototype.showPictures = function (panel) {
   }
   const ratio = devicePixelRatio;
   [canvas.width, canvas.height] = [plot.clientWidth * ratio, plot.clientHeight * ratio];
-  canvas.dataset.count = spots.length;
+  canvas.dataset.spots = spots.map(([at, left, top]) => [at, left, top].join()).join(" ");
   const drawing = canvas.getContext("2d");
   drawing.scale(ratio, ratio);
   this.spots ??= [];
