@@ -138,10 +138,10 @@ class LocalEditor:
         """The face of a base's edit, whose change stays in the edited area.
 
         edited: (H, W) uint8, of the base's size. margin: pixels at 512 around what differs that are
-        edited, too. statistics: what the norms normalise the area with; "composite" takes twice as
-        long as "base", all else as long as a whole forward. Raises FeatvizError for a sketch of
-        another size, for statistics or a margin that there are not, for composite statistics of a
-        base that an edit made and for a face that holds NaN or infinity.
+        edited, too. statistics: what the norms normalise the area with; "composite" takes two to
+        three times as long as "base", all else as long as a whole forward. Raises FeatvizError for
+        a sketch of another size, for statistics or a margin that there are not, for composite
+        statistics of a base that an edit made and for a face that holds NaN or infinity.
         """
         return self._edited(base, edited, margin, statistics)[0]
 

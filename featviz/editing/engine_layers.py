@@ -101,6 +101,9 @@ class Scale:
         """Rows (n, K) times a matrix (K, columns), scaled and shifted."""
         if self.factor is None:
             return torch.addmm(self.shift, rows, matrix, out=out)
+        # Whichever there is less of.
+        if len(rows) > len(matrix):
+            return torch.addmm(self.shift, rows, matrix * self.factor, out=out)
         products = torch.mm(rows, matrix, out=out)
         return torch.addcmul(self.shift, products, self.factor, out=products)
 
@@ -155,8 +158,16 @@ class Layer:
         and give two, and one for the odd, which draw on two rows.
         """
         if self.kind == "transposed":
-            taps = self.of_squares.view(2, 2, self.outputs, -1, 2, 2).permute(0, 4, 5, 3, 1, 2)
-            return taps[0, 0].flatten(2).flatten(0, 1), taps[1].flatten(3).flatten(0, 2)
+            inputs, outputs = self.weight.shape[:2]
+            taps = self.weight.new_zeros(2, 2, 2, inputs, 2, outputs)
+            # Of a cell's own row and column the tap in the middle falls on even ones, the last on
+            # odd ones; of the next ones the first, on odd ones.
+            places = ((0, 0, 1), (1, 0, 2), (1, 1, 0))
+            for odd, below, y in places:
+                for right, beside, x in places:
+                    taps[odd, below, beside, :, right] = self.weight[:, :, y, x]
+            even, odd_rows = taps.view(2, 4 * inputs, 2 * outputs)
+            return even[: 2 * inputs].clone(), odd_rows
         if self.steps == 1:
             return (self.weight.permute(2, 3, 1, 0).flatten(0, 2).contiguous(),)
         rows = self.weight[:, 0].permute(1, 2, 0)
@@ -165,19 +176,6 @@ class Layer:
         for step in range(self.steps):
             matrix[:, step : step + self.kernel, step] = rows
         return (matrix.view(-1, self.steps * rows.shape[2]),)
-
-    @cached_property
-    def of_squares(self) -> Tensor:
-        """A transposed convolution's weight as that of a plain 2x2 one: (4 C, C_in, 2, 2).
-
-        Cells i and i + 1 of a row give cells 2 i and 2 i + 1 of one; of either row likewise.
-        """
-        kernel = F.pad(self.weight, (0, 1, 0, 1)).transpose(0, 1)
-        # Cell 2 i takes the tap in the middle of cell i; the next one the last, and the first of
-        # cell i + 1.
-        taps = torch.tensor([[1, 3], [2, 0]])
-        placed = kernel[:, :, taps[:, None, :, None], taps[None, :, None, :]]
-        return placed.permute(2, 3, 0, 1, 4, 5).flatten(0, 2)
 
     @cached_property
     def winograd(self) -> WinogradConvolution | None:
@@ -222,8 +220,6 @@ class Layer:
         twice = self.kind == "transposed"
         kernel, stride, steps = (2, 1, 1) if twice else (self.kernel, self.stride, self.steps)
         height, width = ((side - kernel) // stride + 1 for side in window.shape[2:])
-        if self.steps < 8 and height * width > len(self.matrices[-1]):
-            return self._of_many(window, scale, height, width)
         groups = -(-width // steps)
         if beyond := groups * steps - width:
             window = F.pad(window, (0, beyond))
@@ -243,24 +239,6 @@ class Layer:
         if twice:
             height, width = 2 * height, 2 * width
         return rows.view(1, height, -1, self.channels)[:, :, :width].permute(0, 3, 1, 2)
-
-    def _of_many(self, window: Tensor, scale: Scale, height: int, width: int) -> Tensor:
-        """The same, sooner where its windows, (height, width), are more than weights."""
-        twice = self.kind == "transposed"
-        weight = self.of_squares if twice else self.weight
-        shift = scale.shift.repeat(2) if twice else scale.shift
-        if scale.factor is not None:
-            factor = scale.factor.repeat(2) if twice else scale.factor
-            weight = weight * factor[:, None, None, None]
-        cells = F.conv2d(window, weight, shift, stride=1 if twice else self.stride)
-        # Of one channel torch does not see which order its cells have.
-        cells = cells.contiguous(memory_format=torch.channels_last)
-        if self.rectified and scale.rectifies:
-            cells.relu_()
-        if not twice:
-            return cells
-        squares = cells.permute(0, 2, 3, 1).view(height, width, 2, -1).transpose(1, 2)
-        return squares.reshape(1, 2 * height, 2 * width, -1).permute(0, 3, 1, 2)
 
     def whole(self, maps: Tensor, bias: Tensor | None) -> Tensor:
         """The convolution's cells of a whole map, in channels_last."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from featviz.analysis.leakage.generator_steps import ReachedCells, blocks_of
+from featviz.analysis.leakage.generator_steps import Reached, blocks_of
 from featviz.analysis.leakage.table import IMAGE
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.generators import FrontEnd, GlobalGenerator
@@ -37,7 +37,7 @@ class _Run:
     own: list[Statistics | None] = field(default_factory=list)
     convolved: list[Tensor] = field(default_factory=list)
     maps: list[Tensor] = field(default_factory=list)
-    patches: list[ReachedCells] = field(default_factory=list)
+    patches: list[Reached] = field(default_factory=list)
 
     def begun(self, steps: int) -> "_Run":
         """The same for so many steps, and as far as the norm of the next is given something."""

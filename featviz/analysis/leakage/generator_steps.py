@@ -26,7 +26,7 @@ _TILE = 4
 """Boxes are computed in whole ones: of two for a stride, of four for Winograd's convolutions."""
 
 
-class ReachedCells(NamedTuple):
+class Reached(NamedTuple):
     """Cells of a map: those of a mask (H, W) in a box around them."""
 
     box: Rectangle
@@ -34,15 +34,17 @@ class ReachedCells(NamedTuple):
 
     def put(self, cells: Tensor, maps: Tensor) -> Tensor:
         """Maps (1, C, H, W) with cells (1, C, rows, columns) of the box where the mask is."""
-        found = maps.clone()
         there = torch.from_numpy(self.box.of_mask(self.mask))
+        if cells.shape == maps.shape:
+            return torch.where(there, cells, maps)
+        found = maps.clone()
         into = self.box.of(found)
-        into.copy_(torch.where(there, cells, into))
+        torch.where(there, cells, into, out=into)
         return found
 
 
 @dataclass(frozen=True, eq=False)
-class ConvolutionStep:
+class Convolved:
     """A convolution with its padding, and what follows it up to the next.
 
     multiply: the convolution of maps whose border is there. norm, name: its instance norm and what
@@ -63,7 +65,7 @@ class ConvolutionStep:
     def _doubles(self) -> bool:
         return isinstance(self.convolution, nn.ConvTranspose2d)
 
-    def reached(self, mask: Mask) -> ReachedCells:
+    def reached(self, mask: Mask) -> Reached:
         """The cells that draw on some of its input's (H, W), in a box of whole tiles."""
         if self._doubles:
             fine = np.zeros([2 * side for side in mask.shape], dtype=bool)
@@ -73,13 +75,13 @@ class ConvolutionStep:
             stride = self.convolution.stride[0]
             mask = widened(mask, self.convolution.kernel_size[0] // 2)[::stride, ::stride]
         if not mask.any():
-            return ReachedCells(Rectangle(0, 0, 0, 0), mask)
+            return Reached(Rectangle(0, 0, 0, 0), mask)
         ends = []
         for axis, side in enumerate(mask.shape):
             there = np.flatnonzero(mask.any(axis=1 - axis))
             end = -(-int(there[-1] + 1) // _TILE) * _TILE
             ends += [int(there[0]) // _TILE * _TILE, min(side, end)]
-        return ReachedCells(Rectangle(*ends), mask)
+        return Reached(Rectangle(*ends), mask)
 
     def cells(self, maps: Tensor, box: Rectangle | None = None) -> Tensor:
         """What the convolution makes of maps (1, C, H, W): a box's cells, all if not given."""
@@ -136,7 +138,7 @@ def _normalized(cells: Tensor, by: Statistics, norm: InstanceNorm) -> Tensor:
     return torch.sub(cells, mean).mul_(scale).add_(shift)
 
 
-def blocks_of(network: GlobalGenerator | FrontEnd) -> Iterator[tuple[str, list[ConvolutionStep]]]:
+def blocks_of(network: GlobalGenerator | FrontEnd) -> Iterator[tuple[str, list[Convolved]]]:
     """The names of the blocks, in order, each with its steps; the last makes the image."""
     names = {module: name for name, module in network.named_modules()}
     if isinstance(network, FrontEnd):
@@ -146,21 +148,21 @@ def blocks_of(network: GlobalGenerator | FrontEnd) -> Iterator[tuple[str, list[C
         blocks = [block for part in parts for block in part]
     for block in blocks:
         if isinstance(block, ResidualBlock):
-            second = _step(block.second, names, adds=2)
-            yield names[block], [_step(block.first, names), second]
+            second = _convolved(block.second, names, adds=2)
+            yield names[block], [_convolved(block.first, names), second]
         else:
-            yield names[block], [_step(block, names)]
+            yield names[block], [_convolved(block, names)]
     if isinstance(network, GlobalGenerator):
-        yield "", [_step(network.output, names)]
+        yield "", [_convolved(network.output, names)]
 
 
-def _step(block: nn.Module, names: Mapping[nn.Module, str], adds: int = 0) -> ConvolutionStep:
+def _convolved(block: nn.Module, names: Mapping[nn.Module, str], adds: int = 0) -> Convolved:
     parts = dict(block.named_children())
     norm, pad, convolution = parts.get("norm"), parts.get("pad"), parts["conv"]
     assert isinstance(convolution, nn.Conv2d | nn.ConvTranspose2d)
     activation = parts.get("activation")
     mirrors = isinstance(pad, nn.ReflectionPad2d)
-    return ConvolutionStep(
+    return Convolved(
         convolution,
         pad.padding[0] if isinstance(pad, nn.ReflectionPad2d) else int(convolution.padding[0]),
         mirrors,
@@ -176,5 +178,11 @@ def _multiply(convolution: nn.Conv2d | nn.ConvTranspose2d) -> Callable[[Tensor],
     if has_winograd(convolution):
         return WinogradConvolution(convolution.weight, convolution.bias)
     if isinstance(convolution, nn.ConvTranspose2d | OutputConvolution):
-        return convolution
+        return lambda maps: _with_channels_last(convolution, maps)
     return lambda maps: F.conv2d(maps, convolution.weight, convolution.bias, convolution.stride)
+
+
+def _with_channels_last(convolution: nn.Module, maps: Tensor) -> Tensor:
+    """What it makes of large maps of few channels in half the time, contiguous for norms."""
+    cells: Tensor = convolution(maps.contiguous(memory_format=torch.channels_last))
+    return cells.contiguous()

@@ -31,3 +31,19 @@ def test_sums_are_exact_where_nearly_all_cells_are_equal_however_they_lie(groups
         assert (gradient - found[0][1]).norm() < 1e-4 * found[0][1].norm()
         for one, wanted in zip(of_weights, found[0][2:], strict=True):
             assert (one - wanted).norm() < 1e-3 * wanted.norm()
+
+
+def test_one_group_is_the_same_in_training_and_in_evaluation_for_large_and_small_maps():
+    torch.manual_seed(0)
+    norm = GroupNorm(1, 16, 1e-5, True)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    for side in (8, 128):
+        maps = torch.randn(2, 16, side, side).contiguous(memory_format=torch.channels_last)
+        wanted = nn.functional.group_norm(
+            maps.double().contiguous(), 1, norm.weight.double(), norm.bias.double(), 1e-5
+        )
+        for is_training in (True, False):
+            torch.testing.assert_close(
+                norm.train(is_training)(maps).double(), wanted, rtol=1e-5, atol=1e-5
+            )
