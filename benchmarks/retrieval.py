@@ -27,15 +27,15 @@ from featviz.retrieval.database import (
     DIMENSIONS,
     FORMAT,
     PLACES,
-    Database,
     Description,
+    PhotoParts,
     descriptors_of,
     learn_bases,
 )
 from featviz.retrieval.drawn_parts import parts_by_name
 from featviz.retrieval.indices import approximate_index, exact_index, write_index
 from featviz.retrieval.search import Searcher
-from featviz.retrieval.shapes import PARTS
+from featviz.retrieval.shapes import SEARCHED_PARTS
 
 TARGET = 0.05
 JITTER = 0.2
@@ -52,7 +52,7 @@ class Retrieval:
     """Sketches that are searched, after one that warms up."""
 
 
-def made_up(count: int) -> Database:
+def made_up(count: int) -> PhotoParts:
     """A data base of so many faces, in memory."""
     pairs = read_pairs(PRETRAINED)
     train, random = pairs.split("train"), np.random.default_rng(0)
@@ -64,10 +64,10 @@ def made_up(count: int) -> Database:
     descriptors = real[:, like]
     deviations = JITTER * descriptors.std(axis=1, keepdims=True)
     descriptors += deviations * random.standard_normal(descriptors.shape, np.float32)
-    colours = random.uniform(0, 255, (len(PARTS), count, 3 * PLACES)).astype(np.float32)
+    colours = random.uniform(0, 255, (len(SEARCHED_PARTS), count, 3 * PLACES)).astype(np.float32)
     told = Description(FORMAT, "", "", "", count, pairs.size, DIMENSIONS)
     arrays = known[like].astype(np.float32), bases, descriptors, colours
-    return Database(Path(), told, train, *arrays)
+    return PhotoParts(Path(), told, train, *arrays)
 
 
 def main(settings: Retrieval) -> None:
@@ -81,7 +81,7 @@ def main(settings: Retrieval) -> None:
     with TemporaryDirectory() as folder:
         for kind in ("exact", "approximate"):
             searcher, begun = Searcher(database), time.perf_counter()
-            for part, descriptors in zip(PARTS, database.descriptors, strict=True):
+            for part, descriptors in zip(SEARCHED_PARTS, database.descriptors, strict=True):
                 path = Path(folder) / f"{part}.faiss"
                 if kind == "approximate":
                     write_index(descriptors, path)

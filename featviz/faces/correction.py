@@ -94,8 +94,9 @@ class Correction:
         amounts = self.amounts
         if self.if_drawn and any(amounts.values()):
             found = drawn_landmarks(drawing.scaled(CANVAS))
-            lacking = np.isnan(found).any(axis=1)
-            amounts = {p: a for p, a in amounts.items() if not lacking[LANDMARKS_OF[p]].any()}
+            amounts = {
+                p: a for p, a in amounts.items() if not np.isnan(found[LANDMARKS_OF[p]]).any()
+            }
         return correct(drawing, amounts, shape_by(self.way))
 
     def of_edit(self, corrected: Drawing, base: Drawing, edited: Drawing) -> Drawing:

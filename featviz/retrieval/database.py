@@ -5,7 +5,7 @@
     DIR/bases.npy           (parts, 1 + dimensions, cells) float32: mean and principal directions
     DIR/descriptors.npy     (parts, faces, dimensions) float32
     DIR/colours.npy         (parts, faces, PLACES * 3) float32: red, green, blue around each part
-    DIR/PART.faiss          above EXACT faces, an index of each part
+    DIR/PART.faiss          above MOST_EXACT faces, an index of each part
 
 The photos stay where they are.
 """
@@ -28,10 +28,10 @@ from featviz.base.progress import track
 from featviz.base.provenance import VERSION
 from featviz.faces.landmarks import LANDMARKS
 from featviz.faces.pairs import PairSet, read_pairs
-from featviz.retrieval.indices import EXACT, write_index
+from featviz.retrieval.indices import MOST_EXACT, write_index
 from featviz.retrieval.shapes import (
-    MARGIN,
-    PARTS,
+    PART_MARGIN,
+    SEARCHED_PARTS,
     distance_maps,
     frame_of,
     normalised,
@@ -70,7 +70,7 @@ class Description:
 
 
 @dataclass(frozen=True, eq=False)
-class Database:
+class PhotoParts:
     """A data base in use; arrays as in the module's description. pairs: the training split."""
 
     folder: Path
@@ -98,11 +98,13 @@ class Database:
     def described(self, part: str, shape: NDArray[np.float64]) -> NDArray[np.float32]:
         """The descriptor of a part's normalised points (POINTS, 2), (dimensions,)."""
         maps = distance_maps(shape[None])
-        descriptor: NDArray[np.float32] = _projected(maps, self.bases[PARTS.index(part)])[0]
+        descriptor: NDArray[np.float32] = _projected(maps, self.bases[SEARCHED_PARTS.index(part)])[
+            0
+        ]
         return descriptor
 
 
-def build_database(pairs: PairSet, folder: Path) -> tuple[Database, bool]:
+def build_database(pairs: PairSet, folder: Path) -> tuple[PhotoParts, bool]:
     """Describe all training faces of a pair set; goes on where it was stopped.
 
     Returns the data base and whether there was anything to do. Raises FeatvizError for fewer than
@@ -141,8 +143,8 @@ def build_database(pairs: PairSet, folder: Path) -> tuple[Database, bool]:
     descriptors, colours = np.split(described, [dimensions], axis=2)
     _save(folder / "descriptors.npy", np.ascontiguousarray(descriptors))
     _save(folder / "colours.npy", np.ascontiguousarray(colours))
-    if len(train) > EXACT:
-        for part, of_part in zip(PARTS, descriptors, strict=True):
+    if len(train) > MOST_EXACT:
+        for part, of_part in zip(SEARCHED_PARTS, descriptors, strict=True):
             write_index(of_part, folder / f"{part}.faiss")
     _write_description(folder / _FILE, told)
     (folder / _BEGUN).unlink()
@@ -155,7 +157,7 @@ def is_database(source: str | Path) -> bool:
     return any((Path(source) / name).is_file() for name in (_FILE, _BEGUN))
 
 
-def open_database(folder: Path, photos: Path | None = None) -> Database:
+def open_database(folder: Path, photos: Path | None = None) -> PhotoParts:
     """Open a data base; photos: the pairs folder, where it is not any more where it was.
 
     Raises FeatvizError if there is none, if it is unfinished, of another version or broken, or if
@@ -170,9 +172,9 @@ def open_database(folder: Path, photos: Path | None = None) -> Database:
     told = read_description(folder, _FILE)
     shapes = {
         "landmarks": (told.faces, LANDMARKS, 2),
-        "bases": (len(PARTS), 1 + told.dimensions, -1),
-        "descriptors": (len(PARTS), told.faces, told.dimensions),
-        "colours": (len(PARTS), told.faces, 3 * PLACES),
+        "bases": (len(SEARCHED_PARTS), 1 + told.dimensions, -1),
+        "descriptors": (len(SEARCHED_PARTS), told.faces, told.dimensions),
+        "colours": (len(SEARCHED_PARTS), told.faces, 3 * PLACES),
     }
     arrays = {name: _mapped(folder / f"{name}.npy", shape) for name, shape in shapes.items()}
     where = Path(photos or told.pairs)
@@ -185,7 +187,7 @@ def open_database(folder: Path, photos: Path | None = None) -> Database:
             f"{folder} was built from other faces than those of {where} (names or landmarks "
             "differ); build it again, or name its photos with --photos"
         )
-    return Database(folder, told, train, **arrays)
+    return PhotoParts(folder, told, train, **arrays)
 
 
 def read_description(folder: Path, name: str = _FILE) -> Description:
@@ -216,7 +218,7 @@ def learn_bases(landmarks: NDArray[np.float64], dimensions: int) -> NDArray[np.f
 
     some = np.linspace(0, len(landmarks) - 1, min(len(landmarks), _LEARNED_FROM)).round()
     bases = []
-    for part in PARTS:
+    for part in SEARCHED_PARTS:
         fitted = PCA(dimensions, svd_solver="full").fit(_maps(landmarks[some.astype(int)], part))
         bases.append(np.concatenate([fitted.mean_[None], fitted.components_]))
     return np.stack(bases).astype(np.float32)
@@ -228,8 +230,8 @@ def _described(
     """Descriptors and, behind them, colours of some faces, (parts, faces, both)."""
     faces = range(len(pairs))[faces.start : faces.stop]
     own = landmarks[faces.start : faces.stop]
-    around = [_around(own, part) for part in PARTS]
-    colours = np.zeros((len(PARTS), len(own), 3 * PLACES), np.float32)
+    around = [_around(own, part) for part in SEARCHED_PARTS]
+    colours = np.zeros((len(SEARCHED_PARTS), len(own), 3 * PLACES), np.float32)
     for number, face in enumerate(faces):
         photo = pairs.photo(face)
         for part, places in enumerate(around):
@@ -244,16 +246,16 @@ def descriptors_of(
     landmarks: NDArray[np.float64], bases: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Of faces (N, 68, 2) at 512, (parts, N, dimensions)."""
-    each = zip(PARTS, bases, strict=True)
+    each = zip(SEARCHED_PARTS, bases, strict=True)
     return np.stack([_projected(_maps(landmarks, part), basis) for part, basis in each])
 
 
 def _around(landmarks: NDArray[np.float64], part: str) -> NDArray[np.float64]:
-    """Points `MARGIN` px outside of a part's strokes: mostly skin, (N, POINTS, 2)."""
+    """Points `PART_MARGIN` px outside of a part's strokes: mostly skin, (N, POINTS, 2)."""
     points = of_landmarks(landmarks, part)
     away = points - points.mean(axis=1, keepdims=True)
     length = np.linalg.norm(away, axis=2, keepdims=True)
-    around: NDArray[np.float64] = points + MARGIN * away / np.maximum(length, 1)
+    around: NDArray[np.float64] = points + PART_MARGIN * away / np.maximum(length, 1)
     return around
 
 

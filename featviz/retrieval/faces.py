@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featviz.base.errors import FeatvizError
-from featviz.retrieval.database import Database
+from featviz.retrieval.database import PhotoParts
 from featviz.retrieval.drawn_parts import PartsBy, parts_by_name, parts_by_place
-from featviz.retrieval.fusion import Part, Photo, Seam, area_of, fuse, laid
+from featviz.retrieval.fusion import LaidPart, Photo, Seam, area_of, fuse, laid
 from featviz.retrieval.search import Match, Searcher
-from featviz.retrieval.shapes import OUTLINE, PARTS, Points, of_landmarks
+from featviz.retrieval.shapes import OUTLINE, SEARCHED_PARTS, PartPoints, of_landmarks
 from featviz.sketches.drawing import Drawing, rasterize
 from featviz.sketches.edits import Mask
 
@@ -39,7 +39,7 @@ class Retriever:
     by: how pixels and drawings are told to be of a part; pixels always go by place.
     """
 
-    def __init__(self, database: Database, size: int | None = None, by: PartsBy = "name") -> None:
+    def __init__(self, database: PhotoParts, size: int | None = None, by: PartsBy = "name") -> None:
         self.size = database.pairs.size if size is None else size
         if self.size < 1:
             raise FeatvizError(f"expected a size of at least 1 px; got {self.size}")
@@ -54,7 +54,7 @@ class Retriever:
             sketch = rasterize(sketch)
         return self.face(parts_by_place(sketch, self.database.mean))
 
-    def face(self, drawn: Mapping[str, Points]) -> RetrievedFace:
+    def face(self, drawn: Mapping[str, PartPoints]) -> RetrievedFace:
         """The face of parts, each points (POINTS, 2) at 512.
 
         A part without a match, and one that is not drawn, stays as it is in the base. Raises
@@ -64,7 +64,7 @@ class Retriever:
         outline = matches[OUTLINE]
         base = laid(self._photo(outline.face), outline.lay, self.size)
         photos, parts = {}, {}
-        for part in PARTS[1:]:
+        for part in SEARCHED_PARTS[1:]:
             match = matches[part]
             if match.state != "matched":
                 continue
@@ -72,7 +72,7 @@ class Retriever:
             # The base's own part must not look out from behind.
             of_base = of_landmarks(self.database.landmarks[outline.face][None], part)[0]
             area = area_of([drawn[part], outline.lay(of_base)], self.size)
-            parts[part] = Part(photos[part].astype(np.float64), area)
+            parts[part] = LaidPart(photos[part].astype(np.float64), area)
         image, seams = fuse(base, list(parts.values()))
         areas = {part: each.area for part, each in parts.items()}
         return RetrievedFace(

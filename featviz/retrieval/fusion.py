@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from featviz.retrieval.search import Similarity
-from featviz.retrieval.shapes import MARGIN
+from featviz.retrieval.shapes import PART_MARGIN
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import Mask, near
 
@@ -27,7 +27,7 @@ _NEIGHBOURS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class LaidPart:
     """A part as it lies over the sketch: pixels (H, W, 3) of its photo, and which of them it takes.
 
     area: (H, W) bool.
@@ -67,7 +67,7 @@ def laid(photo: Photo, lay: Similarity, size: int) -> Photo:
     return np.asarray(image)
 
 
-def area_of(points: list[NDArray[np.float64]], size: int, margin: float = MARGIN) -> Mask:
+def area_of(points: list[NDArray[np.float64]], size: int, margin: float = PART_MARGIN) -> Mask:
     """The pixels in or near the convex hulls of points (n, 2) at 512, (size, size) bool."""
     angles = np.arange(_DIRECTIONS) * (2 * np.pi / _DIRECTIONS)
     directions = np.stack([np.cos(angles), np.sin(angles)])
@@ -79,7 +79,7 @@ def area_of(points: list[NDArray[np.float64]], size: int, margin: float = MARGIN
     return near(np.asarray(image), margin * size / CANVAS)
 
 
-def fuse(base: Photo, parts: list[Part]) -> tuple[Photo, list[Seam]]:
+def fuse(base: Photo, parts: list[LaidPart]) -> tuple[Photo, list[Seam]]:
     """The base (H, W, 3) with parts in it, and how well each went in.
 
     Each part is fused with the base alone, and where areas overlap the parts are mixed, each by

@@ -11,7 +11,7 @@ from featviz.figures.labels import shortened
 from featviz.figures.style import draw_caption, draw_image, draw_sketch, plain_text, wrap_caption
 from featviz.retrieval.faces import RetrievedFace
 from featviz.retrieval.search import MOST_DISTANCE
-from featviz.retrieval.shapes import OUTLINE, PARTS
+from featviz.retrieval.shapes import OUTLINE, SEARCHED_PARTS
 from featviz.sketches.edits import Mask
 
 MOST_SHOWN = 8
@@ -63,7 +63,7 @@ def retrieval_figure(
         told = names[base.face] + (f", {base.distance:.1f} px" if base.state != "not drawn" else "")
         mark = "✗ " if base.state == "no match" else ""
         others[0].set_xlabel(shortened(mark + told, _SIDE, 7), fontsize=7, labelpad=2)
-        for number, part in enumerate(PARTS[1:]):
+        for number, part in enumerate(SEARCHED_PARTS[1:]):
             left = lefts[4] + (number % 3) * (_SMALL + _GAP)
             ax = place(left, top + (number // 3) * (_SMALL + _TITLE - 0.06), _SMALL)
             _draw_part(ax, face, part)

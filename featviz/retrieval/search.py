@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featviz.base.errors import FeatvizError
-from featviz.retrieval.database import Database
-from featviz.retrieval.indices import EXACT, Nearest, approximate_index, exact_index
+from featviz.retrieval.database import PhotoParts
+from featviz.retrieval.indices import MOST_EXACT, Nearest, approximate_index, exact_index
 from featviz.retrieval.shapes import (
     OUTLINE,
-    PARTS,
-    Points,
+    SEARCHED_PARTS,
+    PartPoints,
     chamfer,
     frame_of,
     normalised,
@@ -30,7 +30,7 @@ TOLERANCE = 0.02
 eye, are as good: of these the one whose colours are most like the base's is taken."""
 _STEPS = 12
 
-State = Literal["matched", "no match", "not drawn"]
+MatchState = Literal["matched", "no match", "not drawn"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class Match:
     """
 
     part: str
-    state: State
+    state: MatchState
     face: int = -1
     distance: float = np.nan
     relative: float = np.nan
@@ -80,7 +80,7 @@ class Match:
 class Searcher:
     """A data base and the indices of its parts, each opened when it is needed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: PhotoParts) -> None:
         self.database = database
         self.indices: dict[str, Nearest] = {}
 
@@ -89,13 +89,13 @@ class Searcher:
         if part not in self.indices:
             count = len(self.database)
             self.indices[part] = (
-                exact_index(self.database.descriptors[PARTS.index(part)])
-                if count <= EXACT
+                exact_index(self.database.descriptors[SEARCHED_PARTS.index(part)])
+                if count <= MOST_EXACT
                 else approximate_index(self.database.folder / f"{part}.faiss", count)
             )
         return self.indices[part]
 
-    def find(self, part: str, drawn: Points, base: int | None = None) -> Match:
+    def find(self, part: str, drawn: PartPoints, base: int | None = None) -> Match:
         """The face whose part is most like the points (POINTS, 2) of a drawn one.
 
         base: the face whose colours count, see TOLERANCE; of an outline none do.
@@ -108,7 +108,7 @@ class Searcher:
         apart = chamfer(shape, normalised(points, frame_of(points)))
         best = int(apart.argmin())
         if base is not None:
-            colours = database.colours[PARTS.index(part)]
+            colours = database.colours[SEARCHED_PARTS.index(part)]
             off = np.linalg.norm(colours[faces] - colours[base], axis=1)
             off[apart > max(apart[best], min(apart[best] + TOLERANCE, MOST_DISTANCE))] = np.inf
             best = int(off.argmin())
@@ -122,7 +122,7 @@ class Searcher:
             lay,
         )
 
-    def find_all(self, drawn: Mapping[str, Points]) -> dict[str, Match]:
+    def find_all(self, drawn: Mapping[str, PartPoints]) -> dict[str, Match]:
         """Each part, the outline first. Raises FeatvizError if nothing is drawn.
 
         The outline always has a face, for that is the base which all others are laid over: the
@@ -130,17 +130,20 @@ class Searcher:
         nearest to the drawn ones, as it is.
         """
         if not drawn:
-            raise FeatvizError(f"no part of a face is drawn; expected some of {', '.join(PARTS)}")
-        found = {part: Match(part, "not drawn") for part in PARTS}
+            expected = ", ".join(SEARCHED_PARTS)
+            raise FeatvizError(f"no part of a face is drawn; expected some of {expected}")
+        found = {part: Match(part, "not drawn") for part in SEARCHED_PARTS}
         if OUTLINE in drawn:
             found[OUTLINE] = self.find(OUTLINE, drawn[OUTLINE])
         else:
             found[OUTLINE] = Match(OUTLINE, "not drawn", self._placed_alike(drawn))
         base = found[OUTLINE].face
-        inner = {part: self.find(part, drawn[part], base) for part in PARTS[1:] if part in drawn}
+        inner = {
+            part: self.find(part, drawn[part], base) for part in SEARCHED_PARTS[1:] if part in drawn
+        }
         return found | inner
 
-    def _placed_alike(self, drawn: Mapping[str, Points]) -> int:
+    def _placed_alike(self, drawn: Mapping[str, PartPoints]) -> int:
         off = np.zeros(len(self.database))
         for part, points in drawn.items():
             centres = of_landmarks(self.database.landmarks, part).mean(axis=1)
@@ -148,7 +151,7 @@ class Searcher:
         return int(off.argmin())
 
 
-def laid_over(points: Points, drawn: Points) -> Similarity:
+def laid_over(points: PartPoints, drawn: PartPoints) -> Similarity:
     """The similarity that lays points (POINTS, 2) over drawn ones, both shapes' strokes considered.
 
     Each point goes with the nearest of the other shape, either way, and the best similarity of

@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 
 from featviz.faces.contours import CONTOUR_LINES, LANDMARKS_OF
 
-Points = NDArray[np.float64]
+PartPoints = NDArray[np.float64]
 """(..., POINTS, 2), pixels of a canvas of 512 px with x to the right and y down."""
 
 POINTS = 64
 """Of a part, equally far from each other along its strokes."""
-PARTS: tuple[str, ...] = tuple(LANDMARKS_OF)
+SEARCHED_PARTS: tuple[str, ...] = tuple(LANDMARKS_OF)
 """The parts of a face that are searched, the outline first."""
-OUTLINE = PARTS[0]
-MARGIN = 14.0
+OUTLINE = SEARCHED_PARTS[0]
+PART_MARGIN = 14.0
 """Pixels at 512 around a part's strokes that belong to it: lids, lashes, wings of the nose."""
 
 _CELLS = 16
@@ -28,14 +28,14 @@ _LEAST_RADIUS = 1.0
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class PartFrame:
     """Where parts lie and how large they are: centre (..., 2) and radius (...), pixels at 512."""
 
     centre: NDArray[np.float64]
     radius: NDArray[np.float64]
 
 
-def along(vertices: NDArray[np.float64], is_jump: NDArray[np.bool_]) -> Points:
+def along(vertices: NDArray[np.float64], is_jump: NDArray[np.bool_]) -> PartPoints:
     """Points along polylines: vertices (N, M, 2) -> (N, POINTS, 2).
 
     is_jump: (M - 1,), between which vertices the pen is up; alike for all N.
@@ -49,21 +49,21 @@ def along(vertices: NDArray[np.float64], is_jump: NDArray[np.bool_]) -> Points:
     length = steps[rows, segment]
     share = (at - (ends[rows, segment] - length)) / np.where(length > 0, length, 1)
     start, end = vertices[rows, segment], vertices[rows, segment + 1]
-    found: Points = start + share[..., None] * (end - start)
+    found: PartPoints = start + share[..., None] * (end - start)
     return found
 
 
-def along_strokes(strokes: list[NDArray[np.float64]]) -> Points:
+def along_strokes(strokes: list[NDArray[np.float64]]) -> PartPoints:
     """Points along one part's strokes, one or more, each (n, 2): (POINTS, 2)."""
     # A lone point is a line between two equal ones.
     lines = [points if len(points) > 1 else points.repeat(2, axis=0) for points in strokes]
     is_jump = np.zeros(sum(map(len, lines)) - 1, dtype=bool)
     is_jump[np.cumsum([len(points) for points in lines])[:-1] - 1] = True
-    found: Points = along(np.concatenate(lines)[None], is_jump)[0]
+    found: PartPoints = along(np.concatenate(lines)[None], is_jump)[0]
     return found
 
 
-def of_landmarks(landmarks: NDArray[np.floating], part: str) -> Points:
+def of_landmarks(landmarks: NDArray[np.floating], part: str) -> PartPoints:
     """Points along a part of contours, landmarks (N, 68, 2) at 512 -> (N, POINTS, 2)."""
     orders = [
         [*indices, indices[0]] if closed else list(indices)
@@ -76,19 +76,21 @@ def of_landmarks(landmarks: NDArray[np.floating], part: str) -> Points:
     return along(vertices, is_jump)
 
 
-def frame_of(points: Points) -> Frame:
+def frame_of(points: PartPoints) -> PartFrame:
     """Mean and root mean square distance from it."""
     centre = points.mean(axis=-2)
     away = points - centre[..., None, :]
-    return Frame(centre, np.maximum(np.sqrt((away**2).sum(axis=-1).mean(axis=-1)), _LEAST_RADIUS))
+    return PartFrame(
+        centre, np.maximum(np.sqrt((away**2).sum(axis=-1).mean(axis=-1)), _LEAST_RADIUS)
+    )
 
 
-def normalised(points: Points, frame: Frame) -> Points:
+def normalised(points: PartPoints, frame: PartFrame) -> PartPoints:
     """Points around 0, in radii."""
     return (points - frame.centre[..., None, :]) / frame.radius[..., None, None]
 
 
-def distance_maps(points: Points) -> NDArray[np.float32]:
+def distance_maps(points: PartPoints) -> NDArray[np.float32]:
     """A descriptor of shapes, normalised points (N, POINTS, 2) -> (N, cells): the distance from
     each cell of a grid to the nearest point, cut off.
 
@@ -103,7 +105,7 @@ def distance_maps(points: Points) -> NDArray[np.float32]:
     return maps
 
 
-def chamfer(one: Points, others: Points) -> NDArray[np.float64]:
+def chamfer(one: PartPoints, others: PartPoints) -> NDArray[np.float64]:
     """How far shapes (N, POINTS, 2) are from one (POINTS, 2): mean distance to the nearest point
     of the other, either way, (N,).
     """
@@ -113,7 +115,7 @@ def chamfer(one: Points, others: Points) -> NDArray[np.float64]:
     return (away + back) / 2
 
 
-def squared_distances(points: Points, others: Points) -> NDArray[np.float64]:
+def squared_distances(points: PartPoints, others: PartPoints) -> NDArray[np.float64]:
     """Of all points (..., n, 2) to all others (m, 2): (..., n, m)."""
     across, down = (points[..., None, axis] - others[:, axis] for axis in (0, 1))
     squared: NDArray[np.float64] = across * across + down * down

@@ -9,7 +9,7 @@ import pandas as pd
 
 from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.base.table import ColumnKind, Table
-from featviz.retrieval.database import Database
+from featviz.retrieval.database import PhotoParts
 from featviz.retrieval.faces import RetrievedFace
 from featviz.retrieval.search import MOST_DISTANCE
 
@@ -37,7 +37,7 @@ class RetrievalTable(Table):
     endings: ClassVar[tuple[str, ...]] = (".csv", ".parquet", ".json")
 
 
-def retrieval_table(faces: Mapping[str, RetrievedFace], database: Database) -> RetrievalTable:
+def retrieval_table(faces: Mapping[str, RetrievedFace], database: PhotoParts) -> RetrievalTable:
     """The rows of faces by the names of their sketches."""
     rows: list[dict[str, Any]] = []
     for sketch, face in faces.items():

@@ -10,7 +10,7 @@ from PIL import Image
 
 from featviz.cli import main
 from featviz.faces.pairs import PairSet, write_pairs
-from featviz.retrieval.shapes import PARTS
+from featviz.retrieval.shapes import SEARCHED_PARTS
 from featviz.sketches.drawing import Drawing, Stroke, rasterize, write_svg
 
 
@@ -48,9 +48,9 @@ def test_faces_their_table_and_a_picture_of_their_parts_are_written(place, capsy
         assert face.size == (64, 64) and picture.width > 1000
     rows = json.loads(Path("t.json").read_text())["rows"]
     assert [(row["sketch"], row["part"]) for row in rows] == [
-        (sketch, part) for sketch in ("whole", "odd") for part in PARTS
+        (sketch, part) for sketch in ("whole", "odd") for part in SEARCHED_PARTS
     ]
-    states = {row["part"]: row["state"] for row in rows[len(PARTS) :]}
+    states = {row["part"]: row["state"] for row in rows[len(SEARCHED_PARTS) :]}
     assert {part: states.pop(part) for part in ("mouth", "nose")} == {
         "mouth": "no match",
         "nose": "not drawn",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from featviz.faces.pairs import PairSet, write_pairs
-from featviz.retrieval.database import Database, build_database
+from featviz.retrieval.database import PhotoParts, build_database
 
 HELD_OUT = 0
 """The number of the one pair that is in no data base."""
@@ -24,6 +24,6 @@ def faces(pairs: PairSet, tmp_path_factory: pytest.TempPathFactory) -> PairSet:
 
 
 @pytest.fixture(scope="session")
-def database(faces: PairSet, tmp_path_factory: pytest.TempPathFactory) -> Database:
+def database(faces: PairSet, tmp_path_factory: pytest.TempPathFactory) -> PhotoParts:
     folder: Path = tmp_path_factory.mktemp("retrieval") / "base"
     return build_database(faces, folder)[0]

@@ -14,12 +14,18 @@ from featviz.retrieval import search
 from featviz.retrieval.database import build_database, open_database
 from featviz.retrieval.drawn_parts import parts_by_name
 from featviz.retrieval.search import Searcher
-from featviz.retrieval.shapes import PARTS, distance_maps, frame_of, normalised, of_landmarks
+from featviz.retrieval.shapes import (
+    SEARCHED_PARTS,
+    distance_maps,
+    frame_of,
+    normalised,
+    of_landmarks,
+)
 
 
 def test_descriptors_are_principal_components_of_maps_and_colours_those_around_parts(database):
     assert len(database) == len(database.pairs) and isinstance(database.descriptors, np.memmap)
-    for number, part in enumerate(PARTS):
+    for number, part in enumerate(SEARCHED_PARTS):
         points = of_landmarks(database.landmarks, part)
         maps = distance_maps(normalised(points, frame_of(points)))
         wanted = PCA(len(database), svd_solver="full").fit_transform(maps)
@@ -31,7 +37,7 @@ def test_descriptors_are_principal_components_of_maps_and_colours_those_around_p
         )
     # The outline: from ear to ear below the chin, 14 px outside of the middles of its eighths.
     photo = database.pairs.photo(0)
-    points = of_landmarks(database.landmarks, PARTS[0])[0]
+    points = of_landmarks(database.landmarks, SEARCHED_PARTS[0])[0]
     away = points - points.mean(axis=0)
     outside = points + 14 * away / np.linalg.norm(away, axis=1, keepdims=True)
     at = np.rint((outside + 0.5) * (len(photo) / 512) - 0.5).astype(int).clip(0, len(photo) - 1)

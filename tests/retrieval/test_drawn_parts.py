@@ -4,7 +4,7 @@ from PIL import Image
 
 from featviz.base.errors import FeatvizError
 from featviz.retrieval.drawn_parts import parts_by_name, parts_by_place, read_parts
-from featviz.retrieval.shapes import PARTS, chamfer
+from featviz.retrieval.shapes import SEARCHED_PARTS, chamfer
 from featviz.sketches.drawing import Drawing, Stroke, rasterize, write_svg
 
 
@@ -13,8 +13,8 @@ def test_lines_of_a_contour_are_of_the_part_that_they_lie_at(database, faces, si
     drawing = faces.contour(0, size)
     by_name = parts_by_name(drawing)
     by_place = parts_by_place(rasterize(drawing), database.mean)
-    assert set(by_name) == set(by_place) == set(PARTS)
-    for part in PARTS:
+    assert set(by_name) == set(by_place) == set(SEARCHED_PARTS)
+    for part in SEARCHED_PARTS:
         assert chamfer(by_name[part], by_place[part][None])[0] < 3.5, part
 
 
@@ -35,4 +35,4 @@ def test_a_sketch_without_named_parts_is_refused_by_name_and_read_by_place(
         with pytest.raises(FeatvizError, match=f"{told}.*--parts place"):
             read_parts(tmp_path / name, "name", database.mean)
         parts, image = read_parts(tmp_path / name, "place", database.mean)
-        assert set(parts) == set(PARTS) and (image == rasterize(drawing)).all()
+        assert set(parts) == set(SEARCHED_PARTS) and (image == rasterize(drawing)).all()

@@ -3,7 +3,7 @@ import pytest
 
 from featviz.retrieval.faces import Retriever
 from featviz.retrieval.fusion import laid
-from featviz.retrieval.shapes import OUTLINE, PARTS
+from featviz.retrieval.shapes import OUTLINE, SEARCHED_PARTS
 from featviz.sketches.drawing import Stroke, rasterize
 
 SIZE = 96
@@ -19,7 +19,7 @@ def test_a_contour_of_the_data_base_gives_its_own_photo(database, retrieve):
         found = retrieve(database.pairs.contour(number))
         photo = laid(database.pairs.photo(number, SIZE), found.matches[OUTLINE].lay, SIZE)
         assert np.abs(found.image.astype(int) - photo).max() <= 1
-        assert set(found.areas) == set(PARTS[1:])
+        assert set(found.areas) == set(SEARCHED_PARTS[1:])
 
 
 def test_what_is_not_drawn_stays_as_it_is_in_the_base(faces, retrieve):
@@ -57,6 +57,8 @@ def test_an_edit_of_a_part_changes_nothing_beyond_its_areas_to_the_last_bit(
 def test_pixels_give_about_the_face_of_the_drawing(database, retrieve):
     drawing = database.pairs.contour(1)
     found = retrieve(rasterize(drawing))
-    assert {part: match.face for part, match in found.matches.items()} == dict.fromkeys(PARTS, 1)
+    assert {part: match.face for part, match in found.matches.items()} == dict.fromkeys(
+        SEARCHED_PARTS, 1
+    )
     by_place = Retriever(database, SIZE, "place")(drawing)
     assert (by_place.image == found.image).all()

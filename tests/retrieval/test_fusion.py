@@ -5,9 +5,9 @@ import pytest
 from scipy.ndimage import affine_transform
 from scipy.spatial import ConvexHull, Delaunay, cKDTree
 
-from featviz.retrieval.fusion import Part, area_of, fuse, laid
+from featviz.retrieval.fusion import LaidPart, area_of, fuse, laid
 from featviz.retrieval.search import STAYS, Similarity
-from featviz.retrieval.shapes import MARGIN
+from featviz.retrieval.shapes import PART_MARGIN
 
 
 @pytest.fixture
@@ -50,14 +50,14 @@ def test_an_area_is_all_that_is_near_the_hull_of_its_points(rng):
     away = cKDTree(edge).query(places)[0]
     away[Delaunay(corners).find_simplex(places) >= 0] = 0
     found = area[::4, ::4].reshape(-1)
-    assert found[away < MARGIN - 1].all() and not found[away > MARGIN + 1].any()
+    assert found[away < PART_MARGIN - 1].all() and not found[away > PART_MARGIN + 1].any()
     line = np.array([[100.0, 100], [200, 100]])
     assert area_of([line], 512)[100, 86:215].all() and not area_of([line], 512)[100, 216:].any()
 
 
 def test_a_part_with_the_gradients_of_the_base_vanishes_in_it(photos, disc):
     base = photos[0]
-    image, (seam,) = fuse(base, [Part(base + 40.0, disc)])
+    image, (seam,) = fuse(base, [LaidPart(base + 40.0, disc)])
     assert (image == base).all()
     assert (seam.cut, seam.fused, seam.recoloured) == pytest.approx((40, 0, 40))
 
@@ -65,7 +65,7 @@ def test_a_part_with_the_gradients_of_the_base_vanishes_in_it(photos, disc):
 def test_a_fused_part_has_its_own_gradients_up_to_a_field_that_no_cell_bends(photos, disc):
     # Of little contrast, so that nothing is cut off at black or white.
     base, own = (photo // 3 + 80 for photo in photos[:2])
-    image, (seam,) = fuse(base, [Part(own.astype(float), disc)])
+    image, (seam,) = fuse(base, [LaidPart(own.astype(float), disc)])
     field = image.astype(float) - own
     inside = disc[1:-1, 1:-1]
     around = field[:-2, 1:-1] + field[2:, 1:-1] + field[1:-1, :-2] + field[1:-1, 2:]
@@ -78,12 +78,12 @@ def test_a_fused_part_has_its_own_gradients_up_to_a_field_that_no_cell_bends(pho
 
 def test_parts_change_nothing_beyond_their_areas_to_the_last_bit(photos, disc):
     other = np.roll(disc, (10, 12), axis=(0, 1))
-    parts = [Part(photos[1].astype(float), disc), Part(photos[2].astype(float), other)]
+    parts = [LaidPart(photos[1].astype(float), disc), LaidPart(photos[2].astype(float), other)]
     both, _ = fuse(photos[0], parts)
     assert (both != photos[0]).any()
     assert (both == photos[0])[~(disc | other)].all()
     # What one of them is, is seen in its own area alone.
-    changed, _ = fuse(photos[0], [parts[0], Part(photos[0][::-1].astype(float), other)])
+    changed, _ = fuse(photos[0], [parts[0], LaidPart(photos[0][::-1].astype(float), other)])
     assert (changed != both).any() and (changed == both)[~other].all()
     first, _ = fuse(photos[0], parts[:1])
     assert (both == first)[disc & ~other].all()
@@ -92,7 +92,11 @@ def test_parts_change_nothing_beyond_their_areas_to_the_last_bit(photos, disc):
 def test_an_area_at_the_edge_or_of_nothing_fuses_too(photos):
     half = np.zeros((64, 64), dtype=bool)
     half[:, :20] = True
-    image, _ = fuse(photos[0], [Part(photos[0] + 25.0, half), Part(photos[1] + 0.0, half & False)])
+    image, _ = fuse(
+        photos[0], [LaidPart(photos[0] + 25.0, half), LaidPart(photos[1] + 0.0, half & False)]
+    )
     assert (image == photos[0]).all()
-    everything, _ = fuse(photos[0], [Part(photos[1].astype(float), np.ones((64, 64), dtype=bool))])
+    everything, _ = fuse(
+        photos[0], [LaidPart(photos[1].astype(float), np.ones((64, 64), dtype=bool))]
+    )
     assert (everything == photos[1]).all()

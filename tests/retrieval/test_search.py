@@ -12,7 +12,14 @@ from featviz.retrieval.search import (
     best_similarity,
     laid_over,
 )
-from featviz.retrieval.shapes import OUTLINE, PARTS, along_strokes, chamfer, frame_of, normalised
+from featviz.retrieval.shapes import (
+    OUTLINE,
+    SEARCHED_PARTS,
+    along_strokes,
+    chamfer,
+    frame_of,
+    normalised,
+)
 from featviz.retrieval.shapes import of_landmarks as points_of
 
 
@@ -32,7 +39,7 @@ def test_the_best_similarity_of_pairs_is_the_one_that_made_them(rng):
 
 
 def test_a_part_is_laid_over_the_same_part_turned_scaled_and_moved(database):
-    for part in PARTS:
+    for part in SEARCHED_PARTS:
         points = points_of(database.landmarks[:1], part)[0]
         made = similarity(1.2, 9, (-60, 20))
         # Drawn from either end.
@@ -77,7 +84,7 @@ def test_what_no_face_has_has_no_match_and_what_is_not_drawn_is_not_searched(dat
     upright = along_strokes([np.array([[256.0, 300], [256, 420]])])
     found = Searcher(database).find_all({"mouth": upright})
     assert found["mouth"].state == "no match" and found["mouth"].relative > MOST_DISTANCE
-    assert {found[part].state for part in PARTS if part != "mouth"} == {"not drawn"}
+    assert {found[part].state for part in SEARCHED_PARTS if part != "mouth"} == {"not drawn"}
     with pytest.raises(FeatvizError, match="no part of a face is drawn"):
         Searcher(database).find_all({})
 
@@ -85,6 +92,6 @@ def test_what_no_face_has_has_no_match_and_what_is_not_drawn_is_not_searched(dat
 def test_without_an_outline_the_base_is_the_face_whose_parts_lie_there(database):
     for face in range(len(database)):
         drawn = parts_by_name(database.pairs.contour(face))
-        found = Searcher(database).find_all({part: drawn[part] for part in PARTS[2:]})
+        found = Searcher(database).find_all({part: drawn[part] for part in SEARCHED_PARTS[2:]})
         assert found[OUTLINE].face == face and found[OUTLINE].state == "not drawn"
         assert found[OUTLINE].lay.scale == 1

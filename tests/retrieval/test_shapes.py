@@ -4,8 +4,8 @@ from scipy.spatial import cKDTree
 
 from featviz.retrieval.drawn_parts import parts_by_name
 from featviz.retrieval.shapes import (
-    PARTS,
     POINTS,
+    SEARCHED_PARTS,
     along_strokes,
     chamfer,
     distance_maps,
@@ -34,7 +34,7 @@ def test_a_dot_is_a_shape_without_extent():
 def test_landmarks_have_the_points_of_the_contours_that_are_drawn_of_them(pairs):
     drawn = parts_by_name(pairs.contour(2, 512))
     at_512 = (pairs.landmarks[2:3].astype(float) + 0.5) * (512 / pairs.size) - 0.5
-    assert tuple(drawn) == PARTS
+    assert tuple(drawn) == SEARCHED_PARTS
     for part, points in drawn.items():
         np.testing.assert_allclose(of_landmarks(at_512, part)[0], points, atol=1e-3)
 

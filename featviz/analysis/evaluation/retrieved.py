@@ -12,7 +12,7 @@ from torch import Tensor
 
 from featviz.base.errors import FeatvizError
 from featviz.base.provenance import VERSION, VERSION_KEY
-from featviz.retrieval.database import Database, is_database, open_database
+from featviz.retrieval.database import PhotoParts, is_database, open_database
 from featviz.retrieval.faces import Retriever
 from featviz.sketches.drawing import Drawing
 from featviz.sketches.tensors import encode_image
@@ -37,7 +37,7 @@ class RetrievingPainter:
 
     def provenance(self) -> dict[str, Any]:
         """What results record of the data base that they come from."""
-        told: Database = self.retrieve.database
+        told: PhotoParts = self.retrieve.database
         return {
             "source": str(told.folder),
             "digest": told.description.fingerprint,
