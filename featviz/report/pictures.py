@@ -62,7 +62,7 @@ def sketch_picture(sketch: _Pixels, edit: _Edit | None, side: int | None = None)
         index[edit.added] = 4
     if side is not None:
         for axis in (0, 1):
-            length = index.shape[axis]
+            length: int = index.shape[axis]
             starts = np.arange(min(side, length)) * length // min(side, length)
             index = np.maximum.reduceat(index, starts, axis=axis)
     return webp(_COLORS[index])

@@ -36,6 +36,12 @@ def test_each_file_is_read_once_at_each_size(study: Study, monkeypatch) -> None:
     for path, size in [(paths[0], 512), (paths[1], 512), (paths[0], 512), (paths[0], 256)]:
         read(path, size)
     assert asked == [(paths[0], 512), (paths[1], 512), (paths[0], 256)]
+    # One that keeps few reads again what it has let go.
+    asked.clear()
+    few = SketchReader(most=1)
+    for path in (paths[0], paths[0], paths[1], paths[0]):
+        few(path, 512)
+    assert asked == [(paths[0], 512), (paths[1], 512), (paths[0], 512)]
 
 
 def test_errors_call_a_sketch_by_its_name(tmp_path: Path) -> None:
