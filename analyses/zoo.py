@@ -269,7 +269,9 @@ def faces_figure(runs: Sequence[ZooRun], pairs: PairSet) -> Figure:
         f"Held-out contours, their photos, and what a generator of each norm makes of the contours "
         f"after {RECIPE['steps']} steps (seed 0)."
     )
-    return gallery(rows, text, ["contour", "photo", *(run.norm for run in runs)])
+    # The longest names would run into each other.
+    titles = [run.norm.replace("weight-", "weight-\n") for run in runs]
+    return gallery(rows, text, ["contour", "photo", *titles])
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -61,13 +61,15 @@ class Zoo(Table):
 def summary(zoo: Zoo) -> pd.DataFrame:
     """Norm by norm, in the order of the table: mean, low and high of each measure, and its seeds.
 
-    low and high: the interval of the mean over seeds, NaN of one alone.
+    low and high: the interval of the mean over seeds, NaN of less than three, of which it says
+    nothing.
     """
     rows = []
     for norm, runs in zoo.rows.groupby("norm", sort=False):
         row: dict[str, Any] = {"norm": norm, "seeds": len(runs), "ways": int(runs["ways"].max())}
         for name in MEASURES:
-            low, high = interval(runs[name].dropna().tolist())
+            values = runs[name].dropna().tolist()
+            low, high = interval(values) if len(values) > 2 else (np.nan, np.nan)
             row |= {name: runs[name].mean(), f"{name} low": low, f"{name} high": high}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -92,7 +94,7 @@ def zoo_table(zoo: Zoo, wanted: Sequence[tuple[str, int]]) -> str:
             f"{', '.join(lacking) or 'none'}. Each judged on {judging['pairs']} held-out faces "
             f"({judging['early']} a quarter in; LPIPS at {judging['lpips_size']} px) and "
             f"{judging['edits']} edits of each of {', '.join(KINDS)} ({judging['held']} with "
-            "statistics held). Mean over seeds ± half of Student's 95 % interval.",
+            "statistics held). Mean over seeds; of three, ± half of Student's 95 % interval.",
             "",
             *lines,
         ]
@@ -161,7 +163,7 @@ def _draw_against(ax: Axes, zoo: Zoo, found: pd.DataFrame, name: str) -> None:
 
 def _interval_lines(row: pd.Series, name: str) -> list[NDArray[np.float64]]:
     """Points along the intervals across and up of a norm of several seeds, (n, 2) each."""
-    if row["seeds"] == 1:
+    if np.isnan(row["ratio low"]):
         return []
     across = np.linspace(row["ratio low"], row["ratio high"], 40)
     up = np.linspace(row[f"{name} low"], row[f"{name} high"], 40)
