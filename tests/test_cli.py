@@ -158,10 +158,12 @@ def test_an_unknown_layer(capsys, here):
     assert_refused(capsys, here, arguments, "unknown layer 'L7'", "L0, L1, L2, L3, L4")
 
 
-@pytest.mark.parametrize("point", [("512", "0"), ("-1", "5"), ("3", "9999")])
-def test_a_point_outside_the_image(capsys, here, point):
+@pytest.mark.parametrize(
+    ("point", "bound"), [(("512", "0"), "512"), (("-1", "5"), "(0, 0)"), (("3", "9999"), "512")]
+)
+def test_a_point_outside_the_image(capsys, here, point, bound):
     arguments = ["extract", "net.safetensors", "--point", *point, *SET]
-    assert_refused(capsys, here, arguments, point[0], point[1], "512")
+    assert_refused(capsys, here, arguments, *point, "lies outside", bound)
 
 
 def test_an_empty_sketch_set(capsys, here):

@@ -8,7 +8,7 @@ import tyro
 from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
-from featviz.base.points import PROBE_POINT, as_point
+from featviz.base.points import PROBE_POINT, Point, as_point, token_of
 from featviz.commands.models import ModelOptions, PhotoOptions, one_model
 from featviz.commands.shared import SKETCHES, remark, require_sketches, say
 
@@ -120,7 +120,7 @@ class ExtractCommand:
         require_sketches(self.sketches)
         sketches = read_sketches(self.sketches, self.size)
         settings = Settings(
-            points=tuple(map(as_point, self.point)) or (PROBE_POINT,),
+            points=tuple(map(_told, self.point)) or (PROBE_POINT,),
             layers=self.layers,
             stage=self.stage,
             variant=self.variant,
@@ -177,7 +177,7 @@ class ExtractCommand:
             images = read_photos(self.images, self.photos.resize, self.group_column)
         model = self.network.open(word, name)
         settings = Settings(
-            points=tuple(map(as_point, self.point)),
+            points=tuple(map(_told, self.point)),
             layers=self.layers,
             stage=self.stage,
             engine=self.engine,
@@ -223,3 +223,14 @@ def _line(result: "Extracted", settings: "Settings") -> str:
         f"point{'s' if points > 1 else ''}), {', '.join(result.layers)}"
     )
     return f"{line}; was there already" if result.kept else line
+
+
+def _told(given: tuple[int, int] | str) -> Point:
+    """A point as it was asked for: pixels by x and y, and tokens by their names alone."""
+    point = as_point(given)
+    if not isinstance(given, str) and token_of(point) is not None:
+        raise FeatvizError(
+            f"point {point} lies outside every image, whose first pixel is (0, 0); tokens that "
+            "stand for no place go by name: cls, register-1"
+        )
+    return point

@@ -1,6 +1,6 @@
 // Sliders: how much of which parts of the drawing is corrected before faces are made of it.
 
-import { make, setText } from "./dom.js";
+import { make } from "./dom.js";
 import { number } from "./i18n.js";
 
 const PARTS = ["outline", "eyebrows", "eyes", "nose", "mouth"];
@@ -61,7 +61,7 @@ export class Correcting extends EventTarget {
 
   #show() {
     for (const { slider, value } of this.rows.values()) {
-      setText(value, "correct.value", { share: number(slider.value / 100, { style: "percent" }) });
+      value.textContent = number(slider.value / 100, { style: "percent" });
     }
     this.reset.disabled = !Object.keys(this.amounts).length;
   }

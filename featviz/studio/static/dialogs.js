@@ -2,13 +2,15 @@
 
 import { find, icon, make, setText } from "./dom.js";
 import { translate } from "./i18n.js";
+import { makeId } from "./ids.js";
 
 /**
  * A modal dialog with a title; it closes by Escape, by its cross and by a click beside it, and is
  * taken away when it is closed. `body` holds the content.
  */
 export function openDialog(titleKey, { wide = false, name = "", closable = true } = {}) {
-  const title = make("h2", { text: titleKey, id: "dialog-title" });
+  // Of its own: the next dialog may be there before this one has gone.
+  const title = make("h2", { text: titleKey, id: makeId() });
   const body = make("div", { class: "dialog-body" });
   const close = make(
     "button",
@@ -20,7 +22,7 @@ export function openDialog(titleKey, { wide = false, name = "", closable = true 
     "dialog",
     {
       class: `dialog${wide ? " wide" : ""} ${name}`,
-      "aria-labelledby": "dialog-title",
+      "aria-labelledby": title.id,
       tabIndex: -1,
     },
     head,
