@@ -5,7 +5,7 @@
     DIR/bases.npy           (parts, 1 + dimensions, cells) float32: mean and principal directions
     DIR/descriptors.npy     (parts, faces, dimensions) float32
     DIR/colours.npy         (parts, faces, PLACES * 3) float32: red, green, blue around each part
-    DIR/PART.faiss          above MOST_EXACT faces, an index of each part
+    DIR/PART.faiss          from MANY faces on, an index of each part
 
 The photos stay where they are.
 """
@@ -28,7 +28,7 @@ from featviz.base.progress import track
 from featviz.base.provenance import VERSION
 from featviz.faces.landmarks import LANDMARKS
 from featviz.faces.pairs import PairSet, read_pairs
-from featviz.retrieval.indices import MOST_EXACT, write_index
+from featviz.retrieval.indices import MANY, write_index
 from featviz.retrieval.shapes import (
     PART_MARGIN,
     SEARCHED_PARTS,
@@ -143,7 +143,7 @@ def build_database(pairs: PairSet, folder: Path) -> tuple[PhotoParts, bool]:
     descriptors, colours = np.split(described, [dimensions], axis=2)
     _save(folder / "descriptors.npy", np.ascontiguousarray(descriptors))
     _save(folder / "colours.npy", np.ascontiguousarray(colours))
-    if len(train) > MOST_EXACT:
+    if len(train) >= MANY:
         for part, of_part in zip(SEARCHED_PARTS, descriptors, strict=True):
             write_index(of_part, folder / f"{part}.faiss")
     _write_description(folder / _FILE, told)

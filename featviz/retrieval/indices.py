@@ -11,8 +11,8 @@ from featviz.base.errors import FeatvizError
 from featviz.base.files import atomic_write
 from featviz.base.foreign import parsing, told_of
 
-MOST_EXACT = 100_000
-"""Up to so many faces every one is looked at."""
+MANY = 100_000
+"""Of fewer faces every one is looked at."""
 
 _SEEN = 32
 """Of the lists of an approximate index, those that a search looks at."""
@@ -73,7 +73,7 @@ def _import_faiss(count: int) -> Any:
         import faiss
     except ImportError:
         raise FeatvizError(
-            f"a data base of {count} faces (above {MOST_EXACT}) is searched with faiss; "
+            f"a data base of {count} faces ({MANY} or more) is searched with faiss; "
             "pip install 'featviz[retrieval]'"
         ) from None
     return faiss

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from featviz.base.errors import FeatvizError
 from featviz.retrieval.database import PhotoParts
-from featviz.retrieval.indices import MOST_EXACT, Nearest, approximate_index, exact_index
+from featviz.retrieval.indices import MANY, Nearest, approximate_index, exact_index
 from featviz.retrieval.shapes import (
     OUTLINE,
     SEARCHED_PARTS,
@@ -90,7 +90,7 @@ class Searcher:
             count = len(self.database)
             self.indices[part] = (
                 exact_index(self.database.descriptors[SEARCHED_PARTS.index(part)])
-                if count <= MOST_EXACT
+                if count < MANY
                 else approximate_index(self.database.folder / f"{part}.faiss", count)
             )
         return self.indices[part]

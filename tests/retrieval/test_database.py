@@ -113,7 +113,7 @@ def test_many_faces_are_searched_by_an_index_that_finds_the_same(
     drawn = parts_by_name(faces.contour(0))
     exact = Searcher(database).find_all(drawn)
     for where in (module, search):
-        monkeypatch.setattr(where, "MOST_EXACT", 2)
+        monkeypatch.setattr(where, "MANY", 2)
     many, _ = build_database(faces, tmp_path)
     found = Searcher(many).find_all(drawn)
     assert {part: each.face for part, each in found.items()} == {
