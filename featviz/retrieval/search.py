@@ -63,10 +63,11 @@ STAYS = Similarity(np.eye(2), np.zeros(2))
 class Match:
     """What was found for a part.
 
-    face: number of the face that was found, -1 for a part that is not drawn. distance: between its
-    part, laid over the drawn one, and that, mean distance to the nearest point either way, in
-    pixels at 512. relative: the same with both of one place and size, not turned, in radii, which
-    is what has to be MOST_DISTANCE or less. lay: how the photo is laid over the sketch.
+    face: number of the face that was found; of a part that is not drawn -1, but of the outline the
+    base's. distance: between its part, laid over the drawn one, and that, mean distance to the
+    nearest point either way, in pixels at 512. relative: the same with both of one place and size,
+    not turned, in radii, which is what has to be MOST_DISTANCE or less. lay: how the photo is laid
+    over the sketch.
     """
 
     part: str

@@ -51,13 +51,19 @@ def from_pix2pix(state: Mapping[str, Tensor], architecture: UnetArchitecture) ->
 
     Raises FeatvizError for a weight without a place.
     """
-    table, renamed, unused = dict(unet_names(architecture)), {}, _unused(architecture.norm)
+    place = f"a U-Net of {architecture.levels} levels"
+    return _renamed(state, dict(unet_names(architecture)), architecture.norm, place)
+
+
+def _renamed(
+    state: Mapping[str, Tensor], table: Mapping[str, str], norm: str, place: str
+) -> dict[str, Tensor]:
+    """Weights by our names of their modules, without what a norm has no use for."""
+    renamed, unused = {}, _unused(norm)
     for key, tensor in state.items():
         module, _, leaf = key.rpartition(".")
         if module not in table:
-            raise FeatvizError(
-                f"weight '{key}' has no place in a U-Net of {architecture.levels} levels"
-            )
+            raise FeatvizError(f"weight '{key}' has no place in {place}")
         if leaf not in unused:
             renamed[f"{table[module]}.{leaf}"] = tensor
     return renamed
@@ -134,15 +140,8 @@ def patches_from_pix2pix(
 
     In front of a norm with a shift of its own, convolutions have a bias here and none there: 0.
     """
-    table, renamed, unused = dict(patches_names(architecture)), {}, _unused(architecture.norm)
-    for key, tensor in state.items():
-        module, _, leaf = key.rpartition(".")
-        if module not in table:
-            raise FeatvizError(
-                f"weight '{key}' has no place in a PatchGAN of {architecture.layers} layers"
-            )
-        if leaf not in unused:
-            renamed[f"{table[module]}.{leaf}"] = tensor
+    place = f"a PatchGAN of {architecture.layers} layers"
+    renamed = _renamed(state, dict(patches_names(architecture)), architecture.norm, place)
     if architecture.norm.endswith("-affine"):
         for layer in range(1, architecture.layers + 1):
             shift = f"scales.0.layers.{layer}.1.bias"

@@ -13,8 +13,9 @@ from featviz.generators.checkpoint_files import PRETRAINED
 from featviz.generators.networks.architectures import build
 from featviz.generators.networks.crn import CrnArchitecture
 from featviz.generators.networks.generators import GeneratorArchitecture, build_generator
+from featviz.generators.networks.local_norms import face_regions
 from featviz.generators.networks.modulation import Modulated, seen_by_norms
-from featviz.generators.networks.normalization import face_regions, normalization
+from featviz.generators.networks.normalization import normalization
 from featviz.generators.networks.unet import UnetArchitecture
 
 SMALL = {"width": 4, "downsamplings": 2, "residual_blocks": 1}

@@ -21,14 +21,9 @@ from featviz.generators.networks.generators import (
     build_generator,
 )
 from featviz.generators.networks.instance_norm import InstanceNorm
+from featviz.generators.networks.local_norms import PixelNorm, WindowNorm
 from featviz.generators.networks.modulation import seen_by_norms
-from featviz.generators.networks.normalization import (
-    BatchNorm,
-    PixelNorm,
-    WindowNorm,
-    initialize,
-    normalization,
-)
+from featviz.generators.networks.normalization import BatchNorm, initialize, normalization
 from featviz.generators.networks.variants import norms_of
 from featviz.probing.certificate import certify
 
