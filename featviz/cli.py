@@ -10,15 +10,16 @@ from featviz.base.errors import FeatvizError, one_line, printed_warnings
 from featviz.commands.assets import AssetsCommand
 from featviz.commands.certify import CertifyCommand
 from featviz.commands.claims import ClaimsCommand
+from featviz.commands.convert import ConvertCommand
 from featviz.commands.draw import DrawCommand
 from featviz.commands.edit import EditCommand
 from featviz.commands.evaluate import EvaluateCommand
 from featviz.commands.export import ExportCommand
 from featviz.commands.extract import ExtractCommand
 from featviz.commands.faces import FacesCommand
+from featviz.commands.generate import GenerateCommand
 from featviz.commands.layers import LayersCommand
 from featviz.commands.leakage import LeakageCommand
-from featviz.commands.networks import ConvertCommand, GenerateCommand, TrainCommand
 from featviz.commands.plot import PlotCommand
 from featviz.commands.report import ReportCommand
 from featviz.commands.retrieve import RetrieveCommand
@@ -26,6 +27,7 @@ from featviz.commands.shared import with_present_words
 from featviz.commands.similarity import SimilarityCommand
 from featviz.commands.sketches import SketchesCommand
 from featviz.commands.structure import StructureCommand
+from featviz.commands.train import TrainCommand
 from featviz.commands.trajectory import TrajectoryCommand
 
 

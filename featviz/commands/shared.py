@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import fields, make_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from featviz.base.errors import FeatvizError, printable
 
@@ -21,6 +22,38 @@ RENAMED: dict[str, dict[str, str]] = {
     "leakage": {"--edits-per-group": "--edits"},
 }
 """Options by their old words, which still work in this version, and what they are called now."""
+
+
+Settings = TypeVar("Settings")
+
+
+def none_given(settings: type[Settings], **defaults: object) -> Settings:
+    """The default of a command's field that holds a dataclass of settings, none of which is given.
+
+    Each of them is an option then, with its own name, kind and help, that may be left out: it is
+    None, or of a flag False, unless `defaults` says what else.
+    """
+    settled = {each.name: False for each in fields(settings) if each.type is bool} | defaults
+    options = [
+        (each.name, each.type, settled[each.name])
+        if each.name in settled
+        else (each.name, each.type | None, None)
+        for each in fields(settings)
+    ]
+    left_out: type[Settings] = make_dataclass(
+        settings.__name__,
+        options,
+        bases=(settings,),
+        namespace={"__doc__": settings.__doc__},
+        frozen=True,
+    )
+    return left_out()
+
+
+def given(settings: object) -> dict[str, Any]:
+    """By name those of a command's settings that are given; see `none_given`."""
+    found = vars(settings).items()
+    return {name: value for name, value in found if value is not None and value is not False}
 
 
 def say(*lines: object) -> None:

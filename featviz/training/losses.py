@@ -1,15 +1,15 @@
 """The three losses of pix2pixHD (Wang et al. 2018, arXiv 1711.11585, section 3.2 and 3.5)."""
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from featviz.base.errors import FeatvizError
+from featviz.training.settings import AdversarialForm
 
-AdversarialForm = Literal["least-squares", "log"]
 _ADVERSARIAL_FORMS: tuple[AdversarialForm, ...] = get_args(AdversarialForm)
 
 PIX2PIXHDS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)

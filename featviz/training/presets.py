@@ -4,90 +4,34 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from featviz.base.errors import FeatvizError, require_whole
 from featviz.faces.augmentation import Augmentation
-from featviz.generators.networks.architectures import GENERATORS, Architecture, GeneratorName
+from featviz.generators.networks.architectures import Architecture
 from featviz.generators.networks.conditions import Conditions
 from featviz.generators.networks.crn import CrnArchitecture, modules_for
 from featviz.generators.networks.discriminators import DiscriminatorArchitecture
 from featviz.generators.networks.generators import GeneratorArchitecture
+from featviz.generators.networks.names import GENERATORS
 from featviz.generators.networks.normalization import Norm
 from featviz.generators.networks.unet import UnetArchitecture
-from featviz.training.losses import ALIKE, PIX2PIXHDS, AdversarialForm
+from featviz.training.losses import ALIKE, PIX2PIXHDS
+from featviz.training.settings import Precision, TrainingSettings
 
-_Precision = Literal["bfloat16", "float32"]
-_PRECISIONS: tuple[_Precision, ...] = get_args(_Precision)
+_PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 DOWNSAMPLINGS = 4
 """How often the front end halves the side."""
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """Everything that decides what a run computes. Two runs with equal ones give equal weights."""
-
-    preset: str
-    variant: str
-    size: int
-    """Side of sketches and photos in pixels."""
-    width: int
-    """Channels of L0."""
-    residual_blocks: int
-    norm: str
-    """Of the generator: one, or by section; see `norms_of`."""
-    discriminator_width: int
-    discriminator_scales: int
-    steps: int
-    """How many generator updates; the learning rate is constant for the first half, then falls
-    linearly to zero, as pix2pixHD's 100 + 100 epochs do."""
-    batch_size: int
-    learning_rate: float
-    adversarial_form: AdversarialForm
-    feature_matching: float
-    perceptual: float
-    """Weight of the perceptual loss; 0 leaves VGG19 out."""
-    perceptual_scale: float
-    precision: _Precision
-    """bfloat16: autocast, weights stay float32. float32: everything."""
-    seed: int
-    augment_shift: float = 0.0
-    """The sketch moves by up to so many pixels (at 512) on each axis; 0 leaves it in place."""
-    augment_rotation: float = 0.0
-    """The sketch turns by up to so many degrees; 0 leaves it as it is."""
-    augment_outline: float = 0.0
-    """The jaw's line is bent by up to so many pixels (at 512), the photo and the other parts stay;
-    0 leaves it as it is."""
-    accumulation: int = 1
-    """Parts into which a batch is cut to need less memory; the gradient is that of the whole."""
-    ema: float = 0.0
-    """Decay of the moving average of the generator's weights; 0 keeps none."""
-    compile: bool = False
-    """Compile the networks with torch.compile; sums are taken in another order then."""
-    enhancers: int = 0
-    """Local enhancers around the global generator, which sees the sketch at 1 / 2 ** enhancers of
-    its size; `width` is that of the finest."""
-    fixed_steps: int = 0
-    """So many steps only the newest enhancer and the output layer learn."""
-    boundaries: bool = False
-    """Give the networks a channel that is 1 where parts of the face meet."""
-    appearance_channels: int = 0
-    """Train an encoder that tells the generator how each part of the photo looks, in so many
-    channels; 0 trains none."""
-    generator: GeneratorName = "global"
-    """Which network: pix2pixHD's, pix2pix's U-Net, or a cascaded refinement network."""
-    levels: int = 0
-    """How often a U-Net halves the side, or modules of refinement; 0 for pix2pixHD's."""
-    dropout: float = 0.0
-    """Of a U-Net; see `UnetArchitecture`."""
-    adversarial: float = 1.0
-    """Weight of the adversarial loss; 0 trains no discriminator."""
-    l1: float = 0.0
-    """Weight of the mean absolute difference of image and photo; 0 leaves it out."""
+class TrainingConfig(TrainingSettings):
+    """Settings that a run can have. Two runs with equal ones give equal weights."""
 
     def __post_init__(self) -> None:
         require_whole(self, 1, "steps", "batch_size", "accumulation")
+        require_whole(self, 1, "discriminator_width", "discriminator_scales")
         require_whole(self, 0, "seed", "enhancers", "fixed_steps")
         if self.batch_size % self.accumulation:
             raise FeatvizError(

@@ -11,12 +11,12 @@ from featviz.generators.networks.encoder import FeatureEncoder, paint_instances
 from featviz.generators.networks.perceptual import Vgg19Features
 from featviz.training.losses import (
     PIX2PIXHDS,
-    AdversarialForm,
     adversarial_loss,
     feature_matching_loss,
     perceptual_loss,
 )
 from featviz.training.pair import Pair
+from featviz.training.settings import AdversarialForm
 
 
 @dataclass(frozen=True, eq=False)

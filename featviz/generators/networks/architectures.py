@@ -1,7 +1,7 @@
 """Which generators there are, and how each is built from its description."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any
 
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.crn import Crn, CrnArchitecture
@@ -12,10 +12,8 @@ from featviz.generators.networks.generators import (
     LocalEnhancer,
     build_generator,
 )
+from featviz.generators.networks.names import GENERATORS
 from featviz.generators.networks.unet import Unet, UnetArchitecture
-
-GeneratorName = Literal["global", "unet", "crn"]
-GENERATORS: tuple[GeneratorName, ...] = get_args(GeneratorName)
 
 Architecture = GeneratorArchitecture | UnetArchitecture | CrnArchitecture
 WholeGenerator = GlobalGenerator | LocalEnhancer | Unet | Crn
