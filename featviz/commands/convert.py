@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
 from featviz.commands.shared import say
+from featviz.generators.networks.names import Precision
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class ConvertCommand:
     """The source is a discriminator, not a generator."""
     front_end: bool = False
     """Keep only the layers L0, L1, ... of a generator."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Precision = "float32"
     """How a .safetensors stores its weights; bfloat16 halves the file."""
     variant: str | None = None
     """For a .pth: which layers have no norm, or of pix2pix batch-of-one; see docs/systems.md."""

@@ -11,6 +11,7 @@ from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT, Point, as_point, token_of
 from featviz.commands.models import ModelOptions, PhotoOptions, one_model
 from featviz.commands.shared import SKETCHES, remark, require_sketches, say
+from featviz.generators.networks.names import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ class ExtractCommand:
     baseline or batch-of-one; see docs/systems.md."""
     device: str = "cpu"
     """Where to compute: cpu, or a GPU by its name in PyTorch, such as cuda or cuda:1."""
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     """Of the network's weights and maps; bfloat16 has 3 digits and is faster on some devices. The
     table holds float32 either way."""
     out: Path = Path("features")

@@ -2,14 +2,16 @@
 
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import fields, make_dataclass
+from dataclasses import make_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_type_hints
 
 from featviz.base.errors import FeatvizError, printable
 
 if TYPE_CHECKING:
     from featviz.base.feature_table import FeatureTable
+
+_Settings = TypeVar("_Settings")
 
 SKETCHES = Path("sketches")
 """The sketch set of featviz's repository, where a command is called in that."""
@@ -24,30 +26,27 @@ RENAMED: dict[str, dict[str, str]] = {
 """Options by their old words, which still work in this version, and what they are called now."""
 
 
-Settings = TypeVar("Settings")
-
-
-def none_given(settings: type[Settings], **defaults: object) -> Settings:
+def none_given(settings: type[_Settings], **defaults: object) -> _Settings:
     """The default of a command's field that holds a dataclass of settings, none of which is given.
 
     Each of them is an option then, with its own name, kind and help, that may be left out: it is
     None, or of a flag False, unless `defaults` says what else.
     """
-    settled = {each.name: False for each in fields(settings) if each.type is bool} | defaults
+    kinds = get_type_hints(settings, include_extras=True)
+    settled = {name: False for name, kind in kinds.items() if kind is bool} | defaults
     options = [
-        (each.name, each.type, settled[each.name])
-        if each.name in settled
-        else (each.name, each.type | None, None)
-        for each in fields(settings)
+        (name, kind, settled[name]) if name in settled else (name, kind | None, None)
+        for name, kind in kinds.items()
     ]
-    left_out: type[Settings] = make_dataclass(
+    left_out = make_dataclass(
         settings.__name__,
         options,
         bases=(settings,),
         namespace={"__doc__": settings.__doc__},
         frozen=True,
     )
-    return left_out()
+    nothing: _Settings = left_out()
+    return nothing
 
 
 def given(settings: object) -> dict[str, Any]:

@@ -4,15 +4,14 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, Full, Queue
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError, one_line
 from featviz.extraction.inputs import Input
-
-Precision = Literal["float32", "bfloat16"]
+from featviz.generators.networks.names import Precision
 
 _T = TypeVar("_T")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from featviz.base.points import PROBE_POINT, Point, as_point
 from featviz.extraction.engines import EngineName
-from featviz.extraction.loading import Precision
 from featviz.extraction.vectors import FRONT_END_LAYERS
+from featviz.generators.networks.names import Precision
 from featviz.probing.activations import Stage
 
 

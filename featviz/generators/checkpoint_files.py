@@ -30,6 +30,7 @@ from featviz.generators.networks.discriminators import (
 )
 from featviz.generators.networks.encoder import EncoderArchitecture, FeatureEncoder
 from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture
+from featviz.generators.networks.names import Precision
 from featviz.generators.networks.unet import Unet
 from featviz.generators.weights import (
     CHECKPOINT_KEY,
@@ -199,7 +200,7 @@ def convert(
     out: Path,
     discriminator: bool = False,
     front_end: bool = False,
-    dtype: Literal["float32", "bfloat16"] = "float32",
+    dtype: Precision = "float32",
     variant: str | None = None,
     conditions: Conditions | None = None,
 ) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from featviz.base.errors import FeatvizError, require_whole
 from featviz.faces.augmentation import Augmentation
@@ -13,13 +13,11 @@ from featviz.generators.networks.conditions import Conditions
 from featviz.generators.networks.crn import CrnArchitecture, modules_for
 from featviz.generators.networks.discriminators import DiscriminatorArchitecture
 from featviz.generators.networks.generators import GeneratorArchitecture
-from featviz.generators.networks.names import GENERATORS
+from featviz.generators.networks.names import GENERATORS, PRECISIONS
 from featviz.generators.networks.normalization import Norm
 from featviz.generators.networks.unet import UnetArchitecture
 from featviz.training.losses import ALIKE, PIX2PIXHDS
-from featviz.training.settings import Precision, TrainingSettings
-
-_PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+from featviz.training.settings import TrainingSettings
 
 DOWNSAMPLINGS = 4
 """How often the front end halves the side."""
@@ -39,9 +37,9 @@ class TrainingConfig(TrainingSettings):
             )
         if not 0 <= self.ema < 1:
             raise FeatvizError(f"ema must be 0 or more and less than 1; got {self.ema}")
-        if self.precision not in _PRECISIONS:
+        if self.precision not in PRECISIONS:
             raise FeatvizError(
-                f"unknown precision '{self.precision}'; there are {', '.join(_PRECISIONS)}"
+                f"unknown precision '{self.precision}'; there are {', '.join(PRECISIONS)}"
             )
         self._moves()
         Conditions(self.boundaries, self.appearance_channels)

@@ -6,10 +6,9 @@ Each is an option of `featviz train`, whose help is written here; so this import
 from dataclasses import dataclass
 from typing import Literal
 
-from featviz.generators.networks.names import GeneratorName
+from featviz.generators.networks.names import GeneratorName, Precision
 
 AdversarialForm = Literal["least-squares", "log"]
-Precision = Literal["bfloat16", "float32"]
 
 
 @dataclass(frozen=True, kw_only=True)

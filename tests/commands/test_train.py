@@ -1,6 +1,6 @@
 """Options of `featviz train`: the settings of a run, each an option that may be left out."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import pytest
@@ -56,7 +56,7 @@ NEEDS = {
 """What some can only be set beside."""
 
 
-class Found(Exception):
+class FoundError(Exception):
     """Raised in place of the work, with what would be worked on."""
 
 
@@ -65,13 +65,13 @@ def config_of(monkeypatch, tmp_path):
     """The settings of the run that `featviz train` would start with some options."""
 
     def found(config, *_, **__):
-        raise Found(config)
+        raise FoundError(config)
 
     monkeypatch.setattr("featviz.faces.pairs.read_pairs", lambda folder: folder)
     monkeypatch.setattr("featviz.training.loop.train", found)
 
     def config_of(*words):
-        with pytest.raises(Found) as end:
+        with pytest.raises(FoundError) as end:
             main(["train", "--out", str(tmp_path / "run"), *words])
         return end.value.args[0]
 
@@ -128,7 +128,7 @@ class Kinds:
 
 @dataclass(frozen=True)
 class Command:
-    kinds: Kinds = none_given(Kinds, word="two")
+    kinds: Kinds = field(default=none_given(Kinds, word="two"))
 
 
 @pytest.mark.parametrize(

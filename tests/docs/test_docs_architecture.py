@@ -52,6 +52,29 @@ def test_every_import_goes_to_the_same_room_or_to_a_floor_below():
     assert seen > 500
 
 
+def public_names(source):
+    """The public names that a module defines at its top level, not those that it imports."""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names = [node.name]
+        else:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", 0)]
+            parts = [p for t in targets for p in (t.elts if isinstance(t, ast.Tuple) else [t])]
+            names = [part.id for part in parts if isinstance(part, ast.Name)]
+        yield from (name for name in names if not name.startswith("_"))
+
+
+def test_a_public_name_stands_in_one_module():
+    where = {}
+    for path in PACKAGE.rglob("*.py"):
+        for name in public_names(path.read_text(encoding="utf-8")):
+            where.setdefault(name, set()).add(str(path.relative_to(PACKAGE)))
+    assert len(where) > 1000
+    twice = {name: files for name, files in where.items() if len(files) > 1}
+    # A command line's way in, and what each module of routes hands to the server.
+    assert set(twice) <= {"main", "routes"}, twice
+
+
 def test_every_file_the_page_names_is_there():
     named = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", PAGE)
     assert len(named) > 20

@@ -9,7 +9,6 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from featviz.extraction.sparse.windows import BACKGROUND
 from featviz.probing.windows import Window
@@ -126,23 +125,6 @@ class Pointwise:
     """An operation on each cell by itself: (rows, channels) -> (rows, channels)."""
 
     function: Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class Affine:
-    """A normalisation by fixed statistics, such as batch norm's in evaluation mode."""
-
-    mean: Tensor
-    variance: Tensor
-    scale: Tensor | None
-    shift: Tensor | None
-    eps: float
-
-    def __call__(self, rows: Tensor) -> Tensor:
-        """(rows, channels) -> the same shape."""
-        return F.batch_norm(
-            rows, self.mean, self.variance, self.scale, self.shift, training=False, eps=self.eps
-        )
 
 
 Operation = Convolution | InstanceNormOperation | Pointwise

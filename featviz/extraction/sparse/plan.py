@@ -8,14 +8,15 @@ refused.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from featviz.base.errors import FeatvizError
 from featviz.extraction.sparse.operations import (
-    Affine,
     Convolution,
     InstanceNormOperation,
     Operation,
@@ -305,7 +306,16 @@ def _own_padding(module: nn.Conv2d) -> _Padding:
 def _as_affine(module: Any) -> Pointwise:
     mean, variance = module.running_mean.detach(), module.running_var.detach()
     scale, shift = _values(module.weight), _values(module.bias)
-    return Pointwise(Affine(mean, variance, scale, shift, module.eps))
+    return Pointwise(
+        partial(
+            F.batch_norm,
+            running_mean=mean,
+            running_var=variance,
+            weight=scale,
+            bias=shift,
+            eps=module.eps,
+        )
+    )
 
 
 def _values(parameter: Tensor | None) -> Tensor | None:
