@@ -42,12 +42,17 @@ def tell_apart(tables: Sequence[FeatureTable], paths: Sequence[Path]) -> list[Fe
 
 
 def checkpoint_names(tables: Sequence[FeatureTable]) -> list[str]:
-    """What the tables' checkpoints are called; raises FeatvizError on none, or two of one name."""
+    """What the checkpoints of tables of one point each are called.
+
+    Raises FeatvizError for none, two of one name, or a table of several points.
+    """
     if not tables:
         raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
     names = [table.checkpoint for table in tables]
     if twice := [name for name in names if names.count(name) > 1]:
         raise FeatvizError(f"'{twice[0]}' is given more than once")
+    for table, name in zip(tables, names, strict=True):
+        require_one_point(table, name)
     return names
 
 

@@ -72,6 +72,20 @@ def _print(warning: str) -> None:
     print(f"featviz: warning: {one_line(warning, 2000)}", file=sys.stderr, flush=True)
 
 
+@contextmanager
+def needing(what: str, extra: str) -> Iterator[None]:
+    """Tell of imports inside that fail what needs them, and which extra of featviz has them."""
+    try:
+        yield
+    except ImportError as error:
+        if (error.name or "").startswith("featviz"):
+            raise
+        why = "" if isinstance(error, ModuleNotFoundError) else f" ({one_line(error)})"
+        raise FeatvizError(
+            f"{what} needs {error.name or 'more'}{why}; pip install 'featviz[{extra}]'"
+        ) from None
+
+
 def require_whole(settings: object, least: int, *names: str) -> None:
     """Raise FeatvizError unless these attributes are whole numbers of at least `least`."""
     for name in names:

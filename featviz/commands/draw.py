@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from featviz.base.errors import FeatvizError, printable
+from featviz.base.errors import needing, printable
 from featviz.commands.shared import say
 
 
@@ -38,15 +38,8 @@ class DrawCommand:
 
     def run(self) -> None:
         """Serve until stopped."""
-        try:
+        with needing("the drawing page", "draw"):
             from featviz.studio.server import choose_token, open_page, serve
-        except ModuleNotFoundError as error:
-            if error.name not in ("fastapi", "sqlalchemy", "uvicorn", "starlette", "pydantic"):
-                raise
-            raise FeatvizError(
-                f"the drawing page needs {error.name}; install it with "
-                "`pip install 'featviz[draw]'`"
-            ) from None
 
         def ready(address: str, database: str) -> None:
             say(f"drawing page: {address}")

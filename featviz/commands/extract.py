@@ -93,7 +93,6 @@ class ExtractCommand:
 
     def _of_checkpoints(self) -> None:
         from featviz.base.files import require_folder
-        from featviz.extraction import Settings
         from featviz.generators.checkpoint import distinct_names
         from featviz.sketches.sketch_set import read_sketches
 
@@ -120,16 +119,7 @@ class ExtractCommand:
         distinct_names(self.checkpoints, self.name or None)
         require_sketches(self.sketches)
         sketches = read_sketches(self.sketches, self.size)
-        settings = Settings(
-            points=tuple(map(_told, self.point)) or (PROBE_POINT,),
-            layers=self.layers,
-            stage=self.stage,
-            variant=self.variant,
-            engine=self.engine,
-            device=self.device,
-            precision=self.precision,
-            skip_bad=self.skip_bad,
-        )
+        settings = self._settings()
         skipped: tuple[str, ...] = ()
         for result in self._results(sketches, settings):
             say(_line(result, settings))
@@ -143,7 +133,6 @@ class ExtractCommand:
     def _of_model(self, word: str) -> str:
         """Make the table of a network of anybody's; what to say of it."""
         from featviz.base.files import require_folder
-        from featviz.extraction import Settings
         from featviz.extraction.models import extract_model
         from featviz.generators.checkpoint import given_names
         from featviz.generators.foreign_models import literal_inputs
@@ -177,14 +166,7 @@ class ExtractCommand:
         else:
             images = read_photos(self.images, self.photos.resize, self.group_column)
         model = self.network.open(word, name)
-        settings = Settings(
-            points=tuple(map(_told, self.point)),
-            layers=self.layers,
-            stage=self.stage,
-            engine=self.engine,
-            device=self.device,
-            precision=self.precision,
-        )
+        settings = self._settings()
         result = extract_model(
             model,
             images,
@@ -195,6 +177,20 @@ class ExtractCommand:
             overwrite=self.overwrite,
         )
         return _line(result, settings)
+
+    def _settings(self) -> "Settings":
+        from featviz.extraction import Settings
+
+        return Settings(
+            points=tuple(map(_told, self.point)) or (PROBE_POINT,),
+            layers=self.layers,
+            stage=self.stage,
+            variant=self.variant,
+            engine=self.engine,
+            device=self.device,
+            precision=self.precision,
+            skip_bad=self.skip_bad,
+        )
 
     def _results(self, sketches: "SketchSet", settings: "Settings") -> "Iterator[Extracted]":
         if self.ray is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, needing
 from featviz.commands.shared import SKETCHES, remark, say
 
 if TYPE_CHECKING:
@@ -59,14 +59,8 @@ class ReportCommand:
         """Gather, render, write; print where the page is and what it lacks."""
         from featviz.base.files import atomic_write, require_writable
 
-        try:
+        with needing("the report", "report"):
             from featviz.report import gather, render_report
-        except ModuleNotFoundError as error:
-            if error.name is None or error.name.partition(".")[0] != "bokeh":
-                raise
-            raise FeatvizError(
-                "the report needs bokeh; install it with `pip install 'featviz[report]'`"
-            ) from None
 
         if self.out.suffix.lower() not in (".html", ".htm"):
             raise FeatvizError(f"a report is a page: expected --out NAME.html; got {self.out}")

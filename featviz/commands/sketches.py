@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, subcommand
 
-from featviz.base.errors import FeatvizError, printable
+from featviz.base.errors import FeatvizError, needing, printable
 from featviz.commands.correcting import CorrectionOptions
 from featviz.commands.shared import remark, say
 
@@ -107,14 +107,8 @@ class SketchesCommand:
 
 
 def _open(source: str, must_exist: bool) -> "Database":
-    try:
+    with needing("the sketch database", "draw"):
         from featviz.studio.database import Database, database_url
-    except ModuleNotFoundError as error:
-        if error.name not in ("sqlalchemy", "pydantic"):
-            raise
-        raise FeatvizError(
-            f"the sketch database needs {error.name}; install it with `pip install 'featviz[draw]'`"
-        ) from None
     url = database_url(source)
     if must_exist and url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
         raise FeatvizError(f"there is no database {url.database}")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError
-from featviz.editing.engine_layers import Layer, Rectangle, Scale, has_layers, layers_of
+from featviz.editing.engine_layers import Layer, Scale, has_layers, layers_of
 from featviz.editing.engine_places import LayerPlaces, cost, places_of, rectangles
 from featviz.editing.engine_run import (
     EditRun,
@@ -30,6 +30,7 @@ from featviz.editing.engine_run import (
     pixels_of,
     stacked,
 )
+from featviz.editing.rectangles import Rectangle
 from featviz.generators.inked import InkedFrontEnd
 from featviz.generators.networks.conditions import SKETCH_CHANNELS
 from featviz.generators.networks.generators import Generator, GlobalGenerator, LocalEnhancer, halve

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from featviz.editing.rectangles import Rectangle
 from featviz.generators.folded import moments
 from featviz.generators.networks.generators import (
     Generator,
@@ -26,63 +27,6 @@ Kind = Literal["convolution", "transposed", "output"]
 
 _WIDE = 8
 """Channels that a convolution computes at once."""
-
-
-class Rectangle(NamedTuple):
-    """Cells of a map, those at `bottom` and `right` not included."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def cells(self) -> int:
-        """How many they are."""
-        return (self.bottom - self.top) * (self.right - self.left)
-
-    @property
-    def is_some(self) -> bool:
-        """Whether it holds any."""
-        return self.top < self.bottom and self.left < self.right
-
-    def within(self, other: "Rectangle") -> "Rectangle":
-        """What both share, as cells of the other; empty or reversed if they share nothing."""
-        return Rectangle(
-            max(self.top, other.top) - other.top,
-            min(self.bottom, other.bottom) - other.top,
-            max(self.left, other.left) - other.left,
-            min(self.right, other.right) - other.left,
-        )
-
-    def joined(self, other: "Rectangle") -> "Rectangle":
-        """The smallest box around both."""
-        return Rectangle(
-            min(self.top, other.top),
-            max(self.bottom, other.bottom),
-            min(self.left, other.left),
-            max(self.right, other.right),
-        )
-
-    def grown(self, cells: int, height: int, width: int) -> "Rectangle":
-        """The box with so many cells more on all sides, as far as a map has them."""
-        top, bottom, left, right = self
-        larger = Rectangle(top - cells, bottom + cells, left - cells, right + cells)
-        return larger.cut(height, width)
-
-    def cut(self, height: int, width: int) -> "Rectangle":
-        """What of it is on a map of a size."""
-        return Rectangle(
-            max(0, self.top), min(height, self.bottom), max(0, self.left), min(width, self.right)
-        )
-
-    def of_mask(self, mask: NDArray[Any]) -> NDArray[Any]:
-        """These cells of a mask or sketch (H, W), a view."""
-        return mask[self.top : self.bottom, self.left : self.right]
-
-    def of(self, maps: Tensor) -> Tensor:
-        """These cells of maps (N, C, H, W), a view."""
-        return maps[:, :, self.top : self.bottom, self.left : self.right]
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,12 +148,7 @@ class Layer:
         """A window of which those cells are given that are inside of the map."""
         if window == inside:
             return cells
-        sides = (
-            inside.left - window.left,
-            window.right - inside.right,
-            inside.top - window.top,
-            window.bottom - inside.bottom,
-        )
+        sides = window.sides_around(inside)
         reflects = self.kind != "transposed" and self.stride == 1
         return F.pad(cells, sides, mode="reflect" if reflects else "constant")
 

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featviz.editing.engine_layers import Layer, Rectangle, whole_cells
+from featviz.editing.engine_layers import Layer, whole_cells
+from featviz.editing.rectangles import Rectangle
 from featviz.generators.networks.generators import Generator
 from featviz.probing.receptive_field import trace_geometry
 from featviz.sketches.edits import Mask

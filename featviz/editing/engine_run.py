@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from featviz.base.errors import FeatvizError
-from featviz.editing.engine_layers import Layer, Rectangle, Scale
+from featviz.editing.engine_layers import Layer, Scale
 from featviz.editing.engine_places import Lattice, LayerPlaces, Neighbours, Region, regions, widened
+from featviz.editing.rectangles import Rectangle
 from featviz.generators.networks.generators import halve
 from featviz.probing.statistics import Statistics
 from featviz.sketches.edits import Mask, Pixels

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from featviz.base.errors import FeatvizError, FeatvizWarning, one_line
+from featviz.base.errors import FeatvizError, FeatvizWarning, needing, one_line
 from featviz.base.feature_table import describe_features
 from featviz.base.progress import hidden_progress, progress_bar, track
 from featviz.base.provenance import fingerprint
@@ -225,14 +225,9 @@ def _cluster(address: str | None, workers: int | None, on_gpu: bool = False) -> 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # Ray's own lines would run through the progress bar; what fails is raised.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    try:
+    with needing("--ray", "ray"):
         import ray
         import ray.data
-    except ImportError as error:
-        raise FeatvizError(
-            f"--ray takes Ray, which cannot be imported ({one_line(error)}); "
-            "pip install 'featviz[ray]'"
-        ) from None
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     if ray.is_initialized():

@@ -8,6 +8,7 @@ agree with.
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import closing
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -102,15 +103,14 @@ def extract(
     model = model if call is None else Called(model, call)
     require_finite_weights(model, name)
 
-    channels = input_channels(model)
-    encode = encode or (lambda image: encode_image(image, channels))
+    encode = encode or partial(encode_image, channels=input_channels(model))
     inputs = read_inputs(sketches, names, groups, encode)
     if (first := next(inputs, None)) is None:
         raise FeatvizError("there are no sketches to extract from; expected at least one")
     located, cells, told = _place(model, first, places, layers, stage, positions)
     _tell_left_out(name, told.get("left_out"))
     every = track(chain([first], inputs), name, _count(sketches))
-    sized = (_of_one_size(item, first) for item in every)
+    sized = (_of_one_size(each, first) for each in every)
     choice = choose_engine(engine, model, cells, stage, first.tensor, layouts)
     found = (
         _read_dense(model, sized, cell_reader(cells, located.geometries), cells, stage, batch_size)

@@ -97,7 +97,7 @@ class Correction:
             amounts = {
                 p: a for p, a in amounts.items() if not np.isnan(found[LANDMARKS_OF[p]]).any()
             }
-        return correct(drawing, amounts, shape_by(self.way))
+        return correct(drawing, amounts, _shape_by(self.way))
 
     def of_edit(self, corrected: Drawing, base: Drawing, edited: Drawing) -> Drawing:
         """An edit of a base that was corrected: what does not differ from the base is the same.
@@ -137,7 +137,7 @@ def parse_correction(words: Sequence[str], way: CorrectedBy = "gaussian") -> Cor
 
 
 @cache
-def shape_by(way: CorrectedBy) -> LikelyShape:
+def _shape_by(way: CorrectedBy) -> LikelyShape:
     """The prior of the faces that the shipped generators were trained on."""
     from featviz.faces.pairs import read_pairs
 
@@ -229,7 +229,7 @@ def _points(strokes: Sequence[Stroke]) -> _Points:
 
 @cache
 def _mean_landmarks() -> Landmarks:
-    shape = shape_by("gaussian")
+    shape = _shape_by("gaussian")
     assert isinstance(shape, ShapePrior)
     return shape.mean.reshape(LANDMARKS, 2)
 

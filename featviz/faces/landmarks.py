@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featviz.base.assets import asset_files
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, needing
 
 LANDMARKS = 68
 LEFT_EYE_CORNER = 36
@@ -58,10 +58,8 @@ def _load_models(model: Path | None) -> tuple[Any, Any]:
 
 
 def _import_dlib() -> Any:
-    try:
+    with needing("finding faces", "faces"):
         import dlib
-    except ImportError:
-        raise FeatvizError("finding faces needs dlib; pip install 'featviz[faces]'") from None
     return dlib
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from featviz.base.assets import asset_files
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, needing
 from featviz.base.files import atomic_write
 from featviz.base.progress import track
 from featviz.faces.landmarks import find_landmarks
@@ -143,8 +143,6 @@ def _compiled(core: Any, path: Path) -> Any:
 
 
 def _openvino() -> Any:
-    try:
+    with needing("sampling faces", "faces"):
         import openvino
-    except ImportError:
-        raise FeatvizError("sampling faces needs openvino; pip install 'featviz[faces]'") from None
     return openvino

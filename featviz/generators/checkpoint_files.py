@@ -235,7 +235,7 @@ def convert(
             raise FeatvizError(f"'{source}' has no front end of its own to keep")
         network, kind = part, "front-end"
     if out.suffix == ".pth":
-        if isinstance(network, Unet) or is_pix2pixs(network):
+        if isinstance(network, Unet) or _is_pix2pixs(network):
             export_pix2pix(network, out)
         else:
             export_pix2pixhd(network, out)
@@ -290,7 +290,7 @@ def load_encoder(path: Path) -> FeatureEncoder:
     return encoder.eval()
 
 
-def is_pix2pixs(network: nn.Module) -> TypeGuard[MultiScaleDiscriminator]:
+def _is_pix2pixs(network: nn.Module) -> TypeGuard[MultiScaleDiscriminator]:
     """Whether it is a discriminator of one scale, padded as pix2pix's is."""
     like = getattr(network, "architecture", None)
     is_one = isinstance(like, DiscriminatorArchitecture) and like.scales == like.padding == 1

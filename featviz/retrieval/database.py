@@ -124,7 +124,7 @@ def build_database(pairs: PairSet, folder: Path) -> tuple[PhotoParts, bool]:
     )  # fmt: skip
     for name in (_FILE, _BEGUN):
         if (folder / name).is_file():
-            _require_same(folder, read_description(folder, name), told)
+            _require_same(folder, _read_description(folder, name), told)
     if (folder / _FILE).is_file():
         return open_database(folder), False
     landmarks = (train.landmarks.astype(np.float64) + 0.5) * (CANVAS / pairs.size) - 0.5
@@ -169,7 +169,7 @@ def open_database(folder: Path, photos: Path | None = None) -> PhotoParts:
         raise FeatvizError(
             f"{folder} {state}; `featviz retrieve build PAIRS --out {folder}` builds"
         )
-    told = read_description(folder, _FILE)
+    told = _read_description(folder, _FILE)
     shapes = {
         "landmarks": (told.faces, LANDMARKS, 2),
         "bases": (len(SEARCHED_PARTS), 1 + told.dimensions, -1),
@@ -190,7 +190,7 @@ def open_database(folder: Path, photos: Path | None = None) -> PhotoParts:
     return PhotoParts(folder, told, train, **arrays)
 
 
-def read_description(folder: Path, name: str = _FILE) -> Description:
+def _read_description(folder: Path, name: str = _FILE) -> Description:
     """What a data base says of itself; raises FeatvizError for another version."""
     path = folder / name
     version = read_json(path, dict[str, Any]).get("format")

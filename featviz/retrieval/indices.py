@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, needing
 from featviz.base.files import atomic_write
 from featviz.base.foreign import parsing, told_of
 
@@ -69,11 +69,6 @@ def approximate_index(path: Path, count: int) -> Nearest:
 
 
 def _import_faiss(count: int) -> Any:
-    try:
+    with needing(f"a data base of {count} faces ({MANY} or more)", "retrieval"):
         import faiss
-    except ImportError:
-        raise FeatvizError(
-            f"a data base of {count} faces ({MANY} or more) is searched with faiss; "
-            "pip install 'featviz[retrieval]'"
-        ) from None
     return faiss

@@ -14,7 +14,7 @@ from featviz.retrieval.search import MOST_DISTANCE
 from featviz.retrieval.shapes import OUTLINE, SEARCHED_PARTS
 from featviz.sketches.edits import Mask
 
-MOST_SHOWN = 8
+_MOST_SHOWN = 8
 """Rows of a picture."""
 
 _SIDE, _SMALL, _GAP, _EDGE, _TITLE = 1.3, 0.54, 0.06, 0.12, 0.3
@@ -28,7 +28,7 @@ def retrieval_figure(
     faces: Mapping[str, tuple[NDArray[np.uint8], RetrievedFace]], names: tuple[str, ...]
 ) -> Figure:
     """A row for each of the first sketches, by name its pixels and face; names: of the photos."""
-    shown = dict(list(faces.items())[:MOST_SHOWN])
+    shown = dict(list(faces.items())[:_MOST_SHOWN])
     wide = 2 * _EDGE + 4 * (_SIDE + _GAP) + 3 * (_SMALL + _GAP)
     text = (
         "Each inner part is searched by its strokes and, among those alike, by the colours around, "

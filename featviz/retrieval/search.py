@@ -23,7 +23,7 @@ from featviz.retrieval.shapes import (
 
 MOST_DISTANCE = 0.15
 """A part that is farther from the nearest one than so much of its radius has no match."""
-CANDIDATES = 32
+_CANDIDATES = 32
 """The nearest by their descriptors, of which the nearest by chamfer distance is looked for."""
 TOLERANCE = 0.02
 """Candidates that are farther than the nearest one by at most so many radii, half a pixel of an
@@ -103,7 +103,7 @@ class Searcher:
         """
         frame = frame_of(drawn)
         shape, database = normalised(drawn, frame), self.database
-        count = min(CANDIDATES, len(database))
+        count = min(_CANDIDATES, len(database))
         faces = self.nearest(part)(database.described(part, shape), count)
         points = of_landmarks(database.landmarks[faces], part)
         apart = chamfer(shape, normalised(points, frame_of(points)))

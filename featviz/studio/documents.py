@@ -5,7 +5,7 @@ from typing import Any
 from featviz.studio.gallery import DrawingsPage, Facets, GalleryPage
 from featviz.studio.start_set import StartSet
 from featviz.studio.steps import SheetContents
-from featviz.studio.tables import Author, DrawingRecord, SketchRecord, moment
+from featviz.studio.tables import Author, DrawingRecord, Event, SketchRecord, StrokeRecord, moment
 
 
 def session_document(author: Author | None, token_required: bool) -> dict[str, Any]:
@@ -51,28 +51,31 @@ def drawing_document(contents: SheetContents, starts: StartSet) -> dict[str, Any
                 for sketch in contents.saved
             ],
         },
-        "strokes": [
-            {
-                "id": stroke.id,
-                "part": stroke.part,
-                "order": stroke.position,
-                "points": stroke.points,
-                "present": stroke.present,
-            }
-            for stroke in contents.strokes
-        ],
-        "events": [
-            {
-                "number": event.number,
-                "id": event.id,
-                "kind": event.kind,
-                "of": event.of,
-                "add": event.added,
-                "remove": event.removed,
-                "time": moment(event.time),
-            }
-            for event in contents.events
-        ],
+        "strokes": [stroke_document(stroke, stroke.present) for stroke in contents.strokes],
+        "events": [{"number": event.number, **event_document(event)} for event in contents.events],
+    }
+
+
+def stroke_document(stroke: StrokeRecord, present: bool) -> dict[str, Any]:
+    """A stroke of a drawing; present: whether it is there after the last step."""
+    return {
+        "id": stroke.id,
+        "part": stroke.part,
+        "order": stroke.position,
+        "points": stroke.points,
+        "present": present,
+    }
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    """A step of a drawing."""
+    return {
+        "id": event.id,
+        "kind": event.kind,
+        "of": event.of,
+        "add": event.added,
+        "remove": event.removed,
+        "time": moment(event.time),
     }
 
 

@@ -21,6 +21,7 @@ from featviz.export.folders import new_folder
 from featviz.sketches.drawing import to_svg
 from featviz.sketches.sketch_set import INDEX, OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from featviz.studio.database import Database
+from featviz.studio.documents import event_document, stroke_document
 from featviz.studio.file_names import FileNames
 from featviz.studio.steps import SheetContents
 from featviz.studio.strokes import lines
@@ -224,27 +225,8 @@ def _drawing(contents: SheetContents, labels: dict[str, str], everything: bool) 
         "created": moment(drawing.created),
         "updated": moment(drawing.updated),
         "deleted": drawing.deleted and moment(drawing.deleted),
-        "strokes": [
-            {
-                "id": stroke.id,
-                "part": stroke.part,
-                "order": stroke.position,
-                "points": stroke.points,
-                "present": stroke.id in present,
-            }
-            for stroke in contents.strokes
-        ],
-        "events": [
-            {
-                "id": event.id,
-                "kind": event.kind,
-                "of": event.of,
-                "add": event.added,
-                "remove": event.removed,
-                "time": moment(event.time),
-            }
-            for event in contents.events
-        ],
+        "strokes": [stroke_document(stroke, stroke.id in present) for stroke in contents.strokes],
+        "events": [event_document(event) for event in contents.events],
     }
 
 

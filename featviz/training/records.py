@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import needing
 from featviz.base.files import atomic_write
 from featviz.probing.activations import evaluating
 from featviz.sketches.tensors import decode_image
@@ -85,10 +85,6 @@ def tensorboard_writer(folder: Path, step: int) -> Any:
 
     Raises FeatvizError if TensorBoard is not installed.
     """
-    try:
+    with needing("--tensorboard", "tensorboard"):
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise FeatvizError(
-            "logs for TensorBoard need it installed; pip install 'featviz[tensorboard]'"
-        ) from None
     return SummaryWriter(str(folder), purge_step=step + 1)

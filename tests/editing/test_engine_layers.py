@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from featviz.editing.engine_layers import Rectangle, Scale, layers_of
+from featviz.editing.engine_layers import Scale, layers_of
+from featviz.editing.rectangles import Rectangle
 
 NETWORKS = {
     "baseline": {"downsamplings": 2},

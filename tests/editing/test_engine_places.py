@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
-from featviz.editing.engine_layers import Rectangle
 from featviz.editing.engine_places import cost, rectangles, widened
+from featviz.editing.rectangles import Rectangle
 
 
 def area_of(*parts, size=(300, 400)):

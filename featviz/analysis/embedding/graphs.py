@@ -8,7 +8,7 @@ import numpy as np
 from featviz.analysis.embedding.settings import Map, MethodSettings, Places
 from featviz.analysis.embedding.starts import starting_places
 from featviz.analysis.embedding.ties import Ties
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, needing
 
 _DENSE_EIGENPROBLEM = 1000
 
@@ -75,12 +75,9 @@ def umap(ties: Ties, settings: MethodSettings, shared: Places | None) -> Map:
     Neighbours are exact below 4096 vectors and approximate beyond, where metadata says so. Raises
     FeatvizError if umap-learn is not installed.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ImportWarning)
-            from umap import UMAP
-    except ImportError:
-        raise FeatvizError("UMAP needs umap-learn; pip install 'featviz[umap]'") from None
+    with needing("UMAP", "umap"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)
+        from umap import UMAP
 
     distinct = len(ties.vectors)
     neighbours = _effective_neighbours(settings.neighbours, distinct)

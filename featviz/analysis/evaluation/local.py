@@ -31,12 +31,12 @@ from featviz.sketches.tensors import decode_image
 LPIPS_MEASURE, SEAM_MEASURE, KERNEL_MEASURE = "lpips outside", "seam", "kernel distance"
 EDITED_MEASURE, ELSEWHERE_MEASURE = "landmarks edited", "landmarks elsewhere"
 FOUND_MEASURE = "face found"
-UNEDITED = "unedited"
+_UNEDITED = "unedited"
 """Not a way to make an edit: the base's face against the edited drawing, where nothing follows."""
 BORDER = 4.0
 """Pixels at 512 to both sides of an edited area's border in which a seam is looked for."""
 
-LOCAL_UNITS = {
+_LOCAL_UNITS = {
     **UNITS,
     LPIPS_MEASURE: "",
     SEAM_MEASURE: "",
@@ -91,7 +91,7 @@ def measure_local(
         drawings = _drawings(sketches, each, paint.size) if find else None
         if drawings is not None:
             found = landmark_distances(next(iter(faces.values())).base, *drawings)
-            rows.append((each.number, {**about, "way": UNEDITED, **found}, None))
+            rows.append((each.number, {**about, "way": _UNEDITED, **found}, None))
         free = across_border(faces[FREE_WAY].image, each.area) if FREE_WAY in faces else np.nan
         for way, face in faces.items():
             image = face.image
@@ -259,7 +259,7 @@ def local_rows(name: str, local: LocalChanges) -> list[tuple[Any, ...]]:
             rows += _rows(name, str(way), str(group), estimates)
         means = {
             measure: mean_of([estimates[measure] for estimates in groups if measure in estimates])
-            for measure in LOCAL_UNITS
+            for measure in _LOCAL_UNITS
             if any(measure in estimates for estimates in groups)
         }
         rows += _rows(name, str(way), ALL_GROUPS, means | _from_free(local, str(way)))
@@ -270,7 +270,7 @@ def _rows(
     name: str, way: str, group: str, estimates: Mapping[str, Estimate]
 ) -> list[tuple[Any, ...]]:
     return [
-        row(name, "local", measure, estimate, LOCAL_UNITS[measure], group=group, way=way)
+        row(name, "local", measure, estimate, _LOCAL_UNITS[measure], group=group, way=way)
         for measure, estimate in estimates.items()
     ]
 
@@ -295,7 +295,7 @@ def _from_free(local: LocalChanges, way: str) -> dict[str, Estimate]:
     """The kernel distance of the faces made in a way from those made free."""
     ways = local.changes["way"]
     if (
-        way in (FREE_WAY.name, UNEDITED)
+        way in (FREE_WAY.name, _UNEDITED)
         or min((ways == way).sum(), (ways == FREE_WAY.name).sum()) < 2
     ):
         return {}

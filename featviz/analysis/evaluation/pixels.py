@@ -5,19 +5,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import needing
 
 _Pixels = NDArray[np.uint8]
 
 
 def require_scikit_image() -> None:
     """Raise FeatvizError naming the command that installs scikit-image if it is not there."""
-    try:
+    with needing("evaluation", "evaluate"):
         import skimage.metrics  # noqa: F401
-    except ImportError:
-        raise FeatvizError(
-            "SSIM and PSNR need scikit-image; install it with: pip install 'featviz[evaluate]'"
-        ) from None
 
 
 def ssim(first: _Pixels, second: _Pixels) -> float:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from featviz.editing.engine_layers import Rectangle
 from featviz.editing.engine_places import widened
+from featviz.editing.rectangles import Rectangle
 from featviz.generators.networks.generators import (
     FrontEnd,
     GlobalGenerator,
@@ -94,13 +94,7 @@ class Convolved:
         behind = self.convolution.kernel_size[0] - border - stride
         window = Rectangle(top - border, bottom + behind, left - border, right + behind)
         inside = window.cut(height, width)
-        sides = (
-            inside.left - window.left,
-            window.right - inside.right,
-            inside.top - window.top,
-            window.bottom - inside.bottom,
-        )
-        given = inside.of(maps)
+        sides, given = window.sides_around(inside), inside.of(maps)
         return self.multiply(F.pad(given, sides, "reflect" if self.mirrors else "constant"))
 
     def _doubled(self, maps: Tensor, box: Rectangle) -> Tensor:

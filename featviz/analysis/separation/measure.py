@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from featviz.analysis.comparable import checkpoint_names, require_one_point
+from featviz.analysis.comparable import checkpoint_names
 from featviz.analysis.separation.corrections import holm
 from featviz.analysis.separation.distances import (
     METRICS,
@@ -72,8 +72,6 @@ def measure_structure(
         raise FeatvizError(f"expected 0 or more permutations; got {permutations}")
     chosen = [regroup(table.select(layers=layers), merge or {}) for table in tables]
     names = checkpoint_names(chosen)
-    for name, table in zip(names, chosen, strict=True):
-        require_one_point(table, name)
     rows: list[_Row] = []
     panels = [
         (name, table, layer)

@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from featviz.analysis.comparable import checkpoint_names, require_one_point
+from featviz.analysis.comparable import checkpoint_names
 from featviz.analysis.separation.distances import activation_scale, distance_matrix
 from featviz.analysis.separation.groups import regroup
-from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import FeatureTable
 from featviz.figures.labels import shortened, text_width
 from featviz.figures.style import GREY, LINE, draw_caption, plain_text, wrap_caption
@@ -92,10 +91,6 @@ def structure_figure(
     """
     chosen = [regroup(table.select(layers=layers), merge or {}) for table in tables]
     names = checkpoint_names(chosen)
-    for name, table in zip(names, chosen, strict=True):
-        require_one_point(table, name)
-    if not chosen:
-        raise FeatvizError("no feature table to draw distances of")
     groups = list(dict.fromkeys(g for table in chosen for g in table.rows["group"]))
     shown = [shortened(group, _LONGEST, 7) for group in groups]
     columns = max(len(table.layers) for table in chosen)
@@ -103,7 +98,7 @@ def structure_figure(
     right, gap, above, between, wide = 0.15, 0.14, 0.52, 0.5, 1.35
     tall = 0.19 * len(groups) + 0.1
     width = max(left + columns * (wide + gap) + right, 4.4)
-    lines = wrap_caption(structure_caption(names, chosen), width)
+    lines = wrap_caption(_structure_caption(names, chosen), width)
     below = 0.78 + LINE * len(lines)
     height = above + len(chosen) * (tall + between) - between + below
     figure = Figure(figsize=(width, height))
@@ -143,7 +138,7 @@ def structure_figure(
     return figure
 
 
-def structure_caption(names: Sequence[str], tables: Sequence[FeatureTable]) -> str:
+def _structure_caption(names: Sequence[str], tables: Sequence[FeatureTable]) -> str:
     """What the figure shows, as text."""
     x, y = tables[0].points[0]
     digests = ", ".join(

@@ -46,10 +46,10 @@ def _layer_lines(rows: pd.DataFrame) -> list[list[str]]:
         for measure, metric, _ in _OVERALL:
             value = float(of_layer.at[(measure, metric), "value"])
             whole = measure == "distinct"
-            cells.append(f"{value:.0f}" if whole else distance_number(value))
+            cells.append(f"{value:.0f}" if whole else _distance_number(value))
         for name in tests:
             row = of_layer.loc[(name, "euclidean")]
-            cell = distance_number(float(row["value"]))
+            cell = _distance_number(float(row["value"]))
             cells.append(cell if cell == "-" else f"{cell} ({_p(float(row['p_holm']))})")
         lines.append(cells)
     return lines
@@ -67,7 +67,7 @@ def _group_lines(table: StructureTable, rows: pd.DataFrame) -> list[list[str]]:
         for layer in layers:
             ratio = float(indexed.at[(group, layer, "ratio", "euclidean"), "value"])
             distinct = float(indexed.at[(group, layer, "distinct", ""), "value"])
-            cells.append(f"{distance_number(ratio)} ({distinct:.0f})")
+            cells.append(f"{_distance_number(ratio)} ({distinct:.0f})")
         lines.append(cells)
     return lines
 
@@ -96,7 +96,7 @@ def _legend(table: StructureTable) -> str:
     )
 
 
-def distance_number(value: float) -> str:
+def _distance_number(value: float) -> str:
     """Three digits; only what is exactly 0 reads as 0, and - where there is none."""
     if math.isnan(value):
         return "-"

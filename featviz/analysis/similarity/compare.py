@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from featviz.analysis.comparable import checkpoint_names, require_one_point, require_same_sketches
+from featviz.analysis.comparable import checkpoint_names, require_same_sketches
 from featviz.analysis.separation.distances import METRICS, Metric
 from featviz.analysis.similarity.measures import centred_gram, centred_ranks, correlations
 from featviz.base.errors import FeatvizError
@@ -97,8 +97,6 @@ def compare(
         raise FeatvizError(f"unknown metric '{metric}'; there are {', '.join(METRICS)}")
     chosen = [table.select(layers=layers) for table in tables]
     names = checkpoint_names(chosen)
-    for name, table in zip(names, chosen, strict=True):
-        require_one_point(table, name)
     require_same_sketches(chosen, names)
     panels, centred = [], []
     for name, table in track(list(zip(names, chosen, strict=True)), "comparing"):

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from featviz.analysis.comparable import checkpoint_names, require_one_point, require_same_sketches
+from featviz.analysis.comparable import checkpoint_names, require_same_sketches
 from featviz.analysis.separation.groups import regroup
 from featviz.analysis.separation.measure import measure_structure
 from featviz.analysis.trajectory.edits import EditPairs
@@ -94,8 +94,6 @@ def measure_trajectory(
     """
     chosen = [table.select(layers=layers) for table in tables]
     names = checkpoint_names(chosen)
-    for name, table in zip(names, chosen, strict=True):
-        require_one_point(table, name)
     require_same_sketches(chosen, names)
     steps = [_step(table, name) for table, name in zip(chosen, names, strict=True)]
     runs = [run_name(name, step) for name, step in zip(names, steps, strict=True)]

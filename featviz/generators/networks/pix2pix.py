@@ -52,7 +52,7 @@ def from_pix2pix(state: Mapping[str, Tensor], architecture: UnetArchitecture) ->
     Raises FeatvizError for a weight without a place.
     """
     place = f"a U-Net of {architecture.levels} levels"
-    return _renamed(state, dict(unet_names(architecture)), architecture.norm, place)
+    return _renamed(state, dict(_unet_names(architecture)), architecture.norm, place)
 
 
 def _renamed(
@@ -76,7 +76,7 @@ def to_pix2pix(state: Mapping[str, Tensor], architecture: UnetArchitecture) -> d
     of one. Raises FeatvizError for norms that it has not.
     """
     _require_known(architecture.norm)
-    table, renamed = {ours: theirs for theirs, ours in unet_names(architecture)}, {}
+    table, renamed = {ours: theirs for theirs, ours in _unet_names(architecture)}, {}
     for key, tensor in state.items():
         module, _, leaf = key.rpartition(".")
         renamed[f"{table[module]}.{leaf}"] = tensor.cpu().contiguous()
@@ -85,7 +85,7 @@ def to_pix2pix(state: Mapping[str, Tensor], architecture: UnetArchitecture) -> d
     return renamed
 
 
-def unet_names(architecture: UnetArchitecture) -> Iterator[tuple[str, str]]:
+def _unet_names(architecture: UnetArchitecture) -> Iterator[tuple[str, str]]:
     """(pytorch-CycleGAN-and-pix2pix's module name, ours) for every module with weights."""
     deepest = architecture.levels - 1
     yield "model.model.0", "front_end.L0.conv"
@@ -141,7 +141,7 @@ def patches_from_pix2pix(
     In front of a norm with a shift of its own, convolutions have a bias here and none there: 0.
     """
     place = f"a PatchGAN of {architecture.layers} layers"
-    renamed = _renamed(state, dict(patches_names(architecture)), architecture.norm, place)
+    renamed = _renamed(state, dict(_patches_names(architecture)), architecture.norm, place)
     if architecture.norm.endswith("-affine"):
         for layer in range(1, architecture.layers + 1):
             shift = f"scales.0.layers.{layer}.1.bias"
@@ -158,7 +158,7 @@ def patches_to_pix2pix(
     other statistics. Raises FeatvizError for norms that it has not.
     """
     _require_known(architecture.norm)
-    table, renamed = {ours: theirs for theirs, ours in patches_names(architecture)}, {}
+    table, renamed = {ours: theirs for theirs, ours in _patches_names(architecture)}, {}
     affine = architecture.norm.endswith("-affine")
     for key, tensor in state.items():
         module, _, leaf = key.rpartition(".")
@@ -173,7 +173,7 @@ def patches_to_pix2pix(
     return renamed
 
 
-def patches_names(architecture: DiscriminatorArchitecture) -> Iterator[tuple[str, str]]:
+def _patches_names(architecture: DiscriminatorArchitecture) -> Iterator[tuple[str, str]]:
     """(pytorch-CycleGAN-and-pix2pix's module name, ours) for every module with weights."""
     for layer in range(architecture.layers + 2):
         yield _layer(layer), f"scales.0.layers.{layer}.0"

@@ -32,7 +32,7 @@ def layers_without_norm(variant: str, layers: int) -> int:
     return count
 
 
-SECTIONS = ("front", "residual", "back", "enhancers")
+_SECTIONS = ("front", "residual", "back", "enhancers")
 """Of a generator: what `norms_of` names."""
 
 _LAYER = re.compile(r"L(\d+)")
@@ -90,10 +90,10 @@ def norms_of(norm: str, variant: str, layers: int) -> SectionNorms:
     for part in norm.split(","):
         section, _, name = (each.strip() for each in part.partition("="))
         layer = _LAYER.fullmatch(section)
-        if section not in SECTIONS and (layer is None or int(layer[1]) >= layers):
+        if section not in _SECTIONS and (layer is None or int(layer[1]) >= layers):
             raise FeatvizError(
                 f"unknown section '{section}' in the norm '{norm}'; there are "
-                f"{', '.join(SECTIONS)} and L0 to L{layers - 1}"
+                f"{', '.join(_SECTIONS)} and L0 to L{layers - 1}"
             )
         if section in found:
             raise FeatvizError(f"section '{section}' is named twice in the norm '{norm}'")
@@ -109,4 +109,4 @@ def norms_of(norm: str, variant: str, layers: int) -> SectionNorms:
     front = tuple(
         "none" if layer < bare else found.get(f"L{layer}", rest) for layer in range(layers)
     )
-    return SectionNorms(front, *(found.get(section, "instance") for section in SECTIONS[1:]))
+    return SectionNorms(front, *(found.get(section, "instance") for section in _SECTIONS[1:]))

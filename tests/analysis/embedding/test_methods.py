@@ -271,7 +271,7 @@ def test_without_umap_learn_the_error_says_how_to_get_it(
     iris: FeatureTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "umap", None)
-    with pytest.raises(FeatvizError, match=r"needs umap-learn; pip install 'featviz\[umap\]'$"):
+    with pytest.raises(FeatvizError, match=r"needs umap; pip install 'featviz\[umap\]'$"):
         embed(iris, "umap")
 
 
