@@ -240,6 +240,7 @@ def test_training_without_pairs(capsys, here):
         (["--perceptual", "-3"], "perceptual must not be negative"),
         (["--perceptual-scale", "2"], "perceptual_scale must lie between 0 and 1"),
         (["--variant", "no-norm-first-9"], "leaves 9 layers"),
+        (["--discriminator-scales", "10"], "images of 512 px are too small for 10 scales"),
         (["--threads", "0"], "at least 1 thread"),
         (["--vgg19", "vgg19.pth"], "whose weight is 0; give --perceptual too"),
     ],

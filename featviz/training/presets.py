@@ -63,6 +63,8 @@ class TrainingConfig(TrainingSettings):
             )
         if isinstance(architecture, GeneratorArchitecture):
             architecture.norms.require_fitting(self.size, self.enhancers)
+        if self.adversarial:
+            self.judges.require_fitting(self.size)
         if self.fixed_steps and not self.enhancers:
             raise FeatvizError(
                 f"without an enhancer nothing would learn in {self.fixed_steps} fixed steps"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from featviz.base.errors import require_whole
+from featviz.base.errors import FeatvizError, require_whole
 from featviz.generators.networks.generators import halve
 from featviz.generators.networks.normalization import Norm, initialize, normalization
 
@@ -31,6 +31,22 @@ class DiscriminatorArchitecture:
     def __post_init__(self) -> None:
         require_whole(self, 1, "input_channels", "width", "layers", "scales")
         require_whole(self, 0, "padding")
+
+    def require_fitting(self, size: int) -> None:
+        """Raise FeatvizError if the norms of the coarsest scale have one cell of images of a size.
+
+        size: the side in pixels.
+        """
+        side = size
+        for _ in range(self.scales - 1):
+            side = (side + 1) // 2
+        for stride in (*[2] * self.layers, 1):
+            side = (side + 2 * self.padding - 4) // stride + 1
+            if side < 2:
+                raise FeatvizError(
+                    f"images of {size} px are too small for {self.scales} scales of a "
+                    "discriminator, each of which halves them; take fewer (discriminator_scales)"
+                )
 
 
 class MultiScaleDiscriminator(nn.Module):

@@ -1,7 +1,10 @@
+import itertools
+
 import pytest
 import torch
 from torch.nn import functional as F
 
+from featviz.base.errors import FeatvizError
 from featviz.generators.networks.discriminators import (
     DiscriminatorArchitecture,
     MultiScaleDiscriminator,
@@ -38,3 +41,19 @@ def test_a_coarser_scale_sees_the_averaged_pair():
     expected = discriminator.scales[1](total / count)
     for got, want in zip(discriminator(pair)[1], expected, strict=True):
         torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("padding", [1, 2])
+def test_images_are_refused_that_it_cannot_judge_in_training_and_no_others(padding):
+    refused = 0
+    for size, scales in itertools.product((16, 23, 24, 32, 47, 64), range(1, 8)):
+        architecture = DiscriminatorArchitecture(2, 1, scales=scales, padding=padding)
+        try:
+            MultiScaleDiscriminator(architecture)(torch.rand(1, 2, size, size))
+        except (RuntimeError, ValueError):
+            refused += 1
+            with pytest.raises(FeatvizError, match=f"{size} px are too small for {scales} scales"):
+                architecture.require_fitting(size)
+        else:
+            architecture.require_fitting(size)
+    assert 0 < refused < 42
