@@ -9,7 +9,7 @@ import tyro
 from analyses.making import make_figures
 from analyses.pictures import MADE
 from analyses.study import Sources, of_other_weights
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import ending_in_one_line
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,12 @@ class Options(Sources):
 def main(arguments: list[str] | None = None) -> None:
     """Parse and run; exit 2 with one line on stderr if the input is at fault."""
     options = tyro.cli(Options, prog="python -m analyses", args=arguments)
-    try:
+    with ending_in_one_line("analyses"):
         for remark in of_other_weights(options):
             print(f"analyses: {remark}", file=sys.stderr)
         sources = Sources(options.features, options.sketches, options.landmarks)
         for path in make_figures(sources, options.out, options.only, options.processes):
             print(path)
-    except (FeatvizError, OSError) as error:
-        print(f"analyses: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

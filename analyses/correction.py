@@ -6,7 +6,6 @@ corrected: how far are they from photos, and how well do they follow what was dr
 and along the outline?
 """
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from featviz.analysis.evaluation.local import Perception, landmark_distances
 from featviz.analysis.evaluation.lpips import load_lpips
 from featviz.analysis.evaluation.pairs import choose_pairs
 from featviz.base.assets import PRETRAINED
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import ending_in_one_line
 from featviz.base.files import require_writable
 from featviz.base.progress import track
 from featviz.faces.augmentation import bend_outline
@@ -227,7 +226,7 @@ def correction_figure(rows: pd.DataFrame) -> Figure:
 def main(arguments: list[str] | None = None) -> None:
     """Parse and run; exit 2 with one line on stderr if the input is at fault."""
     options = tyro.cli(Options, prog="python -m analyses.correction", args=arguments)
-    try:
+    with ending_in_one_line("analyses.correction"):
         print(bent_table(options.contours))
         rows = pd.DataFrame(_measured(options))
         if rows.empty:
@@ -239,9 +238,6 @@ def main(arguments: list[str] | None = None) -> None:
         if options.plot is not None:
             with style():
                 save_figure(correction_figure(rows), options.plot)
-    except (FeatvizError, OSError) as error:
-        print(f"analyses.correction: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
 
 
 def _measured(options: Options) -> Iterator[dict[str, object]]:

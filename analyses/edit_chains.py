@@ -4,7 +4,6 @@ Mouths of G8 and noses of G11 stem from one base. Each edit of the chain replace
 in the sketch before, and starts from the face made of that.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from analyses.study import ROOT
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, ending_in_one_line
 from featviz.base.progress import track
 from featviz.editing import Base, LocalEdit, edit, record_base
 from featviz.generators.checkpoint_files import LoadedGenerator, load_generator
@@ -138,7 +137,7 @@ def table(lines: Sequence[Sequence[str]]) -> str:
 def main(arguments: list[str] | None = None) -> None:
     """Run the chains, print the table; exit 2 with one line on stderr if the input is at fault."""
     options = tyro.cli(Options, prog="python -m analyses.edit_chains", args=arguments)
-    try:
+    with ending_in_one_line("analyses.edit_chains"):
         drawn = chain(read_sketches(options.sketches), options.edits)
         lines, share = [], 0.0
         for name in options.checkpoints:
@@ -157,9 +156,6 @@ def main(arguments: list[str] | None = None) -> None:
             "turn, and back; change against the base's face in grey levels of 255, mean (most). "
             f"Touched: the {share:.1%} of the pixels that the edits reach.\n\n{table(lines)}"
         )
-    except (FeatvizError, OSError) as error:
-        print(f"analyses.edit_chains: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

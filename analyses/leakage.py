@@ -4,7 +4,6 @@ Tables of `featviz leakage` that are there and fit (same weights, same edits) ar
 """
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +34,7 @@ from featviz.analysis.leakage.map_rows import TITLES, rows_of_edit
 from featviz.analysis.leakage.plots import MapRow, maps_figure, paths_figure
 from featviz.analysis.leakage.summary import change_number, percent, share_cells
 from featviz.analysis.leakage.table import ALL, ALL_BUT, FREE, IMAGE, STATISTICS
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, ending_in_one_line
 from featviz.base.files import atomic_write
 from featviz.commands.shared import Edits, most_edits
 from featviz.figures.style import save_figure, style
@@ -308,7 +307,7 @@ def rewrite(page: str, text: str) -> str:
 def main(arguments: list[str] | None = None) -> None:
     """Measure, draw, write; exit 2 with one line on stderr if the input is at fault."""
     options = tyro.cli(Options, prog="python -m analyses.leakage", args=arguments)
-    try:
+    with ending_in_one_line("analyses.leakage"):
         sketches = read_sketches(options.sketches)
         page = options.page.read_text(encoding="utf-8")
         rewrite(page, "")
@@ -327,9 +326,6 @@ def main(arguments: list[str] | None = None) -> None:
         with atomic_write(options.page) as temporary:
             temporary.write_text(rewrite(page, tables(table)), encoding="utf-8")
         print(options.page)
-    except (FeatvizError, OSError) as error:
-        print(f"analyses.leakage: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """`python -m analyses.local_editing`: free and kept faces of four edits, with their change maps."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from analyses.faces import Cell, Face, Sketch, edit_change, gallery
 from analyses.pictures import MADE
 from analyses.study import ROOT
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, ending_in_one_line
 from featviz.editing import edit
 from featviz.editing.engine import StatisticsOf
 from featviz.figures.style import save_figure, style
@@ -91,15 +90,12 @@ def draw(loaded: LoadedGenerator, sketches: SketchSet) -> Figure:
 def main(arguments: list[str] | None = None) -> None:
     """Draw and write; exit 2 with one line on stderr if the input is at fault."""
     options = tyro.cli(Options, prog="python -m analyses.local_editing", args=arguments)
-    try:
+    with ending_in_one_line("analyses.local_editing"):
         loaded = load_generator(options.checkpoint)
         with style():
             figure = draw(loaded, read_sketches(options.sketches))
         save_figure(figure, options.out / "local-editing.png")
         print(options.out / "local-editing.png")
-    except (FeatvizError, OSError) as error:
-        print(f"analyses.local_editing: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ in `figures`, which change only when somebody means to.
 """
 
 import io
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 import tyro
 from PIL import Image
 
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, ending_in_one_line
 from featviz.base.files import atomic_write
 
 MADE, SHOWN = Path("figures/made"), Path("figures")
@@ -108,16 +107,13 @@ class Options:
 def main(arguments: list[str] | None = None) -> None:
     """Parse and run; exit 2 with one line on stderr if the input is at fault."""
     options = tyro.cli(Options, prog="python -m analyses.pictures", args=arguments)
-    try:
+    with ending_in_one_line("analyses.pictures"):
         if options.update:
             for path in update(options.made, options.shown):
                 print(path)
         else:
             print("mean difference to the pictures of the pages, grey levels of 255:")
             print("\n".join(compare(options.made, options.shown)))
-    except (FeatvizError, OSError) as error:
-        print(f"analyses.pictures: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

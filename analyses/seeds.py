@@ -4,7 +4,6 @@ Claims come judged, one file a training seed; what is told here is how far they 
 statistic as an interval over seeds, beside its threshold.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from tyro.conf import Positional
 
 from featviz.analysis.claims.claim import ClaimPart, Claims, read_claims
 from featviz.analysis.claims.judging import claim_number
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, ending_in_one_line
 from featviz.figures.style import save_figure, style
 
 SIGNS = {"holds": "holds", "does not hold": "**no**", "cannot be judged": "?"}
@@ -159,15 +158,12 @@ def _mark_threshold(ax: Axes, part: ClaimPart) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Parse and run; exit 2 with one line on stderr if the input is at fault."""
     options = tyro.cli(Options, prog="python -m analyses.seeds", args=arguments)
-    try:
+    with ending_in_one_line("analyses.seeds"):
         seeds = read_seeds(options.claims)
         print(seeds_table(seeds))
         if options.out is not None:
             with style():
                 save_figure(seeds_figure(seeds), options.out)
-    except (FeatvizError, OSError) as error:
-        print(f"analyses.seeds: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ same held-out faces and edits, and the table is written anew with each: what is 
 where it was.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from featviz.analysis.evaluation.checkpoints import EvaluationSettings, evaluate
 from featviz.analysis.evaluation.images import Paints, painter
 from featviz.analysis.evaluation.pairs import choose_pairs
 from featviz.analysis.evaluation.retrieved import retrieving_painters
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import ending_in_one_line
 from featviz.base.provenance import VERSION, VERSION_KEY
 from featviz.base.table import ALL_GROUPS, ColumnKind, Table
 from featviz.commands.shared import plain_table, say, use_threads
@@ -222,7 +221,7 @@ def systems_figure(
 def main(arguments: list[str] | None = None) -> None:
     """Train, judge, write, draw; exit 2 with one line on stderr if the input is at fault."""
     options = tyro.cli(Options, prog="python -m analyses.systems", args=arguments)
-    try:
+    with ending_in_one_line("analyses.systems"):
         use_threads(options.threads)
         Systems.check_ending(options.table)
         sketches = read_sketches(options.sketches).of_groups(*KINDS)
@@ -239,9 +238,6 @@ def main(arguments: list[str] | None = None) -> None:
         with style():
             save_figure(systems_figure(paints, drawn, options.steps), options.figure)
         say(options.table, options.figure)
-    except (FeatvizError, OSError) as error:
-        print(f"analyses.systems: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
 
 
 def _told(number: float) -> str:

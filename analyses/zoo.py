@@ -4,7 +4,6 @@ Each run is trained, or taken up where it is there, judged, and written before t
 what is stopped goes on where it was.
 """
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,7 +26,7 @@ from featviz.analysis.leakage import four_corners, measure_leakage
 from featviz.analysis.leakage.edits import reader
 from featviz.analysis.leakage.holding import WayHolding, WayRuns
 from featviz.analysis.leakage.table import IMAGE
-from featviz.base.errors import FeatvizError
+from featviz.base.errors import FeatvizError, ending_in_one_line
 from featviz.base.files import atomic_write
 from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
 from featviz.base.table import ALL_GROUPS
@@ -277,7 +276,7 @@ def faces_figure(runs: Sequence[ZooRun], pairs: PairSet) -> Figure:
 def main(arguments: list[str] | None = None) -> None:
     """Train, judge, write; exit 2 with one line on stderr if the input is at fault."""
     options = tyro.cli(Options, prog="python -m analyses.zoo", args=arguments)
-    try:
+    with ending_in_one_line("analyses.zoo"):
         use_threads(options.threads)
         Zoo.check_ending(options.table)
         rewrite(options.page.read_text(encoding="utf-8"), "")
@@ -301,9 +300,6 @@ def main(arguments: list[str] | None = None) -> None:
             page = rewrite(options.page.read_text(encoding="utf-8"), zoo_table(zoo, wanted()))
             temporary.write_text(page, encoding="utf-8")
         say(options.table, options.figure, of_faces, options.page)
-    except (FeatvizError, OSError) as error:
-        print(f"analyses.zoo: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import tyro
 
-from featviz.base.errors import FeatvizError, one_line, printed_warnings
+from featviz.base.errors import ending_in_one_line, printed_warnings
 from featviz.commands.assets import AssetsCommand
 from featviz.commands.certify import CertifyCommand
 from featviz.commands.claims import ClaimsCommand
@@ -73,10 +73,5 @@ def main(arguments: list[str] | None = None) -> None:
         args=with_present_words(sys.argv[1:] if arguments is None else arguments),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
     )
-    try:
-        with printed_warnings():
-            command.run()
-    except (FeatvizError, OSError) as error:
-        # A full disk, a read-only folder: the user's to mend, not a defect to trace.
-        print(f"featviz: error: {one_line(error, 2000)}", file=sys.stderr)
-        sys.exit(2)
+    with ending_in_one_line("featviz"), printed_warnings():
+        command.run()

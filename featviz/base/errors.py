@@ -73,6 +73,17 @@ def _print(warning: str) -> None:
 
 
 @contextmanager
+def ending_in_one_line(program: str) -> Iterator[None]:
+    """Inside, what is wrong with the input ends the program with 2 and a line on stderr."""
+    try:
+        yield
+    except (FeatvizError, OSError) as error:
+        # A full disk, a read-only folder: the user's to mend, not a defect to trace.
+        print(f"{program}: error: {one_line(error, 2000)}", file=sys.stderr)
+        sys.exit(2)
+
+
+@contextmanager
 def needing(what: str, extra: str) -> Iterator[None]:
     """Tell of imports inside that fail what needs them, and which extra of featviz has them."""
     try:

@@ -44,6 +44,9 @@ def none_given(settings: type[_Settings], **defaults: object) -> _Settings:
         bases=(settings,),
         namespace={"__doc__": settings.__doc__},
         frozen=True,
+        # As the settings have them; each that is made anew takes time.
+        eq=False,
+        repr=False,
     )
     nothing: _Settings = left_out()
     return nothing

@@ -25,6 +25,7 @@ from featviz.editing.local import (
     suited_statistics,
 )
 from featviz.generators.checkpoint import Checkpoint, makes_faces_alone
+from featviz.generators.generation import output_names
 from featviz.generators.image_models import ImageModel
 from featviz.sketches.edits import (
     MARGIN,
@@ -128,11 +129,7 @@ def files_of(drawings: Sequence[Path]) -> list[EditFile]:
     """
     if len(drawings) < 2:
         raise FeatvizError("expected a base and one or more edited sketches, or --sketches FOLDER")
-    names = [path.stem for path in drawings]
-    if len(set(names)) < len(names):
-        names = [f"{path.resolve().parent.name}-{path.stem}" for path in drawings]
-    _require_distinct(names)
-    (base, *edited), (base_name, *called) = drawings, names
+    (base, *edited), (base_name, *called) = drawings, output_names(drawings)
     named = zip(called, edited, strict=True)
     return [EditFile(name, base_name, base, path) for name, path in named]
 
@@ -143,16 +140,12 @@ def files_of_set(sketches: SketchSet | PhotoSet, most: int | None = None) -> lis
     Raises FeatvizError for two sketches whose files would have one name.
     """
     names = [str(name).replace("/", "-") for name in sketches.index["sketch"]]
-    _require_distinct(names)
+    if again := [name for name, count in Counter(names).items() if count > 1]:
+        raise FeatvizError(f"two of the sketches would be called '{again[0]}'; do them apart")
     return [
         EditFile(names[number], names[base], sketches.path(base), sketches.path(number))
         for number, base in edits_of(sketches, most)
     ]
-
-
-def _require_distinct(names: Sequence[str]) -> None:
-    if again := [name for name, count in Counter(names).items() if count > 1]:
-        raise FeatvizError(f"two of the sketches would be called '{again[0]}'; do them apart")
 
 
 def make_edits(

@@ -22,7 +22,14 @@ from numpy.typing import NDArray
 
 from featviz.base.errors import FeatvizError, FeatvizWarning
 from featviz.sketches.images import read_image
-from featviz.sketches.sketch_set import BASE, INDEX, read_rows, require_inside, visible
+from featviz.sketches.sketch_set import (
+    BASE,
+    INDEX,
+    read_rows,
+    require_inside,
+    require_set,
+    visible,
+)
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
@@ -98,9 +105,7 @@ def read_photos(
     no such column, index or base, a file lies outside of the folder, or two photos have one name.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        state = "is not a folder" if folder.exists() else "does not exist"
-        raise FeatvizError(f"{folder} {state}; expected a folder of photos")
+    require_set(folder, "photos")
     require_size(size)
     path = folder / INDEX
     if path.is_file():

@@ -167,9 +167,7 @@ def read_sketches(folder: Path, size: int = CANVAS) -> SketchSet:
     error when its image is asked for, as one that is corrupt.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        state = "is not a folder" if folder.exists() else "does not exist"
-        raise FeatvizError(f"{folder} {state}; expected a folder of sketches")
+    require_set(folder, "sketches")
     _check_size(size)
     path = folder / INDEX
     index = _read_index(path) if path.is_file() else _list_groups(folder)
@@ -179,6 +177,13 @@ def read_sketches(folder: Path, size: int = CANVAS) -> SketchSet:
         )
     _check(folder, index)
     return SketchSet(folder, index, size)
+
+
+def require_set(folder: Path, what: str) -> None:
+    """Raise FeatvizError unless there is the folder, of sketches or what else they are."""
+    if not folder.is_dir():
+        state = "is not a folder" if folder.exists() else "does not exist"
+        raise FeatvizError(f"{folder} {state}; expected a folder of {what}")
 
 
 def _read_index(path: Path) -> pd.DataFrame:

@@ -124,7 +124,7 @@ def test_an_edit_that_is_none_and_one_of_everything_are_told(small, drawings, tm
         ([], "expected a base and one or more edited sketches, or --sketches FOLDER"),
         (["a.svg"], "expected a base and one or more edited sketches"),
         (["a.svg", "b.svg"], "a.svg: no such drawing"),
-        (["a.svg", "x/a.svg", "x/a.svg"], "two of the sketches would be called 'x-a'"),
+        (["a.svg", "x/a.svg", "x/a.svg"], "2 of the sketches would be written as 'x-a'"),
         (["a.svg", "b.svg", "--sketches", "."], "not both"),
         (["a.svg", "b.svg", "--statistics", "half"], "expected auto, base, edit, composite or a"),
         (
