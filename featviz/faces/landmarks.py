@@ -1,7 +1,6 @@
 """The 68 facial landmarks of a photo, in the iBUG 300-W layout."""
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,17 +16,14 @@ LEFT_EYE_CORNER = 36
 _DETECTION_SIZE = 1024
 
 
-def find_landmarks(
-    photo: NDArray[np.uint8], model: Path | None = None
-) -> NDArray[np.float32] | None:
+def find_landmarks(photo: NDArray[np.uint8]) -> NDArray[np.float32] | None:
     """Landmarks of the largest face of a photo, or None if there is no face.
 
     photo: (H, W, 3) uint8 RGB. Returns (68, 2) float32, pixels, x right and y down.
-    model: a dlib shape predictor with 68 points; the asset `face-landmarks` unless given.
     Detection is dlib's histogram-of-gradients detector on at most 1024 px, which finds frontal
     faces from about 80 px; landmarks follow Kazemi and Sullivan, CVPR 2014.
     """
-    detector, predictor = _load_models(model)
+    detector, predictor = _load_models()
     dlib = _import_dlib()
     step = max(1, -(-max(photo.shape[:2]) // _DETECTION_SIZE))
     boxes = detector(np.ascontiguousarray(_reduce(photo, step)), 0)
@@ -41,15 +37,15 @@ def find_landmarks(
     return np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float32)
 
 
-def require_models(model: Path | None = None) -> None:
+def require_models() -> None:
     """Raise FeatvizError if the detector or the landmark model is missing or unreadable."""
-    _load_models(model)
+    _load_models()
 
 
 @cache
-def _load_models(model: Path | None) -> tuple[Any, Any]:
+def _load_models() -> tuple[Any, Any]:
     dlib = _import_dlib()
-    path = model or asset_files("face-landmarks")["shape_predictor_68_face_landmarks.dat"]
+    path = asset_files("face-landmarks")["shape_predictor_68_face_landmarks.dat"]
     try:
         predictor = dlib.shape_predictor(str(path))
     except RuntimeError as error:

@@ -16,21 +16,19 @@ _TOGETHER = 32
 """Contours drawn at once; the sum of so many levels fits into 16 bits."""
 
 
-def mean_face(
-    landmarks: NDArray[np.floating], landmark_size: int = CANVAS, size: int = CANVAS
-) -> NDArray[np.float64]:
+def mean_face(landmarks: NDArray[np.floating], landmark_size: int = CANVAS) -> NDArray[np.float64]:
     """Average the contour drawings of landmarks (N, 68, 2), pixels of a `landmark_size` photo.
 
-    Returns (size, size) float64 in [0, 1]: 1 where every contour has paper, 0 where every contour
+    Returns (512, 512) float64 in [0, 1]: 1 where every contour has paper, 0 where every contour
     has ink. Raises FeatvizError if there are no landmarks.
     """
     if len(landmarks) == 0:
         raise FeatvizError("a mean face needs the landmarks of at least one face; given none")
-    total = np.zeros((size, size), dtype=np.int64)
+    total = np.zeros((CANVAS, CANVAS), dtype=np.int64)
     for first in track(range(0, len(landmarks), _TOGETHER), "averaging contours"):
         drawings = [contours(each, landmark_size) for each in landmarks[first : first + _TOGETHER]]
-        if landmark_size != size:
-            drawings = [drawing.scaled(size) for drawing in drawings]
+        if landmark_size != CANVAS:
+            drawings = [drawing.scaled(CANVAS) for drawing in drawings]
         images = rasterize_together(drawings)
         total += images.sum(axis=0, dtype=np.uint16)
     return total / (len(landmarks) * PAPER)

@@ -141,11 +141,9 @@ def open_checkpoint(
     return Checkpoint(name or loaded.name, loaded.generator, loaded.metadata, loaded.digest, source)
 
 
-def open_checkpoints(
-    sources: Sequence[str | Path], variant: str | None = None, names: Sequence[str] | None = None
-) -> Checkpoints:
+def open_checkpoints(sources: Sequence[str | Path], variant: str | None = None) -> Checkpoints:
     """Checkpoints by distinct names: see `distinct_names`. Nothing is loaded yet."""
-    return Checkpoints(tuple(sources), distinct_names(sources, names), variant)
+    return Checkpoints(tuple(sources), distinct_names(sources), variant)
 
 
 def distinct_names(

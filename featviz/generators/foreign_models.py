@@ -179,12 +179,12 @@ def literals(words: Sequence[str], option: str) -> dict[str, Any]:
     return values
 
 
-def literal_inputs(words: Sequence[str], option: str = "--input") -> dict[str, Any]:
+def literal_inputs(words: Sequence[str]) -> dict[str, Any]:
     """The same of inputs: lists of numbers and files .npy become tensors, `image` the image."""
-    return {key: _input(key, value, option) for key, value in literals(words, option).items()}
+    return {key: _input(key, value) for key, value in literals(words, "--input").items()}
 
 
-def _input(key: str, value: Any, option: str) -> Any:
+def _input(key: str, value: Any) -> Any:
     if value == "image":
         return IMAGES_HERE
     try:
@@ -193,7 +193,7 @@ def _input(key: str, value: Any, option: str) -> Any:
         if isinstance(value, list):
             return torch.tensor(value)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
-        raise FeatvizError(f"{option} {key}={value}: no tensor ({reason(error)})") from None
+        raise FeatvizError(f"--input {key}={value}: no tensor ({reason(error)})") from None
     return value
 
 

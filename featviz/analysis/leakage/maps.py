@@ -75,12 +75,12 @@ class LeakageMaps:
         return tuple(dict.fromkeys(layer for _, _, layer in self.changes))
 
 
-def shrink(values: NDArray[Any], most: int = _MOST_CELLS) -> NDArray[Any]:
-    """Halve a map (H, W) until its sides are at most `most`: means of numbers, any of booleans.
+def shrink(values: NDArray[Any]) -> NDArray[Any]:
+    """Halve a map (H, W) until its sides are at most 128: means of numbers, any of booleans.
 
     A side that cannot be halved evenly is filled up with its last cells.
     """
-    while max(values.shape) > most:
+    while max(values.shape) > _MOST_CELLS:
         padded = np.pad(values, [(0, side % 2) for side in values.shape], mode="edge")
         height, width = padded.shape
         cells = padded.reshape(height // 2, 2, width // 2, 2)

@@ -100,14 +100,12 @@ def sign_flip_test(
     *,
     permutations: int = 9999,
     seed: int = 0,
-    alternative: _Alternative = "greater",
 ) -> PermutationTest:
     """Is the mean of paired differences (N,) above 0, if each could as well have the other sign?
 
     blocks: (N,) names; differences of one block change sign together, as they must where they
     share a base sketch and so are no independent evidence. None: each by itself. Exact if there
-    are no more than `permutations` + 1 sign patterns. See `PermutationTest` for p, and
-    `permutation_test` for `alternative`.
+    are no more than `permutations` + 1 sign patterns. See `PermutationTest` for p.
 
     Raises FeatvizError if there is no difference, one is not finite, or lengths differ.
     """
@@ -134,7 +132,7 @@ def sign_flip_test(
     others = (signs @ sums) / len(values)
     # A sum of terms that cancel is as exact as its terms, not as itself.
     slack = _TIE * float(np.abs(sums).sum()) / len(values)
-    p_value = _p_value(given, others, is_exact, alternative, slack)
+    p_value = _p_value(given, others, is_exact, "greater", slack)
     return PermutationTest(given, p_value, len(others), is_exact, arrangements)
 
 
