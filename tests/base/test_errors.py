@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from featviz.base.errors import one_line, printable, reason
+from featviz.base.errors import (
+    FeatvizError,
+    ending_in_one_line,
+    needing,
+    one_line,
+    printable,
+    reason,
+)
 from featviz.cli import main
 
 TEXTS = st.text(st.characters(exclude_categories=()))
@@ -57,3 +64,29 @@ def test_no_name_given_to_a_command_reaches_the_terminal(capsys):
 )
 def test_a_reason_is_never_a_bare_key_or_nothing(error, told):
     assert reason(error) == told
+
+
+def test_of_an_import_that_fails_the_package_and_the_extra_are_told(tmp_path, monkeypatch):
+    with pytest.raises(FeatvizError) as gone, needing("drawing", "draw"):
+        import no_such_package.inside  # noqa: F401
+    assert str(gone.value) == "drawing needs no_such_package; pip install 'featviz[draw]'"
+
+    (tmp_path / "broken.py").write_text("from math import no_such_function")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(FeatvizError, match=r"^drawing needs math \(cannot import name"):  # noqa: SIM117
+        with needing("drawing", "draw"):
+            import broken  # noqa: F401
+
+    with pytest.raises(ImportError, match="no_such_room"), needing("drawing", "draw"):
+        from featviz.base import no_such_room  # noqa: F401
+
+
+@pytest.mark.parametrize("error", [FeatvizError("no\nsuch thing"), OSError(28, "disk is full")])
+def test_bad_input_ends_a_program_with_2_and_one_line(error, capsys):
+    with pytest.raises(SystemExit) as ended, ending_in_one_line("some.program"):
+        raise error
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("some.program: error: ") and said.count("\n") == 1
+    with pytest.raises(KeyError), ending_in_one_line("some.program"):
+        raise KeyError("a defect of ours")
