@@ -4,27 +4,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tyro.conf import Positional
-
 from featviz.base.errors import FeatvizError
 from featviz.commands.shared import say
+from featviz.commands.tables import TableOptions
 
 
-@dataclass(frozen=True)
-class ExportCommand:
+@dataclass(frozen=True, kw_only=True)
+class ExportCommand(TableOptions):
     """Write feature tables for other programs: NumPy, TensorBoard's projector, text."""
 
-    features: Positional[tuple[Path, ...]]
-    """Feature tables that `featviz extract` wrote."""
     out: Path
     """The folder to make; it must not hold anything."""
     to: Literal["npy", "projector", "csv"] = "npy"
     """npy: an array a layer, rows.csv and metadata.json, for NumPy or rsatoolbox. projector: for
     `tensorboard --logdir OUT`. csv: a table a layer, a column a channel."""
-    layers: tuple[str, ...] = ()
-    """Which layers; all if none is given."""
-    point: tuple[int, int] | None = None
-    """Which point, if the tables hold several."""
     sketches: Path | None = None
     """Folder of the sketch set: pictures for the projector, and columns base and edited_part."""
 

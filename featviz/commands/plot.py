@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError
-from featviz.commands.shared import read_tables, say
+from featviz.commands.shared import say
+from featviz.commands.tables import TableOptions
 
 if TYPE_CHECKING:
     from featviz.analysis.embedding import EmbeddingTable
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PlotCommand:
+class PlotCommand(TableOptions):
     """Map the vectors of feature tables to two dimensions and draw them, a panel a layer."""
 
     features: Positional[tuple[Path, ...]]
@@ -24,8 +25,6 @@ class PlotCommand:
     """pca, tsne, mds, isomap, lle, sne or umap (which needs featviz[umap])."""
     layers: tuple[str, ...] = ()
     """Which layers; all of the first table if none is given."""
-    point: tuple[int, int] | None = None
-    """Which point, if the tables hold several."""
     perplexity: float | None = None
     """Of tsne and sne, default 15; lowered, and said so, where ties leave too few vectors."""
     neighbours: int | None = None
@@ -58,7 +57,7 @@ class PlotCommand:
         if self.save_embedding is not None:
             require_writable(self.save_embedding)
         settings = self._settings()
-        tables = read_tables(self.features, self.point)
+        tables = self.tables()
         embedding = self._embed(tables, settings)
         with style():
             figure = embedding_figure(embedding)

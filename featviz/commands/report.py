@@ -10,13 +10,14 @@ from tyro.conf import Positional
 
 from featviz.base.errors import FeatvizError, needing
 from featviz.commands.shared import SKETCHES, remark, say
+from featviz.commands.tables import TableOptions
 
 if TYPE_CHECKING:
     from featviz.report import ReportRequest
 
 
 @dataclass(frozen=True)
-class ReportCommand:
+class ReportCommand(TableOptions):
     """Write one HTML page to look around in: maps, sketches, faces, claims, leakage; offline."""
 
     features: Positional[tuple[Path, ...]]
@@ -25,10 +26,6 @@ class ReportCommand:
     """Folder of the sketch set; unless given, `sketches` in this folder, if there is one."""
     methods: tuple[str, ...] = ("pca", "tsne")
     """Methods of the maps, see `featviz plot`; the page switches between them."""
-    layers: tuple[str, ...] = ()
-    """Which layers; all that a table has if none is given."""
-    point: tuple[int, int] | None = None
-    """Which point, if the tables hold several."""
     generators: tuple[str, ...] | None = None
     """Whole generators whose faces are shown; none if given without a name. Unless given, those
     that come with featviz for the checkpoints of the tables."""

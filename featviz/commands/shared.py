@@ -1,15 +1,12 @@
-"""What several commands share: sketches, feature tables, edits, threads, and how they speak."""
+"""What several commands share: settings, sketches, edits, threads, and how they speak."""
 
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from featviz.base.errors import FeatvizError, printable
-
-if TYPE_CHECKING:
-    from featviz.base.feature_table import FeatureTable
 
 _Settings = TypeVar("_Settings")
 
@@ -112,22 +109,6 @@ def require_sketches(folder: Path, instead: str = "") -> None:
             f"there is no folder '{SKETCHES}' here; name yours with --sketches FOLDER, or run this "
             f"in featviz's repository, whose folder of that name holds the study's groups{instead}"
         )
-
-
-def read_tables(
-    paths: Sequence[Path], point: tuple[int, int] | None = None
-) -> "list[FeatureTable]":
-    """The feature tables, at one point of those that they hold if it is given.
-
-    Checkpoints of one name are told apart by their files, see `tell_apart`.
-    """
-    from featviz.analysis.comparable import tell_apart
-    from featviz.base.feature_table import read_features
-
-    if not paths:
-        raise FeatvizError("expected at least one feature table; `featviz extract` makes them")
-    points = None if point is None else [point]
-    return tell_apart([read_features(path).select(points=points) for path in paths], paths)
 
 
 def most_edits(edits: Edits) -> int | None:

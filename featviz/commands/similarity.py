@@ -6,21 +6,18 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from featviz.commands.shared import read_tables, say
+from featviz.commands.shared import say
+from featviz.commands.tables import TableOptions
 
 
 @dataclass(frozen=True)
-class SimilarityCommand:
+class SimilarityCommand(TableOptions):
     """Compare layers and checkpoints: a heat map of CKA or RSA between all of them."""
 
     features: Positional[tuple[Path, ...]]
     """Feature tables of the same sketches, that `featviz extract` wrote."""
     measure: Literal["cka", "rsa"] = "cka"
     """cka: debiased linear CKA; rsa: Spearman correlation of distances."""
-    layers: tuple[str, ...] = ()
-    """Which layers; all of each table if none is given."""
-    point: tuple[int, int] | None = None
-    """Which point, if the tables hold several."""
     metric: Literal["euclidean", "cosine"] = "euclidean"
     """Distances of RSA."""
     out: Path | None = None
@@ -38,12 +35,7 @@ class SimilarityCommand:
         figure_format(out)
         if self.save_table is not None:
             SimilarityTable.check_ending(self.save_table)
-        table = compare(
-            read_tables(self.features, self.point),
-            self.measure,
-            self.layers or None,
-            metric=self.metric,
-        )
+        table = compare(self.tables(), self.measure, self.layers or None, metric=self.metric)
         with style():
             figure = similarity_figure(table)
         if self.save_table is not None:

@@ -3,21 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tyro.conf import Positional
-
-from featviz.commands.shared import read_tables, say
+from featviz.commands.shared import say
+from featviz.commands.tables import TableOptions
 
 
 @dataclass(frozen=True)
-class StructureCommand:
+class StructureCommand(TableOptions):
     """Measure how groups of vectors lie: distances, silhouettes, neighbours, permutation tests."""
 
-    features: Positional[tuple[Path, ...]]
-    """Feature tables that `featviz extract` wrote."""
-    layers: tuple[str, ...] = ()
-    """Which layers; all of each table if none is given."""
-    point: tuple[int, int] | None = None
-    """Which point, if the tables hold several."""
     merge: tuple[str, ...] = ()
     """Groups to count as others, such as G11=G8 G10=G9."""
     permutations: int = 4999
@@ -26,7 +19,6 @@ class StructureCommand:
     """Seed of the permutations."""
     out: Path | None = None
     """Write all numbers to this .csv or .parquet, or what is printed to this .md."""
-
     plot: Path | None = None
     """Draw the distances within and between groups into this .png, .pdf or .svg."""
 
@@ -43,7 +35,7 @@ class StructureCommand:
             from featviz.figures.style import figure_format
 
             figure_format(self.plot)
-        tables, merge = read_tables(self.features, self.point), parse_merge(self.merge)
+        tables, merge = self.tables(), parse_merge(self.merge)
         table = measure_structure(
             tables,
             self.layers or None,

@@ -5,19 +5,16 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from featviz.commands.shared import SKETCHES, read_tables, remark, say
+from featviz.commands.shared import SKETCHES, remark, say
+from featviz.commands.tables import TableOptions
 
 
 @dataclass(frozen=True)
-class TrajectoryCommand:
+class TrajectoryCommand(TableOptions):
     """Draw how features change over the training steps of one or more runs."""
 
     features: Positional[tuple[Path, ...]]
     """Feature tables of a run's kept generators (`featviz train --keep-every`), any order."""
-    layers: tuple[str, ...] = ()
-    """Which layers; all of each table if none is given."""
-    point: tuple[int, int] | None = None
-    """Which point, if the tables hold several."""
     merge: tuple[str, ...] = ()
     """Groups to count as others, such as G11=G8 G10=G9."""
     sketches: Path = SKETCHES
@@ -53,10 +50,7 @@ class TrajectoryCommand:
             require_ending(self.save_table, "a trajectory", FRAME_FORMATS)
         if self.save_claims is not None:
             require_ending(self.save_claims, "verdicts", FRAME_FORMATS)
-        tables = [
-            table.select(layers=self.layers or None)
-            for table in read_tables(self.features, self.point)
-        ]
+        tables = [table.select(layers=self.layers or None) for table in self.tables()]
         edits = bases = None
         if self.sketches == SKETCHES and not SKETCHES.exists():
             remark(
