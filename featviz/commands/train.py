@@ -43,10 +43,9 @@ class TrainCommand:
 
     def run(self) -> None:
         """Train and report."""
-        import torch
-
         from featviz.base.files import require_folder
         from featviz.faces.pairs import read_pairs
+        from featviz.generators.device import device_at_hand
         from featviz.training.loop import train
         from featviz.training.presets import preset
         from featviz.training.saving import Schedule
@@ -69,8 +68,7 @@ class TrainCommand:
         if self.dry_run:
             from featviz.training.estimate import estimate_run
 
-            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-            say("\n".join(estimate_run(config, pairs, device, self.vgg19).lines()))
+            say("\n".join(estimate_run(config, pairs, device_at_hand(), self.vgg19).lines()))
             return
         path = train(
             config,
