@@ -26,7 +26,7 @@ class Options:
     """Certify published networks and print one table."""
 
     packages: Path | None = None
-    """Folder with diffusers, transformers and monai, if this environment lacks them."""
+    """Folder with diffusers, transformers, timm and monai, if this environment lacks them."""
     only: tuple[str, ...] = ()
     """Parts of names; all networks if none is given."""
 
@@ -190,6 +190,13 @@ def _convolutional(name: str, **settings: Any) -> nn.Module:
     return _Calling(network, lambda model, image: model(image).last_hidden_state)
 
 
+def _timm(name: str, **settings: Any) -> nn.Module:
+    import timm
+
+    network = timm.create_model(name, **settings)
+    return _Calling(network, lambda model, image: model.forward_features(image))
+
+
 def _segmentation() -> nn.Module:
     from monai.networks.nets import BasicUNet
 
@@ -244,6 +251,14 @@ NETWORKS = (
         lambda: _transformer("Swin", embed_dim=8, depths=[2, 2], num_heads=[1, 2]),
         224,
         package="transformers",
+    ),
+    Network("ResNet-50", lambda: _timm("resnet50", channels=(8, 16, 32, 64)), package="timm"),
+    Network(
+        "ConvNeXt-T", lambda: _timm("convnext_tiny", dims=(8, 16, 32, 64)), 1024, package="timm"
+    ),
+    Network("ViT-Ti", lambda: _timm("vit_tiny_patch16_224", embed_dim=12), 224, package="timm"),
+    Network(
+        "Swin-T", lambda: _timm("swin_tiny_patch4_window7_224", embed_dim=12), 224, package="timm"
     ),
     Network("U-Net for segmentation, batch norm", _segmentation, package="monai"),
 )
