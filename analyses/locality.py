@@ -265,12 +265,15 @@ NETWORKS = (
 
 
 def built(network: Network) -> nn.Module:
-    """The network for evaluation; weights that begin as zeros, ControlNet's some, are drawn too."""
+    """The network for evaluation; weights that begin as zeros are drawn too.
+
+    Those are some of ControlNet, and of timm's ResNet each block's last norm.
+    """
     torch.manual_seed(0)
     module = network.build().eval()
     with torch.no_grad():
-        for parameter in module.parameters():
-            if parameter.ndim > 1 and not parameter.any():
+        for name, parameter in module.named_parameters():
+            if name.endswith("weight") and not parameter.any():
                 parameter.normal_(0, 0.1)
     return module
 
