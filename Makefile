@@ -63,8 +63,10 @@ $(VENV)/installed: $(VENV)/bin/pip pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
+# timm asks for torchvision, whose builds on PyPI do not fit a torch for CPUs; tests do without it.
 $(VENV)/installed-dev: $(VENV)/bin/pip pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps timm
 	touch $(VENV)/installed $@
 
 $(VENV)/installed-docs: $(VENV)/installed

@@ -26,7 +26,7 @@ class Options:
     """Certify published networks and print one table."""
 
     packages: Path | None = None
-    """Folder with diffusers, transformers and monai, if this environment lacks them."""
+    """Folder with diffusers, transformers, timm and monai, if this environment lacks them."""
     only: tuple[str, ...] = ()
     """Parts of names; all networks if none is given."""
 
@@ -190,6 +190,13 @@ def _convolutional(name: str, **settings: Any) -> nn.Module:
     return _Calling(network, lambda model, image: model(image).last_hidden_state)
 
 
+def _timm(name: str, **settings: Any) -> nn.Module:
+    import timm
+
+    network = timm.create_model(name, **settings)
+    return _Calling(network, lambda model, image: model.forward_features(image))
+
+
 def _segmentation() -> nn.Module:
     from monai.networks.nets import BasicUNet
 
@@ -245,17 +252,28 @@ NETWORKS = (
         224,
         package="transformers",
     ),
+    Network("ResNet-50", lambda: _timm("resnet50", channels=(8, 16, 32, 64)), package="timm"),
+    Network(
+        "ConvNeXt-T", lambda: _timm("convnext_tiny", dims=(8, 16, 32, 64)), 1024, package="timm"
+    ),
+    Network("ViT-Ti", lambda: _timm("vit_tiny_patch16_224", embed_dim=12), 224, package="timm"),
+    Network(
+        "Swin-T", lambda: _timm("swin_tiny_patch4_window7_224", embed_dim=12), 224, package="timm"
+    ),
     Network("U-Net for segmentation, batch norm", _segmentation, package="monai"),
 )
 
 
 def built(network: Network) -> nn.Module:
-    """The network for evaluation; weights that begin as zeros, ControlNet's some, are drawn too."""
+    """The network for evaluation; weights that begin as zeros are drawn too.
+
+    Those are some of ControlNet, and of timm's ResNet each block's last norm.
+    """
     torch.manual_seed(0)
     module = network.build().eval()
     with torch.no_grad():
-        for parameter in module.parameters():
-            if parameter.ndim > 1 and not parameter.any():
+        for name, parameter in module.named_parameters():
+            if name.endswith("weight") and not parameter.any():
                 parameter.normal_(0, 0.1)
     return module
 

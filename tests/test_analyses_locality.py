@@ -58,7 +58,15 @@ def test_weights_that_begin_as_zeros_are_drawn() -> None:
         nn.init.zeros_(layer.weight)
         return layer
 
+    def silent_norm() -> nn.Module:
+        layer = nn.BatchNorm2d(3)
+        nn.init.zeros_(layer.weight)
+        return layer
+
     assert cells(Network("silent", silent, 16))[-1] == "yes"
+    # A norm that begins with nothing, as the last of a residual block may, shows its input.
+    assert cells(Network("silent", silent_norm, 16))[-2:] == ["0 px", "yes"]
+    assert built(Network("silent", silent_norm)).weight.all()
 
 
 def test_networks_are_chosen_by_parts_of_their_names(capsys: pytest.CaptureFixture[str]) -> None:

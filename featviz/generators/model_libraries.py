@@ -64,7 +64,10 @@ def _library(name: str) -> ModuleType:
             f"{name}: models need {name}{needs}; pip install 'featviz[models]'"
         ) from None
     except Exception as error:
-        raise FeatvizError(f"importing {name} failed ({reason(error)})") from None
+        raise FeatvizError(
+            f"importing {name} failed ({reason(error)}); install it anew, and torchvision, if it "
+            "is there, from where torch is: builds for CPU and for CUDA do not fit together"
+        ) from None
 
 
 def _timm(what: str, arguments: dict[str, Any], has_file: bool, seed: int | None) -> Found:

@@ -238,6 +238,17 @@ def test_a_library_that_is_not_installed_is_told_with_how_to_get_it(monkeypatch)
         open_model("timm:resnet18", random_weights=0)
 
 
+def test_a_library_whose_parts_do_not_fit_together_is_told_with_the_way_out(tmp_path, monkeypatch):
+    (tmp_path / "timm.py").write_text("raise RuntimeError('operator torchvision::nms is not')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "timm", raising=False)
+    told = (
+        r"importing timm failed \(operator torchvision::nms is not\); install it anew, and torchv"
+    )
+    with pytest.raises(FeatvizError, match=told):
+        open_model("timm:resnet18", random_weights=0)
+
+
 @pytest.fixture
 def timm(monkeypatch):
     """A stand-in with the three functions of timm that are used: timm itself needs torchvision."""

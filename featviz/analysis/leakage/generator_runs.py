@@ -51,6 +51,7 @@ class GeneratorRuns:
 
     def __init__(self, model: GlobalGenerator | FrontEnd, layers: Sequence[str]) -> None:
         self._model, self._kept = model, dict[int, list[_Run]]()
+        self._last: _Run | None = None
         network = copy.deepcopy(model).eval().requires_grad_(False)
         network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         settle_weights(network)
@@ -94,6 +95,8 @@ class GeneratorRuns:
     def forget(self, image: Tensor) -> None:
         """Drop what was kept of an image."""
         self._kept.pop(id(image), None)
+        if self._last is not None and self._last.image is image:
+            self._last = None
 
     @torch.inference_mode()
     def _run(
@@ -106,6 +109,7 @@ class GeneratorRuns:
             self._finish(run, held.get(self._steps[number].name))
         if keep:
             self._kept.setdefault(id(image), []).append(run)
+        self._last = run
         found = {layer: run.maps[end] for layer, end in self._layers.items()}
         for layer, maps in found.items():
             if not torch.isfinite(maps.sum()):
@@ -114,10 +118,11 @@ class GeneratorRuns:
         return found, {step.name: own for step, own in steps if own is not None}
 
     def _begun(self, image: Tensor, held: Mapping[str, Statistics]) -> _Run:
-        """A run as far as one of those kept of the image is the same."""
+        """A run as far as one of those kept of the image, or the last one, is the same."""
         free = (run for runs in self._kept.values() for run in runs if run.like is None)
         best = _Run(image, next((run for run in free if run.image.shape == image.shape), None))
-        for kept in self._kept.get(id(image), []):
+        last = [] if self._last is None or self._last.image is not image else [self._last]
+        for kept in self._kept.get(id(image), []) + last:
             same = 0
             while same < self._count and kept.held[same] is held.get(self._steps[same].name):
                 same += 1

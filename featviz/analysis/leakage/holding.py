@@ -42,6 +42,9 @@ class Holding(Protocol):
     def held(self, statistics: Any, mode: str) -> Any:
         """Of some statistics those that a mode holds."""
 
+    def in_turn(self, statistics: Any, modes: Sequence[str]) -> list[str]:
+        """Modes in an order in which those whose runs begin alike come one after the other."""
+
     def not_held(self, layers: Sequence[str], image: Tensor, statistics: Any) -> tuple[str, ...]:
         """What else lets positions see each other up to the layers, each with what it is."""
 
@@ -63,6 +66,15 @@ class NormHolding:
     def held(self, statistics: Any, mode: str) -> Any:
         """See `Holding`."""
         return held_statistics(self.model, statistics, mode)
+
+    def in_turn(self, statistics: Any, modes: Sequence[str]) -> list[str]:
+        """See `Holding`."""
+
+        def held(mode: str) -> list[bool]:
+            found = self.held(statistics, mode)
+            return [name in found for name in statistics]
+
+        return sorted(modes, key=held)
 
     def not_held(self, layers: Sequence[str], image: Tensor, statistics: Any) -> tuple[str, ...]:
         """See `Holding`."""
@@ -109,6 +121,10 @@ class WayHolding:
         }
         operations = tuple(each for each in statistics.operations if each.way in chosen)
         return replace(statistics, operations=operations, norms=norms, attention=())
+
+    def in_turn(self, statistics: Any, modes: Sequence[str]) -> list[str]:  # noqa: ARG002
+        """See `Holding`; nothing is shared."""
+        return list(modes)
 
     def not_held(
         self, layers: Sequence[str], image: Tensor, statistics: MapStatistics

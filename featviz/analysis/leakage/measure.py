@@ -112,7 +112,7 @@ def measure_leakage(
             if base is not None:
                 run.forget(base.image)
             base = _Base.of(edit.base_image, run, holding, modes)
-        found.add_all(edit, base, run, modes)
+        found.add_all(edit, base, run)
     if base is None or not found.rows:
         raise FeatvizError(f"all edits of {sketches.folder} equal their base at {size} px")
     sides = size if isinstance(size, int) else list(size)
@@ -135,7 +135,8 @@ def measure_leakage(
 class _Base:
     """A base image, its norms' statistics and maps by name, the scale of each layer's changes.
 
-    held: of every mode that holds the base's statistics, which.
+    held: of every mode that holds the base's statistics, which. modes: in turn, the corners first,
+    which the others are compared with.
     """
 
     image: Tensor
@@ -143,6 +144,7 @@ class _Base:
     maps: Mapping[str, Tensor]
     scales: Mapping[str, float]
     held: Mapping[str, Mapping[str, Statistics]]
+    modes: Sequence[str]
 
     @classmethod
     def of(cls, image: Tensor, run: Runs, holding: Holding, modes: Sequence[str]) -> "_Base":
@@ -152,7 +154,9 @@ class _Base:
             mode: holding.held(statistics, mode) for mode in modes if mode not in (FREE, STATISTICS)
         }
         scales = {layer: scale_of(layer, cells) for layer, cells in maps.items()}
-        return cls(image, statistics, maps, scales, held)
+        corners = [mode for mode in _CORNERS if mode in modes]
+        others = holding.in_turn(statistics, [mode for mode in modes if mode not in _CORNERS])
+        return cls(image, statistics, maps, scales, held, [*corners, *others])
 
 
 def _metadata(
@@ -204,11 +208,6 @@ def _point_cells(geometries: Mapping[str, Geometry], point: Point) -> dict[str, 
         pixel[point[1], point[0]] = True
         cells[layer] = cells_of(geometry, pixel)
     return cells
-
-
-def _order(mode: str) -> int:
-    """Where a mode comes in turn: the corners first, which the others are compared with."""
-    return _CORNERS.index(mode) if mode in _CORNERS else len(_CORNERS)
 
 
 class _OfEdit:
@@ -296,10 +295,10 @@ class _Found:
         self._own: dict[tuple[str, str, str], NDArray[np.float32]] = {}
         self._own_reach: dict[tuple[str, str], Mask] = {}
 
-    def add_all(self, edit: PlacedEdit, base: _Base, run: Runs, modes: Sequence[str]) -> None:
+    def add_all(self, edit: PlacedEdit, base: _Base, run: Runs) -> None:
         """Measure an edit in all modes."""
         of_edit = _OfEdit(edit, base.maps, base.scales)
-        for mode in sorted(modes, key=_order):
+        for mode in base.modes:
             if mode == FREE:
                 after, own = run(edit.image, {}, keep=True)
             elif mode == STATISTICS:
