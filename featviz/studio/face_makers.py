@@ -68,7 +68,7 @@ def network_faces(generator: WholeGenerator, size: int) -> MakesFaces:
         fast = FastGenerator(generator, _fastest_type())
     # The first forward sets things up; it must not count as the first face's time.
     fast(np.full((size, size), PAPER, np.uint8))
-    return lambda drawn: MadeFace(shown(fast(drawn.pixels(size))))
+    return lambda drawn: MadeFace(shown_face(fast(drawn.pixels(size))))
 
 
 def photo_faces(database: PhotoParts) -> MakesFaces:
@@ -87,7 +87,7 @@ def photo_faces(database: PhotoParts) -> MakesFaces:
     return make
 
 
-def shown(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def shown_face(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A face (H, H, 3) as large as the page shows it."""
     if len(face) == CANVAS:
         return face

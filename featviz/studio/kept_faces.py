@@ -13,7 +13,7 @@ from featviz.editing.engine_run import PreparedBase
 from featviz.editing.plain import PlainBase, PlainEditor
 from featviz.sketches.edits import Mask
 from featviz.studio.change import Strokes
-from featviz.studio.face_makers import shown, shown_reach
+from featviz.studio.face_makers import shown_face, shown_reach
 from featviz.studio.networks import Networks
 from featviz.studio.rasters import RasterCache
 
@@ -25,7 +25,7 @@ Chain = Sequence[tuple[str, Strokes]]
 
 
 @dataclass(frozen=True, eq=False)
-class KeptFace:
+class FaceOfEdit:
     """The face of an edit and its base's, (512, 512, 3) uint8 RGB.
 
     reach: (512, 512) bool, the pixels that may differ. whole: whether the edit covers so much that
@@ -65,7 +65,7 @@ class KeptFaces:
         chain: Chain,
         strokes: Strokes,
         loading: Callable[[str], None] = lambda _: None,
-    ) -> KeptFace:
+    ) -> FaceOfEdit:
         """The face of a drawing's state as an edit of the last base of a chain.
 
         Raises FeatvizError for a checkpoint that cannot be loaded or makes no face.
@@ -75,8 +75,11 @@ class KeptFaces:
         editor: Any = self.networks.editor(checkpoint)
         with self.networks.named(checkpoint):
             edited = editor.edit(base, self._picture(checkpoint, strokes))
-            return KeptFace(
-                shown(edited.face), shown(base.face), shown_reach(edited.reach), edited.whole
+            return FaceOfEdit(
+                shown_face(edited.face),
+                shown_face(base.face),
+                shown_reach(edited.reach),
+                edited.whole,
             )
 
     def _picture(self, checkpoint: str, strokes: Strokes) -> NDArray[np.uint8]:
@@ -90,7 +93,7 @@ class KeptFaces:
         ready = len(chain)
         while ready and (editor, chain[ready - 1][0]) not in self._bases:
             ready -= 1
-        base: Any = self._bases[editor, chain[ready - 1][0]] if ready else None
+        base = self._bases[editor, chain[ready - 1][0]] if ready else None
         for key, strokes in chain[ready:]:
             sketch = self._picture(checkpoint, strokes)
             with self.networks.named(checkpoint):
@@ -100,4 +103,4 @@ class KeptFaces:
                 self._bases.popitem(last=False)
         assert base is not None
         self._bases.move_to_end((editor, chain[-1][0]))
-        return base  # type: ignore[no-any-return]
+        return base

@@ -16,7 +16,7 @@ from featviz.retrieval.database import open_database
 from featviz.retrieval.faces import Retriever
 from featviz.sketches.drawing import Drawing, rasterize, read_svg
 from featviz.studio.engine import Answer, Engine, FaceJob, Start, WantedFace
-from featviz.studio.face_makers import DrawnState, fitting_size, shown, shown_reach
+from featviz.studio.face_makers import DrawnState, fitting_size, shown_face, shown_reach
 from featviz.studio.networks import Networks
 from featviz.studio.probe import Prober
 from featviz.studio.problems import StudioError
@@ -145,6 +145,6 @@ def test_what_may_differ_in_an_enlarged_face_covers_what_does(size: int, rng) ->
     reach = np.zeros((size, size), bool)
     reach[size // 3 : size // 2, size // 4] = True
     after = np.where(reach[..., None], 255 - before, before)
-    differs = (shown(before) != shown(after)).any(axis=2)
+    differs = (shown_face(before) != shown_face(after)).any(axis=2)
     assert differs.any() and not (differs & ~shown_reach(reach)).any()
     assert shown_reach(reach).mean() < 0.1 + 3 * reach.mean()

@@ -161,7 +161,7 @@ def less_alike(systems: Systems) -> Finding:
     return compared(systems, [(of["a tenth"], of["all"])], of)
 
 
-def missing_parts(systems: Systems) -> Finding:
+def unmatched_share(systems: Systems) -> Finding:
     """C21: share of the parts without a match, with a tenth of the photos less with all."""
     of = systems.retrieval.unmatched
     more = of["a tenth"] - of["all"]
@@ -186,7 +186,7 @@ SYSTEM_FINDERS: dict[tuple[str, str], Callable[[Systems], Finding]] = {
     ("C21", "seams"): seams,
     ("C21", "cut"): cut_seams,
     ("C21", "less alike"): less_alike,
-    ("C21", "missing"): missing_parts,
+    ("C21", "missing"): unmatched_share,
 }
 """What measures each part."""
 
