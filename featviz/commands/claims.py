@@ -21,7 +21,7 @@ _ROLES = ("baseline", "modified", "no-norm", "augmented")
 
 @dataclass(frozen=True)
 class ClaimsCommand:
-    """Judge the source study's claims C1 to C18, by thresholds fixed in advance."""
+    """Judge the source study's claims C1 to C21, by thresholds fixed in advance."""
 
     features: Positional[tuple[Path, ...]] = ()
     """Feature tables of a baseline and a modified network, in any order; `featviz extract` writes
@@ -41,8 +41,12 @@ class ClaimsCommand:
     generators: tuple[tuple[str, str], ...] = tuple(zip(_ROLES, _ROLES, strict=True))
     """Roles and checkpoints by turns: baseline runs/a modified runs/b. Whole generators; what
     needs one that is not given cannot be judged."""
+    systems: tuple[Path, ...] = ()
+    """Also judge C19 to C21, of other systems: folders with `global`, `unet`, `crn` (runs) and
+    `retrieval` (a data base), as `python -m analyses.systems` makes them; for C19 one of each of
+    two sizes."""
     data: Path = _DATA
-    """Folder of pairs whose test split is used for C10, C11, C12, C14, C16 and C17."""
+    """Folder of pairs whose test split is used for C10 to C12, C14, C16, C17 and C19 to C21."""
     count: int = 40
     """Pairs."""
     sketches: Path = SKETCHES
@@ -82,9 +86,16 @@ class ClaimsCommand:
 
         for path in self.out:
             require_ending(path, "claims", (".json", ".md"))
-        if not (self.features or self.baseline or self.modified or self.crossed or self.images):
+        if not (
+            self.features
+            or self.baseline
+            or self.modified
+            or self.crossed
+            or self.images
+            or self.systems
+        ):
             raise FeatvizError(
-                "claims takes feature tables, --images, or both; given neither "
+                "claims takes feature tables, --images, --systems, or several; given none "
                 "(`featviz extract paper-baseline paper-modified` writes tables)"
             )
         if self.local and not self.images:
@@ -97,6 +108,7 @@ class ClaimsCommand:
         findings, metadata = None, None
         if self.images:
             findings, metadata = self._measure(study)
+        of_systems, told = self._measure_systems() if self.systems else (None, None)
         claims = judge(
             tables,
             study,
@@ -104,6 +116,8 @@ class ClaimsCommand:
             crossed=self._at_point(read_features(self.crossed)) if self.crossed else None,
             images=findings,
             images_metadata=metadata,
+            systems=of_systems,
+            systems_metadata=told,
             permutations=self.permutations,
             seed=self.seed,
         )
@@ -207,4 +221,16 @@ class ClaimsCommand:
         for kind, reason in measures.missing.items():
             remark(f"no images of {kind}: {reason}")
         findings = image_findings(measures, self.permutations, self.seed, study)
+        return findings, measures.metadata
+
+    def _measure_systems(self) -> "tuple[Findings, dict[str, object]]":
+        from featviz.analysis.claims.system_claims import system_findings
+        from featviz.analysis.claims.system_measures import measure_systems
+        from featviz.faces.pairs import read_pairs
+
+        use_threads(self.threads)
+        measures = measure_systems(self.systems, read_pairs(self.data), self.count, self.seed)
+        for reason in measures.missing.values():
+            remark(reason)
+        findings = system_findings(measures, self.permutations, self.seed)
         return findings, measures.metadata

@@ -14,8 +14,8 @@ class DrawCommand:
     """Draw faces on a local web page, see them generated at once, and save the sketches."""
 
     checkpoints: tuple[str, ...] = ("modified", "baseline")
-    """One or two to begin with: shipped ones by name, run folders, .safetensors or .pth. The page
-    offers these and all shipped ones."""
+    """Shipped ones by name, run folders, .safetensors, .pth, data bases of photos. The page shows
+    the first two to begin with, and offers all of these and all shipped ones."""
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 lets other machines in, who then need the token."""
     port: int = 8512

@@ -108,6 +108,20 @@ def fuse(base: Photo, parts: list[LaidPart]) -> tuple[Photo, list[Seam]]:
     return np.rint(np.clip(whole, 0, 255)).astype(np.uint8), seams
 
 
+def border_step(photo: Photo, area: Mask) -> float:
+    """The mean step of a photo (H, W, 3) across the border of an area (H, W), grey levels.
+
+    Means over neighbouring pixels and channels; 0 where an area has no border.
+    """
+    values = photo.astype(np.float64)
+    steps = [
+        np.abs(values[here] - values[there])[area[here] & ~area[there]]
+        for here, there in _NEIGHBOURS
+    ]
+    every = np.concatenate(steps)
+    return float(every.mean()) if every.size else 0.0
+
+
 def _fused(base: Colours, pixels: Colours, area: Mask) -> tuple[Colours, Seam]:
     """One part in the base (Pérez et al. 2003, eq. 7): the part's gradients, the base's border."""
     apart = base - pixels

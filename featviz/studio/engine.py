@@ -29,8 +29,16 @@ from featviz.studio.change import (
     measure,
 )
 from featviz.studio.correcting import Corrections, moved
+from featviz.studio.face_makers import DrawnState
 from featviz.studio.kept_faces import KeptFaces
-from featviz.studio.live_messages import Difference, Edited, FacesMessage, Picture, ShownFace
+from featviz.studio.live_messages import (
+    Difference,
+    Edited,
+    FacesMessage,
+    Picture,
+    Retrieved,
+    ShownFace,
+)
 from featviz.studio.networks import Networks
 from featviz.studio.problems import StudioError
 from featviz.studio.rasters import Points, RasterCache, png
@@ -106,6 +114,7 @@ class Face:
 
     reach: the borders of what may differ from the base; None if everything may. whole: whether a
     face that is to keep the rest was computed as a whole, because the edit covers too much.
+    retrieved: how a data base's photos served.
     """
 
     wanted: WantedFace
@@ -113,6 +122,7 @@ class Face:
     difference: DrawnMap | None
     reach: tuple[Points, ...] | None
     whole: bool
+    retrieved: Retrieved | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +134,7 @@ class _Made:
     base: NDArray[np.uint8] | None
     reach: Mask | None = None
     whole: bool = False
+    retrieved: Retrieved | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +184,7 @@ class Engine:
         failed = []
         for wanted in job.wanted:
             try:
-                made.append(self._make(wanted, picture, job, loading))
+                made.append(self._make(wanted, job, loading))
             except FeatvizError as error:
                 failed.append((wanted, str(error)))
         clock.lap("generate")
@@ -196,7 +207,6 @@ class Engine:
     def _make(
         self,
         wanted: WantedFace,
-        picture: Pixels,
         job: FaceJob,
         loading: Callable[[WantedFace], None],
     ) -> _Made:
@@ -208,12 +218,11 @@ class Engine:
         if wanted.kept:
             if start is None:
                 raise StudioError("bad-request", "without a start sketch there is nothing to keep")
-            base, edited = self.kept.edit(name, start.chain, picture, tell)
-            return _Made(wanted, edited.face, base.face, edited.reach, edited.whole)
-        face = self.networks.generate(name, picture, tell)
-        return _Made(
-            wanted, face, self._base_face(name, start) if start and job.difference else None
-        )
+            kept = self.kept.edit(name, start.chain, job.strokes, tell)
+            return _Made(wanted, kept.face, kept.base, kept.reach, kept.whole)
+        made = self.networks.generate(name, DrawnState(job.strokes, self.rasters), tell)
+        base = self._base_face(name, start) if start and job.difference else None
+        return _Made(wanted, made.face, base, retrieved=made.retrieved)
 
     def _picture(self, strokes: Strokes) -> Pixels:
         return self.rasters.picture(points for _, points in strokes)
@@ -222,7 +231,8 @@ class Engine:
         last, strokes = start.chain[-1]
         key = (checkpoint, last)
         if key not in self._base_faces:
-            self._base_faces[key] = self.networks.generate(checkpoint, self._picture(strokes))
+            drawn = DrawnState(strokes, self.rasters)
+            self._base_faces[key] = self.networks.generate(checkpoint, drawn).face
             while len(self._base_faces) > _BASE_FACES:
                 self._base_faces.popitem(last=False)
         self._base_faces.move_to_end(key)
@@ -242,7 +252,7 @@ def _encoded(made: _Made, edit: Edit | None) -> Face:
         difference = DrawnMap(image, box, measure(change, edit.area), beyond)
     outlined = reach is not None and reach.any() and not reach.all()
     borders = area_outlines(reach) if outlined and reach is not None else None
-    return Face(made.wanted, jpeg(made.face), difference, borders, made.whole)
+    return Face(made.wanted, jpeg(made.face), difference, borders, made.whole, made.retrieved)
 
 
 def frame(answer: Answer) -> tuple[FacesMessage, list[bytes]]:
@@ -275,6 +285,7 @@ def frame(answer: Answer) -> tuple[FacesMessage, list[bytes]]:
             reach=face.reach,
             image=place(face.image, "image/jpeg"),
             difference=None if face.difference is None else difference(face.difference),
+            retrieved=face.retrieved,
         )
         for face in answer.faces
     ]

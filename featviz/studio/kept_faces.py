@@ -2,11 +2,18 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from featviz.editing.engine import EditedFace, LocalEditor
+import numpy as np
+from numpy.typing import NDArray
+
+from featviz.editing.engine import LocalEditor
 from featviz.editing.engine_run import PreparedBase
-from featviz.sketches.edits import Pixels
+from featviz.editing.plain import PlainBase, PlainEditor
+from featviz.sketches.edits import Mask
 from featviz.studio.change import Strokes
+from featviz.studio.face_makers import shown_face, shown_reach
 from featviz.studio.networks import Networks
 from featviz.studio.rasters import RasterCache
 
@@ -15,6 +22,20 @@ _MOST_BYTES = 2_000_000_000
 
 Chain = Sequence[tuple[str, Strokes]]
 """Bases from the start sketch's to the last one, each with a key; see `engine.Start.chain`."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceOfEdit:
+    """The face of an edit and its base's, (512, 512, 3) uint8 RGB.
+
+    reach: (512, 512) bool, the pixels that may differ. whole: whether the edit covers so much that
+    all was computed.
+    """
+
+    face: NDArray[np.uint8]
+    base: NDArray[np.uint8]
+    reach: Mask
+    whole: bool
 
 
 class KeptFaces:
@@ -29,7 +50,9 @@ class KeptFaces:
     ) -> None:
         self.networks, self.rasters, self.most_bytes = networks, rasters, most_bytes
         # By editor, not by name: a checkpoint's file may be another one when it is loaded again.
-        self._bases: OrderedDict[tuple[LocalEditor, str], PreparedBase] = OrderedDict()
+        self._bases: OrderedDict[
+            tuple[LocalEditor | PlainEditor, str], PreparedBase | PlainBase
+        ] = OrderedDict()
 
     @property
     def nbytes(self) -> int:
@@ -40,25 +63,39 @@ class KeptFaces:
         self,
         checkpoint: str,
         chain: Chain,
-        picture: Pixels,
+        strokes: Strokes,
         loading: Callable[[str], None] = lambda _: None,
-    ) -> tuple[PreparedBase, EditedFace]:
-        """The last base of a chain and the face of a picture (512, 512) as an edit of it.
+    ) -> FaceOfEdit:
+        """The face of a drawing's state as an edit of the last base of a chain.
 
         Raises FeatvizError for a checkpoint that cannot be loaded or makes no face.
         """
-        base = self._base(checkpoint, chain, loading)
+        # Whose editor it is, its bases are; which of the two it is does not matter here.
+        base: Any = self._base(checkpoint, chain, loading)
+        editor: Any = self.networks.editor(checkpoint)
         with self.networks.named(checkpoint):
-            return base, self.networks.editor(checkpoint).edit(base, picture)
+            edited = editor.edit(base, self._picture(checkpoint, strokes))
+            return FaceOfEdit(
+                shown_face(edited.face),
+                shown_face(base.face),
+                shown_reach(edited.reach),
+                edited.whole,
+            )
 
-    def _base(self, checkpoint: str, chain: Chain, loading: Callable[[str], None]) -> PreparedBase:
-        editor = self.networks.editor(checkpoint, loading)
+    def _picture(self, checkpoint: str, strokes: Strokes) -> NDArray[np.uint8]:
+        size = self.networks.choice(checkpoint).size
+        return self.rasters.picture((points for _, points in strokes), size)
+
+    def _base(
+        self, checkpoint: str, chain: Chain, loading: Callable[[str], None]
+    ) -> PreparedBase | PlainBase:
+        editor: Any = self.networks.editor(checkpoint, loading)
         ready = len(chain)
         while ready and (editor, chain[ready - 1][0]) not in self._bases:
             ready -= 1
         base = self._bases[editor, chain[ready - 1][0]] if ready else None
         for key, strokes in chain[ready:]:
-            sketch = self.rasters.picture(points for _, points in strokes)
+            sketch = self._picture(checkpoint, strokes)
             with self.networks.named(checkpoint):
                 base = editor.prepare(sketch) if base is None else editor.rebase(base, sketch)
             self._bases[editor, key] = base

@@ -209,9 +209,8 @@ class _Connection:
 
     async def _set(self, settings: SettingsMessage) -> None:
         networks = self.server.engine.networks
-        for name in settings.checkpoints:
-            if not networks.choice(name).generates:
-                raise StudioError("bad-request", f"checkpoint '{name}' makes no face of a sketch")
+        for wanted in _wanted(settings):
+            networks.require(wanted.checkpoint, wanted.kept)
         start = None
         if settings.start is not None:
             start = await asyncio.to_thread(self.server.start_of, settings.start)

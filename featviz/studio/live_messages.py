@@ -176,11 +176,22 @@ class Difference(TypedDict):
     beyond: float | None
 
 
+class Retrieved(TypedDict):
+    """How a data base of photos served.
+
+    drawn: whether any part of a face is. unmatched: the drawn parts that no photo has.
+    """
+
+    drawn: bool
+    unmatched: Sequence[str]
+
+
 class ShownFace(TypedDict):
     """One checkpoint's face.
 
     kept: whether it keeps the rest of its base's. whole: kept, but computed as a whole, since the
     edit covers too much. reach: of a kept face the borders of what may differ from the base's.
+    retrieved: of a data base's face how its photos served.
     """
 
     checkpoint: str
@@ -189,6 +200,7 @@ class ShownFace(TypedDict):
     reach: Sequence[Sequence[float]] | None
     image: Picture
     difference: Difference | None
+    retrieved: Retrieved | None
 
 
 class Edited(TypedDict):

@@ -4,16 +4,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
 from featviz.base.errors import FeatvizError
 from featviz.editing.engine import LocalEditor
+from featviz.editing.local import engine_of
+from featviz.editing.plain import PlainEditor
 from featviz.generators.checkpoint import distinct_names, makes_faces_alone
 from featviz.generators.checkpoint_files import (
     LoadedGenerator,
@@ -21,23 +18,32 @@ from featviz.generators.checkpoint_files import (
     load_generator,
     shipped_checkpoints,
 )
-from featviz.generators.fast import FastGenerator
-from featviz.generators.generation import generate
 from featviz.generators.networks.architectures import WholeGenerator, described_architecture
-from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
 from featviz.generators.weights import read_metadata, readable_architecture
-from featviz.sketches.drawing import CANVAS, PAPER
+from featviz.retrieval.database import is_database, open_database
+from featviz.sketches.drawing import CANVAS
+from featviz.studio.face_makers import (
+    DrawnState,
+    MadeFace,
+    MakesFaces,
+    fitting_size,
+    network_faces,
+    photo_faces,
+)
 from featviz.studio.problems import StudioError
 
 _LOADED = 4
 
 _T = TypeVar("_T")
-_MakesFaces = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
 class CheckpointChoice:
-    """A checkpoint that can be chosen. generates: whether it makes a face of a sketch alone."""
+    """A checkpoint or a data base of photos that can be chosen.
+
+    generates: whether it makes a face of a sketch alone. size: of the sketches that it is shown.
+    is_photos: whether it is a data base, which cannot be told to keep the rest.
+    """
 
     name: str
     source: str
@@ -46,6 +52,8 @@ class CheckpointChoice:
     generates: bool
     shipped: bool
     layers: tuple[tuple[str, int], ...]
+    size: int = CANVAS
+    is_photos: bool = False
 
     def document(self) -> dict[str, Any]:
         """What the page is told."""
@@ -55,6 +63,7 @@ class CheckpointChoice:
             "width": self.width,
             "generates": self.generates,
             "shipped": self.shipped,
+            "keeps": not self.is_photos,
             "layers": [{"layer": name, "channels": channels} for name, channels in self.layers],
         }
 
@@ -65,9 +74,22 @@ def choices(sources: Sequence[str]) -> dict[str, CheckpointChoice]:
     Only these can be chosen from the page: no request names a file. Names are told apart as
     everywhere, see `distinct_names`. Raises FeatvizError for sources that cannot be read.
     """
-    all_sources = list(dict.fromkeys([*sources, *shipped_checkpoints()]))
-    names = distinct_names(all_sources)
-    return {name: _choice(source, name) for source, name in zip(all_sources, names, strict=True)}
+    shipped = shipped_checkpoints()
+    all_sources = list(dict.fromkeys([*sources, *shipped]))
+    bases = [each for each in all_sources if each not in shipped and is_database(each)]
+    files = [source for source in all_sources if source not in bases]
+    found = dict(zip(files, distinct_names(files), strict=True))
+    for source in bases:
+        found[source] = open_database(Path(source)).name
+    offered = {found[source]: source for source in all_sources}
+    if len(offered) < len(all_sources):
+        names = list(found.values())
+        twice = next(name for name in names if names.count(name) > 1)
+        raise FeatvizError(f"two of what the page is to offer are called '{twice}'; rename one")
+    return {
+        name: _photos(source, name) if source in bases else _choice(source, name)
+        for name, source in offered.items()
+    }
 
 
 class Networks:
@@ -75,8 +97,8 @@ class Networks:
 
     def __init__(self, sources: Sequence[str]) -> None:
         self.choices = choices(sources)
-        self._fast: OrderedDict[str, _MakesFaces] = OrderedDict()
-        self._editors: OrderedDict[str, LocalEditor] = OrderedDict()
+        self._makers: OrderedDict[str, MakesFaces] = OrderedDict()
+        self._editors: OrderedDict[str, LocalEditor | PlainEditor] = OrderedDict()
 
     @property
     def generating(self) -> tuple[str, ...]:
@@ -102,40 +124,78 @@ class Networks:
             raise StudioError("bad-request", f"unknown checkpoint; there are {known}")
         return self.choices[name]
 
+    def require(self, name: str, kept: bool) -> None:
+        """Raise StudioError unless there is such a checkpoint that makes faces, kept if asked."""
+        choice = self.choice(name)
+        if not choice.generates:
+            raise StudioError("bad-request", f"checkpoint '{name}' makes no face of a sketch")
+        if kept and choice.is_photos:
+            raise StudioError(
+                "bad-request", f"'{name}' is a data base of photos, which has no maps to keep"
+            )
+
     def load(self, name: str) -> LoadedGenerator:
         """A checkpoint afresh; the message of an error names it, not its path."""
-        choice = self.choice(name)
-        try:
-            return load_generator(choice.source)
-        except (FeatvizError, OSError) as error:
-            reason = str(error).replace(str(choice.source), name)
-            raise StudioError(
-                "checkpoint", f"checkpoint '{name}' cannot be loaded: {' '.join(reason.split())}"
-            ) from error
+        if self.choice(name).is_photos:
+            raise StudioError("bad-request", f"'{name}' is a data base of photos and no network")
+        return self._opened(name, load_generator)
 
     def generate(
-        self,
-        name: str,
-        picture: NDArray[np.uint8],
-        loading: Callable[[str], None] = lambda _: None,
-    ) -> NDArray[np.uint8]:
-        """The face (512, 512, 3) of a picture (512, 512).
+        self, name: str, drawn: DrawnState, loading: Callable[[str], None] = lambda _: None
+    ) -> MadeFace:
+        """The face of one state of a drawing.
 
         loading: called with the checkpoint's name before it is loaded, if it has to be.
         """
-        fast = self._kept_few(self._fast, name, _make_fast, loading)
+        make = self._kept_few(self._makers, name, self._maker, loading)
         with self.named(name):
-            return fast(picture)
+            return make(drawn)
 
-    def editor(self, name: str, loading: Callable[[str], None] = lambda _: None) -> LocalEditor:
-        """What makes faces of edits; loading: as in `generate`."""
-        return self._kept_few(self._editors, name, LocalEditor, loading)
+    def editor(
+        self, name: str, loading: Callable[[str], None] = lambda _: None
+    ) -> LocalEditor | PlainEditor:
+        """What makes faces of edits: the engine, or where that knows no such network the plain way.
+
+        loading: as in `generate`.
+        """
+        self.require(name, kept=True)
+        return self._kept_few(self._editors, name, self._editor, loading)
+
+    def _maker(self, name: str) -> MakesFaces:
+        choice = self.choice(name)
+        if choice.is_photos:
+            return photo_faces(self._opened(name, lambda source: open_database(Path(source))))
+        return network_faces(self._whole(name), choice.size)
+
+    def _editor(self, name: str) -> LocalEditor | PlainEditor:
+        network = self._whole(name)
+        return engine_of(network) or PlainEditor(network)
+
+    def _whole(self, name: str) -> WholeGenerator:
+        generator = self.load(name).generator
+        # Its file may have been replaced by another kind since the server started.
+        if not isinstance(generator, WholeGenerator):
+            raise StudioError("checkpoint", f"checkpoint '{name}' is no generator any more")
+        return generator
+
+    def _opened(self, name: str, how: Callable[[str], _T]) -> _T:
+        """A checkpoint's file, or a data base; the message of an error names it, not its path."""
+        source = self.choice(name).source
+        try:
+            return how(source)
+        except (FeatvizError, OSError) as error:
+            reason = str(error).replace(source, name)
+            raise StudioError(
+                "checkpoint", f"checkpoint '{name}' cannot be loaded: {' '.join(reason.split())}"
+            ) from error
 
     @contextmanager
     def named(self, name: str) -> Iterator[None]:
         """Errors of a network name its checkpoint."""
         try:
             yield
+        except StudioError:
+            raise
         except FeatvizError as error:
             raise StudioError("checkpoint", f"checkpoint '{name}': {error}") from None
 
@@ -143,39 +203,19 @@ class Networks:
         self,
         known: OrderedDict[str, _T],
         name: str,
-        make: Callable[[Any], _T],
+        make: Callable[[str], _T],
         loading: Callable[[str], None],
     ) -> _T:
-        """What is made of a checkpoint's generator; the latest few are kept."""
+        """What is made of a checkpoint; the latest few are kept."""
         if name not in known:
-            if not self.choice(name).generates:
-                raise StudioError("bad-request", f"checkpoint '{name}' makes no face of a sketch")
+            self.require(name, kept=False)
             loading(name)
-            generator = self.load(name).generator
-            # Its file may have been replaced by another kind since the server started.
-            if not isinstance(generator, WholeGenerator):
-                raise StudioError("checkpoint", f"checkpoint '{name}' is no generator any more")
             with self.named(name):
-                known[name] = make(generator)
+                known[name] = make(name)
             while len(known) > _LOADED:
                 known.popitem(last=False)
         known.move_to_end(name)
         return known[name]
-
-
-def _make_fast(generator: WholeGenerator) -> _MakesFaces:
-    fast: _MakesFaces = partial(generate, generator)
-    if isinstance(generator, GlobalGenerator | LocalEnhancer):
-        fast = FastGenerator(generator, _fastest_type())
-    # The first forward sets things up; it must not count as the first face's time.
-    fast(np.full((CANVAS, CANVAS), PAPER, np.uint8))
-    return fast
-
-
-def _fastest_type() -> torch.dtype:
-    """bfloat16 where the processor computes in it; elsewhere it takes many times longer."""
-    knows = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return torch.bfloat16 if knows() else torch.float32
 
 
 def _lasting(source: str) -> str:
@@ -200,4 +240,12 @@ def _choice(source: str, name: str) -> CheckpointChoice:
         generates=makes_faces_alone(metadata, architecture.input_channels),
         shipped=source in shipped_checkpoints(),
         layers=tuple(zip(architecture.layers, architecture.channels, strict=True)),
+        size=fitting_size(int(metadata.get("sketch_size") or CANVAS), architecture),
+    )
+
+
+def _photos(source: str, name: str) -> CheckpointChoice:
+    """A data base's."""
+    return CheckpointChoice(
+        name, _lasting(source), "retrieval", 0, True, False, layers=(), is_photos=True
     )

@@ -31,31 +31,36 @@ class RasterCache:
     """The pixels of drawings, from any thread."""
 
     def __init__(self) -> None:
-        self._ink: OrderedDict[Points, _Places] = OrderedDict()
+        self._ink: OrderedDict[tuple[int, Points], _Places] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def picture(self, strokes: Iterable[Points]) -> NDArray[np.uint8]:
-        """(512, 512) uint8, paper 255, ink 0. strokes: flat points [x0, y0, x1, y1, ...]."""
-        picture = np.full(CANVAS * CANVAS, PAPER, dtype=np.uint8)
-        for points in strokes:
-            picture[self._ink_of(points)] = INK
-        return picture.reshape(CANVAS, CANVAS)
+    def picture(self, strokes: Iterable[Points], size: int = CANVAS) -> NDArray[np.uint8]:
+        """(size, size) uint8, paper 255, ink 0. strokes: flat points [x0, y0, ...] at 512.
 
-    def _ink_of(self, points: Points) -> _Places:
+        Lines are 2 px wide at any size, as in training.
+        """
+        picture = np.full(size * size, PAPER, dtype=np.uint8)
+        for points in strokes:
+            picture[self._ink_of(points, size)] = INK
+        return picture.reshape(size, size)
+
+    def _ink_of(self, points: Points, size: int) -> _Places:
+        key = (size, points)
         with self._lock:
-            if (known := self._ink.get(points)) is not None:
-                self._ink.move_to_end(points)
+            if (known := self._ink.get(key)) is not None:
+                self._ink.move_to_end(key)
                 return known
         pairs = np.asarray(points, dtype=np.float64).reshape(-1, 2)
-        picture = rasterize(Drawing((Stroke("", pairs),)))
+        picture = rasterize(Drawing((Stroke("", pairs),)).scaled(size))
         ink = np.flatnonzero(picture == INK).astype(np.int32)
         with self._lock:
-            if points not in self._ink:
-                self._ink[points] = ink
+            if key not in self._ink:
+                self._ink[key] = ink
                 self._bytes += _bytes_of(points, ink)
             while self._bytes > _REMEMBERED:
-                self._bytes -= _bytes_of(*self._ink.popitem(last=False))
+                (_, oldest), places = self._ink.popitem(last=False)
+                self._bytes -= _bytes_of(oldest, places)
         return ink
 
 

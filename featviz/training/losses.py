@@ -42,6 +42,16 @@ def adversarial_loss(maps: _ScaleMaps, is_real: bool, form: AdversarialForm) -> 
     return torch.stack(losses).sum()
 
 
+def absolute_difference(first: Tensor, second: Tensor) -> Tensor:
+    """The mean absolute difference of two maps of one shape.
+
+    torch's own `l1_loss` has a gradient that does not lie as the maps do: that of a mean is written
+    out in the usual order, and in channels_last all that it meets is then copied. That of a sum is
+    not written out.
+    """
+    return (first - second).abs().sum() / first.numel()
+
+
 def feature_matching_loss(fake: _ScaleMaps, real: _ScaleMaps) -> Tensor:
     """Mean over scales of the sum over layers of the mean absolute difference (equation 4).
 
@@ -50,7 +60,7 @@ def feature_matching_loss(fake: _ScaleMaps, real: _ScaleMaps) -> Tensor:
     scales = []
     for fake_maps, real_maps in zip(fake, real, strict=True):
         layers = [
-            F.l1_loss(fake_map.float(), real_map.detach().float())
+            absolute_difference(fake_map.float(), real_map.detach().float())
             for fake_map, real_map in zip(fake_maps[:-1], real_maps[:-1], strict=True)
         ]
         scales.append(torch.stack(layers).sum())
@@ -62,7 +72,7 @@ def perceptual_loss(
 ) -> Tensor:
     """Weighted sum over five VGG19 layers of the mean absolute difference (section 3.5)."""
     layers = [
-        weight * F.l1_loss(fake_map.float(), real_map.detach().float())
+        weight * absolute_difference(fake_map.float(), real_map.detach().float())
         for weight, fake_map, real_map in zip(weights, fake, real, strict=True)
     ]
     return torch.stack(layers).sum()

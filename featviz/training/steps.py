@@ -11,6 +11,7 @@ from featviz.generators.networks.encoder import FeatureEncoder, paint_instances
 from featviz.generators.networks.perceptual import Vgg19Features
 from featviz.training.losses import (
     PIX2PIXHDS,
+    absolute_difference,
     adversarial_loss,
     feature_matching_loss,
     perceptual_loss,
@@ -76,7 +77,7 @@ def compute_losses(models: Models, batch: Pair, settings: LossSettings) -> StepL
         named = _judged(models.discriminator, batch, image, settings)
         discriminator = (named["discriminator-fake"] + named["discriminator-real"]) / 2
     if settings.l1:
-        named["l1"] = F.l1_loss(image.float(), batch.photo)
+        named["l1"] = absolute_difference(image.float(), batch.photo)
     if models.perceptual is not None:
         named["perceptual"] = _perceptual(models.perceptual, image, batch.photo, settings)
     weights = {

@@ -42,8 +42,14 @@ def test_the_numbers_of_the_page_are_those_of_the_evaluation_of_the_same_edits(
     checkpoint = small_checkpoint(tmp_path / "small.safetensors")
     engine = Engine(Networks([str(checkpoint)]), RasterCache())
 
+    class Sheet:
+        """A drawing of which there are pixels alone."""
+
+        def __init__(self, sketch: np.ndarray) -> None:
+            self.pixels = lambda _: sketch
+
     def paint(sketch: np.ndarray) -> torch.Tensor:
-        return encode_image(engine.networks.generate("small", sketch))[None]
+        return encode_image(engine.networks.generate("small", Sheet(sketch)).face)[None]
 
     sketches = read_sketches(REPOSITORY).of_groups("G1", "G5", "G8", "G9", "G10")
     changes = measure_locality(paint, sketches, 512, most=2).changes.set_index("sketch")

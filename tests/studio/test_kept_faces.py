@@ -45,8 +45,7 @@ def ask(engine: Engine, strokes: Strokes, start: Start | None, *names: str) -> A
 
 
 def pixels(faces: KeptFaces, strokes: Strokes, start: Start) -> bytes:
-    picture = faces.rasters.picture(points for _, points in strokes)
-    return faces.edit("small", start.chain, picture)[1].face.tobytes()
+    return faces.edit("small", start.chain, strokes).face.tobytes()
 
 
 def test_a_chain_of_bases_gives_the_same_pixels_whether_they_are_remembered_or_not(

@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from featviz.base.errors import FeatvizError
-from featviz.training.losses import adversarial_loss, feature_matching_loss, perceptual_loss
+from featviz.training.losses import (
+    absolute_difference,
+    adversarial_loss,
+    feature_matching_loss,
+    perceptual_loss,
+)
 
 
 def maps(*scales):
@@ -34,6 +39,24 @@ def test_feature_matching_by_hand():
     real = maps([[[2.0, 4.0]], [[3.0]], [[-100.0]]], [[[1.0]], [[5.0]], [[-100.0]]])
     # Scale 1: 1.5 + 3; scale 2: 0 + 4; scores are left out; mean over scales.
     assert feature_matching_loss(fake, real).item() == pytest.approx((4.5 + 4.0) / 2)
+
+
+def test_the_absolute_difference_is_torchs_and_its_gradient_lies_as_the_maps_do():
+    torch.manual_seed(0)
+    first, second = (
+        torch.randn(2, 5, 7, 6).contiguous(memory_format=torch.channels_last) for _ in range(2)
+    )
+    gradients = []
+    for difference in (absolute_difference, torch.nn.functional.l1_loss):
+        given = first.clone().requires_grad_()
+        # What comes before the loss is told of the gradient as it comes.
+        moved = given * 1
+        moved.register_hook(gradients.append)
+        value = difference(moved, second)
+        value.backward()
+        assert value.item() == pytest.approx((first - second).abs().mean().item(), rel=1e-6)
+    assert torch.equal(*gradients)
+    assert gradients[0].is_contiguous(memory_format=torch.channels_last)
 
 
 def test_feature_matching_moves_the_fake_features_only():

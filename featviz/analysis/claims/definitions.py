@@ -1,12 +1,12 @@
-"""The claims C1 to C18, and how each is judged: statistics, tests, thresholds and their reasons.
+"""The claims C1 to C21, and how each is judged: statistics, tests, thresholds and their reasons.
 
-Fixed in advance: what stands here, in `vector_definitions` and in `image_definitions` was
-committed before it was run on any features or images, and a threshold is not moved afterwards.
-Where a definition was changed later, docs/claims.md tells the old one, the new one and why; it was
-committed before its statistic was seen, too. What was known at first: docs/evaluation.md tells
-LPIPS, locality and robustness of the shipped generators, figure 4.3 their dead channels, and the
-captions of figures 3.3 to 3.8 distances within and between groups; so thresholds follow
-conventions (Cohen's, a tenth, one per cent of the range), not those numbers.
+Fixed in advance: what stands here, in `vector_definitions`, `image_definitions` and
+`system_definitions` was committed before it was run on any features or images, and a threshold is
+not moved afterwards. Where a definition was changed later, docs/claims.md tells the old one, the
+new one and why; it was committed before its statistic was seen, too. What was known at first:
+docs/evaluation.md tells LPIPS, locality and robustness of the shipped generators, figure 4.3 their
+dead channels, and the captions of figures 3.3 to 3.8 distances within and between groups; so
+thresholds follow conventions (Cohen's, a tenth, one per cent of the range), not those numbers.
 
 Words. *Group*, *unit* (groups that stay together count as one), *unchanged*, *changed*, *shallow*
 and *deep* layers, *mouth* and *nose*: see `Study`. *Scale* of a layer: root mean square distance
@@ -19,16 +19,18 @@ unit, and the mean of that over units. *Relative difference* of a and b: (a - b)
 
 A part holds if its statistic meets the threshold and, where there is a test, the p-value is at
 most ALPHA. A claim is a conjunction, so its p is the largest of its deciding parts, corrected by
-Holm over all claims of vectors that have a test, or all of images, those that could not be judged
-among them (as p = 1): asking for images changes no verdict on vectors. If the statistic meets the
-threshold and the test does not tell it from chance, the part cannot be judged. If the statistic
-misses the threshold, the part does not hold where the bound of its confidence interval
-(CONFIDENCE, one-sided, jackknife) misses it too, or where nothing is sampled; else it cannot be
-judged either. A claim holds if all its deciding parts do, and does not if one of them does not.
+Holm over all claims of vectors that have a test, or all of images, or of other systems, those that
+could not be judged among them (as p = 1): asking for images changes no verdict on vectors. If the
+statistic meets the threshold and the test does not tell it from chance, the part cannot be judged.
+If the statistic misses the threshold, the part does not hold where the bound of its confidence
+interval (CONFIDENCE, one-sided, jackknife) misses it too, or where nothing is sampled; else it
+cannot be judged either. A claim holds if all its deciding parts do, and does not if one of them
+does not.
 """
 
 from featviz.analysis.claims.claim import Definition
 from featviz.analysis.claims.image_definitions import IMAGE_DEFINITIONS
+from featviz.analysis.claims.system_definitions import SYSTEM_DEFINITIONS
 from featviz.analysis.claims.vector_definitions import VECTOR_DEFINITIONS
 
 SAYS = {
@@ -59,11 +61,17 @@ SAYS = {
     "C17": "taking the norm from more than the first two layers (three, four, all five) makes "
     "faces worse",
     "C18": "baseline: an edited mouth hardly changes in the face",
+    "C19": "pix2pix has a hard time at high resolution: there it falls behind pix2pixHD",
+    "C20": "CRN's faces have fewer textures than photos and than pix2pixHD's faces",
+    "C21": "retrieval and fusion leaves seams and needs much data",
 }
 """The claims in our words."""
 
 DEFINITIONS = tuple(
-    sorted(VECTOR_DEFINITIONS + IMAGE_DEFINITIONS, key=lambda one: list(SAYS).index(one.claim))
+    sorted(
+        VECTOR_DEFINITIONS + IMAGE_DEFINITIONS + SYSTEM_DEFINITIONS,
+        key=lambda one: list(SAYS).index(one.claim),
+    )
 )
 """All parts of all claims, in order."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +84,16 @@ class Images:
                 raise NotJudgeableError(f"the networks do not see the same edits: {counts}")
 
 
+class Tested(Protocol):
+    """What has a number of permutations and their seed."""
+
+    @property
+    def randomness(self) -> Randomness:
+        """These."""
+
+
 def compared(
-    images: Images, pairs: Sequence[tuple[Values, Values]], of: dict[str, Values]
+    evidence: Tested, pairs: Sequence[tuple[Values, Values]], of: dict[str, Values]
 ) -> Finding:
     """Whether the first of each is larger: the smallest d_av and the largest p."""
 
@@ -94,7 +102,7 @@ def compared(
 
     found = jackknife(smallest, np.zeros(len(pairs[0][0])))
     low, high = found.bounds()
-    tests = [paired_test(larger - smaller, images.randomness) for larger, smaller in pairs]
+    tests = [paired_test(larger - smaller, evidence.randomness) for larger, smaller in pairs]
     shares = [float((larger > smaller).mean()) for larger, smaller in pairs]
     details = {role: float(values.mean()) for role, values in of.items()}
     return Finding(

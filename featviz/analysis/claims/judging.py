@@ -17,10 +17,13 @@ from featviz.analysis.claims.claim import (
 )
 from featviz.analysis.claims.conventions import ALPHA, CONFIDENCE
 from featviz.analysis.claims.definitions import DEFINITIONS, SAYS
-from featviz.analysis.claims.feature_claims import FEATURE_FINDERS, feature_findings
+from featviz.analysis.claims.feature_claims import feature_findings
 from featviz.analysis.claims.feature_evidence import Evidence, Tables, bases_from, gather_evidence
+from featviz.analysis.claims.image_definitions import IMAGE_DEFINITIONS
 from featviz.analysis.claims.paired_tests import Randomness
 from featviz.analysis.claims.study import BASELINE, MODIFIED, STUDY, Study
+from featviz.analysis.claims.system_definitions import SYSTEM_DEFINITIONS
+from featviz.analysis.claims.vector_definitions import VECTOR_DEFINITIONS
 from featviz.analysis.comparable import require_same_place
 from featviz.analysis.separation import holm
 from featviz.base.errors import FeatvizError
@@ -30,6 +33,7 @@ from featviz.base.provenance import VERSION, VERSION_KEY, recorded_version
 _Findings = Mapping[tuple[str, str], Finding]
 
 NO_IMAGES = "not asked for: --images"
+NO_SYSTEMS = "not asked for: --systems FOLDER"
 TABLE_ROLES = (BASELINE, MODIFIED)
 _PROVENANCE = ("checkpoint", "digest", "variant", "step", "stage", "sketches", "size")
 
@@ -42,6 +46,8 @@ def judge(
     crossed: FeatureTable | None = None,
     images: _Findings | None = None,
     images_metadata: Mapping[str, Any] | None = None,
+    systems: _Findings | None = None,
+    systems_metadata: Mapping[str, Any] | None = None,
     permutations: int = 9999,
     seed: int = 0,
 ) -> Claims:
@@ -52,7 +58,8 @@ def judge(
     bases: see `gather_evidence`; the metadata tells where they came from. crossed: the modified
     network's vectors of every pair of eyes on every face, for C9, in sketches named FACE/EYES.
     images: the findings of C10 to C14 and C16 to C18, see `image_findings`, with what to keep of
-    their provenance. Tests draw at most `permutations` permutations from `seed`. Raises
+    their provenance; systems: likewise those of C19 to C21, see `system_findings`. Tests draw at
+    most `permutations` permutations from `seed`. Raises
     FeatvizError for tables that do not belong together.
     """
     randomness = Randomness(permutations, seed)
@@ -68,8 +75,7 @@ def judge(
         _require_same_network(crossed, roles.get(MODIFIED))
         eyes = gather_evidence("crossed", crossed, study.layers, {})
     findings = feature_findings(Tables(study, randomness, laid[BASELINE], laid[MODIFIED], eyes))
-    if images is not None:
-        findings |= images
+    findings |= {**(images or {}), **(systems or {})}
     metadata: dict[str, Any] = {
         VERSION_KEY: VERSION,
         "alpha": ALPHA,
@@ -84,6 +90,7 @@ def judge(
         },
         "bases": bases_from(roles.values(), bases) if roles else None,
         "images": dict(images_metadata) if images_metadata is not None else None,
+        "systems": dict(systems_metadata) if systems_metadata is not None else None,
     }
     return draw_verdicts(findings, metadata)
 
@@ -144,11 +151,9 @@ def assign_roles(
 def draw_verdicts(findings: _Findings, metadata: Mapping[str, Any]) -> Claims:
     """Correct the claims' p for their number and compare every finding with its threshold.
 
-    A part without a finding cannot be judged, for images were not asked for.
+    A part without a finding cannot be judged, for images or systems were not asked for.
     """
-    found = {
-        one: findings.get((one.claim, one.part), Finding(missing=NO_IMAGES)) for one in DEFINITIONS
-    }
+    found = {one: findings.get((one.claim, one.part), _not_asked(one)) for one in DEFINITIONS}
     adjusted = _corrected(found)
     parts = [
         _part(one, _plain(finding), finding, adjusted.get(one)) for one, finding in found.items()
@@ -160,15 +165,20 @@ def draw_verdicts(findings: _Findings, metadata: Mapping[str, Any]) -> Claims:
     return Claims(claims, {**metadata, "tests": tests})
 
 
+def _not_asked(one: Definition) -> Finding:
+    return Finding(missing=NO_SYSTEMS if one in SYSTEM_DEFINITIONS else NO_IMAGES)
+
+
 def _families() -> dict[str, tuple[str, ...]]:
-    """The claims that have a test, of vectors and of images."""
-    tested = [one for one in DEFINITIONS if one.decides and one.test]
-    of_vectors = {claim for claim, _ in FEATURE_FINDERS}
+    """The claims that have a test, of vectors, of images and of other systems."""
+    kinds = {
+        "vectors": VECTOR_DEFINITIONS,
+        "images": IMAGE_DEFINITIONS,
+        "systems": SYSTEM_DEFINITIONS,
+    }
     return {
-        kind: tuple(
-            dict.fromkeys(one.claim for one in tested if (one.claim in of_vectors) is is_vectors)
-        )
-        for kind, is_vectors in (("vectors", True), ("images", False))
+        kind: tuple(dict.fromkeys(one.claim for one in of_kind if one.decides and one.test))
+        for kind, of_kind in kinds.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""What C11 and C12 look at in an image: light, colour patches, detail at a place."""
+"""What C11, C12 and C20 look at in an image: light, colour patches, detail, texture."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,10 @@ _CAST = 32.0
 """Grey levels of blue-green above red, beyond the photo's, that make a block a patch."""
 
 _LUMA = (0.2126, 0.7152, 0.0722)
+_FINE = 1 / 8
+"""Cycles a pixel: above this are details of less than four pixels."""
+_ROUNDING = 1 / 12
+"""The power of what rounding to whole grey levels adds."""
 _UPPER_INNER_LIP, _LOWER_INNER_LIP = 62, 66
 _INNER_LIPS, _BROWS = slice(60, 68), slice(17, 27)
 
@@ -48,6 +52,21 @@ def _cyan(pixels: _Pixels) -> NDArray[np.float64]:
     whole = pixels[: side * _BLOCKS, : side * _BLOCKS].astype(np.float64)
     excess = (whole[..., 1] + whole[..., 2]) / 2 - whole[..., 0]
     return np.asarray(excess.reshape(_BLOCKS, side, _BLOCKS, side).mean(axis=(1, 3)))
+
+
+def texture(pixels: _Pixels) -> float:
+    """The mean over all spatial frequencies above _FINE of the log of the luminance's amplitude.
+
+    pixels: (H, W, 3). The amplitude at a frequency is that of white noise of so many grey levels,
+    and what rounding leaves is the least. A Hann window keeps the image's edges out.
+    """
+    grey = pixels.astype(np.float64) @ _LUMA
+    window = np.outer(*(np.hanning(side + 2)[1:-1] for side in grey.shape))
+    weighted = (grey - np.average(grey, weights=window)) * window
+    power = np.abs(np.fft.fft2(weighted)) ** 2 / (window**2).sum()
+    rows, columns = (np.fft.fftfreq(side) for side in grey.shape)
+    fine = np.hypot(rows[:, None], columns[None, :]) > _FINE
+    return float(0.5 * np.log(power[fine] + _ROUNDING).mean())
 
 
 def detail(pixels: _Pixels, mask: _Mask | None = None) -> float:

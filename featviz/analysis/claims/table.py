@@ -112,7 +112,8 @@ def _cells(part: ClaimPart) -> list[str]:
 
 def _remarks(claims: Claims) -> Iterator[str]:
     metadata = claims.metadata
-    counts = " and ".join(f"{count} claims of {kind}" for kind, count in metadata["tests"].items())
+    *most, last = (f"{count} claims of {kind}" for kind, count in metadata["tests"].items())
+    counts = f"{', '.join(most)} and {last}" if most else last
     yield (
         f"p: after {metadata['correction']}'s correction over {counts} that have a test, those "
         f"not judged among them; a claim's p is the largest of its parts, of at most "
@@ -146,6 +147,10 @@ def _remarks(claims: Claims) -> Iterator[str]:
             yield f"images of {role}: {_source({'checkpoint': facts['source'], **facts})}"
         yield f"images: {images['pairs'] or 'no'} pairs, {images['edits_a_group']} edits a group"
         yield from images.get("skipped_edits", ())
+    if systems := metadata.get("systems"):
+        for name, facts in systems["systems"].items():
+            yield f"{name}: {_source({'checkpoint': facts['source'], **facts})}"
+        yield f"systems: {systems['pairs']} pairs"
 
 
 def _source(facts: dict[str, object]) -> str:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from featviz.analysis.claims.claim import Finding
 from featviz.analysis.claims.image_evidence import DEFORMED, REST, Images, related
 from featviz.analysis.claims.jackknife import jackknife
-from featviz.analysis.claims.paired_tests import relative_difference, swap_test
+from featviz.analysis.claims.paired_tests import Randomness, relative_difference, swap_test
 from featviz.analysis.claims.study import BASELINE, MODIFIED
 from featviz.analysis.evaluation.distributions import kernel_distance
 
@@ -36,8 +36,8 @@ def realism(images: Images) -> Finding:
 
     everyone, nobody = _masks(len(rest))
     before, after = distances(nobody, everyone)
-    return _judged(
-        images,
+    return judged_by_swaps(
+        images.randomness,
         statistic,
         len(rest),
         (after - before, "rise of the kernel distance"),
@@ -64,8 +64,8 @@ def trade_off(images: Images) -> Finding:
 
     everyone, nobody = _masks(count)
     of_baseline, of_modified = rises(nobody, everyone)
-    return _judged(
-        images,
+    return judged_by_swaps(
+        images.randomness,
         statistic,
         count,
         (of_modified - of_baseline, "difference of the rises"),
@@ -91,18 +91,19 @@ def _masks(count: int) -> tuple[_Mask, _Mask]:
     return np.ones(count, dtype=bool), np.zeros(count, dtype=bool)
 
 
-def _judged(
-    images: Images,
+def judged_by_swaps(
+    randomness: Randomness,
     statistic: Callable[[_Mask, _Mask], float],
     count: int,
-    effect: tuple[float, str],
+    effect: tuple[float | None, str],
     details: dict[str, float],
 ) -> Finding:
-    """A statistic of who changed places and of whom is kept, (pairs,) each."""
+    """A statistic of who changed places and of whom is kept, (pairs,) each; effect: with its name.
+
+    The bounds leave out a pair at a time, the test lets pairs change places.
+    """
     everyone, nobody = _masks(count)
     found = jackknife(lambda kept: statistic(nobody, kept), np.zeros(count))
     low, high = found.bounds()
-    test = swap_test(
-        lambda changed: statistic(changed, everyone), np.arange(count), images.randomness
-    )
+    test = swap_test(lambda changed: statistic(changed, everyone), np.arange(count), randomness)
     return Finding(float(found.values[0]), *effect, test.p_value, details, low=low, high=high)

@@ -2,7 +2,7 @@
 
 import { icon, make, makeSvg, setLabel, setText } from "./dom.js";
 import { SIZE } from "./geometry.js";
-import { number } from "./i18n.js";
+import { number, partName } from "./i18n.js";
 
 const UNCHANGED = "#000004";
 
@@ -98,12 +98,12 @@ export class Slot {
     setLabel(this.map, "difference.picture", { name: checkpoint ?? name });
   }
 
-  /** The lock as it is now. possible: whether there is a base; differs: whether it can be replaced. */
-  showLock({ possible, differs }) {
+  /** The lock as it is now. why: it cannot be closed, or null; differs: the base can be replaced. */
+  showLock({ why, differs }) {
     this.lock.hidden = !this.checkpoint;
     this.lock.setAttribute("aria-pressed", String(this.kept));
-    this.lock.setAttribute("aria-disabled", String(!possible));
-    setLabel(this.lock, possible ? "keep.label" : "keep.no-start", { name: this.name });
+    this.lock.setAttribute("aria-disabled", String(why !== null));
+    setLabel(this.lock, why ?? "keep.label", { name: this.name });
     this.lock.querySelector("svg").replaceWith(icon(this.kept ? "lock" : "lock-open"));
     this.take.hidden = !this.kept || !this.checkpoint;
     this.take.disabled = !differs;
@@ -129,8 +129,11 @@ export class Slot {
     this.stale(false);
     this.canvas.getContext("2d").drawImage(image, 0, 0, SIZE, SIZE);
     Object.assign(this.canvas.dataset, { seq, bases, way: face.kept ? "kept" : "free" });
-    this.note.hidden = !face.whole;
+    const unmatched = face.retrieved?.unmatched ?? [];
+    this.note.hidden = !face.whole && !unmatched.length;
     if (face.whole) setText(this.note, "keep.whole");
+    else if (unmatched.length)
+      setText(this.note, "photos.unmatched", { parts: unmatched.map(partName).join(", ") });
   }
 
   showDifference(face, map, edited) {

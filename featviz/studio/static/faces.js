@@ -28,13 +28,16 @@ export class Faces extends EventTarget {
     this.start = false;
     this.differs = false;
     this.drawn = 0;
+    this.keeping = new Set();
   }
 
   /**
-   * What there is to choose from: names of checkpoints that generate; and what is chosen, by slot a
-   * name or null, and whether the rest is kept.
+   * What there is to choose from: the checkpoints that generate; and what is chosen, by slot a name
+   * or null, and whether the rest is kept.
    */
-  offer(names, chosen, kept) {
+  offer(checkpoints, chosen, kept) {
+    const names = checkpoints.map((one) => one.name);
+    this.keeping = new Set(checkpoints.filter((one) => one.keeps).map((one) => one.name));
     this.slots.forEach((slot, i) => {
       const options = names.map((name) => option(name, name));
       if (i > 0 || !names.length) options.push(make("option", { value: "", text: "faces.none" }));
@@ -43,8 +46,8 @@ export class Faces extends EventTarget {
       slot.wantsKept = kept[i] === true;
     });
     const [first, second] = this.slots;
-    if (second.checkpoint === first.checkpoint && second.wantsKept === first.wantsKept)
-      this.#set(second, null);
+    const alike = second.wantsKept === first.wantsKept || !this.#canKeep(first);
+    if (second.checkpoint === first.checkpoint && alike) this.#set(second, null);
     this.#mark();
   }
 
@@ -63,7 +66,11 @@ export class Faces extends EventTarget {
   }
 
   #keeps(slot) {
-    return slot.wantsKept && this.start;
+    return slot.wantsKept && this.start && this.#canKeep(slot);
+  }
+
+  #canKeep(slot) {
+    return !slot.checkpoint || this.keeping.has(slot.checkpoint);
   }
 
   /** Without a base both ways are the same: it is shown once. */
@@ -92,7 +99,7 @@ export class Faces extends EventTarget {
     // The same face twice shows nothing: choosing the other one's swaps the two, or shows both ways.
     if (slot.checkpoint && this.#same(slot, other)) {
       if (before) this.#set(other, before);
-      else if (this.start) slot.wantsKept = !slot.wantsKept;
+      else if (this.start && this.#canKeep(slot)) slot.wantsKept = !slot.wantsKept;
       else this.#set(slot, null);
     }
     this.#changed();
@@ -100,8 +107,8 @@ export class Faces extends EventTarget {
 
   #lock(i) {
     const [slot, other] = [this.slots[i], this.slots[1 - i]];
-    if (!this.start) {
-      toast("keep.no-start");
+    if (!this.start || !this.#canKeep(slot)) {
+      toast(this.#canKeep(slot) ? "keep.no-start" : "keep.photos");
       return;
     }
     slot.wantsKept = !slot.wantsKept;
@@ -132,13 +139,15 @@ export class Faces extends EventTarget {
     const [first, second] = this.slots;
     for (const slot of this.slots) {
       slot.mark(this.#keeps(slot));
-      slot.showLock({ possible: this.start, differs: this.differs });
+      const why = this.#canKeep(slot) ? (this.start ? null : "keep.no-start") : "keep.photos";
+      slot.showLock({ why, differs: this.differs });
       if (slot.checkpoint && this.#twice(slot)) {
         slot.say("keep.no-start", { name: slot.name });
         slot.noDifference("difference.no-start");
       }
     }
-    second.both.hidden = Boolean(second.checkpoint) || !first.checkpoint || !this.start;
+    const both = first.checkpoint && this.start && this.#canKeep(first);
+    second.both.hidden = Boolean(second.checkpoint) || !both;
   }
 
   loading({ checkpoint, kept }) {
@@ -184,7 +193,8 @@ export class Faces extends EventTarget {
       const slot = this.#slotOf(face.checkpoint, face.kept);
       if (!slot || !image) continue;
       slot.show(image, face, header.seq, header.bases);
-      if (blank) slot.say("faces.blank");
+      if (face.retrieved && !face.retrieved.drawn) slot.say("photos.nothing");
+      else if (blank) slot.say("faces.blank");
       if (map) slot.showDifference(face, map, header.edited);
       else slot.noDifference(why);
       image.close();

@@ -49,7 +49,8 @@ export class Probe extends EventTarget {
   /** config: as the server tells it. */
   offer(config, chosen) {
     this.config = config;
-    const usable = config.checkpoints.filter((one) => one.layers?.length || one.generates);
+    // A data base of photos has no layers.
+    const usable = config.checkpoints.filter((one) => one.layers.length);
     setOptions(
       this.checkpoint,
       usable.map((one) => option(one.name, one.name)),

@@ -13,12 +13,13 @@ import { makeTabs } from "./tabs.js";
 
 export function wireFaces() {
   const { board, config, faces, live, probe } = page;
-  const names = config.checkpoints.filter((one) => one.generates).map((one) => one.name);
+  const generating = config.checkpoints.filter((one) => one.generates);
+  const names = generating.map((one) => one.name);
   const wanted = recall("checkpoints", config.selected);
   const chosen = [0, 1].map((i) =>
     names.includes(wanted[i]) ? wanted[i] : wanted[i] === null ? null : config.selected[i],
   );
-  faces.offer(names, chosen, recall("kept", []));
+  faces.offer(generating, chosen, recall("kept", []));
   if (!names.length) faces.nothing();
   probe.offer(
     config,

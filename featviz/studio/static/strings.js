@@ -102,6 +102,12 @@ export const STRINGS = {
     "keep.nothing": "grey levels: nothing outside of the outline changed",
     "keep.some": "grey levels on average changed outside of the outline",
     "keep.whole": "The edit covers too much to keep the rest: nearly all of it was made anew.",
+    "keep.photos":
+      "Keep the rest: not for photos. A part fused in changes nothing outside of its own area anyway.",
+    "photos.nothing":
+      "No part of a face is drawn yet. Draw one, such as the face shape, and photos are searched for it.",
+    "photos.unmatched":
+      "No match among the photos: {parts}. What is not found stays as in the photo with the nearest face shape.",
     "live.connecting": "connecting…",
     "live.connected": "live",
     "live.latency": "{time}",
@@ -410,6 +416,9 @@ export const STRINGS = {
     "keep.nothing": "灰度级：轮廓之外没有任何变化",
     "keep.some": "灰度级（平均）：轮廓之外的变化",
     "keep.whole": "编辑范围太大，无法保留其余：几乎全部重新生成。",
+    "keep.photos": "保留其余：不适用于照片库。融合的部位本来就只改变自身区域。",
+    "photos.nothing": "还没有画出脸的任何部位。画一个部位（例如脸型），就会在照片中搜索。",
+    "photos.unmatched": "照片中没有匹配：{parts}。未找到的部位保持脸型最接近的照片中的样子。",
     "live.connecting": "连接中…",
     "live.connected": "实时",
     "live.latency": "{time}",

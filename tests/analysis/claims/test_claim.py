@@ -58,8 +58,8 @@ def test_a_missing_file_names_the_command_that_writes_it(tmp_path):
 
 def test_claims_and_parts_are_found_by_name(claims):
     assert claims["C7"].part("absolute").definition.decides is False
-    with pytest.raises(FeatvizError, match="unknown claim 'C19'; there are C1, "):
-        claims["C19"]
+    with pytest.raises(FeatvizError, match="unknown claim 'C22'; there are C1, "):
+        claims["C22"]
     with pytest.raises(FeatvizError, match="unknown part 'x' of C7; there are relative, absolute"):
         claims["C7"].part("x")
 

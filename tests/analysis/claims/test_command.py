@@ -125,7 +125,7 @@ def test_a_crossed_table_lets_c9_be_judged(capsys, here):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "claims takes feature tables, --images, or both"),
+        ([], "claims takes feature tables, --images, --systems, or several"),
         (["none.parquet"], "none.parquet: no such feature table"),
         (["m.parquet", "m.parquet"], "two feature tables are of variant modified"),
         (["m.parquet", "--modified", "b.parquet"], "two feature tables of modified"),

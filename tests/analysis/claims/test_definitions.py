@@ -5,6 +5,7 @@ import pytest
 
 from featviz.analysis.claims import feature_claims as features
 from featviz.analysis.claims import image_claims as images
+from featviz.analysis.claims import system_claims as systems
 from featviz.analysis.claims.conventions import ALPHA, CONFIDENCE, ONE_PERCENT, THESE_FACES
 from featviz.analysis.claims.definitions import DEFINITIONS, SAYS, definitions_of
 from featviz.analysis.claims.study import STUDY, Study
@@ -12,10 +13,10 @@ from featviz.analysis.evaluation.locality import SEEN
 from featviz.base.errors import FeatvizError
 
 
-def test_all_eighteen_claims_are_defined_and_every_part_is_measured():
-    assert list(SAYS) == [f"C{number}" for number in range(1, 19)]
+def test_all_claims_are_defined_and_every_part_is_measured():
+    assert list(SAYS) == [f"C{number}" for number in range(1, 22)]
     parts = [(one.claim, one.part) for one in DEFINITIONS]
-    finders = [*features.FEATURE_FINDERS, *images.IMAGE_FINDERS]
+    finders = [*features.FEATURE_FINDERS, *images.IMAGE_FINDERS, *systems.SYSTEM_FINDERS]
     assert parts == sorted(finders, key=lambda part: list(SAYS).index(part[0]))
     for name in SAYS:
         assert any(one.decides for one in definitions_of(name))

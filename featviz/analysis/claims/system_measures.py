@@ -1,0 +1,184 @@
+"""What C19 to C21 are about: faces by other systems than pix2pixHD, measured beside its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from featviz.analysis.claims.image_evidence import Values
+from featviz.analysis.claims.pictures import texture
+from featviz.analysis.claims.retrieved_parts import RetrievalMeasures, measure_retrieval
+from featviz.analysis.evaluation.images import Painter, load_whole_generator, painter
+from featviz.analysis.evaluation.lpips import descriptors, load_lpips
+from featviz.analysis.evaluation.pairs import choose_pairs
+from featviz.base.errors import FeatvizError, require_whole
+from featviz.base.progress import track
+from featviz.faces.pairs import PairSet
+from featviz.generators.device import exactly
+from featviz.retrieval.database import is_database, open_database
+from featviz.sketches.tensors import decode_image, encode_image
+
+PIX2PIXHD, PIX2PIX, CRN, RETRIEVAL = "global", "unet", "crn", "retrieval"
+"""What the systems' folders are called, as by `featviz train --generator`."""
+PHOTOS = "photos"
+
+_NETWORKS = (PIX2PIXHD, PIX2PIX, CRN)
+_COMPARED = (PIX2PIXHD, PIX2PIX)
+
+
+@dataclass(frozen=True, eq=False)
+class SystemMeasures:
+    """What C19 to C21 are judged on; pairs are the same ones throughout.
+
+    sizes: of each network, its runs' sides in pixels, the smallest first. lpips: by network and
+    size (pairs,); seen: the same, (pairs, 512), what VGG16 sees. of_photos: by size (pairs, 512).
+    textures: of the photos and of networks at the largest size of CRN's, (pairs,). retrieval: None
+    without a data base. missing: why there is nothing of a system.
+    """
+
+    sizes: Mapping[str, tuple[int, ...]]
+    lpips: dict[tuple[str, int], Values] = field(default_factory=dict)
+    seen: dict[tuple[str, int], NDArray[np.float32]] = field(default_factory=dict)
+    of_photos: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    textures: dict[str, Values] = field(default_factory=dict)
+    retrieval: RetrievalMeasures | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def measure_systems(
+    folders: Sequence[Path], pairs: PairSet, count: int = 40, seed: int = 0
+) -> SystemMeasures:
+    """Make faces of held-out contours by every system in some folders, and measure them.
+
+    folders: each with some of `global`, `unet`, `crn` (run folders) and `retrieval` (a data base),
+    as `python -m analyses.systems` makes them; one a size. Raises FeatvizError for folders without
+    any, for two runs of one kind and size, and for faces that a data base itself holds.
+    """
+    settings = _Count(count)
+    chosen, _ = choose_pairs(pairs, settings.count, seed)
+    runs = _runs(folders)
+    sizes = {name: tuple(sorted(runs[name])) for name in _NETWORKS}
+    missing = {
+        name: f"no folder of --systems has '{name}'" for name in _NETWORKS if not sizes[name]
+    }
+    measured = SystemMeasures(sizes, missing=missing)
+    facts: dict[str, Any] = {}
+    if not any(name in missing for name in _COMPARED):
+        _compare(measured, runs, chosen, facts)
+    if sizes[CRN]:
+        _texture(measured, runs, chosen, facts)
+    retrieval, why = _retrieval(folders, chosen, facts)
+    if why:
+        missing[RETRIEVAL] = why
+    metadata = {"systems": facts, "pairs": len(chosen), "data": chosen.fingerprint(), "seed": seed}
+    return SystemMeasures(
+        sizes, measured.lpips, measured.seen, measured.of_photos, measured.textures, retrieval,
+        missing, metadata,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Count:
+    count: int
+
+    def __post_init__(self) -> None:
+        require_whole(self, 3, "count")
+
+
+def _runs(folders: Sequence[Path]) -> dict[str, dict[int, Path]]:
+    """By network and size the run folders."""
+    runs: dict[str, dict[int, Path]] = {name: {} for name in _NETWORKS}
+    for folder in folders:
+        if not any((folder / name).exists() for name in (*_NETWORKS, RETRIEVAL)):
+            raise FeatvizError(
+                f"{folder} has none of the folders {', '.join((*_NETWORKS, RETRIEVAL))}; "
+                f"`python -m analyses.systems --runs {folder}` makes them"
+            )
+        for name in _NETWORKS:
+            if not (folder / name / "generator.safetensors").is_file():
+                continue
+            size = painter(load_whole_generator(folder / name)).size
+            if size in runs[name]:
+                raise FeatvizError(
+                    f"{folder / name} and {runs[name][size]} are both of {size} px; expected runs "
+                    "of two sizes"
+                )
+            runs[name][size] = folder / name
+    return runs
+
+
+def _painter(source: Path, facts: dict[str, Any], told: str) -> Painter:
+    paint = painter(load_whole_generator(source))
+    facts[told] = {**paint.checkpoint.provenance(), "size": paint.size}
+    return paint
+
+
+def _compare(
+    measured: SystemMeasures,
+    runs: Mapping[str, Mapping[int, Path]],
+    pairs: PairSet,
+    facts: dict[str, Any],
+) -> None:
+    """LPIPS and what VGG16 sees, of photos and both networks, at every size of either."""
+    lpips = load_lpips()
+    for size in sorted({size for name in _COMPARED for size in runs[name]}):
+        paints = {
+            name: _painter(runs[name][size], facts, f"{name}, {size} px")
+            for name in _COMPARED
+            if size in runs[name]
+        }
+        distances: dict[str, list[float]] = {name: [] for name in paints}
+        seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in (PHOTOS, *paints)}
+        for index in track(range(len(pairs)), f"faces of {size} px"):
+            with torch.inference_mode():
+                photo = lpips.maps(encode_image(pairs.photo(index, size))[None])
+                seen[PHOTOS].append(descriptors(photo)[0].numpy())
+                for name, paint in paints.items():
+                    # Whole: an image that is reduced would not show what is hard at its size.
+                    maps = lpips.maps(encode_image(_face(paint, pairs, index))[None])
+                    distances[name].append(float(lpips.distance(maps, photo)))
+                    seen[name].append(descriptors(maps)[0].numpy())
+        measured.of_photos[size] = np.stack(seen[PHOTOS])
+        for name in paints:
+            measured.lpips[name, size] = np.array(distances[name])
+            measured.seen[name, size] = np.stack(seen[name])
+
+
+def _texture(
+    measured: SystemMeasures,
+    runs: Mapping[str, Mapping[int, Path]],
+    pairs: PairSet,
+    facts: dict[str, Any],
+) -> None:
+    size = max(runs[CRN])
+    measured.textures[PHOTOS] = np.array([texture(pairs.photo(i, size)) for i in range(len(pairs))])
+    for name in (CRN, PIX2PIXHD):
+        if size in runs[name]:
+            paint = _painter(runs[name][size], facts, f"{name}, {size} px")
+            numbers = track(range(len(pairs)), f"{name}: textures")
+            measured.textures[name] = np.array(
+                [texture(_face(paint, pairs, index)) for index in numbers]
+            )
+
+
+def _face(paint: Painter, pairs: PairSet, index: int) -> NDArray[np.uint8]:
+    with exactly(paint.device):
+        return decode_image(paint(pairs.contour(index, paint.size))[0].cpu())
+
+
+def _retrieval(
+    folders: Sequence[Path], pairs: PairSet, facts: dict[str, Any]
+) -> tuple[RetrievalMeasures | None, str]:
+    """What the first data base makes of the contours, or why there is nothing."""
+    sources = [each / RETRIEVAL for each in folders if is_database(each / RETRIEVAL)]
+    if not sources:
+        return None, f"no folder of --systems has a data base '{RETRIEVAL}'"
+    database = open_database(sources[0])
+    told = database.description
+    facts[RETRIEVAL] = {"source": str(sources[0]), "digest": told.fingerprint, "faces": told.faces}
+    return measure_retrieval(database, pairs), ""
