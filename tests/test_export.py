@@ -7,7 +7,6 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-import rsatoolbox
 from google.protobuf import text_format
 from numpy.typing import NDArray
 from PIL import Image
@@ -62,6 +61,8 @@ def test_arrays_and_their_rows_come_back_as_they_were(table, sketches, tmp_path)
 
 
 def test_rsatoolbox_computes_the_distances_of_the_vectors_from_the_arrays(table, tmp_path):
+    import rsatoolbox
+
     export_features({"net": table}, "npy", tmp_path / "out")
     rows = pd.read_csv(tmp_path / "out/net/rows.csv")
     data = rsatoolbox.data.Dataset(

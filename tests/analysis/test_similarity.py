@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import rsatoolbox
 from PIL import Image
 from scipy.stats import spearmanr
 from sklearn.datasets import load_iris
@@ -67,6 +66,8 @@ def test_independent_features_have_similarity_about_zero_however_many_channels()
 
 
 def test_rsa_is_that_of_rsatoolbox_and_scipy_with_ties(rng) -> None:
+    import rsatoolbox
+
     x = rng.integers(0, 3, size=(15, 2)).astype(float)
     y = rng.normal(size=(15, 3)) + x[:, :1]
     rdms = [rsatoolbox.rdm.calc_rdm(rsatoolbox.data.Dataset(v), method="euclidean") for v in (x, y)]

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
@@ -29,7 +30,9 @@ from tests.extraction.small import (
 )
 from tests.forks import featviz_process
 
-ray = pytest.importorskip("ray", reason="Ray is not installed; pip install 'featviz[ray]'")
+pytestmark = pytest.mark.skipif(
+    find_spec("ray") is None, reason="Ray is not installed; pip install 'featviz[ray]'"
+)
 
 SETTINGS = Settings((POINT, (5, 6)), engine="dense")
 SKETCHES = 22

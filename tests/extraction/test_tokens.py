@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-import transformers
 
 import featviz
 from featviz.base.errors import FeatvizError
@@ -15,17 +14,23 @@ POINTS = [(0, 0), (13, 8), (39, 7), (22, 23)]
 
 
 def vit():
+    import transformers
+
     config = transformers.ViTConfig(**SIZE, intermediate_size=32, image_size=(24, 40))
     return transformers.ViTModel(config)
 
 
 def dino_with_registers():
+    import transformers
+
     config = transformers.Dinov2WithRegistersConfig(**SIZE, mlp_ratio=2, num_register_tokens=4,
                                                     image_size=40)  # fmt: skip
     return transformers.Dinov2WithRegistersModel(config)
 
 
 def swin():
+    import transformers
+
     config = transformers.SwinConfig(image_size=(24, 40), patch_size=2, embed_dim=8, depths=[2, 2],
                                      num_heads=[2, 2], window_size=4)  # fmt: skip
     return transformers.SwinModel(config)
@@ -62,6 +67,8 @@ def test_vectors_at_points_are_the_hidden_states_of_the_tokens_that_stand_for_th
 
 
 def test_maps_with_their_channels_last_are_read_at_their_rows_and_columns(rng):
+    import transformers
+
     torch.manual_seed(0)
     config = transformers.ConvNextConfig(hidden_sizes=[8, 8], depths=[1, 1], num_stages=2)
     model = transformers.ConvNextModel(config).eval()

@@ -2,7 +2,6 @@ import math
 
 import numpy as np
 import pytest
-from statsmodels.stats.multitest import multipletests
 
 from featviz.analysis.separation import benjamini_hochberg, holm
 from featviz.base.errors import FeatvizError
@@ -16,6 +15,8 @@ def test_holm_by_hand() -> None:
 
 @pytest.mark.parametrize(("ours", "theirs"), [(holm, "holm"), (benjamini_hochberg, "fdr_bh")])
 def test_corrections_agree_with_statsmodels(rng, ours, theirs) -> None:
+    from statsmodels.stats.multitest import multipletests
+
     p_values = np.round(rng.uniform(size=40) ** 3, 3)
     assert ours(p_values) == pytest.approx(multipletests(p_values, method=theirs)[1])
 

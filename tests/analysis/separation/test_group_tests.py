@@ -4,9 +4,6 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 from scipy.spatial.distance import cdist
-from skbio.stats.distance import DistanceMatrix
-from skbio.stats.distance import permanova as skbio_permanova
-from skbio.stats.distance import permdisp as skbio_permdisp
 
 from featviz.analysis.separation import distance_matrix, energy_test, permanova, permdisp
 from featviz.analysis.separation.group_tests import as_euclidean, distances_to_means
@@ -27,6 +24,9 @@ def sample():
 
 
 def test_permanova_is_that_of_scikit_bio(sample) -> None:
+    from skbio.stats.distance import DistanceMatrix
+    from skbio.stats.distance import permanova as skbio_permanova
+
     vectors, groups = sample
     distances = distance_matrix(vectors)
     ours = permanova(distances, groups, permutations=4999)
@@ -50,6 +50,9 @@ def test_permanova_of_one_channel_is_one_way_anova(sample) -> None:
 
 
 def test_permdisp_has_the_f_of_scikit_bio_with_all_axes(sample) -> None:
+    from skbio.stats.distance import DistanceMatrix
+    from skbio.stats.distance import permdisp as skbio_permdisp
+
     vectors, groups = sample
     distances = distance_matrix(vectors)
     ours = permdisp(distances, groups, permutations=4999)
@@ -65,8 +68,11 @@ def test_permdisp_has_the_f_of_scikit_bio_with_all_axes(sample) -> None:
     assert distances_to_means(distances, groups) == pytest.approx(np.concatenate(to_means))
 
 
-def test_energy_test_is_that_of_dcor_with_resampling(sample) -> None:
-    # Here, for the import alone compiles for some seconds.
+def test_energy_test_is_that_of_dcor_with_resampling(sample, monkeypatch) -> None:
+    import numba
+
+    # Not compiled, which takes some seconds at the import alone and pays for large samples only.
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
     import dcor
 
     vectors, groups = sample
@@ -251,6 +257,9 @@ def test_constant_features_are_refused_and_no_finding(test) -> None:
 
 
 def test_groups_of_one_have_a_place_but_no_spread(rng) -> None:
+    from skbio.stats.distance import DistanceMatrix
+    from skbio.stats.distance import permanova as skbio_permanova
+
     vectors = rng.normal(size=(7, 3))
     distances, groups = distance_matrix(vectors), list("aaabbbc")
     theirs = skbio_permanova(DistanceMatrix(distances), groups, permutations=9)
