@@ -54,8 +54,10 @@ class WinogradConvolution(nn.Module):
         transformed = torch.einsum("ia,ocab,jb->ijco", kernel, weight.double(), kernel)
         self.weight = transformed.flatten(0, 1).to(weight.dtype)
         self.bias = bias
+        # Down and across in one product: (36, 36) and (16, 36).
         self._data, self._output = (
-            torch.tensor(rows, dtype=weight.dtype) for rows in (_DATA, _OUTPUT)
+            torch.kron(matrix, matrix)
+            for matrix in (torch.tensor(rows, dtype=weight.dtype) for rows in (_DATA, _OUTPUT))
         )
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -81,16 +83,8 @@ class WinogradConvolution(nn.Module):
 
     def of_windows(self, windows: Tensor) -> Tensor:
         """Sums without bias: windows (36, tiles C_in) -> (16, tiles C_out)."""
-        cells = _both_ways(self._data, windows)
-        products = torch.bmm(cells.view(_WINDOW**2, -1, self.weight.shape[1]), self.weight)
-        return _both_ways(self._output, products.view(_WINDOW**2, -1))
-
-
-def _both_ways(matrix: Tensor, cells: Tensor) -> Tensor:
-    """Products (m m, k) of a matrix (m, n) with squares (n n, k), down and then across."""
-    length, side = matrix.shape
-    down = (matrix @ cells.view(side, -1)).view(length, side, -1)
-    return torch.matmul(matrix, down).view(length**2, -1)
+        cells = (self._data @ windows).view(_WINDOW**2, -1, self.weight.shape[1])
+        return self._output @ torch.bmm(cells, self.weight).view(_WINDOW**2, -1)
 
 
 class WinogradTrunk(nn.Module):
