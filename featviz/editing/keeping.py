@@ -147,9 +147,7 @@ def reach_of_edit(
     # held and its own do so by rounding.
     held = statistics or {}
     others = [
-        name
-        for name, each in held.items()
-        if not base.is_held or each is not base.statistics[name]
+        name for name, each in held.items() if not base.is_held or each is not base.statistics[name]
     ]
 
     @contextmanager

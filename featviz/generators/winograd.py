@@ -54,11 +54,9 @@ class WinogradConvolution(nn.Module):
         transformed = torch.einsum("ia,ocab,jb->ijco", kernel, weight.double(), kernel)
         self.weight = transformed.flatten(0, 1).to(weight.dtype)
         self.bias = bias
-        # Down and across in one product: (36, 36) and (16, 36).
-        self._data, self._output = (
-            torch.kron(matrix, matrix)
-            for matrix in (torch.tensor(rows, dtype=weight.dtype) for rows in (_DATA, _OUTPUT))
-        )
+        self._data, output = (torch.tensor(each, dtype=weight.dtype) for each in (_DATA, _OUTPUT))
+        # Down and across in one product, which here has few more terms: (16, 36).
+        self._output = torch.kron(output, output)
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C_in, H + 2, W + 2) -> (N, C_out, H, W), in channels_last."""
@@ -83,8 +81,10 @@ class WinogradConvolution(nn.Module):
 
     def of_windows(self, windows: Tensor) -> Tensor:
         """Sums without bias: windows (36, tiles C_in) -> (16, tiles C_out)."""
-        cells = (self._data @ windows).view(_WINDOW**2, -1, self.weight.shape[1])
-        return self._output @ torch.bmm(cells, self.weight).view(_WINDOW**2, -1)
+        down = self._data @ windows.view(_WINDOW, -1)
+        cells = torch.matmul(self._data, down.view(_WINDOW, _WINDOW, -1))
+        products = torch.bmm(cells.view(_WINDOW**2, -1, self.weight.shape[1]), self.weight)
+        return self._output @ products.view(_WINDOW**2, -1)
 
 
 class WinogradTrunk(nn.Module):

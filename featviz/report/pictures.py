@@ -88,7 +88,7 @@ def _widened(edited: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def face_picture(face: _Pixels, side: int, box: Frame | None = None) -> bytes:
     """A small WebP of a generated image (H, W, 3), or of what lies in a box of that."""
     picture = Image.fromarray(face)
-    picture.thumbnail((side, side), Image.Resampling.HAMMING)
+    picture.thumbnail((side, side), Image.Resampling.HAMMING, reducing_gap=1)
     part = picture if box is None else picture.crop(box)
     return _encode(part, quality=_FACE_QUALITY, method=_METHOD)
 
