@@ -61,7 +61,8 @@ class Base:
 
     given: the network's input, (1, C, H, W). image: its output, (1, C', H', W'). statistics: of
     each instance norm, see `record_statistics`. layers, maps: the kept layers and their outputs,
-    by name; a module that runs several times is `name`, `name#2`, `name#3`, ...
+    by name; a module that runs several times is `name`, `name#2`, `name#3`, ... is_held: whether
+    norms were held at the statistics when the maps were made, or took their own.
     """
 
     given: Tensor
@@ -69,6 +70,7 @@ class Base:
     statistics: Mapping[str, Statistics]
     layers: Mapping[str, KeptLayer]
     maps: Mapping[str, Tensor]
+    is_held: bool
 
 
 def record_base(model: nn.Module, given: Tensor, keep: Keep = "layers") -> Base:
@@ -96,13 +98,14 @@ def record_base(model: nn.Module, given: Tensor, keep: Keep = "layers") -> Base:
             if key in layers:
                 maps[key] = output.clone()
 
+        is_held = bool(statistics) and keep != "layers"
         with ExitStack() as block, torch.no_grad():
-            if statistics and keep != "layers":
+            if is_held:
                 block.enter_context(hold_statistics(model, statistics))
             block.enter_context(listening(model, record, _modules(model, layers)))
             image = model(given)
     _require_map("the output", image)
-    return Base(given, image, statistics, layers, maps)
+    return Base(given, image, statistics, layers, maps, is_held)
 
 
 @contextmanager
@@ -140,9 +143,12 @@ def reach_of_edit(
     height, width = changed.shape
     start = Field(Axis.of_image(width), Axis.of_image(height), changes=changed)
 
-    # A scale and shift other than the base's changes every cell.
+    # A scale and shift other than those of the base's run changes every cell; the same statistics
+    # held and its own do so by rounding.
     held = statistics or {}
-    others = [name for name, each in held.items() if each is not base.statistics[name]]
+    others = [
+        name for name, each in held.items() if not base.is_held or each is not base.statistics[name]
+    ]
 
     @contextmanager
     def keeping(tracer: Tracer) -> Iterator[None]:

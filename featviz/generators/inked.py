@@ -84,15 +84,13 @@ class InkedFrontEnd(nn.Module):
         side = _BLOCK + 2 * self._reach
         # Squares of ink first, then the squares whose windows touch one.
         lacking = [-length % _BLOCK for length in padded.shape]
-        ink = F.pad(-padded, (0, lacking[1], 0, lacking[0]), value=-_PAPER)[None, None]
-        ink = F.max_pool2d(F.max_pool2d(ink, _BLOCK), -(-side // _BLOCK), stride=1)[0, 0]
-        down, across = (ink[:height, :width] != -_PAPER).nonzero(as_tuple=True)
-        row, column = padded.stride()
-        windows = padded.as_strided(
-            (height, width, side, side), (_BLOCK * row, _BLOCK * column, row, column)
-        )
+        told = F.pad(padded, (0, lacking[1], 0, lacking[0]), value=_PAPER)
+        squares = told.unflatten(0, (-1, _BLOCK)).amin(1).unflatten(1, (-1, _BLOCK)).amin(2)
+        near, touched = squares != _PAPER, -(-side // _BLOCK)
+        near = near.unfold(0, touched, 1).any(-1).unfold(1, touched, 1).any(-1)
+        down, across = near[:height, :width].nonzero(as_tuple=True)
         weight, bias = self._kernels[0], convolution_of(self.blocks[0]).bias
-        seen = windows[down, across].flatten(1)
+        seen = _windows(padded, down, across, _BLOCK, side)
         seen = torch.cat([seen.new_full((1, side * side), _PAPER), seen])
         rows = (seen @ weight).view(len(seen), _BLOCK**2, -1)
         if bias is not None:
@@ -109,21 +107,28 @@ def _halved(maps: _Rows, kernel: Tensor, bias: Tensor | None) -> _Rows:
     height, width = (side // 2 for side in maps.numbers.shape)
     # The first rows and columns see the border; the last ones end before it.
     numbers = F.pad(maps.numbers, (1, 0, 1, 0), value=_NOTHING)
-    row, column = numbers.stride()
-    windows = numbers.as_strided((height, width, 3, 3), (2 * row, 2 * column, row, column))
     told = maps.numbers != _BLANK
     for _ in range(2):
         even, odd = told[::2], told[1::2]
         told = (even | odd | F.pad(odd[:-1], (0, 0, 1, 0), value=True)).T
     down, across = told.nonzero(as_tuple=True)
     blank = torch.full((1, 9), _BLANK)
-    seen = maps.rows.index_select(0, torch.cat([blank, windows[down, across].flatten(1)]).flatten())
+    windows = torch.cat([blank, _windows(numbers, down, across, 2, 3)])
+    seen = maps.rows.index_select(0, windows.flatten())
     rows = seen.view(len(down) + 1, -1) @ kernel
     if bias is not None:
         rows += bias
     numbers = torch.full((height, width), _BLANK)
     numbers[down, across] = torch.arange(2, 2 + len(down))
     return _Rows(torch.cat([torch.zeros_like(rows[:1]), rows]), numbers)
+
+
+def _windows(cells: Tensor, down: Tensor, across: Tensor, step: int, side: int) -> Tensor:
+    """Windows of (H, W) that begin at so many steps down and across, (n,) each: (n, side^2)."""
+    width, within = cells.shape[1], torch.arange(side)
+    corners = step * (down * width + across)
+    places = corners[:, None] + (within[:, None] * width + within).flatten()
+    return cells.flatten().index_select(0, places.flatten()).view(places.shape)
 
 
 def _finished(maps: _Rows, block: nn.Module) -> tuple[_Rows, Statistics | None]:
@@ -134,8 +139,10 @@ def _finished(maps: _Rows, block: nn.Module) -> tuple[_Rows, Statistics | None]:
         # Less what most cells hold, their share of every sum is exactly 0.
         usual = rows[0]
         rows = rows - usual
-        mean = rows.sum(dim=0, dtype=torch.float64) / count
-        variance = rows.square().sum(dim=0, dtype=torch.float64) / count - mean.square()
+        exact = rows.double()
+        each = exact.new_full((len(rows),), 1 / count)
+        mean = each @ exact
+        variance = each @ exact.square_() - mean.square()
         statistics = Statistics(mean + usual, variance)
         scale, shift = norm.scale_and_shift(mean, variance)
         rows = torch.addcmul(shift.to(rows), rows, scale.to(rows))

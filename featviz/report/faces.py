@@ -93,7 +93,9 @@ def paint_sketches(
             base, start, start_path = name, face, path
         elif of and of == base:
             area = at_size(read.area(start_path, path, sketches.size), face.shape[:2])
-            changes[name] = _means(np.abs(face.astype(np.int16) - start).mean(axis=2), area)
+            # In the bytes that they have, and without a sum over an axis of three, in a tenth.
+            red, green, blue = np.moveaxis(np.maximum(face, start) - np.minimum(face, start), 2, 0)
+            changes[name] = _means((red.astype(np.uint16) + green + blue) / 3, area)
             if keeper is not None:
                 kept[name] = keeper.keep(start_path, path)
     painted = {name: faces[name] for name in index["sketch"]}

@@ -27,17 +27,17 @@ class SketchReader:
 
     def __init__(self, most: int | None = None) -> None:
         self._most = most
-        self._inks: dict[tuple[Path, int], NDArray[np.uint8]] = {}
+        self._papers: dict[tuple[Path, int], NDArray[np.uint8]] = {}
         self._areas: dict[tuple[Path, Path, int], NDArray[np.uint8]] = {}
 
     def __call__(self, path: Path, size: int, name: str | None = None) -> NDArray[np.uint8]:
         """(size, size) uint8, paper 255 and ink 0; raises FeatvizError as `read_sketch` does."""
-        if (path, size) not in self._inks:
-            if self._most is not None and len(self._inks) >= self._most:
-                self._inks.pop(next(iter(self._inks)))
-            self._inks[path, size] = np.packbits(read_sketch(path, size, name) == INK)
-        ink = np.unpackbits(self._inks[path, size], count=size * size).reshape(size, size)
-        return np.array([PAPER, INK], np.uint8)[ink]
+        if (path, size) not in self._papers:
+            if self._most is not None and len(self._papers) >= self._most:
+                self._papers.pop(next(iter(self._papers)))
+            self._papers[path, size] = np.packbits(read_sketch(path, size, name) != INK)
+        paper = np.unpackbits(self._papers[path, size], count=size * size).reshape(size, size)
+        return paper * np.uint8(PAPER)
 
     def area(self, base: Path, edited: Path, size: int) -> Mask:
         """The edited area, (size, size) bool, found once too."""

@@ -103,6 +103,8 @@ def _near(mask: Mask, margin: float, wide: int) -> Mask:
 def at_size(mask: Mask, shape: tuple[int, ...]) -> Mask:
     """The pixels at the same share of an image of another size, (rows, columns) bool."""
     (height, width), (rows, columns) = mask.shape, shape
+    if (height, width) == (rows, columns):
+        return mask
     return mask[np.ix_(np.arange(rows) * height // rows, np.arange(columns) * width // columns)]
 
 

@@ -190,6 +190,20 @@ def test_a_network_without_instance_norm_has_nothing_to_hold(make, inputs):
     assert torch.equal(*found)
 
 
+def test_a_held_norm_rounds_otherwise_than_a_free_one_all_over_the_area(inputs, area):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 32, 1), nn.InstanceNorm2d(32), nn.Conv2d(32, 3, 1))
+    base, edited = inputs
+    recorded = record_base(model, base)
+    changed = (edited != base).any(1)[0].numpy()
+    with keep_outside(model, recorded, area, recorded.statistics), torch.no_grad():
+        image = model(edited)
+    differs = (image != recorded.image).any(1)[0].numpy()
+    assert differs[area & ~changed].any()
+    told = reach_of_edit(model, recorded, changed, area, recorded.statistics)
+    assert not differs[~told].any()
+
+
 def test_layers_behind_a_pixel_shuffle_and_tokens_are_kept_by_their_own_cells(inputs, area):
     class Shuffled(nn.Module):
         def __init__(self):
