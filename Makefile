@@ -41,8 +41,9 @@ docs: $(VENV)/installed-docs
 
 # One thread a worker: two workers with two threads each would wait for each other on two cores. Four
 # workers: many tests wait for a browser, a server or a process, and left a quarter of two cores idle.
+# Bytecode is kept even where it is not wanted elsewhere: each worker would rewrite all tests' asserts.
 test: lint types assets
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist worksteal
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist worksteal
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -42,7 +42,8 @@ def lpips():
 
 @pytest.fixture(scope="module")
 def changes(paint, sketches, lpips):
-    return measure_local(paint, sketches, WAYS, lpips, find=False, margin=24, most=3)
+    ways = ways_of(("layers", "trunk"), ("base",))
+    return measure_local(paint, sketches, ways, lpips, find=False, margin=24, most=3)
 
 
 def test_ways_have_names_that_tell_them_apart():
