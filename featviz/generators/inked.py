@@ -85,7 +85,8 @@ class InkedFrontEnd(nn.Module):
         # Squares of ink first, then the squares whose windows touch one.
         lacking = [-length % _BLOCK for length in padded.shape]
         told = F.pad(padded, (0, lacking[1], 0, lacking[0]), value=_PAPER)
-        squares = told.unflatten(0, (-1, _BLOCK)).amin(1).unflatten(1, (-1, _BLOCK)).amin(2)
+        squares = told.view(-1, _BLOCK, told.shape[1]).amin(1)
+        squares = squares.view(len(squares), -1, _BLOCK).amin(2)
         near, touched = squares != _PAPER, -(-side // _BLOCK)
         near = near.unfold(0, touched, 1).any(-1).unfold(1, touched, 1).any(-1)
         down, across = near[:height, :width].nonzero(as_tuple=True)
