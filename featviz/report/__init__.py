@@ -1,8 +1,8 @@
 """One offline HTML page to look around in: maps, sketches, faces, claims and leakage together.
 
 Data flows one way: `gather` reads files; `maps`, `neighbours`, `sketches`, `faces`, `columns` and
-`leakage` make of them what is shown; `boards` says how Bokeh draws it; `page` puts all into one
-text.
+`leakage` make of them what is shown; `boards` says how Bokeh draws it, `page_data` what the page's
+scripts are given; `page` puts all into one text.
 """
 
 from featviz.report.contents import (

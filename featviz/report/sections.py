@@ -1,9 +1,9 @@
-"""The parts of the page that are plain HTML: claims, provenance, and what is missing."""
+"""The parts of the page that are plain HTML: claims, leakage, provenance, and what is missing."""
 
 from html import escape
 
 from featviz.analysis.claims import Claim, Claims, Finding
-from featviz.report.contents import Contents, PanelRow
+from featviz.report.contents import Contents, PanelRow, ReportedLeakage
 
 _VERDICT_CLASS = {"holds": "good", "does not hold": "bad", "cannot be judged": "open"}
 _PLURAL = {"holds": "hold", "does not hold": "do not hold", "cannot be judged": "cannot be judged"}
@@ -137,3 +137,29 @@ def _provenance(row: PanelRow) -> str:
         f"<td>{escape(str(cell)) if cell not in (None, '') else '–'}</td>" for cell in cells
     )
     return f'<tr><th scope="row">{escape(row.checkpoint)}</th>{told}</tr>'
+
+
+def leakage_head(leakage: ReportedLeakage | None) -> str:
+    """What leakage maps show; "" if there are none."""
+    if leakage is None:
+        return ""
+    return (
+        '<p class="faint">Where the edits of a group changed a layer, averaged over its edits; '
+        "empty where nothing changed, to the last bit. A change of 1 is as large as a typical "
+        "vector of the layer, in the image from black to white. Inside the outline an edit can "
+        "arrive by convolutions; outside it came through normalisation. A map that is all in reach "
+        "has no outline, and does not tell the two apart.</p>"
+    )
+
+
+def leakage_frame(leakage: ReportedLeakage | None) -> str:
+    """The controls and the places of leakage maps; "" if there are none."""
+    if leakage is None:
+        return ""
+    return (
+        '<div class="controls"><label class="slider"><span>Layer</span>'
+        '<input type="range" id="leak-layer" min="0" step="1" value="0">'
+        '<output id="leak-name" for="leak-layer"></output></label>'
+        '<fieldset class="segments" id="leak-modes"><legend>Statistics</legend></fieldset></div>'
+        '<div id="leak-scale" class="scale"></div><div id="leaks"></div>'
+    )

@@ -20,7 +20,7 @@ from featviz.report import (
     gather,
     render_report,
 )
-from featviz.report.page import readable_parts
+from featviz.report.page_data import readable_parts
 from tests.report.conftest import Study
 from tests.report.test_gather import strange
 
