@@ -23,10 +23,10 @@ from benchmarks.machine import describe_machine, seconds, summary
 from featviz.extraction import FRONT_END_LAYERS, extract
 from featviz.extraction.inputs import Input, read_inputs
 from featviz.extraction.loading import load_batches, place
-from featviz.generators.device import exactly
 from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture
 from featviz.generators.networks.names import Precision
 from featviz.probing.activations import truncated_forward
+from featviz.probing.device import exactly
 from featviz.sketches.drawing import Drawing, Stroke, rasterize
 from featviz.sketches.tensors import encode_image
 

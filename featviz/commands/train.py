@@ -45,7 +45,7 @@ class TrainCommand:
         """Train and report."""
         from featviz.base.files import require_folder
         from featviz.faces.pairs import read_pairs
-        from featviz.generators.device import device_at_hand
+        from featviz.probing.device import device_at_hand
         from featviz.training.loop import train
         from featviz.training.presets import preset
         from featviz.training.saving import Schedule

@@ -30,7 +30,6 @@ from featviz.extraction.inputs import Input, LabelledImages, read_inputs
 from featviz.extraction.loading import load_batches
 from featviz.extraction.sparse import Layouts, SparseReader, in_parallel, trim_heap
 from featviz.extraction.spilling import MOST_HELD, Pieces
-from featviz.generators.device import exactly
 from featviz.probing.activations import (
     Stage,
     evaluating,
@@ -253,7 +252,6 @@ def _read_dense(
     device, dtype = _home(model)
     with (
         torch.inference_mode(),
-        exactly(device),
         evaluating(model),
         truncated_forward(model, list(layers), stage, keep=read) as forward,
     ):

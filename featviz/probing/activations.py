@@ -3,13 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError
+from featviz.probing.device import exactly
 
 Stage = Literal["activation", "norm", "conv"]
 
@@ -302,11 +303,16 @@ def _shortened(names: Sequence[str]) -> str:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model into evaluation mode; every module's own training flag returns afterwards."""
+    """Put a model into evaluation mode; every module's own training flag returns afterwards.
+
+    On a GPU it computes as `exactly` says.
+    """
     flags = {module: module.training for module in model.modules()}
+    weights = next(model.parameters(), None)
     model.eval()
     try:
-        yield
+        with nullcontext() if weights is None else exactly(weights.device):
+            yield
     finally:
         for module, training in flags.items():
             module.training = training

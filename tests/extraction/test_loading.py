@@ -11,8 +11,8 @@ from featviz.extraction import Settings, extract, extract_checkpoints
 from featviz.extraction import vectors as reading
 from featviz.extraction.inputs import read_inputs
 from featviz.extraction.loading import ahead, load_batches, place
-from featviz.generators.device import exactly
 from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture
+from featviz.probing.device import exactly
 from featviz.sketches.sketch_set import read_sketches
 from tests.extraction.small import POINT, SIZE, write_checkpoint, write_sketches
 

@@ -5,6 +5,7 @@ from torch.nn import functional as F
 
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture, GlobalGenerator
+from featviz.probing import activations
 from featviz.probing.activations import (
     evaluating,
     find_layers,
@@ -12,6 +13,7 @@ from featviz.probing.activations import (
     require_finite_weights,
     truncated_forward,
 )
+from featviz.probing.device import exactly
 
 
 def generator(variant="baseline", norm="instance"):
@@ -329,6 +331,19 @@ def test_evaluation_ends_with_every_modules_own_training_flag():
         assert not any(module.training for module in model.modules())
         raise RuntimeError
     assert [module.training for module in model.modules()] == [True, True, False]
+
+
+def test_networks_are_asked_for_the_same_numbers_every_time_where_they_compute(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        activations, "exactly", lambda device: asked.append(device) or exactly(device)
+    )
+    with evaluating(nn.Linear(2, 2, device="meta")), evaluating(nn.ReLU()):
+        assert asked == [torch.device("meta")]
+    before = torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32
+    with exactly(torch.device("cuda")):
+        assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.allow_tf32
+    assert before == (torch.backends.cudnn.deterministic, torch.backends.cudnn.allow_tf32)
 
 
 def test_a_name_in_place_of_a_list_of_names_is_told():

@@ -35,8 +35,8 @@ from featviz.base.errors import FeatvizError, require_whole
 from featviz.base.progress import track
 from featviz.faces.augmentation import STUDY_ROTATION, STUDY_SHIFT, move_landmarks
 from featviz.faces.pairs import PairSet
-from featviz.generators.device import exactly
 from featviz.probing.activations import record_activations
+from featviz.probing.device import exactly
 from featviz.sketches.drawing import rasterize
 from featviz.sketches.edits import MARGIN, Edit, absolute_change, check_edits
 from featviz.sketches.sketch_set import SketchSet

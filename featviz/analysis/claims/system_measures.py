@@ -18,7 +18,7 @@ from featviz.analysis.evaluation.pairs import choose_pairs
 from featviz.base.errors import FeatvizError, require_whole
 from featviz.base.progress import track
 from featviz.faces.pairs import PairSet
-from featviz.generators.device import exactly
+from featviz.probing.device import exactly
 from featviz.retrieval.database import is_database, open_database
 from featviz.sketches.tensors import decode_image, encode_image
 

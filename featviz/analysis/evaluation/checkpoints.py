@@ -31,7 +31,7 @@ from featviz.editing.engine import StatisticsOf
 from featviz.faces.landmarks import require_models
 from featviz.faces.pairs import PairSet
 from featviz.generators.checkpoint import Checkpoints, open_checkpoints
-from featviz.generators.device import device_at_hand, exactly
+from featviz.probing.device import device_at_hand, exactly
 from featviz.retrieval.database import is_database
 from featviz.sketches.edits import MARGIN, check_edits
 from featviz.sketches.photo_set import PhotoSet

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from featviz.base.errors import FeatvizError
 from featviz.generators.checkpoint import Checkpoint, open_checkpoint
-from featviz.generators.device import device_at_hand, exactly
+from featviz.probing.device import device_at_hand, exactly
 from featviz.sketches.drawing import Drawing
 from featviz.sketches.tensors import Image
 
