@@ -142,7 +142,10 @@ def find_checkpoint(source: str | Path) -> Path:
             raise FeatvizError(f"{source}: expected a .safetensors or .pth file, or a run folder")
         return path
     names = ", ".join(shipped_checkpoints()) or "none"
-    raise FeatvizError(f"no checkpoint '{source}': no such file, and the shipped ones are {names}")
+    raise FeatvizError(
+        f"no checkpoint '{source}': no such file, and the shipped ones are {names}; "
+        "a network of your own is MODULE:NAME"
+    )
 
 
 def stated_architecture(path: Path) -> Architecture:

@@ -251,8 +251,11 @@ def _own(module_name: str, attribute: str, arguments: Mapping[str, Any], seed: i
         except ModuleNotFoundError as error:
             if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
                 raise
+            stem = module_name.removesuffix(".py").replace("/", ".")
+            meant = f"; a module is named without .py: {stem}:{attribute}"
             raise FeatvizError(
                 f"no module '{error.name}' in the current folder or on Python's path"
+                f"{meant if module_name.endswith('.py') else ''}"
             ) from None
     for part in attribute.split("."):
         if not hasattr(found, part):

@@ -167,7 +167,9 @@ def _class(library: ModuleType, name: str, file: Path | None) -> Any:
     if inspect.isclass(kind) and (issubclass(kind, nn.Module) or is_auto):
         return kind
     where = "" if file is None else f"{file}: "
-    raise FeatvizError(f"{where}{library.__name__} has no class of models '{name}'")
+    near = [each for each in dir(library) if each.lower() == name.lower()]
+    hint = f"; there is {near[0]}" if near else ""
+    raise FeatvizError(f"{where}{library.__name__} has no class of models '{name}'{hint}")
 
 
 def _normalisation(

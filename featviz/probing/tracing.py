@@ -159,9 +159,12 @@ def either_way(run: Callable[[bool], _Found], image_size: tuple[int, int], chann
             raise
         except Exception as error:
             width, height = image_size
+            said = one_line(error)
+            lacks = isinstance(error, TypeError) and "required positional argument" in said
+            way_out = "; give it with --input NAME=VALUE, in Python with call=" if lacks else ""
             raise FeatvizError(
                 f"the model cannot run on a {width}x{height} image of {channels} channels: "
-                f"{one_line(error)}"
+                f"{said}{way_out}"
             ) from error
 
 

@@ -79,12 +79,13 @@ def test_a_checkpoint_is_listed_at_the_size_of_its_training(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["own_nets:Net"], "the model cannot run on a 256x256 image of 1 channels: "),
+        (["own_nets:Net"], "'scale'; give it with --input NAME=VALUE, in Python with call="),
         (["own_nets:Net", "--input", "scale"], "--input takes name=value; got 'scale'"),
         (["own_nets:Net", "--input", "scale=1", "--output", "x"], "no output 'x'; there are score"),
         (["own_nets:Net", "--size", "0", "4"], "expected a size of at least 1 px"),
         (["net.safetensors", "--random-weights", "1"], "'net.safetensors' is a checkpoint of feat"),
-        (["nothing"], "no checkpoint 'nothing'"),
+        (["nothing"], "no checkpoint 'nothing': no such file, and the shipped ones are augmented"),
+        (["own_nets.Net"], "a network of your own is MODULE:NAME"),
         (["own_nets:Net", "--weights", "no.pth", "--input", "scale=1"], "no.pth: no such file of"),
     ],
 )
