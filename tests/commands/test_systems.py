@@ -8,6 +8,7 @@ from PIL import Image
 
 from featviz.base.feature_table import read_features
 from featviz.cli import main
+from featviz.editing.plain import PlainEditor
 from featviz.generators.checkpoint_files import export_pix2pix, load_generator, save_network
 from featviz.generators.generation import generate
 from featviz.generators.networks.architectures import build
@@ -16,8 +17,9 @@ from featviz.generators.networks.unet import UnetArchitecture
 from featviz.probing.activations import record_activations
 from featviz.sketches.sketch_set import read_sketch
 from featviz.sketches.tensors import encode_image
+from featviz.studio.face_makers import DrawnState, shown_face
 from featviz.studio.networks import Networks
-from featviz.studio.problems import StudioError
+from featviz.studio.rasters import RasterCache
 
 SIZE = 64
 
@@ -101,15 +103,15 @@ def test_every_command_that_takes_a_checkpoint_takes_it(
     assert name in (tmp_path / "e.csv").read_text()
 
 
-def test_the_drawing_page_offers_it_and_says_what_it_cannot_do(checkpoints, shipped):
+def test_the_drawing_page_offers_it_and_keeps_the_rest_the_plain_way(checkpoints, shipped):
     networks = Networks([str(path) for path in checkpoints.values()])
-    picture = shipped.image(0)
+    strokes = [(each.part, tuple(each.points.ravel())) for each in shipped.drawing(0).strokes]
+    drawn = DrawnState(strokes, RasterCache())
     for name, path in checkpoints.items():
         choice = networks.choice(name)
         architecture = load_generator(path).architecture
         assert choice.generates
         assert choice.layers == tuple(zip(architecture.layers, architecture.channels, strict=True))
-        expected = generate(load_generator(path).generator, picture)
-        assert np.array_equal(networks.generate(name, picture), expected)
-        with pytest.raises(StudioError, match="local editing takes a whole generator of pix2pixHD"):
-            networks.editor(name)
+        expected = generate(load_generator(path).generator, drawn.pixels(choice.size))
+        assert np.array_equal(networks.generate(name, drawn).face, shown_face(expected))
+        assert isinstance(networks.editor(name), PlainEditor)
