@@ -1,3 +1,4 @@
+import functools
 import shutil
 from dataclasses import replace
 
@@ -9,6 +10,18 @@ from featviz.faces import sampling
 from featviz.faces.landmarks import LEFT_EYE_CORNER
 from featviz.faces.pairs import read_pairs, write_pairs
 from featviz.faces.sampling import sample_faces
+
+compiled_anew = sampling._compiled
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once():
+    """Compiling takes longer than a few faces: here it is done once a network, but for one test."""
+    core = sampling._openvino().Core()
+    once = functools.cache(lambda path: compiled_anew(core, path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sampling, "_compiled", lambda _, path: once(path))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +59,7 @@ def test_the_gan_is_asked_for_float32_and_computes_in_it(monkeypatch):
             return compiled[-1][1]
 
     monkeypatch.setattr(openvino, "Core", Core)
+    monkeypatch.setattr(sampling, "_compiled", compiled_anew)
     next(sampling.generate_faces(0))
     assert len(compiled) == 2
     for config, model in compiled:
