@@ -44,8 +44,9 @@ from featviz.sketches.tensors import Image, encode_image, input_channels
 
 FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
 
-# Images between two times that the sparse engine gives memory back.
-_TRIM_EVERY = 64
+# Images between two times that the sparse engine gives memory back, and batches of the dense one,
+# whose whole maps leave larger gaps.
+_TRIM_EVERY, _TRIM_DENSE_EVERY = 64, 4
 
 
 def extract(
@@ -256,8 +257,11 @@ def _read_dense(
         truncated_forward(model, list(layers), stage, keep=read) as forward,
     ):
         batches = _batches(inputs, 1 if device.type == "cpu" else batch_size)
-        for batch, images in load_batches(batches, device, dtype):
+        loaded = load_batches(batches, device, dtype)
+        for count, (batch, images) in enumerate(loaded, start=1):
             yield batch, forward(images)
+            if count % _TRIM_DENSE_EVERY == 0:
+                trim_heap()
 
 
 def _read_sparse(model: nn.Module, inputs: Iterator[Input], reader: SparseReader) -> _Read:

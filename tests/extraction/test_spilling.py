@@ -91,3 +91,10 @@ def test_pieces_are_joined_in_order_and_can_be_written_to(most, rng):
     assert np.array_equal(joined, np.concatenate(given))
     joined[0] = 7
     assert (joined[0] == 7).all()
+
+
+def test_gaps_that_whole_maps_leave_are_given_back_every_few_images(monkeypatch):
+    given_back = []
+    monkeypatch.setattr(vectors, "trim_heap", lambda: given_back.append(1))
+    featviz.extract(UNet(), images(12), points=[(3, 4)], layers="all")
+    assert len(given_back) == 3
