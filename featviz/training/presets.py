@@ -230,7 +230,6 @@ _OTHERS: dict[str, dict[str, Any]] = {
     # Isola et al. 2017, sections 3 and 6.1, where batches of one take instance norm.
     "unet": {
         "residual_blocks": 0,
-        "levels": 8,
         "dropout": 0.5,
         "norm": "instance-affine",
         "discriminator_scales": 1,
@@ -260,6 +259,10 @@ _WIDTHS = {
 }
 
 
+_MOST_LEVELS = 8
+"""Of a U-Net, as the paper has for 256 px; of a size that cannot be halved so often, fewer."""
+
+
 def preset(name: str, **changes: Any) -> TrainingConfig:
     """A preset with some settings changed; None leaves a setting as it is.
 
@@ -269,9 +272,13 @@ def preset(name: str, **changes: Any) -> TrainingConfig:
         raise FeatvizError(f"unknown preset '{name}'; there are {', '.join(_PRESETS)}")
     given = {key: value for key, value in changes.items() if value is not None}
     generator = str(given.get("generator", "global"))
-    others = _OTHERS.get(generator, {})
+    others = dict(_OTHERS.get(generator, {}))
     if width := _WIDTHS.get((name, generator)):
-        others = {**others, "width": width}
+        others["width"] = width
+    size = given.get("size", _PRESETS[name].size)
     if generator == "crn":
-        others["levels"] = modules_for(given.get("size", _PRESETS[name].size))
+        others["levels"] = modules_for(size)
+    if generator == "unet":
+        halved = next((levels for levels in range(_MOST_LEVELS, 2, -1) if size % 2**levels == 0), 2)
+        others["levels"] = halved
     return dataclasses.replace(_PRESETS[name], **(others | given))

@@ -34,8 +34,8 @@ class TrainingSettings:
     residual_blocks: int
     """Residual blocks between front end and back end."""
     levels: int = 0
-    """How often a U-Net halves the side (pix2pix: 8 at 256 px); of crn its modules of refinement,
-    of which there are as many as make the first map 4x4."""
+    """How often a U-Net halves the side (pix2pix: 8 at 256 px), unless given 8 or as often as it
+    can; of crn its modules of refinement, of which there are as many as make the first map 4x4."""
     dropout: float = 0.0
     """Of a U-Net: the share of values that are dropped behind its innermost layers."""
     enhancers: int = 0
