@@ -135,7 +135,7 @@ def test_settings_that_a_generator_does_not_have_are_refused_in_one_line(capsys,
     assert "levels is 8, which the generator 'global' does not have" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("size", "levels"), [(512, 8), (256, 8), (128, 7), (96, 5), (4, 2)])
+@pytest.mark.parametrize(("size", "levels"), [(512, 8), (256, 8), (128, 7), (96, 5)])
 def test_a_unet_has_the_levels_of_its_paper_or_as_many_as_its_size_allows(size, levels):
     config = preset("demo", generator="unet", size=size)
     assert config.levels == levels and size % config.architecture.size_multiple == 0
