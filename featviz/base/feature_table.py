@@ -5,7 +5,8 @@ that pandas, DuckDB and Embedding Atlas open as it is.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import mmap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
@@ -236,13 +237,28 @@ def write_features(table: FeatureTable, path: Path, part: TablePart | None = Non
     bytes_a_row = sum(4 * vectors.shape[1] for vectors in table.vectors.values())
     rows = max(1, MOST_AT_ONCE // max(1, bytes_a_row))
     starts = range(0, max(1, len(table)), rows)
-    parts = (_arrow_of(table, slice(start, start + rows)) for start in starts)
+
+    def parts() -> Iterator[pa.Table]:
+        for start in starts:
+            yield _arrow_of(table, slice(start, start + rows))
+            for vectors in table.vectors.values():
+                _let_go(vectors)
+
     with atomic_write(Path(path)) as temporary:
-        write_parquet_parts(parts, table.metadata, temporary, further)
+        write_parquet_parts(parts(), table.metadata, temporary, further)
 
 
 MOST_AT_ONCE = 2**26
 """Bytes of vectors that are written at once, as a group of rows."""
+
+
+def _let_go(vectors: NDArray[Any]) -> None:
+    """Give back the memory of what was read of vectors that lie in a file; it is there again."""
+    # Not of a private copy of the file, in which what was written would be lost.
+    if isinstance(vectors, np.memmap) and vectors.mode in ("r", "r+"):
+        mapped = getattr(vectors, "_mmap", None)
+        if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _arrow_of(table: FeatureTable, rows: slice) -> pa.Table:
