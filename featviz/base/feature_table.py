@@ -5,7 +5,6 @@ that pandas, DuckDB and Embedding Atlas open as it is.
 """
 
 import json
-import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from featviz.base.errors import FeatvizError
-from featviz.base.files import atomic_write
+from featviz.base.files import atomic_write, let_go
 from featviz.base.foreign import parse_json, parsing, told_of
 from featviz.base.points import as_point
 from featviz.base.table import (
@@ -242,7 +241,7 @@ def write_features(table: FeatureTable, path: Path, part: TablePart | None = Non
         for start in starts:
             yield _arrow_of(table, slice(start, start + rows))
             for vectors in table.vectors.values():
-                _let_go(vectors)
+                let_go(vectors)
 
     with atomic_write(Path(path)) as temporary:
         write_parquet_parts(parts(), table.metadata, temporary, further)
@@ -250,15 +249,6 @@ def write_features(table: FeatureTable, path: Path, part: TablePart | None = Non
 
 MOST_AT_ONCE = 2**26
 """Bytes of vectors that are written at once, as a group of rows."""
-
-
-def _let_go(vectors: NDArray[Any]) -> None:
-    """Give back the memory of what was read of vectors that lie in a file; it is there again."""
-    # Not of a private copy of the file, in which what was written would be lost.
-    if isinstance(vectors, np.memmap) and vectors.mode in ("r", "r+"):
-        mapped = getattr(vectors, "_mmap", None)
-        if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _arrow_of(table: FeatureTable, rows: slice) -> pa.Table:
