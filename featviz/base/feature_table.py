@@ -5,7 +5,7 @@ that pandas, DuckDB and Embedding Atlas open as it is.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from featviz.base.errors import FeatvizError
-from featviz.base.files import atomic_write
+from featviz.base.files import atomic_write, let_go
 from featviz.base.foreign import parse_json, parsing, told_of
 from featviz.base.points import as_point
 from featviz.base.table import (
@@ -236,9 +236,15 @@ def write_features(table: FeatureTable, path: Path, part: TablePart | None = Non
     bytes_a_row = sum(4 * vectors.shape[1] for vectors in table.vectors.values())
     rows = max(1, MOST_AT_ONCE // max(1, bytes_a_row))
     starts = range(0, max(1, len(table)), rows)
-    parts = (_arrow_of(table, slice(start, start + rows)) for start in starts)
+
+    def parts() -> Iterator[pa.Table]:
+        for start in starts:
+            yield _arrow_of(table, slice(start, start + rows))
+            for vectors in table.vectors.values():
+                let_go(vectors)
+
     with atomic_write(Path(path)) as temporary:
-        write_parquet_parts(parts, table.metadata, temporary, further)
+        write_parquet_parts(parts(), table.metadata, temporary, further)
 
 
 MOST_AT_ONCE = 2**26

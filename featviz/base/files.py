@@ -1,5 +1,6 @@
 """Writing files so that a reader never meets half of one."""
 
+import mmap
 import os
 import secrets
 import stat
@@ -7,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from featviz.base.errors import FeatvizError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 FRAME_FORMATS = (".csv", ".parquet")
 """How `write_frame` writes numbers."""
@@ -143,3 +145,14 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def let_go(array: "NDArray[Any]") -> None:
+    """Give back the memory of what was read of an array that lies in a file; it is there again."""
+    import numpy as np
+
+    # Not of a private copy of the file, in which what was written would be lost.
+    if isinstance(array, np.memmap) and array.mode in ("r", "r+"):
+        mapped = getattr(array, "_mmap", None)
+        if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            mapped.madvise(mmap.MADV_DONTNEED)

@@ -44,7 +44,8 @@ class Pieces:
             return np.concatenate([*self._joined, *self._new])
         self._spill()
         self._file.flush()
-        return np.memmap(self._file, np.float32, mode="c", shape=self._shape)
+        # Written to, it changes the file, which nobody else has; so its memory can be let go.
+        return np.memmap(self._file, np.float32, mode="r+", shape=self._shape)
 
     def _spill(self) -> None:
         if self._file is None:

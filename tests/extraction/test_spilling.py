@@ -73,7 +73,11 @@ def test_what_lay_on_disk_is_what_would_have_been_held(tmp_path, monkeypatch):
     spilled = read_all(3)
     assert isinstance(spilled.vectors["norm"], np.memmap)
     assert not isinstance(held.vectors["norm"], np.memmap)
-    featviz.write_features(spilled, tmp_path / "spilled.parquet")
+    # What its owner writes to it is written, too, though its memory is let go in between.
+    for table in (held, spilled):
+        table.vectors["norm"][0] = 7
+        featviz.write_features(table, tmp_path / "spilled.parquet")
+        assert (table.vectors["norm"][0] == 7).all()
     again = featviz.read_features(tmp_path / "spilled.parquet")
     for layer, expected in held.vectors.items():
         assert np.array_equal(spilled.vectors[layer], expected)
