@@ -1,3 +1,5 @@
+import gc
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,17 @@ LONG = ("test_analyses.py", "test_app_floods.py", "test_faults.py", "test_scale_
 # The same examples in every run; --hypothesis-profile=default looks for others.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays: to look through it for garbage would take seconds."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

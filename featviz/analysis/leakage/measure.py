@@ -23,7 +23,7 @@ from featviz.analysis.leakage.edits import (
     place_edits,
     reader,
 )
-from featviz.analysis.leakage.holding import Holding, NormHolding
+from featviz.analysis.leakage.holding import Holding, NormHolding, WayHolding, WayRuns
 from featviz.analysis.leakage.maps import LeakageMaps, shrink
 from featviz.analysis.leakage.runs import Runs, runs_of
 from featviz.analysis.leakage.single import placed, trace
@@ -33,9 +33,10 @@ from featviz.base.points import PROBE_POINT, Point, check_point
 from featviz.base.progress import track
 from featviz.base.provenance import VERSION, VERSION_KEY, fingerprint
 from featviz.probing.activations import require_names
+from featviz.probing.held import record_map_statistics
 from featviz.probing.reach import cells_of
 from featviz.probing.receptive_field import Geometry
-from featviz.probing.statistics import Statistics
+from featviz.probing.statistics import Statistics, instance_norms
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import MARGIN, Mask, edits_of
 from featviz.sketches.photo_set import PhotoSet
@@ -70,7 +71,7 @@ def measure_leakage(
     read: ReadInput | None = None,
     details: Mapping[str, Any] | None = None,
     keep: Collection[str] = (),
-    runs: Callable[[nn.Module, Sequence[str]], Runs] = runs_of,
+    runs: Callable[[nn.Module, Sequence[str]], Runs] | None = None,
     holding: Holding | None = None,
     place: PlaceEdits = place_edits,
 ) -> Leakage:
@@ -83,18 +84,23 @@ def measure_leakage(
     most so many edits a group, evenly spaced. read: how a sketch becomes the model's input; as a
     sketch alone if not given. name, details: what the metadata tell of the checkpoint. keep:
     sketches whose own maps are kept beside the means of their groups. runs: how the model is run,
-    the fastest way that there is for it unless given. holding: what modes hold; instance norms
-    unless given. place: finds the edits and their cells; those of sketches unless given.
+    the fastest way that there is for it unless given. holding: what modes hold; unless given,
+    instance norms, or, of a model that has none, whatever else takes statistics of a whole map,
+    operation by operation. place: finds the edits and their cells; those of sketches unless given.
 
     Raises FeatvizError for layers whose geometry is not known, modes that hold nothing, a point
     outside, a set without edits, and NaN or infinity in a layer.
     """
     require_names(layers)
     layers = tuple(dict.fromkeys(layers))
+    read = read or reader(model)
+    if holding is None and not instance_norms(model):
+        ways = record_map_statistics(model, read(sketches, 0, size)).ways
+        if ways:
+            holding, runs = WayHolding(model, ways), runs or WayRuns
     holding = holding or NormHolding(model)
     modes = _checked(modes, holding, layers)
     check_point(point, (size, size) if isinstance(size, int) else size)
-    read = read or reader(model)
     rows_of_base = _by_base(edits_of(sketches, most))
     geometries = placed(trace(model, layers, read(sketches, next(iter(rows_of_base)), size)))
     found = _Found(name, _point_cells(geometries, point), keep)
@@ -106,7 +112,7 @@ def measure_leakage(
         )
     )
     base, total = None, sum(map(len, rows_of_base.values()))
-    run = runs(model, layers)
+    run = (runs or runs_of)(model, layers)
     for edit in track(edits, f"{name}: leakage", total):
         if base is None or base.image is not edit.base_image:
             if base is not None:

@@ -63,6 +63,17 @@ def test_with_all_held_nothing_is_out_of_reach_and_with_nothing_held_all_is(meas
     assert np.array_equal(held["at_point"] == 0, ~held["point_in_reach"])
 
 
+@pytest.mark.parametrize("norm", ["layer", "group", "filter-response"])
+def test_norms_of_any_kind_are_held_where_there_is_no_instance_norm(make, some, norm):
+    how = {"name": "m", "point": POINT, "size": SIZE, "most": 1}
+    table = measure_leakage(make(norm=norm), some, ("L1", "L2"), **how).table
+    assert table.modes == ("free", "all", "statistics")
+    held, free = table.values(mode="all"), table.values(mode="free")
+    there = held["reach_share"] < 1
+    assert there.any() and (held["outside_reach"][there] == 0).all()
+    assert (free["outside_reach"][there] > 0).all()
+
+
 def test_numbers_are_those_of_a_plain_forward(make, some, measured):
     model, names = make(), list(some.index["sketch"])
     row = measured.table.values(group="G9", mode="free", layer="L3").iloc[0]
