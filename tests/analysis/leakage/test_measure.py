@@ -69,7 +69,7 @@ def test_norms_of_any_kind_are_held_where_there_is_no_instance_norm(make, some, 
     table = measure_leakage(make(norm=norm), some, ("L1", "L2"), **how).table
     assert table.modes == ("free", "all", "statistics")
     held, free = table.values(mode="all"), table.values(mode="free")
-    there = held["reach_share"] < 1
+    there = (held["reach_share"] < 1).to_numpy()
     assert there.any() and (held["outside_reach"][there] == 0).all()
     assert (free["outside_reach"][there] > 0).all()
 
