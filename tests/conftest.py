@@ -36,10 +36,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONG)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def one_thread() -> None:
-    """Tests run side by side; a thread pool in each would only make them wait."""
-    torch.set_num_threads(1)
+    """Tests run side by side; a thread pool in each would only make them wait.
+
+    Before each: what UMAP is compiled with, for one, sets the threads of all libraries.
+    """
+    if torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

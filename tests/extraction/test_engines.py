@@ -100,16 +100,17 @@ def test_after_an_error_that_is_kept_torch_has_its_threads_again():
         torch.set_num_threads(before)
 
 
-def test_the_sparse_engine_gives_memory_back_as_it_goes(monkeypatch):
+def test_both_engines_give_memory_back_as_they_go(monkeypatch):
     from featviz.extraction import vectors as reading
 
     whole = extract(generator("baseline"), small(8), [(5, 6)], engine="sparse")
     trimmed = []
     monkeypatch.setattr(reading, "trim_heap", lambda: trimmed.append(True))
     monkeypatch.setattr(reading, "_TRIM_EVERY", 3)
+    monkeypatch.setattr(reading, "_TRIM_DENSE_EVERY", 7)
     found = extract(generator("baseline"), small(8), [(5, 6)], engine="sparse")
     assert len(trimmed) == 2
     for layer in whole.layers:
         assert np.array_equal(found.vectors[layer], whole.vectors[layer])
     extract(generator("baseline"), small(8), [(5, 6)], engine="dense")
-    assert len(trimmed) == 2
+    assert len(trimmed) == 3
