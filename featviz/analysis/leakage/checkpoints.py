@@ -14,6 +14,7 @@ from featviz.base.points import PROBE_POINT, Point
 from featviz.generators.checkpoint import Checkpoint, open_checkpoints
 from featviz.generators.checkpoint_files import LoadedGenerator
 from featviz.probing.activations import find_layers
+from featviz.probing.statistics import instance_norms
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import MARGIN, edits_of
 from featviz.sketches.sketch_set import SketchSet
@@ -76,8 +77,10 @@ def _check(
             find_layers(checkpoint.generator, inner)
         if IMAGE in (layers or ()) and not checkpoint.is_whole:
             raise FeatvizError("a front end alone makes no image; leave out the layer 'image'")
-        for mode in modes or (FREE,):
-            held_norms(checkpoint.generator, mode)
+        # What else may be held is found when a sketch has run.
+        if instance_norms(checkpoint.generator):
+            for mode in modes or (FREE,):
+                held_norms(checkpoint.generator, mode)
     except FeatvizError as error:
         raise FeatvizError(f"{checkpoint.name}: {error}") from None
     _reader(checkpoint)
