@@ -18,7 +18,7 @@ import torch
 from scipy.ndimage import binary_dilation
 from torch import Tensor, nn
 
-from featviz.base.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError
 from featviz.probing.activations import evaluating, find_layers, makes_weights
 from featviz.probing.arrangement import Arrangement, Windowed, arranged
 from featviz.probing.axes import Axis
@@ -27,7 +27,7 @@ from featviz.probing.reach import cells_of
 from featviz.probing.receptive_field import Geometry
 from featviz.probing.statistics import Statistics, hold_statistics, record_statistics
 from featviz.probing.survey import listening
-from featviz.probing.tracing import Tracer, follow
+from featviz.probing.tracing import Tracer, cannot_run, follow
 from featviz.sketches.edits import Mask
 
 Keep = Literal["layers", "trunk"] | Sequence[str]
@@ -322,11 +322,7 @@ def _followed(
         except Exception as error:
             # Some models make tensors of their own on a fixed device or look at values.
             if not on_meta:
-                width, height = field.size
-                raise FeatvizError(
-                    f"the model cannot run on a {width}x{height} image of {channels} channels: "
-                    f"{one_line(error)}"
-                ) from error
+                raise cannot_run("the model", field.size, channels, error) from error
             continue
         break
     return as_map(tracer.get(output), output, field.size) if isinstance(output, Tensor) else None

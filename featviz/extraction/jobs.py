@@ -73,7 +73,7 @@ def plan_jobs(
     for source, name in zip(sources, distinct_names(sources, names), strict=True):
         file = find_checkpoint(source)
         request = settings.request(sha256_of(file), fingerprint)
-        if settings.layers == FRONT_END_LAYERS and (layers := _layers_without_front_end(file)):
+        if settings.layers == FRONT_END_LAYERS and (layers := _layers_of_others(file)):
             request["layers"] = list(layers)
         if file.suffix in {".pth", ".pt"}:
             # Such a file does not tell its variant: the same one gives other vectors as another.
@@ -86,12 +86,12 @@ def plan_jobs(
     return jobs
 
 
-def _layers_without_front_end(file: Path) -> tuple[str, ...]:
-    """What is read, if nothing is named, of a generator that has no L0; of others nothing else."""
+def _layers_of_others(file: Path) -> tuple[str, ...]:
+    """What is read, if nothing is named, of a generator without L0 to L4; () of others."""
     if file.suffix != ".safetensors":
         return ()
     layers = stated_architecture(file).layers
-    return () if FRONT_END_LAYERS[0] in layers else layers
+    return () if set(FRONT_END_LAYERS) <= set(layers) else layers
 
 
 def finished(job: Job, settings: Settings, overwrite: bool) -> TableDescription | None:

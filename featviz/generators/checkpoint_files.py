@@ -144,7 +144,8 @@ def find_checkpoint(source: str | Path) -> Path:
     names = ", ".join(shipped_checkpoints()) or "none"
     raise FeatvizError(
         f"no checkpoint '{source}': no such file, and the shipped ones are {names}; "
-        "a network of your own is MODULE:NAME"
+        "a network of your own is MODULE:NAME, which layers, certify, extract, generate, edit, "
+        "evaluate and leakage alone take"
     )
 
 

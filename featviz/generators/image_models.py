@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from featviz.base.errors import FeatvizError, one_line
+from featviz.base.errors import FeatvizError
 from featviz.generators.foreign_models import ForeignModel
 from featviz.probing.activations import evaluating
 from featviz.probing.calling import Called
+from featviz.probing.tracing import cannot_run
 from featviz.sketches.drawing import CANVAS
 from featviz.sketches.edits import absolute_change
 from featviz.sketches.photo_set import read_scaled_photo
@@ -84,10 +85,8 @@ class ImageModel:
                 raise
             except Exception as error:
                 _, channels, height, width = given.shape
-                raise FeatvizError(
-                    f"'{self.model.word}' cannot run on a {width}x{height} image of {channels} "
-                    f"channels: {one_line(error)}"
-                ) from error
+                name = f"'{self.model.word}'"
+                raise cannot_run(name, (width, height), channels, error) from error
         return made
 
     def _makes_no_image(self, made: Tensor, outputs: Mapping[str, Tensor]) -> str:

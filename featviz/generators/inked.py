@@ -140,7 +140,7 @@ def _finished(maps: _Rows, block: nn.Module) -> tuple[_Rows, Statistics | None]:
         # Less what most cells hold, their share of every sum is exactly 0.
         usual = rows[0]
         rows = rows - usual
-        exact = rows.double()
+        exact = rows.to(torch.float64, copy=True)
         each = exact.new_full((len(rows),), 1 / count)
         mean = each @ exact
         variance = each @ exact.square_() - mean.square()

@@ -158,14 +158,23 @@ def either_way(run: Callable[[bool], _Found], image_size: tuple[int, int], chann
         except FeatvizError:
             raise
         except Exception as error:
-            width, height = image_size
-            said = one_line(error)
-            lacks = isinstance(error, TypeError) and "required positional argument" in said
-            way_out = "; give it with --input NAME=VALUE, in Python with call=" if lacks else ""
-            raise FeatvizError(
-                f"the model cannot run on a {width}x{height} image of {channels} channels: "
-                f"{said}{way_out}"
-            ) from error
+            raise cannot_run("the model", image_size, channels, error) from error
+
+
+def cannot_run(
+    model: str, image_size: tuple[int, int], channels: int, error: Exception
+) -> FeatvizError:
+    """What to raise for an error of a model's forward; the way out, where it lacks an argument.
+
+    model: what it is called. image_size: width and height of what it was given.
+    """
+    width, height = image_size
+    said = one_line(error)
+    lacks = isinstance(error, TypeError) and "required positional argument" in said
+    way_out = "; give it with --input NAME=VALUE, in Python with call=" if lacks else ""
+    return FeatvizError(
+        f"{model} cannot run on a {width}x{height} image of {channels} channels: {said}{way_out}"
+    )
 
 
 def follow(model: nn.Module, tracer: Tracer, field: Field, channels: int, on_meta: bool) -> Any:

@@ -50,13 +50,13 @@ class PanelRow:
 class KeptFace:
     """A face of an edit in which all else is kept.
 
-    picture: a WebP of what lies in `box`, (left, top, right, bottom) in pixels of the faces'
-    pictures, the last two not included; all around is the base's face. change: as in
+    picture: a WebP of what lies in `box`, (left, top, right, bottom) in pixels of a face as the
+    page shows it, the last two not included; all around is the base's face. change: as in
     `ReportedGenerator`.
     """
 
     picture: bytes
-    box: tuple[int, int, int, int]
+    box: tuple[float, float, float, float]
     change: tuple[float, float]
 
 

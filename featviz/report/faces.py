@@ -20,14 +20,14 @@ from featviz.generators.generation import generate
 from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
 from featviz.generators.weights import read_metadata
 from featviz.report.contents import KeptFace, ReportedGenerator
-from featviz.report.pictures import box_around, face_picture
+from featviz.report.pictures import Frame, box_around, face_picture
 from featviz.report.sketches import SketchReader
 from featviz.sketches.edits import Edit, Mask, absolute_change, at_size
 from featviz.sketches.sketch_set import SketchSet
 from featviz.sketches.tensors import decode_image, input_channels
 
 FACE_SIDE = 208
-"""Pixels of a face's picture: as large as the page shows it."""
+"""Pixels of a face on the page, and of its picture unless the face is smaller."""
 
 
 def default_generators(tables: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -131,7 +131,16 @@ class _Keeper:
         face, area = decode_image(made.image[0]), at_size(made.area, change.shape)
         box = box_around(_reach(made, change.shape), FACE_SIDE)
         picture = b"" if box is None else face_picture(face, FACE_SIDE, box)
-        return KeptFace(picture, box or (0, 0, 0, 0), _means(change, area))
+        place = (0, 0, 0, 0) if box is None else _as_shown(box, len(face))
+        return KeptFace(picture, place, _means(change, area))
+
+
+def _as_shown(box: Frame, side: int) -> tuple[float, float, float, float]:
+    """A box of the picture of a face of so many pixels, on the page, which enlarges small ones."""
+    if side >= FACE_SIDE:
+        return box
+    left, top, right, bottom = (edge * FACE_SIDE / side for edge in box)
+    return left, top, right, bottom
 
 
 def _reach(made: Made, shape: tuple[int, ...]) -> Mask:

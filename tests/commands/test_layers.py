@@ -85,7 +85,7 @@ def test_a_checkpoint_is_listed_at_the_size_of_its_training(tmp_path, capsys):
         (["own_nets:Net", "--size", "0", "4"], "expected a size of at least 1 px"),
         (["net.safetensors", "--random-weights", "1"], "'net.safetensors' is a checkpoint of feat"),
         (["nothing"], "no checkpoint 'nothing': no such file, and the shipped ones are augmented"),
-        (["own_nets.Net"], "a network of your own is MODULE:NAME"),
+        (["own_nets.Net"], "a network of your own is MODULE:NAME, which layers, cert"),
         (["own_nets:Net", "--weights", "no.pth", "--input", "scale=1"], "no.pth: no such file of"),
     ],
 )

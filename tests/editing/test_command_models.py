@@ -35,6 +35,10 @@ def twice():
     first, last = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 3, 1)
     return nn.Sequential(first, nn.Upsample(scale_factor=2), last)
 
+class Lacking(Net):
+    def forward(self, image, strength):
+        return super().forward(image, strength)
+
 def classifier():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten())
 """
@@ -171,6 +175,8 @@ def test_where_the_image_is_larger_the_area_lies_at_the_same_share(here):
          "makes (1, 5, 16, 24), which is no image"),
         ([*WORDS, *PHOTOS, "--output", "picture"], "gives no output 'picture'; there are score, i"),
         ([*WORDS, *PHOTOS, "--input", "noise=1"], "'edit_nets:Net' cannot run on a 24x16 image of"),
+        (["edit_nets:Lacking", *WORDS[1:], *PHOTOS],
+         "'strength'; give it with --input NAME=VALUE, in Python with call="),
         ([*WORDS, *PHOTOS, "--name", "a/b"], "cannot call a checkpoint 'a/b'"),
         ([*WORDS, *PHOTOS, "--mean", "0.5"], "--mean and --std go together"),
         ([*WORDS, *PHOTOS, "--resize", "0", "4"], "expected a size of at least 1 px; got 0x4"),

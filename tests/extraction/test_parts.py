@@ -8,7 +8,7 @@ import torch
 from featviz.base.errors import FeatvizError
 from featviz.base.feature_table import describe_features, read_features
 from featviz.base.provenance import fingerprint
-from featviz.extraction import Settings, extract_checkpoints
+from featviz.extraction import FRONT_END_LAYERS, Settings, extract_checkpoints
 from featviz.extraction.jobs import load_for, plan_jobs
 from featviz.extraction.parts import (
     Division,
@@ -18,6 +18,8 @@ from featviz.extraction.parts import (
     parts_folder,
     remove_parts,
 )
+from featviz.generators.checkpoint_files import save_network
+from featviz.generators.networks.unet import Unet, UnetArchitecture
 from featviz.sketches.sketch_set import SketchSet, read_sketches
 from tests.extraction.small import POINT, SIZE, write_checkpoint, write_sketches
 
@@ -35,6 +37,14 @@ def job(tmp_path, sketches):
     checkpoint = write_checkpoint(tmp_path / "net.safetensors")
     (job,) = plan_jobs([checkpoint], tmp_path / "out", SETTINGS, fingerprint(sketches))
     return job
+
+
+@pytest.mark.parametrize(("levels", "layers"), [(3, ["L0", "L1", "L2"]), (6, [*FRONT_END_LAYERS])])
+def test_of_a_u_net_what_it_has_of_l0_to_l4_is_read_if_nothing_is_named(tmp_path, levels, layers):
+    path = tmp_path / "unet.safetensors"
+    save_network(Unet(UnetArchitecture(levels, 1)), path, "generator", {}, torch.float32)
+    (job,) = plan_jobs([path], tmp_path / "out", SETTINGS, "0")
+    assert job.request["layers"] == layers
 
 
 def make(job, sketches, numbers, settings=SETTINGS):

@@ -47,6 +47,11 @@ def test_it_gives_the_map_of_the_front_end(variant: str, norm: Norm, places: int
     agree(front_end(variant, norm), lines(64, 96, places))
 
 
+def test_statistics_of_doubles_leave_the_map_as_it_is() -> None:
+    front, sketch = front_end("baseline", "instance").double(), lines(32, 32, 3).double()
+    torch.testing.assert_close(InkedFrontEnd(front)(sketch), front(sketch))
+
+
 @pytest.mark.parametrize("place", [(0, 0), (0, 40), (63, 95), (63, 0), (31, 95)])
 def test_ink_at_the_border_is_mirrored(place: tuple[int, int]) -> None:
     sketch = torch.ones(1, 1, 64, 96)

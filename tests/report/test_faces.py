@@ -1,10 +1,15 @@
 """The faces of a report are those of `generate`, and of `edit` where all else is kept."""
 
+from pathlib import Path
+
 import numpy as np
+import torch
 
 from featviz.editing.local import edit, suited_statistics
 from featviz.generators.checkpoint import open_checkpoint
+from featviz.generators.checkpoint_files import save_network
 from featviz.generators.generation import generate
+from featviz.generators.networks.unet import Unet, UnetArchitecture
 from featviz.report import faces
 from featviz.report.faces import FACE_SIDE, paint_sketches
 from featviz.report.pictures import Frame
@@ -61,3 +66,21 @@ def test_changes_and_kept_faces_are_those_of_edit(study: Study, monkeypatch) -> 
         difference = np.abs(image - before).mean(axis=2)
         told = difference[area].mean(), difference[~area].mean()
         np.testing.assert_allclose(change, told, rtol=0.05, atol=0.02)
+
+
+def test_a_kept_face_smaller_than_the_page_shows_it_has_its_place_there(
+    study: Study, tmp_path: Path
+) -> None:
+    size, source = 64, tmp_path / "small.safetensors"
+    torch.manual_seed(0)
+    network = Unet(UnetArchitecture(levels=4, width=2, norm="instance-affine"))
+    save_network(network, source, "generator", {"sketch_size": size}, torch.float32)
+    sketches, names = read_sketches(study.sketches, size), ["G8/001", "G8/003"]
+    made = paint_sketches(str(source), sketches, names, SketchReader(), keeps=True)
+    drawn = [sketches.image(list(sketches.index["sketch"]).index(name)) for name in names]
+    reach = edit(network, *drawn, statistics=suited_statistics(Edit(*drawn))).reach
+    left, top, right, bottom = np.array(made.kept["G8/003"].box) * size / FACE_SIDE
+    rows, columns = np.nonzero(reach)
+    assert left <= columns.min() and columns.max() < right
+    assert top <= rows.min() and rows.max() < bottom
+    assert (right - left) * (bottom - top) < 4 * reach.sum()

@@ -57,22 +57,24 @@ def measure_systems(
 
     folders: each with some of `global`, `unet`, `crn` (run folders) and `retrieval` (a data base),
     as `python -m analyses.systems` makes them; one a size. Raises FeatvizError for folders without
-    any, for two runs of one kind and size, and for faces that a data base itself holds.
+    any, for a run of another kind than its folder says, for two of one kind and size, and for faces
+    that a data base itself holds.
     """
     settings = _Count(count)
     chosen, _ = choose_pairs(pairs, settings.count, seed)
     runs = _runs(folders)
     sizes = {name: tuple(sorted(runs[name])) for name in _NETWORKS}
     missing = {
-        name: f"no folder of --systems has '{name}'" for name in _NETWORKS if not sizes[name]
+        name: f"no folder of --systems has a run '{name}'" for name in _NETWORKS if not sizes[name]
     }
     measured = SystemMeasures(sizes, missing=missing)
     facts: dict[str, Any] = {}
+    # First, since it refuses what does not fit, and networks take longer.
+    retrieval, why = _retrieval(folders, chosen, facts)
     if not any(name in missing for name in _COMPARED):
         _compare(measured, runs, chosen, facts)
     if sizes[CRN]:
         _texture(measured, runs, chosen, facts)
-    retrieval, why = _retrieval(folders, chosen, facts)
     if why:
         missing[RETRIEVAL] = why
     metadata = {"systems": facts, "pairs": len(chosen), "data": chosen.fingerprint(), "seed": seed}
@@ -94,15 +96,20 @@ def _runs(folders: Sequence[Path]) -> dict[str, dict[int, Path]]:
     """By network and size the run folders."""
     runs: dict[str, dict[int, Path]] = {name: {} for name in _NETWORKS}
     for folder in folders:
-        if not any((folder / name).exists() for name in (*_NETWORKS, RETRIEVAL)):
+        there = [name for name in _NETWORKS if (folder / name / "generator.safetensors").is_file()]
+        if not (there or is_database(folder / RETRIEVAL)):
             raise FeatvizError(
-                f"{folder} has none of the folders {', '.join((*_NETWORKS, RETRIEVAL))}; "
+                f"{folder} has no run {', '.join(_NETWORKS)} and no data base {RETRIEVAL}; "
                 f"`python -m analyses.systems --runs {folder}` makes them"
             )
-        for name in _NETWORKS:
-            if not (folder / name / "generator.safetensors").is_file():
-                continue
-            size = painter(load_whole_generator(folder / name)).size
+        for name in there:
+            paint = painter(load_whole_generator(folder / name))
+            size, kind = paint.size, getattr(paint.checkpoint.architecture, "generator", PIX2PIXHD)
+            if kind != name:
+                raise FeatvizError(
+                    f"{folder / name} is a run of the generator '{kind}'; expected one of '{name}' "
+                    f"(featviz train --generator {name})"
+                )
             if size in runs[name]:
                 raise FeatvizError(
                     f"{folder / name} and {runs[name][size]} are both of {size} px; expected runs "

@@ -192,7 +192,12 @@ def test_tiny_systems_are_measured_and_judged_by_one_command(systems, capsys, tm
     assert measured.missing == {"retrieval": "no folder of --systems has a data base 'retrieval'"}
     with pytest.raises(FeatvizError, match="are both of 64 px"):
         measure_systems([folder, folder], held_out, count=3)
-    with pytest.raises(FeatvizError, match="has none of the folders global"):
+    (tmp_path / "global").mkdir()
+    with pytest.raises(FeatvizError, match="has no run global, unet, crn and no data base"):
+        measure_systems([tmp_path], held_out, count=3)
+    (tmp_path / "global").rmdir()
+    (tmp_path / "global").symlink_to(folder / "unet")
+    with pytest.raises(FeatvizError, match="global is a run of the generator 'unet'; expected one"):
         measure_systems([tmp_path], held_out, count=3)
     words = ["claims", "--systems", str(folder), "--data", str(held_out.folder), "--count", "3"]
     assert main([*words, "--permutations", "9"]) in (None, 0)
