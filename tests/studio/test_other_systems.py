@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from featviz.base.errors import FeatvizError
@@ -16,7 +17,13 @@ from featviz.retrieval.database import open_database
 from featviz.retrieval.faces import Retriever
 from featviz.sketches.drawing import Drawing, rasterize, read_svg
 from featviz.studio.engine import Answer, Engine, FaceJob, Start, WantedFace
-from featviz.studio.face_makers import DrawnState, fitting_size, shown_face, shown_reach
+from featviz.studio.face_makers import (
+    DrawnState,
+    fitting_size,
+    network_faces,
+    shown_face,
+    shown_reach,
+)
 from featviz.studio.networks import Networks
 from featviz.studio.probe import Prober
 from featviz.studio.problems import StudioError
@@ -148,3 +155,11 @@ def test_what_may_differ_in_an_enlarged_face_covers_what_does(size: int, rng) ->
     differs = (shown_face(before) != shown_face(after)).any(axis=2)
     assert differs.any() and not (differs & ~shown_reach(reach)).any()
     assert shown_reach(reach).mean() < 0.1 + 3 * reach.mean()
+
+
+def test_faces_are_those_of_generate_where_bfloat16_does_not_pay(monkeypatch, make):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
+    generator = make()
+    face = network_faces(generator, 512)(DrawnState(BASE, RasterCache())).face.astype(int)
+    assert np.abs(face - generate(generator, rasterize(DRAWN))).max() <= 1
