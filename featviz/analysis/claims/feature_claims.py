@@ -13,7 +13,8 @@ from featviz.analysis.claims.equal_vectors import (
     shared_points,
     spread_in_plane,
 )
-from featviz.analysis.claims.feature_evidence import NotJudgeableError, Tables
+from featviz.analysis.claims.feature_evidence import Tables
+from featviz.analysis.claims.finding import found_of
 from featviz.analysis.claims.group_distances import (
     closeness,
     largest_silhouette,
@@ -21,7 +22,6 @@ from featviz.analysis.claims.group_distances import (
     partners,
     tightness,
 )
-from featviz.base.errors import FeatvizError
 
 
 def _each(groups: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
@@ -57,12 +57,4 @@ FEATURE_FINDERS: dict[tuple[str, str], Callable[[Tables], Finding]] = {
 
 def feature_findings(tables: Tables) -> dict[tuple[str, str], Finding]:
     """The findings of the parts about vectors; those without evidence say what is missing."""
-    findings = {}
-    for name, find in FEATURE_FINDERS.items():
-        try:
-            findings[name] = find(tables)
-        except NotJudgeableError as reason:
-            findings[name] = Finding(missing=str(reason))
-        except FeatvizError as error:
-            raise FeatvizError(f"{name[0]}, {name[1]}: {error}") from None
-    return findings
+    return found_of(FEATURE_FINDERS, tables)

@@ -12,7 +12,7 @@ from featviz.analysis.claims.editing import (
     mouth,
     spread_elsewhere,
 )
-from featviz.analysis.claims.feature_evidence import NotJudgeableError
+from featviz.analysis.claims.finding import found_of
 from featviz.analysis.claims.image_evidence import Images
 from featviz.analysis.claims.paired_tests import Randomness
 from featviz.analysis.claims.quality import (
@@ -63,11 +63,4 @@ def image_findings(
     measures: "ImageMeasures", permutations: int = 9999, seed: int = 0, study: Study = STUDY
 ) -> Findings:
     """The findings of all parts about images; those without images say what is missing."""
-    images = Images(measures, Randomness(permutations, seed), study)
-    findings = {}
-    for name, find in IMAGE_FINDERS.items():
-        try:
-            findings[name] = find(images)
-        except NotJudgeableError as reason:
-            findings[name] = Finding(missing=str(reason))
-    return findings
+    return found_of(IMAGE_FINDERS, Images(measures, Randomness(permutations, seed), study))

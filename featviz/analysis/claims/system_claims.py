@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from featviz.analysis.claims.claim import Finding
 from featviz.analysis.claims.feature_evidence import NotJudgeableError
+from featviz.analysis.claims.finding import found_of
 from featviz.analysis.claims.image_evidence import Values, compared
 from featviz.analysis.claims.jackknife import jackknife
 from featviz.analysis.claims.paired_tests import Randomness, paired_test, relative_difference
@@ -195,11 +196,4 @@ def system_findings(
     measures: SystemMeasures, permutations: int = 9999, seed: int = 0
 ) -> dict[tuple[str, str], Finding]:
     """The findings of all parts about systems; those without faces say what is missing."""
-    systems = Systems(measures, Randomness(permutations, seed))
-    findings = {}
-    for name, find in SYSTEM_FINDERS.items():
-        try:
-            findings[name] = find(systems)
-        except NotJudgeableError as reason:
-            findings[name] = Finding(missing=str(reason))
-    return findings
+    return found_of(SYSTEM_FINDERS, Systems(measures, Randomness(permutations, seed)))

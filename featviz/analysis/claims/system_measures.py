@@ -1,7 +1,7 @@
 """What C19 to C21 are about: faces by other systems than pix2pixHD, measured beside its own."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ PHOTOS = "photos"
 
 _NETWORKS = (PIX2PIXHD, PIX2PIX, CRN)
 _COMPARED = (PIX2PIXHD, PIX2PIX)
+
+_Runs = Mapping[str, Mapping[int, Painter]]
+"""Generators by network and size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +81,7 @@ def measure_systems(
     if why:
         missing[RETRIEVAL] = why
     metadata = {"systems": facts, "pairs": len(chosen), "data": chosen.fingerprint(), "seed": seed}
-    return SystemMeasures(
-        sizes, measured.lpips, measured.seen, measured.of_photos, measured.textures, retrieval,
-        missing, metadata,
-    )  # fmt: skip
+    return replace(measured, retrieval=retrieval, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,8 @@ class _Count:
         require_whole(self, 3, "count")
 
 
-def _runs(folders: Sequence[Path]) -> dict[str, dict[int, Path]]:
-    """By network and size the run folders."""
-    runs: dict[str, dict[int, Path]] = {name: {} for name in _NETWORKS}
+def _runs(folders: Sequence[Path]) -> _Runs:
+    runs: dict[str, dict[int, Painter]] = {name: {} for name in _NETWORKS}
     for folder in folders:
         there = [name for name in _NETWORKS if (folder / name / "generator.safetensors").is_file()]
         if not (there or is_database(folder / RETRIEVAL)):
@@ -112,32 +111,25 @@ def _runs(folders: Sequence[Path]) -> dict[str, dict[int, Path]]:
                 )
             if size in runs[name]:
                 raise FeatvizError(
-                    f"{folder / name} and {runs[name][size]} are both of {size} px; expected runs "
-                    "of two sizes"
+                    f"{folder / name} and another run '{name}' are both of {size} px; expected "
+                    "runs of two sizes"
                 )
-            runs[name][size] = folder / name
+            runs[name][size] = paint
     return runs
 
 
-def _painter(source: Path, facts: dict[str, Any], told: str) -> Painter:
-    paint = painter(load_whole_generator(source))
-    facts[told] = {**paint.checkpoint.provenance(), "size": paint.size}
+def _painter(runs: _Runs, name: str, size: int, facts: dict[str, Any]) -> Painter:
+    paint = runs[name][size]
+    facts[f"{name}, {size} px"] = {**paint.checkpoint.provenance(), "size": size}
     return paint
 
 
-def _compare(
-    measured: SystemMeasures,
-    runs: Mapping[str, Mapping[int, Path]],
-    pairs: PairSet,
-    facts: dict[str, Any],
-) -> None:
+def _compare(measured: SystemMeasures, runs: _Runs, pairs: PairSet, facts: dict[str, Any]) -> None:
     """LPIPS and what VGG16 sees, of photos and both networks, at every size of either."""
     lpips = load_lpips()
     for size in sorted({size for name in _COMPARED for size in runs[name]}):
         paints = {
-            name: _painter(runs[name][size], facts, f"{name}, {size} px")
-            for name in _COMPARED
-            if size in runs[name]
+            name: _painter(runs, name, size, facts) for name in _COMPARED if size in runs[name]
         }
         distances: dict[str, list[float]] = {name: [] for name in paints}
         seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in (PHOTOS, *paints)}
@@ -156,17 +148,12 @@ def _compare(
             measured.seen[name, size] = np.stack(seen[name])
 
 
-def _texture(
-    measured: SystemMeasures,
-    runs: Mapping[str, Mapping[int, Path]],
-    pairs: PairSet,
-    facts: dict[str, Any],
-) -> None:
+def _texture(measured: SystemMeasures, runs: _Runs, pairs: PairSet, facts: dict[str, Any]) -> None:
     size = max(runs[CRN])
     measured.textures[PHOTOS] = np.array([texture(pairs.photo(i, size)) for i in range(len(pairs))])
     for name in (CRN, PIX2PIXHD):
         if size in runs[name]:
-            paint = _painter(runs[name][size], facts, f"{name}, {size} px")
+            paint = _painter(runs, name, size, facts)
             numbers = track(range(len(pairs)), f"{name}: textures")
             measured.textures[name] = np.array(
                 [texture(_face(paint, pairs, index)) for index in numbers]
@@ -181,8 +168,13 @@ def _face(paint: Painter, pairs: PairSet, index: int) -> NDArray[np.uint8]:
 def _retrieval(
     folders: Sequence[Path], pairs: PairSet, facts: dict[str, Any]
 ) -> tuple[RetrievalMeasures | None, str]:
-    """What the first data base makes of the contours, or why there is nothing."""
+    """What the data base makes of the contours, or why there is nothing."""
     sources = [each / RETRIEVAL for each in folders if is_database(each / RETRIEVAL)]
+    told_apart = {open_database(each).description.fingerprint for each in sources}
+    if len(told_apart) > 1:
+        raise FeatvizError(
+            f"{sources[0]} and {sources[1]} are two data bases of other faces; expected one"
+        )
     if not sources:
         return None, f"no folder of --systems has a data base '{RETRIEVAL}'"
     database = open_database(sources[0])

@@ -205,10 +205,18 @@ def test_tiny_systems_are_measured_and_judged_by_one_command(systems, capsys, tm
     assert "C19" in told and "C21" in told
 
 
-def test_a_data_base_is_dealt_into_smaller_ones_and_its_own_faces_are_refused(systems, monkeypatch):
+def test_a_data_base_is_dealt_into_smaller_ones_and_its_own_faces_are_refused(
+    systems, tmp_path, monkeypatch
+):
     folder, pairs = systems
     database = build_database(pairs, folder / "retrieval")[0]
     held_out = replace(pairs.split("test"), names=pairs.names[:1], landmarks=pairs.landmarks[:1])
+    (tmp_path / "photos").symlink_to(pairs.folder / "photos")
+    more = replace(pairs, folder=tmp_path, splits=("train",) * len(pairs))
+    write_pairs(more)
+    build_database(more, tmp_path / "retrieval")
+    with pytest.raises(FeatvizError, match="are two data bases of other faces; expected one"):
+        measure_systems([folder, tmp_path], pairs, count=3)
     with pytest.raises(FeatvizError, match=f"holds {len(database)} faces; .* at least 100"):
         measure_retrieval(database, held_out)
     monkeypatch.setattr("featviz.analysis.claims.retrieved_parts.LEAST_IN_A_TENTH", 1)

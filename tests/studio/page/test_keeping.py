@@ -28,6 +28,15 @@ def shown(desk: Desk, slot: int) -> np.ndarray:
     return desk.pixels(f"page.faces.slots[{slot}].canvas")[:, :, :3].astype(int)
 
 
+def changes_by(desk: Desk, line: list[tuple[int, int]]) -> list[np.ndarray]:
+    """What a line changes in two faces, the first free and the second kept."""
+    wait_shown(desk, "free", "kept")
+    before = [shown(desk, slot) for slot in (0, 1)]
+    desk.drag(line)
+    wait_shown(desk, "free", "kept")
+    return [np.abs(shown(desk, slot) - before[slot]) for slot in (0, 1)]
+
+
 def beside(line: list[tuple[int, int]]) -> np.ndarray:
     """The pixels (512, 512) that lie farther than MARGIN from the box around a line."""
     (left, top), (right, bottom) = np.min(line, axis=0), np.max(line, axis=0)
@@ -61,12 +70,7 @@ def test_one_checkpoint_is_shown_both_ways_free_on_the_left_and_kept_on_the_righ
     expect(locks.nth(0)).to_have_attribute("aria-pressed", "false")
     expect(locks.nth(1)).to_have_attribute("aria-pressed", "true")
     expect(locks.nth(1)).to_be_focused()
-    wait_shown(desk, "free", "kept")
-    before = [shown(desk, slot) for slot in (0, 1)]
-    desk.drag(MOUTH)
-    wait_shown(desk, "free", "kept")
-    changes = [np.abs(shown(desk, slot) - before[slot]) for slot in (0, 1)]
-    away = beside(MOUTH)
+    changes, away = changes_by(desk, MOUTH), beside(MOUTH)
     assert all(change[~away].mean() > 1 for change in changes)
     assert changes[1][away].max() == 0 < changes[0][away].max()
     words = desk.page.locator(".difference .share-words")

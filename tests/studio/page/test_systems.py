@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 from tests.studio.browser import Desk, Server
 from tests.studio.other_systems import make_other_systems
 from tests.studio.page.drawings import MOUTH
-from tests.studio.page.test_keeping import beside, shown, wait_shown
+from tests.studio.page.test_keeping import beside, changes_by, shown, wait_shown
 
 SCRIBBLE = [(60, 60), (450, 440), (70, 430), (440, 70)]
 
@@ -29,12 +29,7 @@ def test_a_stroke_changes_the_face_of_each_system_and_what_can_be_kept_is(desk: 
     assert [first.input_value(), second.input_value()] == ["unet", "crn"]
     lock = desk.page.locator(".lock").nth(1)
     lock.click()
-    wait_shown(desk, "free", "kept")
-    before = [shown(desk, slot) for slot in (0, 1)]
-    desk.drag(MOUTH)
-    wait_shown(desk, "free", "kept")
-    changes = [np.abs(shown(desk, slot) - before[slot]) for slot in (0, 1)]
-    away = beside(MOUTH)
+    changes, away = changes_by(desk, MOUTH), beside(MOUTH)
     assert all(change[~away].mean() > 0.5 for change in changes)
     assert changes[1][away].max() == 0 < changes[0][away].max()
     # Photos: the mouth is another one, the lock says why it stays open.
