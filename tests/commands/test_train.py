@@ -137,13 +137,18 @@ class Command:
         ("", {"word": "two"}),
         ("--number 0", {"word": "two", "number": 0}),
         ("--word one --flag", {"word": "one", "flag": True}),
-        ("--no-flag", {"word": "two"}),
     ],
 )
 def test_of_any_dataclass_what_is_left_out_is_not_given(words, settings):
     command = tyro.cli(Command, args=words.split(), config=(tyro.conf.OmitArgPrefixes,))
     assert given(command.kinds) == settings
     assert isinstance(command.kinds, Kinds)
+
+
+def test_a_flag_that_cannot_be_told_from_one_left_out_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        tyro.cli(Command, args=["--no-flag"], config=(tyro.conf.OmitArgPrefixes,))
+    assert "--no-flag" in capsys.readouterr().err
 
 
 def test_the_settings_are_those_of_the_run():
