@@ -5,7 +5,8 @@ Targets: at least 8 times as fast on 2 CPU cores, 2 times on a GPU; losses equal
 python -m benchmarks.training --reference DIR [--runs 5]
 
 DIR is a checkout of NVIDIA's pix2pixHD. Its step runs as it was released (its own model class,
-options and losses, float32), ours as it is shipped (bfloat16 autocast, channels_last); widths,
+options and losses, float32), ours as `featviz train` takes it (channels_last, bfloat16 autocast
+or float32, whichever is faster here); widths,
 discriminators, batch and images are the same, neither has the perceptual loss. Each side has a
 process of its own; they take turns. Before that, both start from the reference's weights in
 float32 and have to give the same losses for the same pair.
@@ -31,6 +32,7 @@ from benchmarks.reference import ReferenceSettings, check_checkout, load_referen
 from featviz.base.errors import FeatvizError, require_whole
 from featviz.faces.pairs import read_pairs
 from featviz.generators.networks import pix2pixhd
+from featviz.probing.device import device_at_hand, fastest_precision
 from featviz.training.data import PairTensors
 from featviz.training.pair import Pair, batch_of
 from featviz.training.presets import TrainingConfig, preset
@@ -90,7 +92,12 @@ def config(settings: Training) -> TrainingConfig:
         discriminator_width=settings.discriminator_width,
         discriminator_scales=settings.discriminators,
         perceptual=0.0,
+        precision=_precision(),
     )
+
+
+def _precision() -> str:
+    return str(fastest_precision(device_at_hand())).removeprefix("torch.")
 
 
 def batch_of_one(settings: Training) -> Pair:
@@ -170,7 +177,8 @@ def serve(side: str, settings: Training, device_name: str, orders: Connection) -
                     once()
                 orders.send(counter.get_total_flops() / 1e9)
             case "rate":
-                precision = torch.float32 if side == "reference" else torch.bfloat16
+                ours = getattr(torch, config(settings).precision)
+                precision = torch.float32 if side == "reference" else ours
                 orders.send(product_rate(precision, device))
             case "memory":
                 orders.send(peak_memory(device))

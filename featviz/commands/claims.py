@@ -105,10 +105,9 @@ class ClaimsCommand:
         study = self._study()
         tables = self._tables()
         self._require_known(tables)
-        findings, metadata = None, None
-        if self.images:
-            findings, metadata = self._measure(study)
+        # The systems first: they take less time than the images, and refuse what does not fit.
         of_systems, told = self._measure_systems() if self.systems else (None, None)
+        findings, metadata = self._measure(study) if self.images else (None, None)
         claims = judge(
             tables,
             study,

@@ -4,7 +4,9 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import make_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+
+from tyro.conf import FlagCreatePairsOff
 
 from featviz.base.errors import FeatvizError, printable
 
@@ -27,10 +29,13 @@ def none_given(settings: type[_Settings], **defaults: object) -> _Settings:
     """The default of a command's field that holds a dataclass of settings, none of which is given.
 
     Each of them is an option then, with its own name, kind and help, that may be left out: it is
-    None, or of a flag False, unless `defaults` says what else.
+    None, or of a flag False, unless `defaults` says what else. A flag has no --no-...: it could not
+    be told from one that is left out.
     """
     kinds = get_type_hints(settings, include_extras=True)
-    settled = {name: False for name, kind in kinds.items() if kind is bool} | defaults
+    flags = {name for name, kind in kinds.items() if kind is bool}
+    kinds |= dict.fromkeys(flags, Annotated[bool, FlagCreatePairsOff])
+    settled = dict.fromkeys(flags, False) | defaults
     options = [
         (name, kind, settled[name]) if name in settled else (name, kind | None, None)
         for name, kind in kinds.items()

@@ -58,6 +58,8 @@ class TrainCommand:
         if self.start_from is not None:
             enhancers, variant = settings.get("enhancers"), settings.get("variant")
             settings = settings_of(self.start_from, enhancers, variant) | settings
+        if "precision" not in settings:
+            settings["precision"] = self._precision()
         config = preset(settings.pop("preset"), **settings)
         if self.vgg19 is not None and config.perceptual == 0:
             raise FeatvizError(
@@ -87,3 +89,14 @@ class TrainCommand:
         )
         if int(os.environ.get("RANK", "0")) == 0:  # torchrun starts several; one speaks for all
             say(f"{path}: {config.called}, {config.steps} steps")
+
+    def _precision(self) -> str | None:
+        """That of the run to resume; else the faster one here, or for several processes None."""
+        from featviz.probing.device import device_at_hand, fastest_precision
+        from featviz.training.folder import read_folder
+
+        if self.resume:
+            return str(read_folder(self.out, resume=True)["precision"])
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            return None  # each would measure by itself, and all have to agree
+        return str(fastest_precision(device_at_hand())).removeprefix("torch.")

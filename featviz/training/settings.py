@@ -86,7 +86,8 @@ class TrainingSettings:
     seed: int
     """Seed of the weights and the order of the pairs."""
     precision: Precision
-    """bfloat16: autocast, with weights in float32."""
+    """bfloat16: autocast, with weights in float32. `featviz train` takes the faster one of the
+    processor unless given, and torchrun bfloat16."""
     compile: bool = False
     """Compile the networks first; minutes, then faster steps, whose sums are taken in another
     order."""

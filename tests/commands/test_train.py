@@ -4,10 +4,12 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import pytest
+import torch
 import tyro
 
 from featviz.cli import main
 from featviz.commands.shared import given, none_given
+from featviz.probing import device
 from featviz.training.presets import TrainingConfig, preset
 from featviz.training.settings import TrainingSettings
 
@@ -69,6 +71,7 @@ def config_of(monkeypatch, tmp_path):
 
     monkeypatch.setattr("featviz.faces.pairs.read_pairs", lambda folder: folder)
     monkeypatch.setattr("featviz.training.loop.train", found)
+    monkeypatch.setattr(device, "fastest_precision", lambda _: torch.bfloat16)
 
     def config_of(*words):
         with pytest.raises(FoundError) as end:
@@ -91,13 +94,26 @@ def test_each_setting_is_an_option_that_changes_it_alone(config_of):
     assert set(OTHER) == {each.name for each in fields(TrainingConfig)}
     for name, value in OTHER.items():
         beside = NEEDS.get(name, {})
-        resumed = ("--resume",) if name == "fixed_steps" else ()
-        config = config_of(*words_of(beside | {name: value}), *resumed)
+        # Fixed steps need weights to fix, and a run that goes on has its precision.
+        settled = ("--resume", "--precision", "bfloat16") if name == "fixed_steps" else ()
+        config = config_of(*words_of(beside | {name: value}), *settled)
         assert getattr(config, name) == value, name
         if name in ("preset", "generator"):  # which settle what others are unless given
             assert config == preset(**({"name": "demo"} | {name.replace("preset", "name"): value}))
         else:
             assert config == replace(preset("demo", **beside), **{name: value}), name
+
+
+def test_the_precision_is_the_faster_one_here_unless_it_is_said_or_settled(config_of, monkeypatch):
+    monkeypatch.setattr(device, "fastest_precision", lambda _: torch.float32)
+    assert config_of().precision == "float32"
+    assert config_of("--precision", "bfloat16").precision == "bfloat16"
+    monkeypatch.setattr(
+        "featviz.training.folder.read_folder", lambda out, resume: {"precision": "bfloat16"}
+    )
+    assert config_of("--resume").precision == "bfloat16"
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert config_of().precision == "bfloat16"
 
 
 def test_the_help_of_train_tells_of_each_setting_what_its_definition_does(capsys, monkeypatch):
@@ -137,13 +153,18 @@ class Command:
         ("", {"word": "two"}),
         ("--number 0", {"word": "two", "number": 0}),
         ("--word one --flag", {"word": "one", "flag": True}),
-        ("--no-flag", {"word": "two"}),
     ],
 )
 def test_of_any_dataclass_what_is_left_out_is_not_given(words, settings):
     command = tyro.cli(Command, args=words.split(), config=(tyro.conf.OmitArgPrefixes,))
     assert given(command.kinds) == settings
     assert isinstance(command.kinds, Kinds)
+
+
+def test_a_flag_that_cannot_be_told_from_one_left_out_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        tyro.cli(Command, args=["--no-flag"], config=(tyro.conf.OmitArgPrefixes,))
+    assert "--no-flag" in capsys.readouterr().err
 
 
 def test_the_settings_are_those_of_the_run():
