@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from featviz.analysis.leakage.generator_steps import Reached, blocks_of
+from featviz.analysis.leakage.generator_steps import Reached, blocks_of, own_statistics
 from featviz.analysis.leakage.table import IMAGE
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.generators import FrontEnd, GlobalGenerator
@@ -53,8 +53,8 @@ class GeneratorRuns:
         self._model, self._kept = model, dict[int, list[_Run]]()
         self._last: _Run | None = None
         network = copy.deepcopy(model).eval().requires_grad_(False)
-        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         settle_weights(network)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         blocks = dict(blocks_of(network))
         self._steps = [step for steps in blocks.values() for step in steps]
         ends, number = {}, -1
@@ -134,7 +134,7 @@ class GeneratorRuns:
         """Add what the next step's norm is given."""
         number = len(run.convolved)
         step = self._steps[number]
-        given = run.maps[-1] if number else run.image.contiguous()
+        given = run.maps[-1] if number else run.image.contiguous(memory_format=torch.channels_last)
         if (like := self._like(run, number)) is None:
             run.convolved.append(step.cells(given))
             return
@@ -150,7 +150,7 @@ class GeneratorRuns:
         number = len(run.maps)
         step, cells, own = self._steps[number], run.convolved[number], None
         if step.norm is not None and held is None:
-            own = Statistics(*step.norm.statistics(cells))
+            own = own_statistics(cells)
         run.held.append(held)
         run.own.append(own)
         added = run.maps[number - step.adds] if step.adds else None
