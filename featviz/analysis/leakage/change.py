@@ -10,6 +10,9 @@ from featviz.sketches.edits import absolute_change, difference
 
 Change = NDArray[np.float64]
 
+_CHUNK = 2**16
+"""Values that stay in a processor's cache."""
+
 
 def scale_of(layer: str, base: Tensor) -> float:
     """What the changes of a layer are relative to; of the image, [-1, 1], its range.
@@ -34,10 +37,27 @@ def change_of(layer: str, activation: Tensor, base: Tensor, scale: float) -> Cha
     """
     if layer == IMAGE:
         return absolute_change(activation, base) / (127.5 * scale)
+    rows = cells_in_rows(activation), cells_in_rows(base)
+    ones = base.new_ones(base.shape[1], dtype=torch.float64)
     # In double precision: squares of tiny differences would vanish in single.
-    length = difference(activation, base)[0].double().square_().sum(dim=0).sqrt_()
-    changes = np.asarray(length.cpu().numpy())
+    squares = [
+        difference(one, other).double().square_() @ ones
+        for one, other in zip(*(each.split(in_cache(each)) for each in rows), strict=True)
+    ]
+    changes = np.asarray(torch.cat(squares).sqrt_().view(base.shape[2:]).cpu().numpy())
     return np.asarray(changes / scale) if scale else np.where(changes == 0, 0.0, np.inf)
+
+
+def cells_in_rows(maps: Tensor) -> Tensor:
+    """Maps (1, C, H, W) as the vectors of their cells, (H W, C), in either order of memory."""
+    if maps.is_contiguous(memory_format=torch.channels_last):
+        return maps.permute(0, 2, 3, 1).flatten(0, 2)
+    return maps[0].flatten(1).T
+
+
+def in_cache(rows: Tensor) -> int:
+    """How many rows of (n, C) at once stay in a processor's cache."""
+    return max(1, _CHUNK // rows.shape[1])
 
 
 def relative_change(layer: str, activation: Tensor, base: Tensor) -> Change:

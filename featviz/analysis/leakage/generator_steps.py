@@ -4,7 +4,7 @@ Maps keep the channels of a cell together (channels_last).
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -167,9 +167,11 @@ def _seen(maps: Tensor, window: Rectangle, mirrors: bool) -> Tensor:
     """A window of maps (1, C, H, W) with what lies outside: their mirror image or zeros."""
     inside = window.cut(*maps.shape[2:])
     left, right, above, below = window.sides_around(inside)
-    seen = F.pad(inside.of(maps), (left, right, above, below))
     if not mirrors:
-        return seen
+        return F.pad(inside.of(maps), (left, right, above, below))
+    tall, wide = window.bottom - window.top, window.right - window.left
+    seen = maps.new_empty(1, tall, wide, maps.shape[1]).permute(0, 3, 1, 2)
+    seen[:, :, above : tall - below, left : wide - right] = inside.of(maps)
     for axis, before, behind in ((2, above, below), (3, left, right)):
         last = seen.shape[axis] - 1
         for into, source in (
@@ -207,22 +209,20 @@ def _rows_of_windows(height: int, width: int, box: Rectangle) -> Tensor:
     return windows.permute(2, 3, 0, 1).flatten()
 
 
-def blocks_of(network: GlobalGenerator | FrontEnd) -> Iterator[tuple[str, list[Convolved]]]:
-    """The names of the blocks, in order, each with its steps; the last makes the image."""
+def blocks_of(network: GlobalGenerator | FrontEnd) -> dict[str, nn.Module]:
+    """The blocks by name, in order; the last, "", makes the image."""
     names = {module: name for name, module in network.named_modules()}
     if isinstance(network, FrontEnd):
-        blocks = list(network)
-    else:
-        parts = (network.front_end, network.residual, network.back_end)
-        blocks = [block for part in parts for block in part]
-    for block in blocks:
-        if isinstance(block, ResidualBlock):
-            second = _convolved(block.second, names, adds=2)
-            yield names[block], [_convolved(block.first, names), second]
-        else:
-            yield names[block], [_convolved(block, names)]
-    if isinstance(network, GlobalGenerator):
-        yield "", [_convolved(network.output, names)]
+        return {names[block]: block for block in network}
+    parts = (network.front_end, network.residual, network.back_end)
+    return {names[block]: block for part in parts for block in part} | {"": network.output}
+
+
+def steps_of(block: nn.Module, names: Mapping[nn.Module, str]) -> list[Convolved]:
+    """The steps of a block. names: of all modules."""
+    if isinstance(block, ResidualBlock):
+        return [_convolved(block.first, names), _convolved(block.second, names, adds=2)]
+    return [_convolved(block, names)]
 
 
 def _convolved(block: nn.Module, names: Mapping[nn.Module, str], adds: int = 0) -> Convolved:
