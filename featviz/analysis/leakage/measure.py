@@ -25,6 +25,7 @@ from featviz.analysis.leakage.edits import (
 )
 from featviz.analysis.leakage.holding import Holding, NormHolding, WayHolding, WayRuns
 from featviz.analysis.leakage.maps import LeakageMaps, shrink
+from featviz.analysis.leakage.modes import BOTH_ORDERS, freed_too
 from featviz.analysis.leakage.runs import Runs, runs_of
 from featviz.analysis.leakage.single import placed, trace
 from featviz.analysis.leakage.table import ALL, FREE, LEAKAGE_COLUMNS, STATISTICS, LeakageTable
@@ -79,7 +80,7 @@ def measure_leakage(
 
     model: takes (1, C, H, W) and runs in evaluation mode where its weights are. layers: as in
     `record_activations`; "image" is the model's output. modes: see `held_norms`; "free" is always
-    among them; `default_modes` if not given. point: pixel (x, y) of sketches of `size` (one side,
+    among them, "both-orders" is `freed_too` of `default_modes`, these if not given. point: pixel (x, y) of sketches of `size` (one side,
     or width and height). margin: pixels at 512 around an edit that belong to its area. most: at
     most so many edits a group, evenly spaced. read: how a sketch becomes the model's input; as a
     sketch alone if not given. name, details: what the metadata tell of the checkpoint. keep:
@@ -183,7 +184,10 @@ def _checked(
     modes: Sequence[str] | None, holding: Holding, layers: Sequence[str]
 ) -> tuple[str, ...]:
     """The modes to measure, "free" among them; raises FeatvizError for one that holds nothing."""
-    given = holding.default_modes(layers) if modes is None else (FREE, *modes)
+    default = holding.default_modes(layers)
+    given = default if modes is None else (FREE, *modes)
+    if BOTH_ORDERS in given:
+        given = (*freed_too(default), *(mode for mode in given if mode != BOTH_ORDERS))
     for mode in given:
         holding.check(mode)
     return tuple(dict.fromkeys(given))
