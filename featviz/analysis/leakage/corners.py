@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from featviz.analysis.leakage.change import cells_in_rows, in_cache
+from featviz.analysis.leakage.change import chunks_of_cells, over_channels
 from featviz.sketches.edits import Mask, difference
 
 
@@ -73,12 +73,11 @@ class Corners:
     @cached_property
     def _along(self) -> Tensor:
         """Change, content and statistics, each times the change, at each cell: (3, H, W)."""
-        corners = self.edit, self.content, self.statistics, self.base
-        rows = [cells_in_rows(each) for each in corners]
         found = []
-        # What lies between stays in the cache, chunk by chunk.
-        for *others, base in zip(*(each.split(in_cache(each)) for each in rows), strict=True):
-            parts = [difference(each, base) for each in others]
-            ones = base.new_ones(base.shape[1], dtype=parts[0].dtype)
-            found.append(torch.stack([part * parts[0] @ ones for part in parts]))
+        for edit, *others, base in chunks_of_cells(
+            self.edit, self.content, self.statistics, self.base
+        ):
+            change = difference(edit, base)
+            parts = [change, *(difference(each, base) for each in others)]
+            found.append(torch.stack([over_channels(part * change) for part in parts]))
         return torch.cat(found, dim=1).double().view(3, *self.base.shape[2:]).cpu()

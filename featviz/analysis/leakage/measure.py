@@ -80,14 +80,15 @@ def measure_leakage(
 
     model: takes (1, C, H, W) and runs in evaluation mode where its weights are. layers: as in
     `record_activations`; "image" is the model's output. modes: see `held_norms`; "free" is always
-    among them, "both-orders" is `freed_too` of `default_modes`, these if not given. point: pixel (x, y) of sketches of `size` (one side,
-    or width and height). margin: pixels at 512 around an edit that belong to its area. most: at
-    most so many edits a group, evenly spaced. read: how a sketch becomes the model's input; as a
-    sketch alone if not given. name, details: what the metadata tell of the checkpoint. keep:
-    sketches whose own maps are kept beside the means of their groups. runs: how the model is run,
-    the fastest way that there is for it unless given. holding: what modes hold; unless given,
-    instance norms, or, of a model that has none, whatever else takes statistics of a whole map,
-    operation by operation. place: finds the edits and their cells; those of sketches unless given.
+    among them, "both-orders" stands for `freed_too` of `default_modes`, and these are measured if
+    none are given. point: pixel (x, y) of sketches of `size` (one side, or width and height).
+    margin: pixels at 512 around an edit that belong to its area. most: at most so many edits a
+    group, evenly spaced. read: how a sketch becomes the model's input; as a sketch alone if not
+    given. name, details: what the metadata tell of the checkpoint. keep: sketches whose own maps
+    are kept beside the means of their groups. runs: how the model is run, the fastest way that
+    there is for it unless given. holding: what modes hold; unless given, instance norms, or, of a
+    model that has none, whatever else takes statistics of a whole map, operation by operation.
+    place: finds the edits and their cells; those of sketches unless given.
 
     Raises FeatvizError for layers whose geometry is not known, modes that hold nothing, a point
     outside, a set without edits, and NaN or infinity in a layer.
