@@ -55,7 +55,7 @@ def chunks_of_cells(*maps: Tensor) -> Iterator[tuple[Tensor, ...]]:
     So few that what is made of them stays in a processor's cache; in either order of memory.
     """
     few = max(1, _CHUNK // maps[0].shape[1])
-    return zip(*(_cells_in_rows(each).split(few) for each in maps), strict=True)
+    return zip(*(torch.split(_cells_in_rows(each), few) for each in maps), strict=True)
 
 
 def over_channels(cells: Tensor) -> Tensor:

@@ -113,7 +113,9 @@ class Convolved:
         lines, width = _lines(cells), cells.shape[3]
         found = torch.empty_like(lines)
         fixed = None if self.norm is None or by is None else _fixed(by, self.norm, width)
-        for given, into in zip(lines.split(_LINES), found.split(_LINES), strict=True):
+        for given, into in zip(
+            *(torch.split(each, _LINES) for each in (lines, found)), strict=True
+        ):
             if fixed is None:
                 into.copy_(given)
             else:
@@ -138,7 +140,7 @@ def own_statistics(maps: Tensor) -> Statistics:
     usual = usual_cell(maps)
     sums = lines.new_zeros(2, lines.shape[1], dtype=torch.float64)
     apart = usual.repeat(width)
-    for each in lines.split(_LINES):
+    for each in torch.split(lines, _LINES):
         beyond = each - apart
         sums[0] += beyond.sum(dim=0)
         sums[1] += beyond.square_().sum(dim=0)
