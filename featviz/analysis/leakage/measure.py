@@ -128,7 +128,7 @@ def measure_leakage(
     checkpoint = {
         "layers": list(layers),
         "modes": list(modes),
-        "not_held": list(holding.not_held(layers, base.image, base.statistics)),
+        "not_held": list(holding.not_held(geometries, base.statistics)),
         **_geometry_facts(geometries),
         **(details or {}),
     }
@@ -247,16 +247,25 @@ class _OfEdit:
             self._changes[same[0], layer] = found
         return found
 
-    def eyes(self, layer: str, after: Tensor, mode: str) -> float:
-        """The change of the eyes between some maps and those of a mode before; NaN without it."""
-        if mode not in self.corners or not self.edit.cells[layer].eyes.any():
-            return math.nan
-        if self.corners[mode][layer] is after:
-            return 0.0
-        if (mode, layer) not in self._eyes:
-            self._eyes[mode, layer] = self._at_eyes(layer, self.corners[mode][layer])
-        one, other = self._eyes[mode, layer], self._at_eyes(layer, after)
-        return _mean(change_of(layer, one, other, self.scales[layer]))
+    def eyes(self, layer: str, after: Tensor) -> tuple[float, float]:
+        """The change of the eyes between some maps and those as they are, and with all held.
+
+        NaN without eyes, or where the other was not measured.
+        """
+        changes, own = [], None
+        for mode in (FREE, ALL):
+            change = math.nan
+            if mode in self.corners and self.edit.cells[layer].eyes.any():
+                other, change = self.corners[mode][layer], 0.0
+                if other is not after:
+                    if (mode, layer) not in self._eyes:
+                        self._eyes[mode, layer] = self._at_eyes(layer, other)
+                    own = self._at_eyes(layer, after) if own is None else own
+                    change = _mean(
+                        change_of(layer, self._eyes[mode, layer], own, self.scales[layer])
+                    )
+            changes.append(change)
+        return changes[0], changes[1]
 
     def _at_eyes(self, layer: str, maps: Tensor) -> Tensor:
         """The vectors of the eyes in a row, (1, C, H, W) -> (1, C, 1, n), as a map of their own."""
@@ -331,11 +340,12 @@ class _Found:
         for layer in of_edit.before:
             cells, point = edit.cells[layer], self._points[layer]
             change, numbers = of_edit.change(layer, after[layer], point)
+            held, freed = of_edit.eyes(layer, after[layer])
             row = (
                 *(self._name, edit.sketch, edit.group, edit.base, layer, mode),
                 *numbers,
-                of_edit.eyes(layer, after[layer], FREE),
-                math.nan if mode == STATISTICS else of_edit.eyes(layer, after[layer], ALL),
+                held,
+                math.nan if mode == STATISTICS else freed,
                 *(of_edit.shares(layer) if known else (math.nan,) * 4),
                 bool(cells.reach[point][0]),
             )
