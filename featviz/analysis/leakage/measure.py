@@ -247,25 +247,17 @@ class _OfEdit:
             self._changes[same[0], layer] = found
         return found
 
-    def eyes(self, layer: str, after: Tensor) -> tuple[float, float]:
-        """The change of the eyes between some maps and those as they are, and with all held.
+    def eyes(self, layer: str, after: Tensor) -> tuple[float, ...]:
+        """How far the eyes are from those as they are, and with all held; NaN if not measured."""
+        own = self._at_eyes(layer, after)
+        return tuple(self._eyes_apart(layer, own, mode) for mode in (FREE, ALL))
 
-        NaN without eyes, or where the other was not measured.
-        """
-        changes, own = [], None
-        for mode in (FREE, ALL):
-            change = math.nan
-            if mode in self.corners and self.edit.cells[layer].eyes.any():
-                other, change = self.corners[mode][layer], 0.0
-                if other is not after:
-                    if (mode, layer) not in self._eyes:
-                        self._eyes[mode, layer] = self._at_eyes(layer, other)
-                    own = self._at_eyes(layer, after) if own is None else own
-                    change = _mean(
-                        change_of(layer, self._eyes[mode, layer], own, self.scales[layer])
-                    )
-            changes.append(change)
-        return changes[0], changes[1]
+    def _eyes_apart(self, layer: str, own: Tensor, mode: str) -> float:
+        if mode not in self.corners:
+            return math.nan
+        if (mode, layer) not in self._eyes:
+            self._eyes[mode, layer] = self._at_eyes(layer, self.corners[mode][layer])
+        return _mean(change_of(layer, self._eyes[mode, layer], own, self.scales[layer]))
 
     def _at_eyes(self, layer: str, maps: Tensor) -> Tensor:
         """The vectors of the eyes in a row, (1, C, H, W) -> (1, C, 1, n), as a map of their own."""
