@@ -21,6 +21,7 @@ from featviz.analysis.leakage import (
     LeakageTable,
     default_modes,
     four_corners,
+    freed_too,
     join_leakage,
     read_leakage,
     read_maps,
@@ -79,7 +80,7 @@ def measured(options: Options, sketches: SketchSet, name: str) -> tuple[LeakageT
     """The table and the maps of a checkpoint, from their files if these weights and edits' are."""
     loaded = load_generator(name)
     layers: tuple[str, ...] = LAYERS
-    modes = default_modes(loaded.generator, FRONT_END)
+    modes = freed_too(default_modes(loaded.generator, FRONT_END))
     if name in FRONT_ENDS:
         layers, modes = FRONT_END, tuple(TITLES)
     index = sketches.index["sketch"]

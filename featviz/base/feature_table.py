@@ -247,7 +247,7 @@ def write_features(table: FeatureTable, path: Path, part: TablePart | None = Non
         write_parquet_parts(parts(), table.metadata, temporary, further)
 
 
-MOST_AT_ONCE = 2**26
+MOST_AT_ONCE = 2**24
 """Bytes of vectors that are written at once, as a group of rows."""
 
 

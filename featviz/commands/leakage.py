@@ -65,9 +65,10 @@ class LeakageCommand:
     hold: tuple[str, ...] = ()
     """Whose statistics to hold at those of the base sketch, a run for each: all, front-end,
     residual, back-end, or a layer; all-but- before one of these (all-but-L0) leaves it alone free;
-    statistics gives the base those of the edit. Each that makes a difference if none is given. Of a
-    network of anybody's: all, statistics, a module in which statistics are taken, or attention, the
-    weights of the base's alone."""
+    statistics gives the base those of the edit. If none is given all, statistics and each part that
+    makes a difference; both-orders also leaves each of these parts alone free, one run more for
+    each. Of a network of anybody's: all, statistics, a module in which statistics are taken, or
+    attention, the weights of the base's alone."""
     edits: Edits = 3
     """At most so many edits of a group, evenly spaced, or all."""
     margin: float = 16.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tyro.conf import UseAppendAction
 
 from featviz.base.errors import FeatvizError
-from featviz.commands.shared import require_sketches
+from featviz.commands.shared import remark, require_sketches
 
 if TYPE_CHECKING:
     from torch import nn
@@ -98,7 +98,20 @@ class ModelOptions:
         return self != ModelOptions()
 
     def open(self, word: str, name: str | None = None) -> "ForeignModel":
-        """The network that a word means, with its weights; see `open_model`."""
+        """The network that a word means, with its weights; says if they seem to be of no training.
+
+        See `open_model`.
+        """
+        model = self._made(word, name)
+        if model.details["drawn_weights"]:
+            remark(
+                f"'{word}' is told no weights, and its code draws random numbers: unless it then "
+                "loads some itself, they are untrained and others each time (give --weights FILE "
+                "or --random-weights SEED)"
+            )
+        return model
+
+    def _made(self, word: str, name: str | None = None) -> "ForeignModel":
         from featviz.generators.foreign_models import literals, open_model
 
         given = literals(self.model_args, "--model-args")
@@ -135,7 +148,7 @@ class ModelOptions:
         from featviz.generators.foreign_models import is_model_word
 
         if is_model_word(word):
-            model = self.open(word)
+            model = self._made(word)
             return Opened(self.ready(model), model.image_size, model.normalisation)
         self.require_none(word)
         checkpoint = open_checkpoint(word, variant)

@@ -6,7 +6,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_HELD = 2**26
+MOST_HELD = 2**24
 """Bytes of the vectors of a table that are held in memory while it is made."""
 _JOIN_EVERY = 64
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import closing
 from functools import partial
 from itertools import chain, islice
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,9 @@ from featviz.sketches.tensors import Image, encode_image, input_channels
 
 FRONT_END_LAYERS = ("L0", "L1", "L2", "L3", "L4")
 
-# Images between two times that the sparse engine gives memory back, and batches of the dense one,
-# whose whole maps leave larger gaps.
-_TRIM_EVERY, _TRIM_DENSE_EVERY = 64, 4
+# Images between two times that the sparse engine gives memory back, and seconds of the dense one,
+# whose whole maps leave larger gaps: after each batch of large ones, in a tenth of the time.
+_TRIM_EVERY, _TRIM_AFTER = 64, 0.2
 
 
 def extract(
@@ -258,10 +259,12 @@ def _read_dense(
     ):
         batches = _batches(inputs, 1 if device.type == "cpu" else batch_size)
         loaded = load_batches(batches, device, dtype)
-        for count, (batch, images) in enumerate(loaded, start=1):
+        trimmed = monotonic()
+        for batch, images in loaded:
             yield batch, forward(images)
-            if count % _TRIM_DENSE_EVERY == 0:
+            if monotonic() - trimmed > _TRIM_AFTER:
                 trim_heap()
+                trimmed = monotonic()
 
 
 def _read_sparse(model: nn.Module, inputs: Iterator[Input], reader: SparseReader) -> _Read:

@@ -38,7 +38,7 @@ class Augmentation:
         for name in ("shift", "rotation", "outline"):
             value = getattr(self, name)
             if not math.isfinite(value) or value < 0:
-                raise FeatvizError(f"the augmentation's {name} must not be negative; got {value}")
+                raise FeatvizError(f"the augmentation's {name} must be 0 or more; got {value}")
 
     def move(
         self, landmarks: NDArray[np.float32], size: int, random: np.random.Generator

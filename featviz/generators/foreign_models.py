@@ -128,6 +128,7 @@ def open_model(
     weights: a file of a state dict, see `read_any_state`; all of it has to fit. arguments: what the
     function, the class or timm is given. random_weights: a seed for ones of no training. name: see
     `model_name`. The user's module is imported from the current folder or the path: its code runs.
+    `drawn_weights` of its details: whether that drew random numbers where no weights are told.
 
     Raises FeatvizError for a word that means nothing, for what its code raises, what is no module,
     a library that is not installed, and weights that are not told, cannot be read or do not fit.
@@ -143,10 +144,12 @@ def open_model(
     with torch.random.fork_rng(devices=[]):
         source, _, what = word.partition(":")
         given = dict(arguments or {})
+        before, draws = torch.get_rng_state(), False
         if source in LIBRARIES:
             found = LIBRARIES[source](what, given, weights is not None, random_weights)
         else:
             found = Found(_own(source, what, given, random_weights))
+            draws = not torch.equal(torch.get_rng_state(), before)
     _require_readable(found.module, word)
     if weights is not None:
         _load(found.module, weights, word)
@@ -155,6 +158,8 @@ def open_model(
         "model_arguments": {key: repr(value) for key, value in given.items()},
         "weights": None if weights is None else str(weights),
         "random_weights": random_weights,
+        # They may have been loaded by that code afterwards.
+        "drawn_weights": draws and weights is None and random_weights is None,
     }
     found.module.requires_grad_(False)
     return ForeignModel(name or model_name(word), word, *found, details)

@@ -47,7 +47,7 @@ class TrainingConfig(TrainingSettings):
             raise FeatvizError(f"learning_rate must be positive; got {self.learning_rate}")
         for name in ("adversarial", "feature_matching", "l1", "perceptual"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise FeatvizError(f"{name} must not be negative; got {getattr(self, name)}")
+                raise FeatvizError(f"{name} must be 0 or more; got {getattr(self, name)}")
         if not 0 < self.perceptual_scale <= 1:
             raise FeatvizError(
                 f"perceptual_scale must lie between 0 and 1; got {self.perceptual_scale}"

@@ -107,10 +107,10 @@ def test_both_engines_give_memory_back_as_they_go(monkeypatch):
     trimmed = []
     monkeypatch.setattr(reading, "trim_heap", lambda: trimmed.append(True))
     monkeypatch.setattr(reading, "_TRIM_EVERY", 3)
-    monkeypatch.setattr(reading, "_TRIM_DENSE_EVERY", 7)
+    monkeypatch.setattr(reading, "_TRIM_AFTER", -1)
     found = extract(generator("baseline"), small(8), [(5, 6)], engine="sparse")
     assert len(trimmed) == 2
     for layer in whole.layers:
         assert np.array_equal(found.vectors[layer], whole.vectors[layer])
     extract(generator("baseline"), small(8), [(5, 6)], engine="dense")
-    assert len(trimmed) == 3
+    assert len(trimmed) == 2 + 8

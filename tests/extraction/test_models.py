@@ -157,6 +157,18 @@ def test_a_network_of_one_channel_is_given_the_luma_of_photos_and_sketches_alike
             assert np.array_equal(table.vectors["blocks.0"][number], maps[0, :, 7, 5].numpy())
 
 
+def test_a_network_that_is_told_no_weights_is_said_to_be_untrained(here, capsys):
+    words = ["extract", "shell_nets:Net", *READ, "--images", "photos"]
+    cli.main([*words, "--name", "drawn"])
+    assert "is told no weights, and its code draws random numbers" in capsys.readouterr().err
+    cli.main([*words, "--random-weights", "4", "--name", "seeded"])
+    assert "no weights" not in capsys.readouterr().err
+    told = [
+        read_features(Path(f"features/{name}.parquet")).metadata for name in ("drawn", "seeded")
+    ]
+    assert [each["drawn_weights"] for each in told] == [True, False]
+
+
 def test_the_normalisation_that_a_model_tells_is_taken_and_told(here, monkeypatch):
     class Small(nn.Sequential):
         pretrained_cfg = {"mean": (0.1, 0.2, 0.3), "std": (0.5, 0.6, 0.7)}  # noqa: RUF012

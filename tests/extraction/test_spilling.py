@@ -1,6 +1,7 @@
 """Tables of many images: their vectors lie on disk while the table is made."""
 
 import tracemalloc
+from itertools import count
 
 import numpy as np
 import pyarrow as pa
@@ -97,8 +98,12 @@ def test_pieces_are_joined_in_order_and_can_be_written_to(most, rng):
     assert (joined[0] == 7).all()
 
 
-def test_gaps_that_whole_maps_leave_are_given_back_every_few_images(monkeypatch):
-    given_back = []
+def test_gaps_that_whole_maps_leave_are_given_back_whenever_that_costs_little(monkeypatch):
+    given_back, clock = [], count(step=1)
     monkeypatch.setattr(vectors, "trim_heap", lambda: given_back.append(1))
-    featviz.extract(UNet(), images(12), points=[(3, 4)], layers="all")
-    assert len(given_back) == 3
+    monkeypatch.setattr(vectors, "monotonic", lambda: next(clock))
+    for seconds, times in ((0.5, 12), (2.5, 4), (20, 0)):
+        given_back.clear()
+        monkeypatch.setattr(vectors, "_TRIM_AFTER", seconds)
+        featviz.extract(UNet(), images(12), points=[(3, 4)], layers="all")
+        assert len(given_back) == times

@@ -183,6 +183,15 @@ def test_a_word_that_is_no_network_is_told_in_one_line(code, word, message):
     assert "\n" not in str(caught.value)
 
 
+def test_whether_weights_were_drawn_is_recorded(code):
+    drawn = open_model(f"{code}:Net")
+    seeded = open_model(f"{code}:Net", random_weights=1)
+    # What was made when the module was imported is drawn no more.
+    ready = open_model(f"{code}:ready")
+    found = [each.details["drawn_weights"] for each in (drawn, seeded, ready)]
+    assert found == [True, False, False]
+
+
 def test_wrong_arguments_are_told_with_the_call(code):
     with pytest.raises(FeatvizError, match=r"calling \w+:Net failed: TypeError: .*depth"):
         open_model(f"{code}:Net", arguments={"depth": 3})

@@ -10,7 +10,7 @@ from featviz.analysis.leakage.corners import Corners, Shares
 from featviz.analysis.leakage.decomposition import four_corners
 from featviz.analysis.leakage.maps import LeakageMaps, read_maps, write_maps
 from featviz.analysis.leakage.measure import Leakage, measure_leakage
-from featviz.analysis.leakage.modes import default_modes
+from featviz.analysis.leakage.modes import default_modes, freed_too
 from featviz.analysis.leakage.single import edit_changes, edit_corners, edit_reach
 from featviz.analysis.leakage.summary import leakage_summary, summarize
 from featviz.analysis.leakage.table import LeakageTable, join_leakage, read_leakage, write_leakage
@@ -29,6 +29,7 @@ __all__ = [
     "edit_corners",
     "edit_reach",
     "four_corners",
+    "freed_too",
     "hold_statistics",
     "join_leakage",
     "leakage_summary",

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from featviz.analysis.leakage.edits import ReadInput, reader
 from featviz.analysis.leakage.measure import Leakage, measure_leakage
-from featviz.analysis.leakage.modes import held_norms
+from featviz.analysis.leakage.modes import BOTH_ORDERS, held_norms
 from featviz.analysis.leakage.table import FREE, IMAGE
 from featviz.base.errors import FeatvizError
 from featviz.base.points import PROBE_POINT, Point
@@ -80,7 +80,8 @@ def _check(
         # What else may be held is found when a sketch has run.
         if instance_norms(checkpoint.generator):
             for mode in modes or (FREE,):
-                held_norms(checkpoint.generator, mode)
+                if mode != BOTH_ORDERS:
+                    held_norms(checkpoint.generator, mode)
     except FeatvizError as error:
         raise FeatvizError(f"{checkpoint.name}: {error}") from None
     _reader(checkpoint)

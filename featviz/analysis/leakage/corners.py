@@ -12,10 +12,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from featviz.analysis.leakage.change import chunks_of_cells, over_channels
 from featviz.sketches.edits import Mask, difference
-
-_CHUNK = 2**18
-"""Values that stay in a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +73,11 @@ class Corners:
     @cached_property
     def _along(self) -> Tensor:
         """Change, content and statistics, each times the change, at each cell: (3, H, W)."""
-        _, _, *sides = self.base.shape
-        # What lies between stays in the cache, chunk by chunk.
-        chunk = max(1, _CHUNK // math.prod(sides))
-        corners = self.edit, self.content, self.statistics, self.base
-        found = torch.zeros(3, *sides, dtype=torch.float64)
-        for *others, base in zip(*(torch.split(each[0], chunk) for each in corners), strict=True):
-            parts = [difference(each, base).double() for each in others]
-            found += torch.stack([(part * parts[0]).sum(dim=0) for part in parts]).cpu()
-        return found
+        found = []
+        for edit, *others, base in chunks_of_cells(
+            self.edit, self.content, self.statistics, self.base
+        ):
+            change = difference(edit, base)
+            parts = [change, *(difference(each, base) for each in others)]
+            found.append(torch.stack([over_channels(part * change) for part in parts]))
+        return torch.cat(found, dim=1).double().view(3, *self.base.shape[2:]).cpu()

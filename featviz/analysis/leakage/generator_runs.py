@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from featviz.analysis.leakage.generator_steps import Reached, blocks_of
+from featviz.analysis.leakage.generator_steps import (
+    Reached,
+    blocks_of,
+    own_statistics,
+    steps_of,
+)
 from featviz.analysis.leakage.table import IMAGE
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.generators import FrontEnd, GlobalGenerator
@@ -53,9 +58,10 @@ class GeneratorRuns:
         self._model, self._kept = model, dict[int, list[_Run]]()
         self._last: _Run | None = None
         network = copy.deepcopy(model).eval().requires_grad_(False)
-        network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         settle_weights(network)
-        blocks = dict(blocks_of(network))
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        names = {module: name for name, module in network.named_modules()}
+        blocks = {name: steps_of(each, names) for name, each in blocks_of(network).items()}
         self._steps = [step for steps in blocks.values() for step in steps]
         ends, number = {}, -1
         for block, steps in blocks.items():
@@ -76,7 +82,7 @@ class GeneratorRuns:
         return (
             kinds == {("cpu", torch.float32)}
             and all(isinstance(norm, InstanceNorm | nn.Identity) for norm in norms)
-            and places <= {block for block, _ in blocks_of(model)}
+            and places <= blocks_of(model).keys()
         )
 
     def statistics(self, image: Tensor) -> Mapping[str, Statistics]:
@@ -103,7 +109,8 @@ class GeneratorRuns:
         self, image: Tensor, held: Mapping[str, Statistics], keep: bool
     ) -> tuple[dict[str, Tensor], dict[str, Statistics]]:
         run = self._begun(image, held)
-        for number in range(len(run.maps), self._count):
+        begun = len(run.maps)
+        for number in range(begun, self._count):
             if number == len(run.convolved):
                 self._convolve(run)
             self._finish(run, held.get(self._steps[number].name))
@@ -112,7 +119,7 @@ class GeneratorRuns:
         self._last = run
         found = {layer: run.maps[end] for layer, end in self._layers.items()}
         for layer, maps in found.items():
-            if not torch.isfinite(maps.sum()):
+            if self._layers[layer] >= begun and not torch.isfinite(maps.sum()):
                 raise FeatvizError(f"layer '{layer}' gives NaN or infinity")
         steps = zip(self._steps, run.own, strict=False)
         return found, {step.name: own for step, own in steps if own is not None}
@@ -134,7 +141,7 @@ class GeneratorRuns:
         """Add what the next step's norm is given."""
         number = len(run.convolved)
         step = self._steps[number]
-        given = run.maps[-1] if number else run.image.contiguous()
+        given = run.maps[-1] if number else run.image.contiguous(memory_format=torch.channels_last)
         if (like := self._like(run, number)) is None:
             run.convolved.append(step.cells(given))
             return
@@ -150,7 +157,7 @@ class GeneratorRuns:
         number = len(run.maps)
         step, cells, own = self._steps[number], run.convolved[number], None
         if step.norm is not None and held is None:
-            own = Statistics(*step.norm.statistics(cells))
+            own = own_statistics(cells)
         run.held.append(held)
         run.own.append(own)
         added = run.maps[number - step.adds] if step.adds else None

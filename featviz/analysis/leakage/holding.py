@@ -45,7 +45,7 @@ class Holding(Protocol):
     def in_turn(self, statistics: Any, modes: Sequence[str]) -> list[str]:
         """Modes in an order in which those whose runs begin alike come one after the other."""
 
-    def not_held(self, layers: Sequence[str], image: Tensor, statistics: Any) -> tuple[str, ...]:
+    def not_held(self, geometries: Mapping[str, Geometry], statistics: Any) -> tuple[str, ...]:
         """What else lets positions see each other up to the layers, each with what it is."""
 
 
@@ -76,9 +76,9 @@ class NormHolding:
 
         return sorted(modes, key=held)
 
-    def not_held(self, layers: Sequence[str], image: Tensor, statistics: Any) -> tuple[str, ...]:
+    def not_held(self, geometries: Mapping[str, Geometry], statistics: Any) -> tuple[str, ...]:
         """See `Holding`."""
-        return not_held(self.model, layers, image, statistics)
+        return not_held(self.model, geometries, statistics)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,10 +127,10 @@ class WayHolding:
         return list(modes)
 
     def not_held(
-        self, layers: Sequence[str], image: Tensor, statistics: MapStatistics
+        self, geometries: Mapping[str, Geometry], statistics: MapStatistics
     ) -> tuple[str, ...]:
         """See `Holding`."""
-        ways = ways_to(self.model, layers, image)
+        ways = ways_to(geometries)
         return told_ways([way for way in ways if way not in statistics.ways])
 
     def _chosen(self, mode: str) -> tuple[WholeMapWay, ...]:

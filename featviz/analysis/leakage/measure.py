@@ -25,6 +25,7 @@ from featviz.analysis.leakage.edits import (
 )
 from featviz.analysis.leakage.holding import Holding, NormHolding, WayHolding, WayRuns
 from featviz.analysis.leakage.maps import LeakageMaps, shrink
+from featviz.analysis.leakage.modes import BOTH_ORDERS, freed_too
 from featviz.analysis.leakage.runs import Runs, runs_of
 from featviz.analysis.leakage.single import placed, trace
 from featviz.analysis.leakage.table import ALL, FREE, LEAKAGE_COLUMNS, STATISTICS, LeakageTable
@@ -79,14 +80,15 @@ def measure_leakage(
 
     model: takes (1, C, H, W) and runs in evaluation mode where its weights are. layers: as in
     `record_activations`; "image" is the model's output. modes: see `held_norms`; "free" is always
-    among them; `default_modes` if not given. point: pixel (x, y) of sketches of `size` (one side,
-    or width and height). margin: pixels at 512 around an edit that belong to its area. most: at
-    most so many edits a group, evenly spaced. read: how a sketch becomes the model's input; as a
-    sketch alone if not given. name, details: what the metadata tell of the checkpoint. keep:
-    sketches whose own maps are kept beside the means of their groups. runs: how the model is run,
-    the fastest way that there is for it unless given. holding: what modes hold; unless given,
-    instance norms, or, of a model that has none, whatever else takes statistics of a whole map,
-    operation by operation. place: finds the edits and their cells; those of sketches unless given.
+    among them, "both-orders" stands for `freed_too` of `default_modes`, and these are measured if
+    none are given. point: pixel (x, y) of sketches of `size` (one side, or width and height).
+    margin: pixels at 512 around an edit that belong to its area. most: at most so many edits a
+    group, evenly spaced. read: how a sketch becomes the model's input; as a sketch alone if not
+    given. name, details: what the metadata tell of the checkpoint. keep: sketches whose own maps
+    are kept beside the means of their groups. runs: how the model is run, the fastest way that
+    there is for it unless given. holding: what modes hold; unless given, instance norms, or, of a
+    model that has none, whatever else takes statistics of a whole map, operation by operation.
+    place: finds the edits and their cells; those of sketches unless given.
 
     Raises FeatvizError for layers whose geometry is not known, modes that hold nothing, a point
     outside, a set without edits, and NaN or infinity in a layer.
@@ -126,7 +128,7 @@ def measure_leakage(
     checkpoint = {
         "layers": list(layers),
         "modes": list(modes),
-        "not_held": list(holding.not_held(layers, base.image, base.statistics)),
+        "not_held": list(holding.not_held(geometries, base.statistics)),
         **_geometry_facts(geometries),
         **(details or {}),
     }
@@ -183,7 +185,10 @@ def _checked(
     modes: Sequence[str] | None, holding: Holding, layers: Sequence[str]
 ) -> tuple[str, ...]:
     """The modes to measure, "free" among them; raises FeatvizError for one that holds nothing."""
-    given = holding.default_modes(layers) if modes is None else (FREE, *modes)
+    default = holding.default_modes(layers)
+    given = default if modes is None else (FREE, *modes)
+    if BOTH_ORDERS in given:
+        given = (*freed_too(default), *(mode for mode in given if mode != BOTH_ORDERS))
     for mode in given:
         holding.check(mode)
     return tuple(dict.fromkeys(given))
@@ -242,16 +247,17 @@ class _OfEdit:
             self._changes[same[0], layer] = found
         return found
 
-    def eyes(self, layer: str, after: Tensor, mode: str) -> float:
-        """The change of the eyes between some maps and those of a mode before; NaN without it."""
-        if mode not in self.corners or not self.edit.cells[layer].eyes.any():
+    def eyes(self, layer: str, after: Tensor) -> tuple[float, ...]:
+        """How far the eyes are from those as they are, and with all held; NaN if not measured."""
+        own = self._at_eyes(layer, after)
+        return tuple(self._eyes_apart(layer, own, mode) for mode in (FREE, ALL))
+
+    def _eyes_apart(self, layer: str, own: Tensor, mode: str) -> float:
+        if mode not in self.corners:
             return math.nan
-        if self.corners[mode][layer] is after:
-            return 0.0
         if (mode, layer) not in self._eyes:
             self._eyes[mode, layer] = self._at_eyes(layer, self.corners[mode][layer])
-        one, other = self._eyes[mode, layer], self._at_eyes(layer, after)
-        return _mean(change_of(layer, one, other, self.scales[layer]))
+        return _mean(change_of(layer, self._eyes[mode, layer], own, self.scales[layer]))
 
     def _at_eyes(self, layer: str, maps: Tensor) -> Tensor:
         """The vectors of the eyes in a row, (1, C, H, W) -> (1, C, 1, n), as a map of their own."""
@@ -326,11 +332,12 @@ class _Found:
         for layer in of_edit.before:
             cells, point = edit.cells[layer], self._points[layer]
             change, numbers = of_edit.change(layer, after[layer], point)
+            held, freed = of_edit.eyes(layer, after[layer])
             row = (
                 *(self._name, edit.sketch, edit.group, edit.base, layer, mode),
                 *numbers,
-                of_edit.eyes(layer, after[layer], FREE),
-                math.nan if mode == STATISTICS else of_edit.eyes(layer, after[layer], ALL),
+                held,
+                math.nan if mode == STATISTICS else freed,
                 *(of_edit.shares(layer) if known else (math.nan,) * 4),
                 bool(cells.reach[point][0]),
             )

@@ -11,6 +11,9 @@ from featviz.probing.statistics import instance_norms
 _PARTS = {"front-end": "front_end", "residual": "residual", "back-end": "back_end"}
 """Modes that are called otherwise than the module whose norms they hold."""
 
+BOTH_ORDERS = "both-orders"
+"""In place of modes: the default ones, and each part's statistics alone free besides."""
+
 
 def held_norms(model: nn.Module, mode: str) -> tuple[str, ...]:
     """The names of the norms that a mode holds; none in "free".
@@ -35,11 +38,11 @@ def held_norms(model: nn.Module, mode: str) -> tuple[str, ...]:
 
 
 def default_modes(model: nn.Module, layers: Sequence[str]) -> tuple[str, ...]:
-    """The modes that differ: free, all, statistics, and both orders of the parts.
+    """The modes that differ: free, all, statistics, and each of the parts held.
 
-    The parts are the front end, each layer by itself, the residual blocks and the back end: each
-    held, then each free alone. One that the model lacks or that has no norms is left out, and one
-    that has the same norms as a part before it or all there are.
+    The parts are the front end, each layer by itself, the residual blocks and the back end. One
+    that the model lacks or that has no norms is left out, and one that has the same norms as a part
+    before it or all there are.
     """
     if not instance_norms(model):
         return (FREE,)
@@ -51,4 +54,10 @@ def default_modes(model: nn.Module, layers: Sequence[str]) -> tuple[str, ...]:
         except FeatvizError:
             continue
     _, *names = parts.values()
-    return (FREE, ALL, STATISTICS, *names, *(f"{ALL_BUT}{name}" for name in names))
+    return (FREE, ALL, STATISTICS, *names)
+
+
+def freed_too(modes: Sequence[str]) -> tuple[str, ...]:
+    """Modes, and for each part that one of them holds another that leaves it alone free."""
+    parts = [mode for mode in modes if mode not in (FREE, ALL, STATISTICS)]
+    return (*modes, *(f"{ALL_BUT}{part}" for part in parts))

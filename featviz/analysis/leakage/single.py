@@ -67,7 +67,7 @@ def edit_changes(
         else:
             after, _ = run(edited, held_statistics(model, statistics, mode))
     changes = {layer: relative_change(layer, after[layer], before[layer]) for layer in layers}
-    return Changes(changes, () if mode == FREE else not_held(model, layers, base, statistics))
+    return Changes(changes, () if mode == FREE else not_held(model, geometries, statistics))
 
 
 def edit_corners(
@@ -143,21 +143,21 @@ def placed(geometries: Mapping[str, Geometry]) -> Mapping[str, Geometry]:
 
 
 def not_held(
-    model: nn.Module, layers: Sequence[str], image: Tensor, statistics: Mapping[str, Statistics]
+    model: nn.Module, geometries: Mapping[str, Geometry], statistics: Mapping[str, Statistics]
 ) -> tuple[str, ...]:
     """What lets positions see each other and cannot be held, each with what it is.
 
-    statistics: what `record_statistics` gave. Instance norms that take no part in the forward,
-    whose statistics are none, are named too.
+    geometries: what `trace` gave of the layers. statistics: what `record_statistics` gave. Instance
+    norms that take no part in the forward, whose statistics are none, are named too.
     """
-    ways = [way for way in ways_to(model, layers, image) if way.module not in statistics]
+    ways = [way for way in ways_to(geometries) if way.module not in statistics]
     idle = [name for name in instance_norms(model) if name not in statistics]
     return (*told_ways(ways), *(f"{name} (takes no part)" for name in idle))
 
 
-def ways_to(model: nn.Module, layers: Sequence[str], image: Tensor) -> list[WholeMapWay]:
-    """All through which positions see each other up to layers, by module."""
-    seen = {way for each in trace(model, layers, image).values() for way in each.ways}
+def ways_to(geometries: Mapping[str, Geometry]) -> list[WholeMapWay]:
+    """All through which positions see each other up to layers that were traced, by module."""
+    seen = {way for each in geometries.values() for way in each.ways}
     return sorted(
         WholeMapWay(way.module.removeprefix(IMAGE).removeprefix("."), way.kind) for way in seen
     )

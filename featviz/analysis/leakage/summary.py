@@ -112,21 +112,26 @@ def _by_layer(name: str, found: pd.DataFrame, corners: pd.DataFrame) -> str:
 def _by_mode(found: pd.DataFrame) -> str:
     layer = found["layer"].iloc[-1]
     of_mode = {row["mode"]: row for _, row in found[found["layer"] == layer].iterrows()}
+    parts = [mode for mode in of_mode if not mode.startswith(ALL_BUT) and mode != STATISTICS]
+    is_freed = any(mode.startswith(ALL_BUT) for mode in of_mode)
     columns = {"inside area": "inside_area", "outside area": "outside_area", "eyes": "eyes"}
-    lines = [[f"held, at {layer}", *columns, "had made", "makes alone"]]
-    for mode, row in of_mode.items():
-        if mode.startswith(ALL_BUT) or mode == STATISTICS:
-            continue
-        cells = [change_number(row[column]) for column in columns.values()]
-        parts = ["-", "-"]
-        if mode != FREE:
-            parts = [change_number(part) for part in both_orders(of_mode, mode)]
-        lines.append(["nothing" if mode == FREE else mode, *cells, *parts])
-    told = (
-        "Had made: what is gone at the eyes when these statistics alone are held. Makes alone: "
-        "what they do there when all others are held. Where the second is the larger they are "
-        "redundant: each later norm sends the edit again."
-    )
+    lines = [[f"held, at {layer}", *columns, "had made", *["makes alone"] * is_freed]]
+    for mode in parts:
+        cells = [change_number(of_mode[mode][column]) for column in columns.values()]
+        orders = (math.nan, math.nan) if mode == FREE else both_orders(of_mode, mode)
+        made = [change_number(part) for part in orders[: 1 + is_freed]]
+        lines.append(["nothing" if mode == FREE else mode, *cells, *made])
+    told = "Had made: what is gone at the eyes when these statistics alone are held."
+    if is_freed:
+        told += (
+            " Makes alone: what they do there when all others are held. Where the second is the "
+            "larger they are redundant: each later norm sends the edit again."
+        )
+    elif len(parts) > 2:
+        told += (
+            " What is little here may be much alone, for each later norm sends the edit again: "
+            "--hold both-orders measures that, too."
+        )
     return f"{aligned(lines)}\n{told}" if len(lines) > 2 else aligned(lines)
 
 

@@ -46,7 +46,7 @@ class InstanceNorm(nn.InstanceNorm2d):
         In float32 or float64, without gradients. The map may be overwritten.
         """
         image = image.contiguous(memory_format=_order(image))
-        usual = _usual(image).double()
+        usual = usual_cell(image).double()
         normalized, _, mean, variance = _normalize(image, self.eps, keep=False)
         return self._scaled(normalized, image.dtype), usual + mean, variance.double()
 
@@ -54,7 +54,7 @@ class InstanceNorm(nn.InstanceNorm2d):
         """Mean and biased variance of a map (1, C, H, W) in float32 or float64, (C,) in float64."""
         image = image.contiguous(memory_format=_order(image))
         _, mean, variance = _moments(image)
-        return _usual(image).double() + mean, variance.double()
+        return usual_cell(image).double() + mean, variance.double()
 
     def scale_and_shift(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """What it does to x of a mean and a variance, x scale + shift; (C,) each."""
@@ -70,7 +70,7 @@ class InstanceNorm(nn.InstanceNorm2d):
         if image.dtype == torch.float16:
             return self._normalized(image.float()).half()
         if image.dtype == torch.float32 and not image.is_contiguous() and _few(image):
-            image = image - _usual(image)[:, None, None]
+            image = image - usual_cell(image)[:, None, None]
             normalized = F.batch_norm(image, None, None, training=True, eps=self.eps)
         elif image.requires_grad and torch.is_grad_enabled():
             normalized = _Normalization.apply(image, self.eps)  # type: ignore[no-untyped-call]
@@ -103,7 +103,7 @@ def _written_out(maps: Tensor, eps: float) -> Tensor:
     return centred * (centred.square().mean(dim=(2, 3), keepdim=True) + eps).rsqrt()
 
 
-def _usual(image: Tensor) -> Tensor:
+def usual_cell(image: Tensor) -> Tensor:
     """Of each channel of (1, C, H, W) a value that is likely to be its most frequent one: (C,).
 
     It is the median of some cells: three of a small map, where more would take longer than they
@@ -145,7 +145,7 @@ def _moments(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """What is normalised, see `_normalize`, and its mean and variance (C,), not spread."""
     cells, columns = by_column(image)
     if image.dtype in (torch.float32, torch.float64):
-        usual = _spread(_usual(image), columns)[:, None, None]
+        usual = _spread(usual_cell(image), columns)[:, None, None]
         image = torch.empty_like(image)
         cells = torch.sub(cells, usual, out=by_column(image)[0])
     # Statistics have the precision of the buffers that the kernel is given.

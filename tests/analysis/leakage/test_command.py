@@ -47,8 +47,9 @@ def leakage(*arguments: object) -> None:
 def test_the_command_writes_table_and_maps_and_prints_a_summary(few, small, tmp_path, capsys):
     out = tmp_path / "out"
     options = ("--size", 128, "--point", 42, 62, "--edits", 1, "--out", out)
-    leakage(small, "--sketches", few, *options)
+    leakage(small, "--sketches", few, *options, "--hold", "both-orders")
     printed = capsys.readouterr().out
+    assert "makes alone" in printed
     assert printed.splitlines()[:2] == [str(out / "small.parquet"), str(out / "small-maps.npz")]
     assert "at most 1 edits a group" in printed
     table, maps = read_leakage(out / "small.parquet"), read_maps(out / "small-maps.npz")

@@ -45,7 +45,7 @@ def test_there_is_a_row_for_every_edit_layer_and_mode_in_order(measured, some):
         for layer in LAYERS
     ]
     assert list(table.rows[["sketch", "mode", "layer"]].itertuples(index=False)) == expected
-    assert len(table.modes) == 3 + 2 * 8
+    assert len(table.modes) == 3 + 8
     assert set(table.rows.loc[table.rows["group"] == "G10", "base"]) == {"G9/001"}
 
 

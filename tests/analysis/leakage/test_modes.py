@@ -3,7 +3,7 @@ from collections import OrderedDict
 import pytest
 from torch import nn
 
-from featviz.analysis.leakage.modes import default_modes, held_norms
+from featviz.analysis.leakage.modes import default_modes, freed_too, held_norms
 from featviz.base.errors import FeatvizError
 from featviz.generators.networks.generators import FrontEnd, GeneratorArchitecture
 
@@ -13,25 +13,26 @@ LAYERS = ("L0", "L1", "L2", "L3", "L4", "image")
 CORNERS = ("free", "all", "statistics")
 
 
-def both_orders(*parts):
-    return (*CORNERS, *parts, *(f"all-but-{part}" for part in parts))
-
-
 def test_the_default_modes_are_those_that_make_a_difference(make):
     front_end = ("L0", "L1", "L2", "L3", "L4")
-    assert default_modes(make(), LAYERS) == both_orders(
-        "front-end", *front_end, "residual", "back-end"
-    )
-    assert default_modes(make("modified"), LAYERS) == both_orders(
-        "front-end", "L2", "L3", "L4", "residual", "back-end"
-    )
-    assert default_modes(make("no-norm"), LAYERS) == both_orders("residual", "back-end")
+    later = ("residual", "back-end")
+    assert default_modes(make(), LAYERS) == (*CORNERS, "front-end", *front_end, *later)
+    modified = (*CORNERS, "front-end", "L2", "L3", "L4", *later)
+    assert default_modes(make("modified"), LAYERS) == modified
+    assert default_modes(make("no-norm"), LAYERS) == (*CORNERS, *later)
     one_left = make("no-norm-first-4")
     assert "L4" not in default_modes(one_left, LAYERS)
     front_end = FrontEnd(GeneratorArchitecture("modified", width=2))
-    assert default_modes(front_end, LAYERS[:-1]) == both_orders("L2", "L3", "L4")
+    assert default_modes(front_end, LAYERS[:-1]) == (*CORNERS, "L2", "L3", "L4")
     assert default_modes(nn.InstanceNorm2d(1), ("image",)) == CORNERS
     assert default_modes(nn.Conv2d(1, 1, 1), ()) == ("free",)
+
+
+def test_in_both_orders_each_part_is_left_alone_free_besides():
+    parts = ("front-end", "L2")
+    freed = ("all-but-front-end", "all-but-L2")
+    assert freed_too((*CORNERS, *parts)) == (*CORNERS, *parts, *freed)
+    assert freed_too(("free",)) == ("free",)
 
 
 def test_the_parts_hold_all_norms_and_none_twice(make):
