@@ -49,6 +49,7 @@ START = "start"
 """The run that all others begin with."""
 RUNS: Mapping[str, dict[str, Any]] = {
     "locality-0": {"locality": 0.0},
+    "locality-1": {"locality": 1.0},
     "locality-10": {"locality": 10.0},
     "locality-100": {"locality": 100.0},
     "locality-1000": {"locality": 1000.0},

@@ -103,7 +103,7 @@ def _cell(seeds: pd.DataFrame, name: str) -> str:
 
 
 def tradeoff_figure(table: Tradeoff) -> Figure:
-    """Realism of edited faces, and how near edited parts are to their lines, against leakage."""
+    """Realism of faces, and how near edited parts are to their lines, against leakage."""
     text = (
         "One mark a run and way, the mean over seeds, which are the small dots; bars: twice the "
         "standard error over faces. Grey: the start. Orange, joined: trained on with the loss on "
@@ -112,18 +112,19 @@ def tradeoff_figure(table: Tradeoff) -> Figure:
         "else beats in both. Where a face is found in less than half of the images there is no "
         "mark."
     )
-    width, height = 7.2, 3.6
+    width, height = 9.6, 3.6
     lines = wrap_caption(text, width)
     foot = LINE * len(lines)
     figure = Figure(figsize=(width, height + foot))
     for number, (name, label) in enumerate(
         (
+            ("lpips", "LPIPS of unedited faces to photos (more real above)"),
             ("kernel", "kernel distance of edited faces to photos (more real above)"),
             ("followed", "edited part off its lines, px (nearer above)"),
         )
     ):
-        left, low = 0.08 + 0.5 * number, (foot + 0.5) / (height + foot)
-        ax = figure.add_axes((left, low, 0.41, (height - 0.65) / (height + foot)))
+        left, low = 0.06 + 0.333 * number, (foot + 0.5) / (height + foot)
+        ax = figure.add_axes((left, low, 0.265, (height - 0.65) / (height + foot)))
         _draw_against(ax, _shown(table.rows), _shown(over_seeds(table)), name)
         ax.set(xlabel="change outside / inside of edits")
         ax.set_ylabel(label, size=7)

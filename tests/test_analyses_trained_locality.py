@@ -60,7 +60,7 @@ def test_a_run_is_told_by_the_mean_of_its_seeds_and_each_of_them(judged: Tradeof
 
 
 def test_the_figure_has_a_mark_a_run_with_faces_and_the_front_of_these(judged: Tradeoff) -> None:
-    ax = tradeoff_figure(judged).axes[0]
+    ax = tradeoff_figure(judged).axes[1]
     marks = [line.get_xydata()[0].tolist() for line in ax.lines if line.get_marker() == "o"]
     # Not the run without faces, nor kept edits of another weight than 0.
     expected = [[0.4, 0.6], [0.25, 0.4], [0.01, 0.55], [0.1, 0.7]]
