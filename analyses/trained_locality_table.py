@@ -140,7 +140,9 @@ def _shown(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _draw_against(ax: Axes, seeds: pd.DataFrame, rows: pd.DataFrame, name: str) -> None:
     dots = seeds[["ratio", name]].to_numpy(dtype=np.float64)
-    ax.scatter(*dots.T, s=5, c=[_color(row) for _, row in seeds.iterrows()], linewidths=0)
+    ax.scatter(
+        dots[:, 0], dots[:, 1], s=5, c=[_color(row) for _, row in seeds.iterrows()], linewidths=0
+    )
     points = rows[["ratio", name]].to_numpy(dtype=np.float64)
     errors = 2 * rows[["ratio error", f"{name} error"]].to_numpy(dtype=np.float64)
     colors = [_color(row) for _, row in rows.iterrows()]
