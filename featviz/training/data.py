@@ -19,6 +19,7 @@ from featviz.generators.networks.conditions import Conditions
 from featviz.sketches.drawing import Drawing
 from featviz.sketches.tensors import encode_image
 from featviz.training.pair import Pair, batch_of
+from featviz.training.part_edits import edited_sketch, where_kept
 
 _MOST_UNREADABLE_IN_A_ROW = 100
 _NO_CONDITIONS = Conditions()
@@ -34,7 +35,9 @@ class PairTensors(Dataset[Pair]):
 
     An int asks for a pair as it is, a draw (index, number) for the sketch moved by the
     augmentation; how far depends on `seed` and the number alone. A photo that cannot be read is
-    replaced by the next pair, said on stderr and counted in `skipped`.
+    replaced by the next pair, said on stderr and counted in `skipped`. With `edits` a draw has the
+    sketch with a part of another face too, which depends on these and on the pair. Raises
+    FeatvizError if there is no other face then.
     """
 
     def __init__(
@@ -44,12 +47,19 @@ class PairTensors(Dataset[Pair]):
         augmentation: Augmentation | None = None,
         seed: int = 0,
         conditions: Conditions = _NO_CONDITIONS,
+        edits: bool = False,
     ) -> None:
+        if edits and len(pairs) < 2:
+            raise FeatvizError(
+                f"{pairs.folder} has {len(pairs)} pairs in its train split; a loss on locality "
+                "takes parts of other faces, so it needs 2 or more"
+            )
         self.pairs = pairs
         self.size = size
         self.augmentation = augmentation
         self.seed = seed
         self.conditions = conditions
+        self.edits = edits
         # Shared, because the processes that load pairs are the ones that find out.
         self._unreadable = torch.zeros(len(pairs), dtype=torch.bool)
         self._unreadable.share_memory_()  # type: ignore[no-untyped-call]
@@ -65,18 +75,22 @@ class PairTensors(Dataset[Pair]):
     def __getitem__(self, key: int | PairDraw) -> Pair:
         index, number = key if isinstance(key, tuple) else (key, None)
         index, photo = self._readable_photo(index)
-        contour = self.pairs.contour
-        if self.augmentation is None or number is None:
-            drawing = contour(index, self.size)
-        else:
+        landmarks = self.pairs.landmarks[index]
+        if self.augmentation is not None and number is not None:
             random = np.random.default_rng((self.seed, 1, number))
-            landmarks = self.pairs.landmarks[index]
-            moved = self.augmentation.move(landmarks, self.pairs.size, random)
-            drawing = contour(index, self.size, moved)
+            landmarks = self.augmentation.move(landmarks, self.pairs.size, random)
+        drawing = self.pairs.contour(index, self.size, landmarks)
+        edited = kept = None
+        if self.edits and number is not None:
+            random = np.random.default_rng((self.seed, 2, number))
+            changed = edited_sketch(drawing, landmarks, self.pairs, index, random)
+            edited, kept = encode_drawing(changed), where_kept(drawing, changed)
         return Pair(
             encode_drawing(drawing, self.conditions.boundaries),
             encode_image(photo),
             self._instances(drawing, index) if self.conditions.appearance_channels else None,
+            edited,
+            kept,
         )
 
     def _instances(self, drawing: Drawing, index: int) -> Tensor:

@@ -65,7 +65,12 @@ def estimate_run(
     """
     run = start_run(config, device, vgg19)
     dataset = PairTensors(
-        pairs.split("train"), config.size, config.augmentation, config.seed, config.conditions
+        pairs.split("train"),
+        config.size,
+        config.augmentation,
+        config.seed,
+        config.conditions,
+        edits=config.locality > 0,
     )
     batches = training_batches(dataset, config.batch_size, first_step=0, workers=0)
     loading, stepping = [], []

@@ -98,7 +98,12 @@ def _train(
     description["perceptual_weights"] = run.perceptual_weights
     description["start"] = _take_up(run, config, out, before, start_from, device)
     dataset = PairTensors(
-        training, config.size, config.augmentation, config.seed, config.conditions
+        training,
+        config.size,
+        config.augmentation,
+        config.seed,
+        config.conditions,
+        edits=config.locality > 0,
     )
     details = {
         "training": config.to_json(),

@@ -1,4 +1,4 @@
-"""The three losses of pix2pixHD (Wang et al. 2018, arXiv 1711.11585, section 3.2 and 3.5)."""
+"""Losses of pix2pixHD (Wang et al. 2018, arXiv 1711.11585, section 3.2 and 3.5), and others."""
 
 from collections.abc import Sequence
 from typing import get_args
@@ -50,6 +50,16 @@ def absolute_difference(first: Tensor, second: Tensor) -> Tensor:
     not written out.
     """
     return (first - second).abs().sum() / first.numel()
+
+
+def difference_where(first: Tensor, second: Tensor, where: Tensor) -> Tensor:
+    """The mean absolute difference of two images in some pixels, mean over images.
+
+    first, second: (N, C, H, W). where: (N, 1, H, W) bool; an image without any counts as 0. Of
+    images in [-1, 1] it is what `evaluate` calls `outside`, which is 127.5 times as much there.
+    """
+    inside = ((first - second).abs() * where).sum(dim=(1, 2, 3))
+    return (inside / (where.sum(dim=(1, 2, 3)) * first.shape[1]).clamp(min=1)).mean()
 
 
 def feature_matching_loss(fake: _ScaleMaps, real: _ScaleMaps) -> Tensor:

@@ -15,12 +15,16 @@ class Pair:
 
     sketch: (C, H, W) in [-1, 1]. photo: (3, H, W) in [-1, 1]. instances: (2, H, W) uint8, the
     instance maps of the sketch and of the photo (an augmented sketch lies elsewhere), for an
-    encoder; None without one.
+    encoder; None without one. edited: (C, H, W), the same sketch with one part of another face, and
+    kept: (1, H, W) bool, where the image must stay when it takes its place; None without a loss on
+    locality.
     """
 
     sketch: Tensor
     photo: Tensor
     instances: Tensor | None = None
+    edited: Tensor | None = None
+    kept: Tensor | None = None
 
     def to(self, device: torch.device) -> "Pair":
         """The batch on a device, maps in channels-last order."""
@@ -43,15 +47,23 @@ class Pair:
         ]
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Pair":
-        instances = None if self.instances is None else change(self.instances)
-        return Pair(change(self.sketch), change(self.photo), instances)
+        instances, edited, kept = (
+            None if maps is None else change(maps)
+            for maps in (self.instances, self.edited, self.kept)
+        )
+        return Pair(change(self.sketch), change(self.photo), instances, edited, kept)
 
 
 def batch_of(pairs: Sequence[Pair]) -> Pair:
-    """Pairs of one size, with instances all or none, as a batch."""
-    instances = [pair.instances for pair in pairs if pair.instances is not None]
+    """Pairs of one size as a batch; what one of them has beside sketch and photo, all have."""
+    instances, edited, kept = (
+        [maps for pair in pairs if (maps := getattr(pair, name)) is not None]
+        for name in ("instances", "edited", "kept")
+    )
     return Pair(
         torch.stack([pair.sketch for pair in pairs]),
         torch.stack([pair.photo for pair in pairs]),
         torch.stack(instances) if instances else None,
+        torch.stack(edited) if edited else None,
+        torch.stack(kept) if kept else None,
     )

@@ -45,7 +45,7 @@ class TrainingConfig(TrainingSettings):
         Conditions(self.boundaries, self.appearance_channels)
         if not math.isfinite(self.learning_rate) or self.learning_rate <= 0:
             raise FeatvizError(f"learning_rate must be positive; got {self.learning_rate}")
-        for name in ("adversarial", "feature_matching", "l1", "perceptual"):
+        for name in ("adversarial", "feature_matching", "l1", "perceptual", "locality"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise FeatvizError(f"{name} must be 0 or more; got {getattr(self, name)}")
         if not 0 < self.perceptual_scale <= 1:
@@ -55,6 +55,7 @@ class TrainingConfig(TrainingSettings):
         if not self.adversarial + self.l1 + self.perceptual:
             raise FeatvizError("a generator learns from its losses; their weights are all 0")
         _require_own_settings(self)
+        _require_comparable(self)
         architecture = self.architecture
         multiple, least = architecture.size_multiple, architecture.least_size
         if self.size % multiple or self.size < least:
@@ -139,6 +140,8 @@ class TrainingConfig(TrainingSettings):
             "discriminator-real": is_judged,
             "l1": self.l1 > 0,
             "perceptual": self.perceptual > 0,
+            "locality": self.locality > 0,
+            "locality-perceptual": self.locality > 0 and self.perceptual > 0,
         }
         return tuple(name for name, is_there in there.items() if is_there)
 
@@ -170,6 +173,20 @@ def _require_own_settings(config: TrainingConfig) -> None:
             raise FeatvizError(
                 f"{name} is {value}, which the generator '{config.generator}' does not have"
             )
+
+
+def _require_comparable(config: TrainingConfig) -> None:
+    """Raise FeatvizError if images of a sketch and its edit should differ by more than that."""
+    if config.locality and config.conditions.any:
+        raise FeatvizError(
+            "locality compares images of plain sketches; give no boundaries and no "
+            "appearance_channels with it"
+        )
+    if config.locality and config.dropout:
+        raise FeatvizError(
+            f"with dropout {config.dropout} no image of a U-Net is like another; locality needs "
+            "dropout 0"
+        )
 
 
 def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:

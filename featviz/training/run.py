@@ -202,6 +202,7 @@ def _accumulate(
         config.adversarial,
         config.l1,
         config.perceptual_weights,
+        config.locality,
     )
     totals: dict[str, Tensor] = {}
     parts = config.accumulation

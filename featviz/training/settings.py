@@ -77,6 +77,9 @@ class TrainingSettings:
     """Weight of the VGG19 loss; 0 leaves it out."""
     perceptual_scale: float
     """Size at which VGG19 sees the images, as a share of theirs."""
+    locality: float = 0.0
+    """Weight of how much of the image changes outside of the edited area when one part of the
+    sketch becomes another face's; 0 leaves it out, else each step runs the generator twice."""
     augment_shift: float = 0.0
     """Move the sketch, never the photo, by up to so many pixels at 512 (the study: 25)."""
     augment_rotation: float = 0.0

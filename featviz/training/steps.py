@@ -13,6 +13,7 @@ from featviz.training.losses import (
     PIX2PIXHDS,
     absolute_difference,
     adversarial_loss,
+    difference_where,
     feature_matching_loss,
     perceptual_loss,
 )
@@ -49,6 +50,7 @@ class LossSettings:
     adversarial: float = 1.0
     l1: float = 0.0
     perceptual_weights: tuple[float, ...] = PIX2PIXHDS
+    locality: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +82,15 @@ def compute_losses(models: Models, batch: Pair, settings: LossSettings) -> StepL
         named["l1"] = absolute_difference(image.float(), batch.photo)
     if models.perceptual is not None:
         named["perceptual"] = _perceptual(models.perceptual, image, batch.photo, settings)
+    if settings.locality:
+        named |= _changed_elsewhere(models, batch, image.detach(), settings)
     weights = {
         "adversarial": settings.adversarial,
         "feature-matching": settings.feature_matching,
         "l1": settings.l1,
         "perceptual": settings.perceptual,
+        "locality": settings.locality,
+        "locality-perceptual": settings.locality,
     }
     first, *others = (weight * named[name] for name, weight in weights.items() if name in named)
     generator = sum(others, start=first)
@@ -104,6 +110,23 @@ def _judged(
         named["feature-matching"] = feature_matching_loss(fake_maps, real_maps)
     named["discriminator-fake"] = adversarial_loss(fake_maps, is_real=False, form=form)
     named["discriminator-real"] = adversarial_loss(real_maps, is_real=True, form=form)
+    return named
+
+
+def _changed_elsewhere(
+    models: Models, batch: Pair, image: Tensor, settings: LossSettings
+) -> dict[str, Tensor]:
+    """How far the images of the edited sketches are from those of the sketches where these stay.
+
+    image: (N, 3, H, W), those of the sketches, which learn from their photos alone. Perception
+    sees the edited image with the edited area as it was.
+    """
+    assert batch.edited is not None and batch.kept is not None
+    edited, image = models.generator(batch.edited).float(), image.float()
+    named = {"locality": difference_where(edited, image, batch.kept)}
+    if models.perceptual is not None:
+        edited = torch.where(batch.kept, edited, image)
+        named["locality-perceptual"] = _perceptual(models.perceptual, edited, image, settings)
     return named
 
 

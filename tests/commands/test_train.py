@@ -38,6 +38,7 @@ OTHER = {
     "adversarial_form": "log",
     "feature_matching": 0.0,
     "l1": 3.0,
+    "locality": 20.0,
     "perceptual": 1.5,
     "perceptual_scale": 0.25,
     "augment_shift": 25.0,
