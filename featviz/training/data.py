@@ -33,7 +33,7 @@ class PairTensors(Dataset[Pair]):
     The sketch has the channels of its conditions too.
 
     An int asks for a pair as it is, a draw (index, number) for the sketch moved by the
-    augmentation; how far depends on `seed` and the number alone. A photo that cannot be read is
+    augmentation, or unfinished; how depends on `seed` and the number alone. A photo that cannot be read is
     replaced by the next pair, said on stderr and counted in `skipped`.
     """
 
@@ -73,6 +73,7 @@ class PairTensors(Dataset[Pair]):
             landmarks = self.pairs.landmarks[index]
             moved = self.augmentation.move(landmarks, self.pairs.size, random)
             drawing = contour(index, self.size, moved)
+            drawing = self.augmentation.leave_out(drawing, random)
         return Pair(
             encode_drawing(drawing, self.conditions.boundaries),
             encode_image(photo),
