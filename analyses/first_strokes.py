@@ -50,6 +50,7 @@ _LOOKS = (("#000000", "o"), ("#D55E00", "s"), ("#0072B2", "D"), ("#009E73", "^")
 class Revealed(Table):
     """One row a generator and share of strokes. digest: of the generator.
 
+    distinct: how many of the sheets differ, as edits of one sketch begin with the same strokes.
     distance: kernel distance of its faces to photos, and its standard error. ratio: that over the
     distance of the finished sketches' faces.
     """
@@ -58,6 +59,7 @@ class Revealed(Table):
     command: ClassVar[str] = "python -m analyses.first_strokes"
     columns: ClassVar[dict[str, ColumnKind]] = {
         **dict.fromkeys(("generator", "digest"), "text"),
+        "distinct": "whole",
         **dict.fromkeys(("share", "distance", "error", "ratio"), "number"),
     }
     key: ClassVar[tuple[str, ...]] = ("generator", "share")
@@ -126,7 +128,7 @@ def described(
             known[id(image)] = perception.described(encode_image(paint(image))[None])
     descriptors = np.stack([known[id(image)] for image in images])
     kept.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(kept) as temporary, open(temporary, "wb") as file:
+    with atomic_write(kept) as temporary, temporary.open("wb") as file:
         np.save(file, descriptors)
     return descriptors
 
@@ -151,26 +153,28 @@ def measured(
     }
     rows: list[dict[str, Any]] = []
     for checkpoint in checkpoints:
-        paint, found = painter_of(checkpoint), {}
+        paint, found, distinct = painter_of(checkpoint), {}, {}
         for share in SHARES:
+            sheets = _rasters(drawings, share)
+            distinct[share] = len(set(map(id, sheets)))
             seen = described(
-                perception, _rasters(drawings, share), paint,
+                perception, sheets, paint,
                 options.kept / f"{checkpoint.digest[:16]}-{share}-{setting}.npy",
                 f"{checkpoint.name}, {share:.0%} of the strokes",
             )  # fmt: skip
             found[share] = kernel_distance(seen, real)
-        for share, estimate in found.items():
-            ratio = estimate.value / found[1.0].value
-            rows.append(
-                {
-                    "generator": checkpoint.name,
-                    "digest": checkpoint.digest,
-                    "share": share,
-                    "distance": estimate.value,
-                    "error": estimate.standard_error,
-                    "ratio": ratio,
-                }
-            )
+        rows += [
+            {
+                "generator": checkpoint.name,
+                "digest": checkpoint.digest,
+                "share": share,
+                "distinct": distinct[share],
+                "distance": estimate.value,
+                "error": estimate.standard_error,
+                "ratio": estimate.value / found[1.0].value,
+            }
+            for share, estimate in found.items()
+        ]
         yield Revealed(pd.DataFrame(rows), metadata)
 
 
@@ -200,7 +204,12 @@ def curves(table: Revealed) -> Figure:
         axes[0].errorbar(share, rows["distance"], rows["error"], label=name, **looks)
         axes[1].plot(share, rows["ratio"], **looks)
     axes[1].plot(
-        [100 * HALF] * 2, [0, TARGET], color="#555555", linewidth=4, alpha=0.4, solid_capstyle="butt"
+        [100 * HALF] * 2,
+        [0, TARGET],
+        color="#555555",
+        linewidth=4,
+        alpha=0.4,
+        solid_capstyle="butt",
     )
     axes[1].annotate(
         f"target: {TARGET:g} times", (100 * HALF, 0), (4, 4), textcoords="offset points",

@@ -33,8 +33,8 @@ class PairTensors(Dataset[Pair]):
     The sketch has the channels of its conditions too.
 
     An int asks for a pair as it is, a draw (index, number) for the sketch moved by the
-    augmentation, or unfinished; how depends on `seed` and the number alone. A photo that cannot be read is
-    replaced by the next pair, said on stderr and counted in `skipped`.
+    augmentation, or unfinished; how depends on `seed` and the number alone. A photo that cannot be
+    read is replaced by the next pair, said on stderr and counted in `skipped`.
     """
 
     def __init__(
