@@ -8,6 +8,7 @@ kept beside the table, so a call that was stopped goes on.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -78,6 +79,8 @@ class Options:
     """Folder of the sketch set."""
     count: int = 200
     """How many of its sketches, evenly chosen; as many photos are, of both splits."""
+    shares: tuple[float, ...] = SHARES
+    """Shares of their strokes, rising from 0 or more to 1."""
     shown: str = "G8/001"
     """The sketch of the picture."""
     lpips_size: int = 256
@@ -101,6 +104,14 @@ def revealed(drawing: Drawing, share: float) -> Drawing:
     """
     count = math.floor(share * len(drawing.strokes) + 0.5)
     return replace(drawing, strokes=drawing.strokes[:count])
+
+
+def require_shares(shares: Sequence[float]) -> None:
+    """Raise FeatvizError unless shares rise from 0 or more and end with 1."""
+    rising = all(one < other for one, other in pairwise(shares))
+    if not shares or not rising or shares[0] < 0 or shares[-1] != 1:
+        told = ", ".join(f"{share:g}" for share in shares)
+        raise FeatvizError(f"shares rise from 0 or more and end with 1; got {told or 'none'}")
 
 
 def painter_of(checkpoint: Checkpoint) -> FastGenerator:
@@ -154,7 +165,7 @@ def measured(
     rows: list[dict[str, Any]] = []
     for checkpoint in checkpoints:
         paint, found, distinct = painter_of(checkpoint), {}, {}
-        for share in SHARES:
+        for share in options.shares:
             sheets = _rasters(drawings, share)
             distinct[share] = len(set(map(id, sheets)))
             seen = described(
@@ -240,6 +251,7 @@ def main(arguments: list[str] | None = None) -> None:
     with ending_in_one_line("analyses.first_strokes"):
         use_threads(options.threads)
         Revealed.check_ending(options.table)
+        require_shares(options.shares)
         for path in (options.table, options.figure, options.picture):
             require_writable(path)
         sketches = read_sketches(options.sketches)

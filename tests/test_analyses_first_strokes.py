@@ -43,10 +43,10 @@ def test_sketches_are_judged_drawn_and_none_is_painted_twice(
     data.mkdir()
     (data / "photos").symlink_to(pairs.folder / "photos")
     write_pairs(replace(pairs, folder=data))
-    monkeypatch.setattr(module, "SHARES", (0.0, 0.5, 1.0))
     small = small_checkpoint(tmp_path / "small.safetensors")
     table, figure = tmp_path / "t.csv", tmp_path / "f.png"
     words = ["--generators", small, "--data", data, "--count", 3, "--lpips-size", 32]
+    words += ["--shares", 0, 0.5, 1]
     words += ["--sketches", pytestconfig.rootpath / "sketches", "--kept", tmp_path / "kept"]
     words += ["--table", table, "--figure", figure, "--picture", tmp_path / "p.png"]
     main([str(word) for word in words])
@@ -63,8 +63,9 @@ def test_sketches_are_judged_drawn_and_none_is_painted_twice(
     monkeypatch.setattr(module.Perception, "described", refuse)
     main([str(word) for word in words])
     pd.testing.assert_frame_equal(pd.read_csv(table).set_index("share"), rows)
-    capsys.readouterr()
-    with pytest.raises(SystemExit):
-        main([*(str(word) for word in words), "--count", "7"])
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1 and "7" in told
+    for wrong, told in ((["--count", "7"], "7"), (["--shares", "0.5", "0.9"], "end with 1")):
+        capsys.readouterr()
+        with pytest.raises(SystemExit):
+            main([*(str(word) for word in words), *wrong])
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and told in error
