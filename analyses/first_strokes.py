@@ -192,7 +192,7 @@ def measured(
 def _evenly(there: int, count: int) -> list[int]:
     if not 2 <= count <= there:
         raise FeatvizError(f"{there} sketches or photos to choose from; got a count of {count}")
-    return np.linspace(0, there - 1, count).round().astype(int).tolist()
+    return [round(number) for number in np.linspace(0, there - 1, count).tolist()]
 
 
 def _rasters(drawings: Sequence[Drawing], share: float) -> list[NDArray[np.uint8]]:
