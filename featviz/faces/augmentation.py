@@ -1,6 +1,7 @@
 """Augmentation of contours: landmarks move, the photo never does (study, section 3).
 
-Points are moved, not pixels, so lines stay 2 px wide and nothing is resampled.
+Points are moved, not pixels, so lines stay 2 px wide and nothing is resampled. Parts of a contour
+may be left out too.
 """
 
 import math
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from featviz.base.errors import FeatvizError
-from featviz.sketches.drawing import CANVAS
+from featviz.faces.unfinished import unfinished
+from featviz.sketches.drawing import CANVAS, Drawing
 
 STUDY_SHIFT = 25.0
 """The study's largest shift on each axis, pixels at 512."""
@@ -25,20 +27,26 @@ class Augmentation:
     """How far a contour may move: `shift` pixels (at 512) on each axis, `rotation` degrees.
 
     And how far the jaw's line alone is bent, the photo and all other parts unmoved: by up to
-    `outline` pixels (at 512), see `bend_outline`.
+    `outline` pixels (at 512), see `bend_outline`. And of which share of the contours parts are left
+    out: `parts`, from 0 to 1, see `featviz.faces.unfinished`.
 
-    Raises FeatvizError if one of them is negative or not finite.
+    Raises FeatvizError if one of them is negative or not finite, or `parts` more than 1.
     """
 
     shift: float = STUDY_SHIFT
     rotation: float = STUDY_ROTATION
     outline: float = 0.0
+    parts: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("shift", "rotation", "outline"):
+        for name in ("shift", "rotation", "outline", "parts"):
             value = getattr(self, name)
             if not math.isfinite(value) or value < 0:
                 raise FeatvizError(f"the augmentation's {name} must be 0 or more; got {value}")
+        if self.parts > 1:
+            raise FeatvizError(
+                f"the augmentation's parts are a share of the sketches, 0 to 1; got {self.parts}"
+            )
 
     def move(
         self, landmarks: NDArray[np.float32], size: int, random: np.random.Generator
@@ -54,6 +62,15 @@ class Augmentation:
         return move_landmarks(
             landmarks, size, (x * self.shift, y * self.shift), turn * self.rotation
         )
+
+    def leave_out(self, drawing: Drawing, random: np.random.Generator) -> Drawing:
+        """A contour, or at random in so many cases as `parts` says the contour unfinished.
+
+        Takes nothing from `random` if `parts` is 0.
+        """
+        if self.parts and random.uniform() < self.parts:
+            return unfinished(drawing, random)
+        return drawing
 
 
 def bend_outline(

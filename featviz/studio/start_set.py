@@ -48,6 +48,15 @@ class StartSet:
         """The number of the sketch of that name."""
         return self._numbers.get(label)
 
+    @property
+    def opening(self) -> int | None:
+        """The sketch that a page opens on: the first that is no edit of another and has strokes."""
+        if self.sketches is None:
+            return None
+        rows = zip(self.sketches.index["sketch"], self.sketches.index["base"], strict=True)
+        bases = (number for number, (sketch, base) in enumerate(rows) if sketch == base)
+        return next((number for number in bases if self.strokes(number) is not None), None)
+
     def entry(self, number: int) -> dict[str, Any]:
         """What the page is told of a sketch."""
         row = self._sketches(number).index.iloc[number]

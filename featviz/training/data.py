@@ -34,9 +34,9 @@ class PairTensors(Dataset[Pair]):
     The sketch has the channels of its conditions too.
 
     An int asks for a pair as it is, a draw (index, number) for the sketch moved by the
-    augmentation; how far depends on `seed` and the number alone. A photo that cannot be read is
-    replaced by the next pair, said on stderr and counted in `skipped`. With `edits` a draw has the
-    sketch with a part of another face too, which depends on these and on the pair. Raises
+    augmentation, or unfinished; how depends on `seed` and the number alone. A photo that cannot be
+    read is replaced by the next pair, said on stderr and counted in `skipped`. With `edits` a draw
+    has the sketch with a part of another face too, which depends on these and on the pair. Raises
     FeatvizError if there is no other face then.
     """
 
@@ -75,11 +75,14 @@ class PairTensors(Dataset[Pair]):
     def __getitem__(self, key: int | PairDraw) -> Pair:
         index, number = key if isinstance(key, tuple) else (key, None)
         index, photo = self._readable_photo(index)
-        landmarks = self.pairs.landmarks[index]
-        if self.augmentation is not None and number is not None:
-            random = np.random.default_rng((self.seed, 1, number))
-            landmarks = self.augmentation.move(landmarks, self.pairs.size, random)
+        landmarks = self.pairs.points(index)
+        augmented = self.augmentation if number is not None else None
+        random = np.random.default_rng((self.seed, 1, number or 0))
+        if augmented is not None:
+            landmarks = augmented.move(landmarks, self.pairs.size, random)
         drawing = self.pairs.contour(index, self.size, landmarks)
+        if augmented is not None:
+            drawing = augmented.leave_out(drawing, random)
         edited = kept = None
         if self.edits and number is not None:
             random = np.random.default_rng((self.seed, 2, number))

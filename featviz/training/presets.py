@@ -73,12 +73,14 @@ class TrainingConfig(TrainingSettings):
 
     @property
     def augmentation(self) -> Augmentation | None:
-        """How sketches move, or None if they stay."""
+        """How sketches move and what is left out, or None if they stay as they are."""
         moves = self._moves()
         return moves if any(dataclasses.astuple(moves)) else None
 
     def _moves(self) -> Augmentation:
-        return Augmentation(self.augment_shift, self.augment_rotation, self.augment_outline)
+        return Augmentation(
+            self.augment_shift, self.augment_rotation, self.augment_outline, self.augment_parts
+        )
 
     @property
     def called(self) -> str:

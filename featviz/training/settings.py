@@ -86,6 +86,9 @@ class TrainingSettings:
     """Turn the sketch, never the photo, by up to so many degrees (the study: 7)."""
     augment_outline: float = 0.0
     """Bend the drawn jaw alone, smoothly, by up to so many pixels (at 512)."""
+    augment_parts: float = 0.0
+    """Leave parts out of this share of the sketches, whole or in half, as if each were still being
+    drawn; 0 to 1."""
     seed: int
     """Seed of the weights and the order of the pairs."""
     precision: Precision

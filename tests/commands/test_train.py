@@ -44,6 +44,7 @@ OTHER = {
     "augment_shift": 25.0,
     "augment_rotation": 7.0,
     "augment_outline": 5.0,
+    "augment_parts": 0.5,
     "seed": 9,
     "precision": "float32",
     "compile": True,

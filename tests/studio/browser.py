@@ -42,6 +42,12 @@ ARGUMENTS = [
 SKETCHES = Path(__file__).parent.parent.parent / "sketches"
 STARTS = ("G5/001", "G5/002", "G7/001", "G7/002", "G8/001", "G8/002", "G8/009", "G9/001")
 """The start sketches of the test server: few, so that the probe is quick."""
+BLANK_CHOSEN = """
+if (localStorage.getItem("featviz.drawing") === null) {
+  const id = crypto.randomUUID();
+  localStorage.setItem("featviz.drawing", JSON.stringify({ id, base: null, drawn: false }));
+}
+"""
 PATIENCE = 300_000
 LOOKS = (Path(__file__).parent / "looks.js").read_text(encoding="utf-8").rstrip().rstrip(";")
 """Milliseconds; who waits for a condition loses nothing by waiting long for it."""
@@ -114,12 +120,17 @@ class Server:
 
 
 class Desk:
-    """The page as a person uses it: by mouse, keyboard, and what can be read on it."""
+    """The page as a person uses it: by mouse, keyboard, and what can be read on it.
 
-    def __init__(self, context: BrowserContext, address: str) -> None:
+    opens_blank: whoever comes first finds the blank sheet they chose before, not the start face.
+    """
+
+    def __init__(self, context: BrowserContext, address: str, opens_blank: bool = True) -> None:
         self.context, self.address = context, address
         self.complaints: list[str] = []
         self.page: Page = context.new_page()
+        if opens_blank:
+            self.page.add_init_script(BLANK_CHOSEN)
         self.page.set_default_timeout(PATIENCE)
         self.page.on(
             "console",
@@ -276,11 +287,13 @@ def running_browser() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def open_desk(browser: Browser, address: str, **options: Any) -> Iterator[Desk]:
+def open_desk(
+    browser: Browser, address: str, opens_blank: bool = True, **options: Any
+) -> Iterator[Desk]:
     """A page of somebody new. It must not complain: no error, no violation of the policy."""
     options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options}
     context = browser.new_context(**options)
-    desk = Desk(context, address)
+    desk = Desk(context, address, opens_blank)
     try:
         yield desk
     finally:

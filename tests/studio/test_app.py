@@ -99,6 +99,7 @@ def test_the_page_is_told_what_there_is(server: Serving) -> None:
         assert names["small"]["layers"][4] == {"layer": "L4", "channels": 32}
         assert names["small"]["generates"] and not names["paper-baseline"]["generates"]
         assert config["start"]["count"] == 6
+        assert config["start"]["opening"] == {"start": 0, "label": "G1/001"}
         groups = [entry["group"] for entry in config["start"]["groups"]]
         assert groups == ["G1", "G8"]
         assert "/" not in "".join(names)
@@ -154,6 +155,7 @@ def test_a_start_without_sketches_says_what_to_do(
     with server.client() as client:
         start = client.get("/api/config").json()["start"]
         assert start["available"] is False and "--sketches FOLDER" in start["message"]
+        assert start["opening"] is None
         assert client.get("/api/start").json() == {"sketches": []}
         answer = client.get("/api/start/0")
         assert code(answer) == "not-found" and "--sketches" in answer.text

@@ -77,6 +77,23 @@ def test_instances_of_the_sketch_move_with_it_and_those_of_the_photo_stay(pairs)
     assert np.array_equal(pair.sketch[3], boundary_map(pair.instances[0].numpy()))
 
 
+def test_an_unfinished_sketch_has_its_photo_whole_and_depends_on_its_number_alone(pairs):
+    data = PairTensors(pairs, 64, Augmentation(0, 0, parts=1.0), seed=3)
+    whole = PairTensors(pairs, 64)[2]
+    drawn = {}
+    for number in range(8):
+        pair = data[2, number]
+        assert torch.equal(pair.photo, whole.photo)
+        drawn[number] = pair.sketch
+    ink = {number: int((sketch < 0).sum()) for number, sketch in drawn.items()}
+    assert min(ink.values()) > 0 and len(set(ink.values())) > 4
+    assert max(ink.values()) <= (whole.sketch < 0).sum() + 3
+    # In another order, after a resume, the same.
+    later = PairTensors(pairs, 64, Augmentation(0, 0, parts=1.0), seed=3)
+    for number in (5, 2):
+        assert torch.equal(later[2, number].sketch, drawn[number])
+
+
 def test_a_batch_is_cut_into_equal_parts_or_not_at_all(pairs):
     conditions = Conditions(appearance_channels=1)
     batch = next(training_batches(PairTensors(pairs, 32, conditions=conditions), 4, 0, workers=0))

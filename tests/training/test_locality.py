@@ -153,7 +153,7 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(
         ("--boundaries", "locality compares images of plain sketches"),
         ("--appearance-channels 2", "locality compares images of plain sketches"),
         ("--generator unet", "with dropout 0.5 no image of a U-Net is like another"),
-        ("--locality -1", "locality must not be negative"),
+        ("--locality -1", "locality must be 0 or more"),
         ("--adversarial 0", "learns from its losses; their weights are all 0"),
         ("", "has no landmarks.parquet"),
     ],

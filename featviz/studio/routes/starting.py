@@ -13,6 +13,7 @@ from featviz.sketches.strokes import STROKE_WIDTH
 from featviz.studio import messages
 from featviz.studio.context import FOREVER, Here, PictureSize, Studio, current_author
 from featviz.studio.rasters import png
+from featviz.studio.start_set import StartSet
 
 # Who asks does not matter here, only that there is a session.
 routes = APIRouter(dependencies=[Depends(current_author)])
@@ -58,6 +59,14 @@ def get_start_picture(studio: Here, number: int, size: PictureSize = 128) -> Res
     return Response(png(image, size), media_type="image/png", headers={"cache-control": "no-cache"})
 
 
+def _opening(starts: StartSet) -> dict[str, Any] | None:
+    """What a page opens on, as it names a start sketch; None is a blank sheet."""
+    number = starts.opening
+    if number is None:
+        return None
+    return {"start": number, "label": starts.entry(number)["sketch"]}
+
+
 def _config(studio: Studio) -> dict[str, Any]:
     limits, starts = studio.store.limits, studio.starts
     styles = group_styles(starts.groups)
@@ -75,6 +84,7 @@ def _config(studio: Studio) -> dict[str, Any]:
             "available": len(starts) > 0,
             "count": len(starts),
             "message": starts.message,
+            "opening": _opening(starts),
             "groups": [
                 {
                     "group": group,

@@ -34,7 +34,7 @@ async function begin() {
     pageVersion: page.config.page_version,
     limits: page.config.limits,
   });
-  page.sheet = new Sheet(page.outbox);
+  page.sheet = new Sheet(page.outbox, page.config.start.opening);
   page.board = new Board(find("#board"));
   page.faces = new Faces(find("#faces"), find("#difference"));
   page.probe = new Probe(find("#probe"));
@@ -55,6 +55,7 @@ async function begin() {
   const how = await page.sheet.resume();
   page.board.setBusy(false);
   if (how === "held") toast("other-window");
+  if (how === "new" && page.sheet.base) toast("start.opened");
   page.live.connect();
   showSaveState();
   document.documentElement.dataset.ready = "true";

@@ -17,9 +17,11 @@ const wireBase = (base) => {
 
 /** Tells "change" (the strokes are others) and "drawing" (it is another drawing). */
 export class Sheet extends EventTarget {
-  constructor(outbox) {
+  /** opening: the start of a sheet that nobody chose, {start: n, label}, or null: a blank one. */
+  constructor(outbox, opening = null) {
     super();
     this.outbox = outbox;
+    this.opening = opening;
     this.history = new History();
     this.id = makeId();
     this.base = null;
@@ -140,15 +142,15 @@ export class Sheet extends EventTarget {
     return true;
   }
 
-  /** The drawing of before the page was left; else a blank one. Returns "resumed", "blank" or "held". */
+  /** The drawing of before the page was left; else the opening one. Returns "resumed", "new" or "held". */
   async resume() {
     const before = recall("drawing", null);
     if (!before) {
-      await this.begin(null);
-      return "blank";
+      await this.#begin();
+      return "new";
     }
     if (!(await this.#free(before.id))) {
-      await this.begin(null);
+      await this.#begin();
       return "held";
     }
     await this.outbox.flush();
@@ -157,15 +159,15 @@ export class Sheet extends EventTarget {
     } catch (error) {
       if (error.status !== 403) throw error;
       // This browser is somebody else by now, to whom that drawing does not belong.
-      await this.begin(null);
-      return "blank";
+      await this.#begin();
+      return "new";
     }
     // Nothing was drawn on it yet, or the server has not got it: the outbox may have all of it.
     try {
       await this.begin(before.base, before.id);
     } catch {
-      await this.begin(null);
-      return "blank";
+      await this.#begin();
+      return "new";
     }
     const pending = this.outbox.pendingOf(before.id);
     if (pending.length) {
@@ -203,6 +205,15 @@ export class Sheet extends EventTarget {
     }
     this.commit(strokes, "restore");
     this.#tellDrawing();
+  }
+
+  /** Begin where nobody chose what to begin with. */
+  async #begin() {
+    try {
+      await this.begin(this.opening);
+    } catch {
+      await this.begin(null);
+    }
   }
 
   #remember() {

@@ -74,6 +74,8 @@ export const STRINGS = {
       "Edits of one sketch can be compared: the page then shows what changed in the face, and where. Choosing opens a new drawing; the present one stays in the gallery.",
     "start.groups": "Groups",
     "start.all": "All",
+    "start.opened":
+      "A face to begin with: draw on it, or choose a blank sheet under “Start sketch”.",
     "start.fresh": "New drawing on {name}. The one before is in the gallery under “My drawings”.",
 
     "faces.label": "Faces",
@@ -391,6 +393,7 @@ export const STRINGS = {
       "在同一草图上的修改可以相互比较：页面会显示人脸哪里变了、变了多少。选择后会新建一幅画，当前的画保留在画廊中。",
     "start.groups": "分组",
     "start.all": "全部",
+    "start.opened": "先给你一张脸：可以直接在上面画，也可以在“起始草图”中选择空白画纸。",
     "start.fresh": "已在 {name} 上新建一幅画。之前的画在画廊的“我的画”里。",
 
     "faces.label": "人脸",

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from featviz.sketches.drawing import INK, rasterize
-from tests.studio.browser import Desk
+from tests.studio.browser import Desk, Server, open_desk
 from tests.studio.page.drawings import BROW, MOUTH, same, start_drawing
 
 
@@ -20,6 +20,28 @@ def test_a_line_drawn_with_the_mouse_is_where_the_mouse_went_and_is_stored(desk:
     assert stroke["part"] == "mouth"
     desk.wait_saved()
     assert same(desk.stored(), desk.drawing())
+
+
+@pytest.mark.parametrize(
+    ("language", "told"), [("en-GB", "A face to begin with"), ("zh-CN", "先给你一张脸")]
+)
+def test_whoever_comes_first_finds_a_face_to_draw_on_and_may_clear_it_for_good(
+    browser: Browser, server: Server, language: str, told: str
+) -> None:
+    with open_desk(browser, server.address, opens_blank=False, locale=language) as desk:
+        # The first sketch of the set that is no edit; nothing is sent before a stroke.
+        assert same(desk.drawing(), start_drawing("G5/001"))
+        expect(desk.page.locator("#start-name")).to_have_text("G5/001")
+        expect(desk.page.locator(".toast")).to_contain_text(told)
+        assert desk.inside("return page.outbox.queue.length;") == 0
+        desk.page.click("#start-button")
+        desk.page.locator(".pick").first.click()
+        desk.wait_until(lambda: desk.strokes() == [])
+        desk.load()
+        assert desk.strokes() == []
+        desk.drag(MOUTH)
+        desk.wait_saved()
+        assert same(desk.stored(), desk.drawing())
 
 
 def test_the_network_sees_exactly_the_strokes_on_the_sheet(desk: Desk) -> None:
