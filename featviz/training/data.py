@@ -70,8 +70,7 @@ class PairTensors(Dataset[Pair]):
             drawing = contour(index, self.size)
         else:
             random = np.random.default_rng((self.seed, 1, number))
-            landmarks = self.pairs.landmarks[index]
-            moved = self.augmentation.move(landmarks, self.pairs.size, random)
+            moved = self.augmentation.move(self.pairs.points(index), self.pairs.size, random)
             drawing = contour(index, self.size, moved)
         return Pair(
             encode_drawing(drawing, self.conditions.boundaries),

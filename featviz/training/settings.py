@@ -83,6 +83,9 @@ class TrainingSettings:
     """Turn the sketch, never the photo, by up to so many degrees (the study: 7)."""
     augment_outline: float = 0.0
     """Bend the drawn jaw alone, smoothly, by up to so many pixels (at 512)."""
+    hair: bool = False
+    """Draw hair too, which `featviz faces contours --hair` found in the photos; see
+    docs/hair.md."""
     seed: int
     """Seed of the weights and the order of the pairs."""
     precision: Precision
