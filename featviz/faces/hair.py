@@ -99,13 +99,12 @@ def _read(folder: Path) -> dict[str, HairLines]:
     with told_of(path), parsing("not a table of hair"):
         table = read_parquet(path)
         rows = _Rows(to_frame(table.drop_columns("lines")), {})
-        found = {
+        return {
             name: tuple(_line(name, line) for line in lines)
             for name, lines in zip(
                 rows.rows["photo"], table.column("lines").to_pylist(), strict=True
             )
         }
-    return found
 
 
 def _line(name: str, numbers: list[float]) -> NDArray[np.float32]:

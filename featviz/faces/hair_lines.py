@@ -7,9 +7,8 @@ from PIL import Image
 from scipy import ndimage
 from scipy.spatial import KDTree
 
-from featviz.base.errors import FeatvizError
-from featviz.faces.hair_region import Mask, face_unit, hair_region, person_region
-from featviz.faces.person import PERSON_SIZE, find_person
+from featviz.faces.hair_region import Mask, face_unit, find_hair_region, mask_points
+from featviz.faces.person import PERSON_SIZE
 
 Line = NDArray[np.float64]
 """(n, 2) points, n at least 2, pixels of the mask, x right and y down."""
@@ -31,10 +30,8 @@ def find_hair(
     float32, pixels of the photo; there is none where no hair can be told from skin. Raises
     FeatvizError if there is no person around the face.
     """
-    factor = PERSON_SIZE / photo.shape[0]
-    points = (landmarks.astype(np.float64) + 0.5) * factor - 0.5
-    person = person_region(find_person(photo), points)
-    region = hair_region(photo, person, points)
+    region, person = find_hair_region(photo, landmarks)
+    points, factor = mask_points(landmarks, photo.shape[0]), PERSON_SIZE / photo.shape[0]
     side = (PERSON_SIZE, PERSON_SIZE)
     grey = Image.fromarray(photo).convert("L").resize(side, Image.Resampling.BOX)
     borders = border_lines(region, person, points)

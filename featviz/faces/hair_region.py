@@ -11,7 +11,7 @@ from scipy import ndimage
 from sklearn.mixture import GaussianMixture
 
 from featviz.base.errors import FeatvizError
-from featviz.faces.person import PERSON_SIZE
+from featviz.faces.person import PERSON_SIZE, find_person
 
 Mask = NDArray[np.bool_]
 
@@ -21,6 +21,25 @@ _MOST_SAMPLES = 2000
 _LEAST_SAMPLES = 50
 _UNLIKE_ANY = 6.0
 """Below the least likely hair by so much, in nats, a colour is nobody's."""
+_ALIKE = 1.0
+"""A rim that is surer to be hair than skin by less, in nats, is a bald head's."""
+
+
+def find_hair_region(
+    photo: NDArray[np.uint8], landmarks: NDArray[np.floating]
+) -> tuple[Mask, Mask]:
+    """Where hair is in an aligned photo (N, N, 3) uint8 RGB, and the person: both (256, 256).
+
+    landmarks: (68, 2), pixels of the photo. Raises FeatvizError if no person is around the face.
+    """
+    points = mask_points(landmarks, photo.shape[0])
+    person = person_region(find_person(photo), points)
+    return hair_region(photo, person, points), person
+
+
+def mask_points(landmarks: NDArray[np.floating], size: int) -> NDArray[np.float64]:
+    """Points (N, 2) of a photo of `size` pixels in those of its mask."""
+    return (np.asarray(landmarks, np.float64) + 0.5) * (PERSON_SIZE / size) - 0.5
 
 
 def face_unit(landmarks: NDArray[np.floating]) -> float:
@@ -64,6 +83,8 @@ def hair_region(photo: NDArray[np.uint8], person: Mask, landmarks: NDArray[np.fl
     if worn.sum() >= _LEAST_SAMPLES:
         low = rows > landmarks[57, 1]
         others = np.where(low, np.maximum(others, _likelihood(colours, worn)), others)
+    if (hair - others)[rim].mean() < _ALIKE:
+        return np.zeros_like(person)
     surer = np.clip(hair - others, -6, 6)
     surer[hair < np.percentile(hair[rim], 2) - _UNLIKE_ANY] = -3
     surer = ndimage.gaussian_filter(surer, 2)
@@ -99,7 +120,7 @@ def _near_above(person: Mask, distance: float) -> Mask:
 def _colours(photo: NDArray[np.uint8]) -> NDArray[np.float64]:
     side = (PERSON_SIZE, PERSON_SIZE)
     small = Image.fromarray(photo).resize(side, Image.Resampling.BOX).convert("YCbCr")
-    return ndimage.gaussian_filter(np.asarray(small, dtype=np.float64), (1, 1, 0))
+    return np.asarray(ndimage.gaussian_filter(np.asarray(small, dtype=np.float64), (1, 1, 0)))
 
 
 def _likelihood(colours: NDArray[np.float64], of: Mask) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ Contours are not stored: they are drawn from the landmarks when they are needed.
 
 import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -60,13 +60,16 @@ class PairSet:
         """The pairs of one split, "train" or "test", in order; raises FeatvizError for another."""
         if name not in _SPLITS:
             raise FeatvizError(f"unknown split '{name}'; there are {', '.join(_SPLITS)}")
-        keep = [index for index, split in enumerate(self.splits) if split == name]
+        return self.taken([index for index, split in enumerate(self.splits) if split == name])
+
+    def taken(self, indices: Sequence[int]) -> "PairSet":
+        """Some of the pairs, in the order of their indices."""
         return replace(
             self,
-            names=tuple(self.names[index] for index in keep),
-            landmarks=self.landmarks[keep],
-            splits=tuple(self.splits[index] for index in keep),
-            hair=tuple(self.hair[index] for index in keep if self.hair),
+            names=tuple(self.names[index] for index in indices),
+            landmarks=self.landmarks[list(indices)],
+            splits=tuple(self.splits[index] for index in indices),
+            hair=tuple(self.hair[index] for index in indices if self.hair),
         )
 
     def photo(self, index: int, size: int | None = None) -> NDArray[np.uint8]:
