@@ -5,7 +5,7 @@ with the hair that was found in the photos, one contours alone. Both, and the we
 with, are judged on held-out faces and on the drawn edits that add hair.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -73,24 +73,28 @@ MEASURES = {
 
 @dataclass(frozen=True, eq=False)
 class HairTable(Table):
-    """One row a generator and measure: the mean over faces, or edits, and its standard error.
+    """One row a generator, measure and face, or edit (`number`). digest: of the generator.
 
     lpips hair: distance from the photo within the photo's hair; lpips face: everywhere else.
     overlap: of the hair found in the image and in the photo, intersection over union. inside,
     features: change, grey levels, when hair is drawn to a held-out contour, in the edited area and
-    at eyes and mouth as far as they lie outside of it; G1: of the drawn edits. The generator "hair
-    - plain" is the difference of the two, face by face.
+    at eyes and mouth as far as they lie outside of it; G1: of the drawn edits.
     """
 
     noun: ClassVar[str] = "comparison of generators with hair"
     command: ClassVar[str] = "python -m analyses.hair"
     columns: ClassVar[dict[str, ColumnKind]] = {
         **dict.fromkeys(("generator", "digest", "measure"), "text"),
-        **dict.fromkeys(("value", "error"), "number"),
-        "count": "whole",
+        "number": "whole",
+        "value": "number",
     }
-    key: ClassVar[tuple[str, ...]] = ("generator", "measure")
+    key: ClassVar[tuple[str, ...]] = ("generator", "measure", "number")
     endings: ClassVar[tuple[str, ...]] = (".csv", ".json")
+
+    def of(self, generator: str, measure: str) -> "pd.Series[float]":
+        """The values of a generator by the number of the face or edit."""
+        found = self.values(generator=generator, measure=measure)
+        return found.set_index("number")["value"]
 
 
 @dataclass(frozen=True)
@@ -227,28 +231,52 @@ def judged(
     return pd.DataFrame(rows, columns=["measure", "number", "value"])
 
 
-def table_of(found: Mapping[str, pd.DataFrame], digests: Mapping[str, str]) -> pd.DataFrame:
-    """The rows of a `HairTable`: every generator's, and the difference of the two trained ones."""
-    keyed = {name: each.set_index(["measure", "number"])["value"] for name, each in found.items()}
-    if set(TRAINED) <= set(keyed):
-        keyed["hair - plain"] = keyed["hair"] - keyed["plain"]
-    rows = []
-    for name, values in keyed.items():
-        for measure in MEASURES:
-            estimate = mean_estimate(values.loc[measure].dropna().to_numpy())
-            told = (estimate.value, estimate.standard_error, estimate.count)
-            rows.append((name, digests.get(name, ""), measure, *told))
-    return pd.DataFrame(rows, columns=list(HairTable.columns))
+def judge_all(
+    options: Options, training: PairSet, chosen: PairSet, sketches: SketchSet
+) -> Iterator[tuple[HairTable, dict[str, Painter]]]:
+    """The table and the generators, again with each; one that was judged before is not again."""
+    metadata = {
+        VERSION_KEY: VERSION,
+        "steps": options.steps,
+        "edits": options.edits,
+        "lpips_size": options.lpips_size,
+        "data": training.split("train").fingerprint(),
+        "held_out": chosen.fingerprint(),
+    }
+    known = HairTable.read(options.table) if options.table.is_file() else None
+    if known is not None and known.metadata != metadata:
+        known = None
+    sees = Sees(load_lpips(), options.lpips_size)
+    parts: list[pd.DataFrame] = []
+    paints: dict[str, Painter] = {}
+    for name in (options.start_from, *TRAINED):
+        paint = made(name, options, training) if name in TRAINED else painter(open_checkpoint(name))
+        digest = paint.checkpoint.digest
+        rows = pd.DataFrame() if known is None else known.values(generator=name, digest=digest)
+        if rows.empty:
+            rows = judged(paint, chosen, sketches, options.edits, sees)
+            rows = rows.assign(generator=name, digest=digest)
+        parts.append(rows)
+        paints[name] = paint
+        yield HairTable(pd.concat(parts, ignore_index=True), metadata), paints
 
 
 def printed(table: HairTable) -> str:
-    """Generators down, measures across would be too wide: measures down, generators across."""
-    generators = table.names("generator")
+    """Means and their standard errors: measures down, generators across.
+
+    Last is the difference of the two trained ones, face by face.
+    """
+    generators = list(table.names("generator"))
+    is_whole = set(TRAINED) <= set(generators)
+    titles = [*generators, "hair - plain"] if is_whole else generators
     lines = []
     for measure, title in MEASURES.items():
-        told = [table.row(generator=each, measure=measure) for each in generators]
-        lines.append([title, *(f"{row['value']:.3g} ± {row['error']:.2g}" for row in told)])
-    return plain_table(["", *generators], lines, generators)
+        values = [table.of(each, measure) for each in generators]
+        if is_whole:
+            values.append(table.of("hair", measure) - table.of("plain", measure))
+        means = [mean_estimate(each) for each in values]
+        lines.append([title, *(f"{it.value:.3g} ± {it.standard_error:.2g}" for it in means)])
+    return plain_table(["", *titles], lines, titles)
 
 
 def hair_figure(
@@ -288,23 +316,9 @@ def main(arguments: list[str] | None = None) -> None:
         sketches = read_sketches(options.sketches).of_groups(GROUP)
         training = with_hair(read_pairs(options.data))
         chosen, _ = choose_pairs(training, options.pairs, 0)
-        sees = Sees(load_lpips(), options.lpips_size)
-        paints = {options.start_from: painter(open_checkpoint(options.start_from))}
-        paints |= {name: made(name, options, training) for name in TRAINED}
-        found = {
-            name: judged(paint, chosen, sketches, options.edits, sees)
-            for name, paint in paints.items()
-        }
-        digests = {name: paint.checkpoint.digest for name, paint in paints.items()}
-        metadata = {
-            VERSION_KEY: VERSION,
-            "steps": options.steps,
-            "lpips_size": options.lpips_size,
-            "data": training.split("train").fingerprint(),
-            "held_out": chosen.fingerprint(),
-        }
-        table = HairTable(table_of(found, digests), metadata)
-        table.write(options.table)
+        for so_far in judge_all(options, training, chosen, sketches):
+            table, paints = so_far
+            table.write(options.table)
         say(printed(table))
         with style():
             save_figure(hair_figure(paints, chosen, sketches, options.steps), options.figure)

@@ -106,14 +106,15 @@ class FaceContours:
 
         require_folder(self.out)
         pairs = read_pairs(self.data)
+        found = ""
         if self.hair:
             pairs, without = add_hair(pairs)
+            found = f", {len(pairs) - len(without)} with hair"
             for line in without:
                 remark(line)
         for index in track(range(len(pairs)), "drawing contours"):
             name = Path(pairs.names[index]).with_suffix(".svg")
             write_svg(pairs.contour(index), self.out / name)
-        found = f", {len(pairs) - len(without)} with hair" if self.hair else ""
         say(f"{self.out}: {len(pairs)} contours{found}")
 
 
