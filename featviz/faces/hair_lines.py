@@ -7,10 +7,10 @@ from PIL import Image
 from scipy import ndimage
 from scipy.spatial import KDTree
 
-from featviz.faces.hair_region import Mask, face_unit, find_hair_region, mask_points
+from featviz.faces.hair_region import PixelMask, face_unit, find_hair_region, mask_points
 from featviz.faces.person import PERSON_SIZE
 
-Line = NDArray[np.float64]
+Polyline = NDArray[np.float64]
 """(n, 2) points, n at least 2, pixels of the mask, x right and y down."""
 
 _MOST_STRANDS = 8
@@ -42,7 +42,9 @@ def find_hair(
     )
 
 
-def border_lines(region: Mask, person: Mask, landmarks: NDArray[np.floating]) -> list[Line]:
+def border_lines(
+    region: PixelMask, person: PixelMask, landmarks: NDArray[np.floating]
+) -> list[Polyline]:
     """The border of the hair, longest piece first: the outer hair line, and where the face begins.
 
     region, person: (256, 256). landmarks: (68, 2), pixels of these. Left out is what is no line of
@@ -65,8 +67,8 @@ def border_lines(region: Mask, person: Mask, landmarks: NDArray[np.floating]) ->
 
 
 def strand_lines(
-    grey: NDArray[np.float64], region: Mask, borders: list[Line], unit: float
-) -> list[Line]:
+    grey: NDArray[np.float64], region: PixelMask, borders: list[Polyline], unit: float
+) -> list[Polyline]:
     """At most 8 lines along the strands in a region, away from each other and from its borders.
 
     grey: (256, 256), 0 to 255. unit: see `face_unit`. Strands run across the strongest change of
@@ -81,7 +83,7 @@ def strand_lines(
         _mark(empty, line)
     inside = np.asarray(ndimage.binary_erosion(region, border_value=1))
     begun = np.zeros(region.shape, bool)
-    lines: list[Line] = []
+    lines: list[Polyline] = []
     while len(lines) < _MOST_STRANDS:
         distance = ndimage.distance_transform_edt(empty)
         score = np.minimum(distance, 2 * apart) * sureness
@@ -111,7 +113,9 @@ def _directions(grey: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     return directions, strength / (whole + 1e-6)
 
 
-def _followed(start: NDArray[np.float64], directions: NDArray[np.float64], free: Mask) -> Line:
+def _followed(
+    start: NDArray[np.float64], directions: NDArray[np.float64], free: PixelMask
+) -> Polyline:
     """The line through a point along directions, both ways, while it is free and turns gently."""
     ways = []
     for sign in (1.0, -1.0):
@@ -134,24 +138,24 @@ def _followed(start: NDArray[np.float64], directions: NDArray[np.float64], free:
     return np.array([*ways[1][::-1], start, *ways[0]])
 
 
-def _mark(empty: Mask, line: Line) -> None:
+def _mark(empty: PixelMask, line: Polyline) -> None:
     columns, rows = np.rint(_resampled(line, 0.7)).astype(int).clip(0, PERSON_SIZE - 1).T
     empty[rows, columns] = False
 
 
-def _depth(region: Mask) -> NDArray[np.float64]:
+def _depth(region: PixelMask) -> NDArray[np.float64]:
     """How far inside a region each place is; the photo's edge is no end of it."""
     around = ndimage.distance_transform_edt(np.pad(region, 1, mode="edge"))
     return np.asarray(around[1:-1, 1:-1])
 
 
-def _without_gaps(kept: Mask) -> Mask:
+def _without_gaps(kept: PixelMask) -> PixelMask:
     """Points along a line, and up to 8 between them."""
     closed = ndimage.binary_closing(np.pad(kept, 6, mode="edge"), iterations=4)
     return np.asarray(closed[6:-6])
 
 
-def _runs(line: Line, kept: Mask) -> list[Line]:
+def _runs(line: Polyline, kept: PixelMask) -> list[Polyline]:
     """The pieces of a line whose points are kept; one that returns to its start has none there."""
     if kept.all():
         return [line]
@@ -163,18 +167,18 @@ def _runs(line: Line, kept: Mask) -> list[Line]:
     return [line[begin:end] for begin, end in ends if end - begin > 1]
 
 
-def _length(line: Line) -> float:
+def _length(line: Polyline) -> float:
     return float(np.hypot(*np.diff(line, axis=0).T).sum())
 
 
-def _resampled(line: Line, step: float) -> Line:
+def _resampled(line: Polyline, step: float) -> Polyline:
     """The same line by points `step` apart, or nearly so, its ends where they were."""
     along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
     at = np.linspace(0, along[-1], max(2, round(along[-1] / step) + 1))
     return np.stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)], axis=1)
 
 
-def _smoothed(line: Line) -> Line:
+def _smoothed(line: Polyline) -> Polyline:
     """A line without its small bends; open ends stay where they are."""
     fine = _resampled(line, 1.0)
     is_closed = np.array_equal(line[0], line[-1])

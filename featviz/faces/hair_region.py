@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 from featviz.base.errors import FeatvizError
 from featviz.faces.person import PERSON_SIZE, find_person
 
-Mask = NDArray[np.bool_]
+PixelMask = NDArray[np.bool_]
 
 _COLOURS = 3
 """Gaussians a kind of thing has, over luminance and chrominance."""
@@ -27,7 +27,7 @@ _ALIKE = 1.0
 
 def find_hair_region(
     photo: NDArray[np.uint8], landmarks: NDArray[np.floating]
-) -> tuple[Mask, Mask]:
+) -> tuple[PixelMask, PixelMask]:
     """Where hair is in an aligned photo (N, N, 3) uint8 RGB, and the person: both (256, 256).
 
     landmarks: (68, 2), pixels of the photo. Raises FeatvizError if no person is around the face.
@@ -47,7 +47,7 @@ def face_unit(landmarks: NDArray[np.floating]) -> float:
     return float(np.hypot(*(landmarks[45] - landmarks[36])))
 
 
-def person_region(person: NDArray[np.floating], landmarks: NDArray[np.floating]) -> Mask:
+def person_region(person: NDArray[np.floating], landmarks: NDArray[np.floating]) -> PixelMask:
     """The one piece of a person's mask (256, 256) that the face lies in, its holes filled.
 
     landmarks: (68, 2), pixels of the mask. Raises FeatvizError if no piece holds half of the face.
@@ -61,7 +61,9 @@ def person_region(person: NDArray[np.floating], landmarks: NDArray[np.floating])
     return np.asarray(pieces == sizes.argmax())
 
 
-def hair_region(photo: NDArray[np.uint8], person: Mask, landmarks: NDArray[np.floating]) -> Mask:
+def hair_region(
+    photo: NDArray[np.uint8], person: PixelMask, landmarks: NDArray[np.floating]
+) -> PixelMask:
     """Where the hair is: (256, 256), empty if there is none to be told from skin.
 
     photo: (N, N, 3) uint8 RGB. person: (256, 256), see `person_region`. landmarks: (68, 2), pixels
@@ -93,23 +95,23 @@ def hair_region(photo: NDArray[np.uint8], person: Mask, landmarks: NDArray[np.fl
     return _without_small_holes(_pieces_with(found, rim), 0.1 * unit**2)
 
 
-def _face(landmarks: NDArray[np.floating]) -> Mask:
+def _face(landmarks: NDArray[np.floating]) -> PixelMask:
     return _polygon(np.concatenate([landmarks[:17], landmarks[26:16:-1]]))
 
 
-def _eyes(landmarks: NDArray[np.floating]) -> Mask:
+def _eyes(landmarks: NDArray[np.floating]) -> PixelMask:
     eyes = _polygon(landmarks[36:42]) | _polygon(landmarks[42:48])
     return np.asarray(ndimage.binary_dilation(eyes, iterations=4))
 
 
-def _polygon(points: NDArray[np.floating]) -> Mask:
+def _polygon(points: NDArray[np.floating]) -> PixelMask:
     image = Image.new("1", (PERSON_SIZE, PERSON_SIZE))
     corners = [(float(x), float(y)) for x, y in points]
     ImageDraw.Draw(image).polygon(corners, fill=1, outline=1)
     return np.array(image)
 
 
-def _near_above(person: Mask, distance: float) -> Mask:
+def _near_above(person: PixelMask, distance: float) -> PixelMask:
     """What is up to `distance` from where the person ends, or from the photo's upper edge."""
     around = np.pad(person, 1, mode="edge")
     around[0] = False
@@ -123,7 +125,7 @@ def _colours(photo: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.asarray(ndimage.gaussian_filter(np.asarray(small, dtype=np.float64), (1, 1, 0)))
 
 
-def _likelihood(colours: NDArray[np.float64], of: Mask) -> NDArray[np.float64]:
+def _likelihood(colours: NDArray[np.float64], of: PixelMask) -> NDArray[np.float64]:
     """The log-likelihood of every colour (H, W, 3) among those of a mask: (H, W)."""
     samples = colours[of]
     if len(samples) > _MOST_SAMPLES:
@@ -133,7 +135,7 @@ def _likelihood(colours: NDArray[np.float64], of: Mask) -> NDArray[np.float64]:
     return np.asarray(model.score_samples(colours.reshape(-1, 3))).reshape(of.shape)
 
 
-def _pieces_with(region: Mask, seeds: Mask) -> Mask:
+def _pieces_with(region: PixelMask, seeds: PixelMask) -> PixelMask:
     """The pieces of a region that hold a tenth of the seeds each, or more."""
     pieces, count = ndimage.label(region)
     held = np.bincount(pieces[seeds], minlength=count + 1)
@@ -141,7 +143,7 @@ def _pieces_with(region: Mask, seeds: Mask) -> Mask:
     return np.isin(pieces, np.flatnonzero(held > 0.1 * seeds.sum()))
 
 
-def _without_small_holes(region: Mask, most: float) -> Mask:
+def _without_small_holes(region: PixelMask, most: float) -> PixelMask:
     holes, _ = ndimage.label(ndimage.binary_fill_holes(region) & ~region)
     sizes = np.bincount(holes.ravel())
     sizes[0] = PERSON_SIZE**2
