@@ -89,7 +89,7 @@ class HairTable(Table):
         "value": "number",
     }
     key: ClassVar[tuple[str, ...]] = ("generator", "measure", "number")
-    endings: ClassVar[tuple[str, ...]] = (".csv", ".json")
+    endings: ClassVar[tuple[str, ...]] = (".json",)
 
     def of(self, generator: str, measure: str) -> "pd.Series[float]":
         """The values of a generator by the number of the face or edit."""
@@ -117,8 +117,8 @@ class Options:
     """Drawn edits that are looked at."""
     lpips_size: int = 128
     """Larger images are averaged down to this side for LPIPS."""
-    table: Path = ROOT / MADE / "hair.csv"
-    """A .csv or .json."""
+    table: Path = ROOT / MADE / "hair.json"
+    """A .json, which a call that was stopped goes on from."""
     figure: Path = ROOT / MADE / "hair.png"
     """The picture: contours with hair down, generators across."""
     threads: int = 1
