@@ -175,7 +175,10 @@ class Sees:
                 self.lpips.maps(reduce_to(each, self.size)) for each in (image, photo)
             )
             share = torch.from_numpy(mask)[None, None].float()
-            inside = [F.adaptive_avg_pool2d(share, each.shape[-2:])[0, 0] > 0.5 for each in maps]
+            inside = [
+                F.adaptive_avg_pool2d(share, (each.shape[-2], each.shape[-1]))[0, 0] > 0.5
+                for each in maps
+            ]
             outside = [~each for each in inside]
             first, second = (
                 float(self.lpips.distance(maps, of_photo, where)) for where in (inside, outside)

@@ -188,4 +188,4 @@ def _smoothed(line: Polyline) -> Polyline:
         return np.concatenate([smooth[:-1], smooth[:1]])
     number = np.arange(len(fine))
     weight = np.minimum(1, np.minimum(number, number[::-1]) / (2 * _SMOOTHING))[:, None]
-    return weight * smooth + (1 - weight) * fine
+    return np.asarray(weight * smooth + (1 - weight) * fine)

@@ -95,7 +95,9 @@ class PairSet:
         if self.hair:
             ends = np.cumsum([len(line) for line in self.hair[index]])
             lines = np.split(own[LANDMARKS:], ends[:-1]) if len(ends) else []
-            drawing = drawing.with_part(HAIR, [Stroke(HAIR, line) for line in lines])
+            drawing = drawing.with_part(
+                HAIR, [Stroke(HAIR, line.astype(np.float64)) for line in lines]
+            )
         return drawing if size in (None, self.size) else drawing.scaled(size or self.size)
 
     def fingerprint(self) -> str:
