@@ -279,7 +279,19 @@ def printed(table: HairTable) -> str:
             values.append(table.of("hair", measure) - table.of("plain", measure))
         means = [mean_estimate(each) for each in values]
         lines.append([title, *(f"{it.value:.3g} ± {it.standard_error:.2g}" for it in means)])
-    return plain_table(["", *titles], lines, titles)
+    told = plain_table(["", *titles], lines, titles)
+    return f"{told}\n{on_own_contours(table)}" if is_whole else told
+
+
+def on_own_contours(table: HairTable) -> str:
+    """How the two trained ones differ, each given contours as it was trained with."""
+    told = []
+    for where in ("hair", "face"):
+        drawn, bare = f"lpips {where}", f"lpips {where}, none drawn"
+        it = mean_estimate(table.of("hair", drawn) - table.of("plain", bare))
+        title = MEASURES[drawn].partition(",")[0]
+        told.append(f"{title}: {it.value:+.3f} ± {it.standard_error:.3f}")
+    return f"hair with hair drawn - plain with none drawn: {', '.join(told)}"
 
 
 def hair_figure(

@@ -47,6 +47,7 @@ def test_the_difference_is_taken_face_by_face():
     assert sum("5 ± 2.3" in line and line.rstrip().endswith("1 ± 0") for line in lines) == len(
         MEASURES
     )
+    assert "LPIPS in hair: +1.000 ± 0.000" in lines[-1]
 
 
 def test_faces_without_hair_are_refused_in_one_line(capsys, tmp_path):
