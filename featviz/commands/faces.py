@@ -109,7 +109,11 @@ class FaceContours:
         found = ""
         if self.hair:
             pairs, without = add_hair(pairs)
-            found = f", {len(pairs) - len(without)} with hair"
+            counts = sorted(len(lines) for lines in pairs.hair)
+            found = (
+                f", {len(pairs) - len(without)} with hair, of {counts[len(counts) // 2]} lines at "
+                f"the median and {counts[-1]} at most"
+            )
             for line in without:
                 remark(line)
         for index in track(range(len(pairs)), "drawing contours"):
