@@ -44,6 +44,7 @@ OTHER = {
     "seed": 9,
     "precision": "float32",
     "compile": True,
+    "hair": True,
 }
 """A value of each setting that no preset has."""
 
@@ -68,6 +69,7 @@ def config_of(monkeypatch, tmp_path):
         raise FoundError(config)
 
     monkeypatch.setattr("featviz.faces.pairs.read_pairs", lambda folder: folder)
+    monkeypatch.setattr("featviz.faces.hair.with_hair", lambda pairs: pairs)
     monkeypatch.setattr("featviz.training.loop.train", found)
 
     def config_of(*words):
