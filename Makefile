@@ -53,7 +53,7 @@ types: $(VENV)/installed-dev
 	$(BIN)/mypy
 
 assets: $(VENV)/installed-dev
-	$(BIN)/featviz assets get face-gan face-landmarks vgg19 lpips
+	$(BIN)/featviz assets get face-gan face-landmarks vgg19 lpips person-mask
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

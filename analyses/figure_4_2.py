@@ -29,7 +29,7 @@ def draw(sources: Sources) -> Figure:
         move_landmarks(pairs.landmarks[index], pairs.size, shift, turn)
         for shift, turn in MOVES.values()
     ]
-    sketches = [rasterize(pairs.contour(index, landmarks=points)) for points in moved]
+    sketches = [rasterize(pairs.contour(index, points=points)) for points in moved]
     rows: dict[str, list[Sketch | Face | Change | None]] = {
         "contour": [Sketch(sketch) for sketch in sketches]
     }

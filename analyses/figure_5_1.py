@@ -18,7 +18,7 @@ def draw(sources: Sources) -> Figure:
     pairs, chosen = held_out(sources, 5)
     index = chosen[CHOSEN]
     deformed = [deform(pairs.landmarks[index], amount) for amount in AMOUNTS]
-    sketches = [rasterize(pairs.contour(index, landmarks=points)) for points in deformed]
+    sketches = [rasterize(pairs.contour(index, points=points)) for points in deformed]
     rows: dict[str, list[Cell]] = {"contour": [Sketch(sketch) for sketch in sketches]}
     facts = []
     for name, loaded in load(NAMES).items():

@@ -78,7 +78,7 @@ def test_figure_4_2_compares_moved_contours_with_the_one_in_place() -> None:
         points = pairs.landmarks[index]
         sketches = [pairs.contour(index)]
         sketches += [
-            pairs.contour(index, landmarks=points + np.float32(shift))
+            pairs.contour(index, points=points + np.float32(shift))
             for shift in ((25, 0), (0, 25), (-25, -25))
         ]
         images = [generate(generator, rasterize(drawing)).astype(int) for drawing in sketches]

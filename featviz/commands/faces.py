@@ -86,12 +86,50 @@ class MeanFace:
 
 
 @dataclass(frozen=True)
+class FaceContours:
+    """Draw the contours of a data set's photos as SVG; with hair, which the data set then keeps."""
+
+    data: Path = Path("data/faces")
+    """Folder of the data set."""
+    out: Path = Path("contours")
+    """Folder of the drawings, one a photo."""
+    hair: bool = False
+    """Find the hair in each photo too, its border and some strands, and keep it for training."""
+
+    def run(self) -> None:
+        """Find hair, draw, report."""
+        from featviz.base.files import require_folder
+        from featviz.base.progress import track
+        from featviz.faces.hair import add_hair
+        from featviz.faces.pairs import read_pairs
+        from featviz.sketches.drawing import write_svg
+
+        require_folder(self.out)
+        pairs = read_pairs(self.data)
+        found = ""
+        if self.hair:
+            pairs, without = add_hair(pairs)
+            counts = sorted(len(lines) for lines in pairs.hair)
+            found = (
+                f", {len(pairs) - len(without)} with hair, of {counts[len(counts) // 2]} lines at "
+                f"the median and {counts[-1]} at most"
+            )
+            for line in without:
+                remark(line)
+        for index in track(range(len(pairs)), "drawing contours"):
+            name = Path(pairs.names[index]).with_suffix(".svg")
+            write_svg(pairs.contour(index), self.out / name)
+        say(f"{self.out}: {len(pairs)} contours{found}")
+
+
+@dataclass(frozen=True)
 class FacesCommand:
     """Face photos, landmarks, training pairs."""
 
     command: (
         Annotated[SampleFaces, subcommand("sample")]
         | Annotated[ImportFaces, subcommand("import")]
+        | Annotated[FaceContours, subcommand("contours")]
         | Annotated[MeanFace, subcommand("mean-face")]
     )
 

@@ -44,6 +44,7 @@ class TrainCommand:
     def run(self) -> None:
         """Train and report."""
         from featviz.base.files import require_folder
+        from featviz.faces.hair import with_hair
         from featviz.faces.pairs import read_pairs
         from featviz.probing.device import device_at_hand
         from featviz.training.loop import train
@@ -67,6 +68,8 @@ class TrainCommand:
             )
         use_threads(self.threads)
         pairs = read_pairs(self.data)
+        if config.hair:
+            pairs = with_hair(pairs)
         if self.dry_run:
             from featviz.training.estimate import estimate_run
 

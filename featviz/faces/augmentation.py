@@ -53,6 +53,7 @@ class Augmentation:
     ) -> NDArray[np.float32]:
         """Landmarks (68, 2) of a photo of `size` pixels, moved at random, uniformly in the limits.
 
+        Points behind them (of hair) are shifted and turned along; the jaw's bend leaves them.
         Takes three numbers from `random`, shift in x, shift in y, rotation, and if outlines are
         bent, how far, and the bend.
         """
@@ -76,7 +77,7 @@ class Augmentation:
 def bend_outline(
     landmarks: NDArray[np.float32], size: int, pixels: float, random: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Landmarks (68, 2) whose jaw, the first 17, is bent smoothly; all others are where they were.
+    """Points (N, 2) whose first 17, the jaw's, are bent smoothly; all others are where they were.
 
     size: side of the canvas the landmarks belong to, pixels. pixels: the standard deviation of the
     moves on both axes, of a 512 canvas. The moves are normal noise, smoothed along the line by a

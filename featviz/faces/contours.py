@@ -31,6 +31,9 @@ LANDMARKS_OF: dict[str, list[int]] = {
 }
 """The landmarks of each part of a drawn face."""
 
+HAIR = "hair"
+"""The part of a drawn face that no landmark tells of."""
+
 
 def contours(landmarks: NDArray[np.floating], size: int = CANVAS) -> Drawing:
     """Join landmarks (68, 2), in pixels of a `size` x `size` image, in order (study, 4.1).

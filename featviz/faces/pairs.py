@@ -8,7 +8,7 @@ Contours are not stored: they are drawn from the landmarks when they are needed.
 
 import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -23,9 +23,9 @@ from featviz.base.errors import FeatvizError
 from featviz.base.files import atomic_write
 from featviz.base.foreign import parsing, told_of
 from featviz.base.table import ColumnKind, Table, list_vectors, read_parquet, to_frame
-from featviz.faces.contours import contours
+from featviz.faces.contours import HAIR, contours
 from featviz.faces.landmarks import LANDMARKS
-from featviz.sketches.drawing import Drawing
+from featviz.sketches.drawing import Drawing, Stroke
 from featviz.sketches.images import read_image
 
 PHOTO_SIZE = 512
@@ -39,7 +39,9 @@ class PairSet:
 
     names: N file names in `folder`/photos. landmarks: (N, 68, 2) float32, pixels of a photo of
     `size` x `size`. splits: N entries of "train" or "test". origin: how the photos came about.
-    precision: what sampled faces were computed in; "" if they are none, or if nobody knows.
+    precision: what sampled faces were computed in; "" if they are none, or if nobody knows. hair:
+    of each photo the lines of its hair, (n, 2) float32 each, pixels too; empty if contours are to
+    be drawn without, see `with_hair`.
     """
 
     folder: Path
@@ -49,6 +51,7 @@ class PairSet:
     size: int
     origin: str = ""
     precision: str = ""
+    hair: tuple[tuple[NDArray[np.float32], ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -57,26 +60,44 @@ class PairSet:
         """The pairs of one split, "train" or "test", in order; raises FeatvizError for another."""
         if name not in _SPLITS:
             raise FeatvizError(f"unknown split '{name}'; there are {', '.join(_SPLITS)}")
-        keep = [index for index, split in enumerate(self.splits) if split == name]
+        return self.taken([index for index, split in enumerate(self.splits) if split == name])
+
+    def taken(self, indices: Sequence[int]) -> "PairSet":
+        """Some of the pairs, in the order of their indices."""
         return replace(
             self,
-            names=tuple(self.names[index] for index in keep),
-            landmarks=self.landmarks[keep],
-            splits=tuple(self.splits[index] for index in keep),
+            names=tuple(self.names[index] for index in indices),
+            landmarks=self.landmarks[list(indices)],
+            splits=tuple(self.splits[index] for index in indices),
+            hair=tuple(self.hair[index] for index in indices if self.hair),
         )
 
     def photo(self, index: int, size: int | None = None) -> NDArray[np.uint8]:
         """One photo, (size, size, 3) uint8 RGB, resized if it is stored larger or smaller."""
         return read_photo(self.folder / "photos" / self.names[index], size or self.size)
 
+    def points(self, index: int) -> NDArray[np.float32]:
+        """What a contour is drawn through: landmarks, then the points of the hair; (68 + n, 2)."""
+        return np.concatenate([self.landmarks[index], *(self.hair[index] if self.hair else ())])
+
     def contour(
-        self, index: int, size: int | None = None, landmarks: NDArray[np.float32] | None = None
+        self, index: int, size: int | None = None, points: NDArray[np.float32] | None = None
     ) -> Drawing:
         """The contour drawing of one photo on a canvas of `size` pixels; lines stay 2 px.
 
-        landmarks: (68, 2) to draw instead of the photo's own, as an augmentation moved them.
+        points: as `points` gives them, to draw instead of the photo's own, as an augmentation moved
+        them; of the landmarks (68, 2) alone, if the hair stays where it is.
         """
-        drawing = contours(self.landmarks[index] if landmarks is None else landmarks, self.size)
+        own = self.points(index)
+        if points is not None:
+            own[: len(points)] = points
+        drawing = contours(own[:LANDMARKS], self.size)
+        if self.hair:
+            ends = np.cumsum([len(line) for line in self.hair[index]])
+            lines = np.split(own[LANDMARKS:], ends[:-1]) if len(ends) else []
+            drawing = drawing.with_part(
+                HAIR, [Stroke(HAIR, line.astype(np.float64)) for line in lines]
+            )
         return drawing if size in (None, self.size) else drawing.scaled(size or self.size)
 
     def fingerprint(self) -> str:
@@ -85,6 +106,10 @@ class PairSet:
         digest.update("\n".join(self.names).encode())
         digest.update("\n".join(self.splits).encode())
         digest.update(np.ascontiguousarray(self.landmarks).tobytes())
+        for lines in self.hair:
+            digest.update(len(lines).to_bytes(4, "big"))
+            for line in lines:
+                digest.update(len(line).to_bytes(4, "big") + line.tobytes())
         return digest.hexdigest()[:16]
 
 

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from featviz.base.errors import FeatvizError
 from featviz.faces.augmentation import Augmentation
 from featviz.faces.instances import instance_map
+from featviz.faces.landmarks import LANDMARKS
 from featviz.faces.pairs import PairSet
 from featviz.generators.network_input import encode_drawing
 from featviz.generators.networks.conditions import Conditions
@@ -75,18 +76,18 @@ class PairTensors(Dataset[Pair]):
     def __getitem__(self, key: int | PairDraw) -> Pair:
         index, number = key if isinstance(key, tuple) else (key, None)
         index, photo = self._readable_photo(index)
-        landmarks = self.pairs.points(index)
+        points = self.pairs.points(index)
         augmented = self.augmentation if number is not None else None
         random = np.random.default_rng((self.seed, 1, number or 0))
         if augmented is not None:
-            landmarks = augmented.move(landmarks, self.pairs.size, random)
-        drawing = self.pairs.contour(index, self.size, landmarks)
+            points = augmented.move(points, self.pairs.size, random)
+        drawing = self.pairs.contour(index, self.size, points)
         if augmented is not None:
             drawing = augmented.leave_out(drawing, random)
         edited = kept = None
         if self.edits and number is not None:
             random = np.random.default_rng((self.seed, 2, number))
-            changed = edited_sketch(drawing, landmarks, self.pairs, index, random)
+            changed = edited_sketch(drawing, points[:LANDMARKS], self.pairs, index, random)
             edited, kept = encode_drawing(changed), where_kept(drawing, changed)
         return Pair(
             encode_drawing(drawing, self.conditions.boundaries),

@@ -89,6 +89,9 @@ class TrainingSettings:
     augment_parts: float = 0.0
     """Leave parts out of this share of the sketches, whole or in half, as if each were still being
     drawn; 0 to 1."""
+    hair: bool = False
+    """Draw hair too, which `featviz faces contours --hair` found in the photos; see
+    docs/hair.md."""
     seed: int
     """Seed of the weights and the order of the pairs."""
     precision: Precision

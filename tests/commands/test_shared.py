@@ -89,6 +89,7 @@ FOLDERS = {
     ("train",): "--out",
     ("faces", "sample", "--count", "2"): "--out",
     ("faces", "import", "photos"): "--out",
+    ("faces", "contours"): "--out",
     ("export", "table.parquet"): "--out",
 }
 FILES = {

@@ -48,6 +48,7 @@ OTHER = {
     "seed": 9,
     "precision": "float32",
     "compile": True,
+    "hair": True,
 }
 """A value of each setting that no preset has."""
 
@@ -72,6 +73,7 @@ def config_of(monkeypatch, tmp_path):
         raise FoundError(config)
 
     monkeypatch.setattr("featviz.faces.pairs.read_pairs", lambda folder: folder)
+    monkeypatch.setattr("featviz.faces.hair.with_hair", lambda pairs: pairs)
     monkeypatch.setattr("featviz.training.loop.train", found)
     monkeypatch.setattr(device, "fastest_precision", lambda _: torch.bfloat16)
 

@@ -1,7 +1,7 @@
 """Generated images against the photos of held-out pairs."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -67,12 +67,7 @@ def choose_pairs(pairs: PairSet, count: int, seed: int) -> tuple[PairSet, list[s
             f"{pairs.folder} has {len(chosen)} readable pairs in its test split; expected at "
             f"least {LEAST_PAIRS}"
         )
-    return replace(
-        held_out,
-        names=tuple(held_out.names[index] for index in chosen),
-        landmarks=held_out.landmarks[chosen],
-        splits=tuple(held_out.splits[index] for index in chosen),
-    ), skipped
+    return held_out.taken(chosen), skipped
 
 
 def measure_pairs(
@@ -100,8 +95,8 @@ def measure_pairs(
             images = encode_image(pixels)[None].to(paint.device, memory_format=torch.channels_last)
             return lpips.maps(reduce_to(images, lpips_size))
 
-    def compare(index: int, landmarks: NDArray[np.float32] | None, *move: Any) -> None:
-        image = decode_image(paint(pairs.contour(index, paint.size, landmarks))[0])
+    def compare(index: int, points: NDArray[np.float32] | None, *move: Any) -> None:
+        image = decode_image(paint(pairs.contour(index, paint.size, points))[0])
         generated = maps(image)
         with torch.inference_mode():
             distance = float(lpips.distance(generated, reference))
@@ -115,9 +110,9 @@ def measure_pairs(
         compare(index, None, "", 0.0)
         if index >= moved:
             continue
-        landmarks = pairs.landmarks[index]
+        points = pairs.points(index)
         for move in moves_for(pairs.names[index], seed):
-            at = move_landmarks(landmarks, pairs.size, move.shift, move.degrees)
+            at = move_landmarks(points, pairs.size, move.shift, move.degrees)
             compare(index, at, move.kind, move.amount)
     columns = ["pair", "move", "amount", "lpips", "ssim", "psnr"]
     return PairMeasures(pd.DataFrame(rows, columns=columns), np.stack(seen), np.stack(of_photos))
