@@ -54,9 +54,9 @@ class WinogradConvolution(nn.Module):
         transformed = torch.einsum("ia,ocab,jb->ijco", kernel, weight.double(), kernel)
         self.weight = transformed.flatten(0, 1).to(weight.dtype)
         self.bias = bias
-        self._data, output = (torch.tensor(each, dtype=weight.dtype) for each in (_DATA, _OUTPUT))
-        # Down and across in one product, which here has few more terms: (16, 36).
-        self._output = torch.kron(output, output)
+        data, output = (torch.tensor(each, dtype=weight.dtype) for each in (_DATA, _OUTPUT))
+        # Down and across in one product: more terms, and half the passes over what is large.
+        self._data, self._output = torch.kron(data, data), torch.kron(output, output)
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C_in, H + 2, W + 2) -> (N, C_out, H, W), in channels_last."""
@@ -81,8 +81,7 @@ class WinogradConvolution(nn.Module):
 
     def of_windows(self, windows: Tensor) -> Tensor:
         """Sums without bias: windows (36, tiles C_in) -> (16, tiles C_out)."""
-        down = self._data @ windows.view(_WINDOW, -1)
-        cells = torch.matmul(self._data, down.view(_WINDOW, _WINDOW, -1))
+        cells = self._data @ windows
         products = torch.bmm(cells.view(_WINDOW**2, -1, self.weight.shape[1]), self.weight)
         return self._output @ products.view(_WINDOW**2, -1)
 
@@ -123,7 +122,7 @@ class WinogradTrunk(nn.Module):
         for block in self.blocks:
             first, second = block.children()
             inner = _sums(first, rows, windows).relu_()
-            rows = rows + _sums(second, inner, windows)
+            rows += _sums(second, inner, windows)
         return rows[cells].view(height, width, images, channels).permute(2, 3, 0, 1)
 
 
@@ -137,10 +136,14 @@ def _sums(block: nn.Module, rows: Tensor, windows: Tensor) -> Tensor:
     if not isinstance(norm, InstanceNorm):
         return sums if convolution.bias is None else sums.add_(convolution.bias.repeat(images))
     # A norm takes away what all cells have in common: a bias, or all of a map of equal cells.
-    cells = (sums - sums[0]).T[None, :, :, None]
-    weight, bias = (x.repeat(images) if norm.affine else None for x in (norm.weight, norm.bias))
-    normalized = F.batch_norm(cells, None, None, weight, bias, training=True, eps=norm.eps)
-    return normalized[0, :, :, 0].T
+    sums -= sums[0].clone()
+    each = sums.new_full((len(sums),), 1 / len(sums))
+    sums -= each @ sums
+    scale = (each @ sums.square() + norm.eps).rsqrt_()
+    if not norm.affine:
+        return sums.mul_(scale)
+    weight, bias = norm.weight.repeat(images), norm.bias.repeat(images)
+    return torch.addcmul(bias, sums, weight * scale, out=sums)
 
 
 def _rows_of_cells(height: int, width: int) -> Tensor:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from bokeh.document import Document
-from bokeh.embed.util import standalone_docs_json_and_render_items
 from bokeh.models import (
     BooleanFilter,
     BoxSelectTool,
@@ -77,10 +76,11 @@ def board(panels: int) -> Board:
     shown = BooleanFilter(name="shown")
     views = [CDSView(filter=shown) for _ in range(panels)]
     roots = [_plot(number, points, current, found, view) for number, view in enumerate(views)]
-    for root in roots:
-        document.add_root(root)
-    documents, _ = standalone_docs_json_and_render_items(roots)
-    (content,) = documents.values()
+    # Frozen, or all that belongs together would be looked through anew for each.
+    with document.models.freeze():
+        for root in roots:
+            document.add_root(root)
+    content = document.to_json(deferred=False)
     return Board(dict(content), tuple(root.id for root in roots))
 
 

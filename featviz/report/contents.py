@@ -15,7 +15,7 @@ from featviz.report.maps import Panel
 class ReportedSketch:
     """A sketch of the tables and what is known of it.
 
-    picture: a WebP of the sketch with its edit marked, b"" if there is none. added, removed: how
+    picture: the sketch with its edit marked, a file, b"" if there is none. added, removed: how
     many pixels of ink the edit put in and took out, None without a base. inside: how many of these
     lie in the receptive fields of the report's boxes, in the order of `Contents.boxes`. outline: of
     the edited area, as the path of an SVG in pixels of the sketch.

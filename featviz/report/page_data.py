@@ -25,6 +25,9 @@ from featviz.report.faces import FACE_SIDE
 from featviz.report.maps import Panel, PanelMap
 from featviz.report.pictures import FACE_NOISE
 
+_PNG = b"\x89PNG"
+"""How a file begins that is one; all other pictures of a page are WebP."""
+
 
 def page_data(contents: Contents) -> dict[str, Any]:
     """All that is shown but Bokeh's plots, for JSON; of a large report without its pictures."""
@@ -232,8 +235,11 @@ def readable_parts(edited_part: str) -> str:
     return ", ".join(found)
 
 
-def _uri(webp: bytes | None) -> str:
-    return f"data:image/webp;base64,{in_base64(webp)}" if webp else ""
+def _uri(picture: bytes | None) -> str:
+    if not picture:
+        return ""
+    kind = "png" if picture.startswith(_PNG) else "webp"
+    return f"data:image/{kind};base64,{in_base64(picture)}"
 
 
 def _leakage(leakage: ReportedLeakage | None) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """Pixels -> the small pictures of the report: sketches with their edit, faces, leakage maps."""
 
 import io
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,7 @@ def edit_of(sketch: _Pixels, base: _Pixels) -> _Edit:
 
 
 def sketch_picture(sketch: _Pixels, edit: _Edit | None, side: int | None = None) -> bytes:
-    """A lossless WebP of a sketch (H, W), of the same size, or of `side` x `side` if that is less.
+    """A lossless PNG of a sketch (H, W), or a WebP of `side` x `side` pixels if that is less.
 
     Ink is black; of an edit, what was added is blue, what was taken away orange, and both lie on
     a pale yellow band that is seen where colours are not. In a small picture no line is lost: of
@@ -69,7 +70,12 @@ def sketch_picture(sketch: _Pixels, edit: _Edit | None, side: int | None = None)
             index = np.maximum.reduceat(index, starts, axis=axis)
     picture = Image.fromarray(index, "P")
     picture.putpalette(_COLORS)
-    return _lossless(picture.convert("RGB"))
+    if side is not None:
+        return _lossless(picture.convert("RGB"))
+    # Runs of one of five colours: half as many bytes again as WebP takes, in a sixth of the time.
+    file = io.BytesIO()
+    picture.save(file, "PNG", bits=4, compress_type=zlib.Z_RLE)
+    return file.getvalue()
 
 
 def _widened(edited: NDArray[np.bool_]) -> NDArray[np.bool_]:

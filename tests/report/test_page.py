@@ -1,6 +1,8 @@
 """The page as text, and the command that writes it."""
 
+import base64
 import dataclasses
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from featviz import cli
 from featviz.base.errors import FeatvizError
@@ -20,7 +23,7 @@ from featviz.report import (
     gather,
     render_report,
 )
-from featviz.report.page_data import readable_parts
+from featviz.report.page_data import page_data, readable_parts
 from tests.report.conftest import Study
 from tests.report.test_gather import strange
 
@@ -82,6 +85,17 @@ def test_the_same_contents_make_the_same_page_but_for_bokehs_ids(contents: Conte
 
     one, two = render_report(contents), render_report(contents)
     assert without_ids(one) == without_ids(two)
+
+
+def test_pictures_are_told_by_their_own_kind(contents: Contents) -> None:
+    text = json.dumps(page_data(contents))
+    found = re.findall(r"data:image/(\w+);base64,([\w+/=]+)", text)
+    kinds = {(kind, _kind(base64.b64decode(data))) for kind, data in found}
+    assert kinds == {("png", "PNG"), ("webp", "WEBP")}
+
+
+def _kind(picture: bytes) -> str | None:
+    return Image.open(io.BytesIO(picture)).format
 
 
 def test_a_page_that_is_too_large_says_what_takes_the_room(contents: Contents) -> None:

@@ -59,6 +59,14 @@ def test_behind_an_edit_lies_a_band_of_five_pixels_up_to_the_edges() -> None:
     assert (unedited == 255).all()
 
 
+def test_a_small_sketch_is_webp_and_a_whole_one_png_of_the_same_colours() -> None:
+    sketch = np.full((64, 48), 255, np.uint8)
+    sketch[10:20, 5:40] = 0
+    whole, small = sketch_picture(sketch, None), sketch_picture(sketch, None, 64)
+    assert [Image.open(io.BytesIO(each)).format for each in (whole, small)] == ["PNG", "WEBP"]
+    np.testing.assert_array_equal(decoded(whole), decoded(small))
+
+
 def test_changed_pixels_are_counted_in_boxes_with_both_ends() -> None:
     base = np.full((20, 20), 255, np.uint8)
     sketch = base.copy()
