@@ -30,7 +30,7 @@ class ReadyBase(Protocol):
         """Bytes of memory that it takes."""
 
 
-class Edited(Protocol):
+class AnyEdit(Protocol):
     """What both kinds of editors make of an edit, see `EditedFace`."""
 
     @property
@@ -55,7 +55,7 @@ class Editor(Protocol[_B]):
     def prepare(self, sketch: Pixels) -> _B:
         """Run a base."""
 
-    def edit(self, base: _B, edited: Pixels) -> Edited:
+    def edit(self, base: _B, edited: Pixels) -> AnyEdit:
         """The face of an edit of a base."""
 
     def rebase(self, base: _B, edited: Pixels) -> _B:
