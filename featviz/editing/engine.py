@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from featviz.base.errors import FeatvizError
 from featviz.editing.engine_layers import Layer, Scale, has_layers, layers_of
 from featviz.editing.engine_places import LayerPlaces, cost, places_of, rectangles
-from featviz.editing.engine_run import (
-    EditRun,
+from featviz.editing.engine_run import EditRun
+from featviz.editing.prepared_base import (
     Patch,
     PreparedBase,
     check_finite,
@@ -141,8 +141,8 @@ class LocalEditor:
         edited: (H, W) uint8, of the base's size. margin: pixels at 512 around what differs that are
         edited, too. statistics: what the norms normalise the area with; "composite" takes two to
         three times as long as "base", all else as long as a whole forward. Raises FeatvizError for
-        a sketch of another size, for statistics or a margin that there are not, for composite
-        statistics of a base that an edit made and for a face that holds NaN or infinity.
+        a sketch of another size, for statistics or a margin that there are not and for a face that
+        holds NaN or infinity.
         """
         return self._edited(base, edited, margin, statistics)[0]
 
@@ -156,7 +156,7 @@ class LocalEditor:
     ) -> PreparedBase:
         """An edit as a base of its own: with the maps and the image of the edit as kept.
 
-        The base's statistics stay those of the first base.
+        The base's statistics stay those of the first base, which is held, too.
         """
         found, run = self._edited(base, edited, margin, statistics)
         return run.rebased(edited.copy(), found.image)
@@ -191,11 +191,6 @@ class LocalEditor:
     ) -> tuple[Scale | None, ...]:
         """What the layers' norms do, None where one takes the statistics of its map as kept."""
         if statistics == "composite":
-            if base.is_edit:
-                raise FeatvizError(
-                    "composite statistics want a base that was run, and this one is an edit; "
-                    "featviz.edit goes on from one"
-                )
             pairs = zip(self._layers, base.scales, strict=True)
             return tuple(scale if layer.norm is None else None for layer, scale in pairs)
         share = _share(statistics)

@@ -1,62 +1,26 @@
 """One edit of a base, layer by layer: the cells that stand for the edited area, and no others."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from featviz.base.errors import FeatvizError
 from featviz.editing.engine_layers import Layer, Scale
 from featviz.editing.engine_places import Lattice, LayerPlaces, Neighbours, Region, regions, widened
+from featviz.editing.prepared_base import (
+    Patch,
+    PreparedBase,
+    RegionCells,
+    check_finite,
+    encoded,
+    patched,
+    stacked,
+)
 from featviz.editing.rectangles import Rectangle
 from featviz.generators.networks.generators import halve
 from featviz.probing.statistics import Statistics
 from featviz.sketches.edits import Mask, Pixels
-
-
-@dataclass(frozen=True, eq=False)
-class PreparedBase:
-    """A sketch whose maps are kept, with its face.
-
-    sketch: (H, W) uint8. image: (1, 3, H, W) in [-1, 1]. maps: those of the sketch, from the finest
-    to the coarsest, then one a layer but for the last. own: by a layer's number what it gives
-    before another map is added to it, where that is needed. statistics: of every layer's norm, None
-    without one; scales: the same as what is done to the convolution's cells. stacks: by the first
-    layer of a chain the maps that its layers read and give, (maps, H W, C); `maps` are views.
-    is_edit: whether it was not run but made of another one.
-    """
-
-    sketch: Pixels
-    image: Tensor
-    maps: tuple[Tensor, ...]
-    own: dict[int, Tensor]
-    statistics: tuple[Statistics | None, ...]
-    scales: tuple[Scale, ...]
-    stacks: dict[int, Tensor]
-    is_edit: bool = False
-
-    @cached_property
-    def face(self) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 RGB."""
-        return pixels_of(self.image)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory that its maps and its image take."""
-        return sum(tensor.nbytes for tensor in (self.image, *self.maps, *self.own.values()))
-
-
-class Patch(NamedTuple):
-    """Cells of a map that may differ from the base's, as kept: (1, C, rows, columns) of a box."""
-
-    box: Rectangle
-    cells: Tensor
 
 
 class EditRun:
@@ -153,8 +117,30 @@ class EditRun:
         maps = [patched(each, self._over(number)) for number, each in enumerate(base.maps)]
         own = {number: patched(each, self._own[number]) for number, each in base.own.items()}
         held, stacks = stacked(maps, self._layers, self._places)
+        sums = dict(base.sums)
+        statistics: list[Statistics | None] = list(base.statistics)
+        for number, layer in enumerate(self._layers):
+            if layer.norm is not None:
+                given = [
+                    RegionCells(region, self._computed(layer, region.box, layer.plain, held))
+                    for region in self._in(number)
+                ]
+                statistics[number] = self._statistics_as_kept(number, given)
+                before = [
+                    each for each in sums.get(number, ()) if not _is_hidden(each.region, given)
+                ]
+                sums[number] = (*before, *given)
         return PreparedBase(
-            sketch, image, held, own, base.statistics, base.scales, stacks, is_edit=True
+            sketch,
+            image,
+            held,
+            own,
+            base.statistics,
+            base.scales,
+            stacks,
+            base.origin or base,
+            sums,
+            statistics,
         )
 
     def _in(self, number: int) -> list[Region]:
@@ -201,19 +187,25 @@ class EditRun:
         return [(region, layer.finished(cells, scale)) for region, cells in found]
 
     def _composite(self, number: int, found: Sequence[tuple[Region, Tensor]]) -> Scale:
-        """What a norm does that takes the statistics of its map as kept.
+        """What a norm does that takes the statistics of its map as kept; found: as below."""
+        return self._layers[number].scale(self._statistics_as_kept(number, found))
+
+    def _statistics_as_kept(
+        self, number: int, found: Sequence[tuple[Region, Tensor]]
+    ) -> Statistics:
+        """The statistics of a norm's map as kept.
 
         These are the base's, less what its cells add to them in the edited area, and with what the
         edit's do. found: of the regions what the convolution gives for the edit.
         """
-        layer, before = self._layers[number], self._base.statistics[number]
+        layer, base = self._layers[number], self._base
+        before = (base.kept_statistics or base.statistics)[number]
         lattice = self._places.lattices[number]
         assert before is not None
+        if not found:
+            return before
         bias = 0 if layer.bias is None else layer.bias
-        of_base = [
-            (region, self._computed(layer, region.box, layer.plain, is_base=True))
-            for region, _ in found
-        ]
+        of_base = [(region, self._sums_of_base(number, region)) for region, _ in found]
         # Around the base's mean sums lose no digits.
         edited, replaced = (
             torch.cat([region.rows(cells) for region, cells in each]).double() + bias - before.mean
@@ -223,7 +215,19 @@ class EditRun:
         moved = (edited.sum(dim=0) - replaced.sum(dim=0)) / count
         wider = (edited.square().sum(dim=0) - replaced.square().sum(dim=0)) / count
         variance = before.variance + wider - moved.square()
-        return layer.scale(Statistics(before.mean + moved, variance))
+        return Statistics(before.mean + moved, variance)
+
+    def _sums_of_base(self, number: int, region: Region) -> Tensor:
+        """What a layer's convolution gave in a region, in the map that the base keeps."""
+        layer, origin = self._layers[number], self._base.origin or self._base
+        cells = self._computed(layer, region.box, layer.plain, origin.maps)
+        for edited, sums in self._base.sums.get(number, ()):
+            here, there = edited.box.within(region.box), region.box.within(edited.box)
+            if here.is_some:
+                mask = torch.from_numpy(there.of_mask(edited.mask))
+                given = here.of(cells)
+                given.copy_(torch.where(mask, there.of(sums), given))
+        return cells
 
     def _lay(self, number: int, found: Sequence[tuple[Region, Tensor]]) -> None:
         """Lay the computed cells of regions over a map, as it will be read."""
@@ -313,20 +317,20 @@ class EditRun:
         return cells
 
     def _computed(
-        self, layer: Layer, box: Rectangle, scale: Scale, is_base: bool = False
+        self, layer: Layer, box: Rectangle, scale: Scale, maps: Sequence[Tensor] | None = None
     ) -> Tensor:
         """What a layer computes for some cells of its map, before anything is added.
 
-        is_base: of the base's maps instead of the edit's.
+        maps: of which it does, a base's; the edit's if not given.
         """
         wide = layer.aligned(box)
         window = layer.window(wide)
         height, width = self._base.maps[layer.source].shape[2:]
         inside = window.cut(height, width)
         given = (
-            inside.of(self._base.maps[layer.source]).to(self._dtype)
-            if is_base
-            else self._read(layer.source, inside)
+            self._read(layer.source, inside)
+            if maps is None
+            else inside.of(maps[layer.source]).to(self._dtype)
         )
         if self._is_whole and inside == (0, height, 0, width):
             return layer.scaled(given, scale)
@@ -334,47 +338,10 @@ class EditRun:
         return cells if wide == box else box.within(wide).of(cells)
 
 
-def patched(maps: Tensor, patches: Sequence[Patch]) -> Tensor:
-    """Maps with patches in them; the very same without any."""
-    if patches:
-        maps = maps.clone()
-        for box, cells in patches:
-            box.of(maps).copy_(cells)
-    return maps
-
-
-def stacked(
-    maps: Sequence[Tensor], layers: Sequence[Layer], places: LayerPlaces
-) -> tuple[tuple[Tensor, ...], dict[int, Tensor]]:
-    """Maps of a base as they are held, see `PreparedBase`, and the stacks of its chains."""
-    held, stacks = list(maps), {}
-    levels = len(maps) - len(layers) + 1
-    for chain in places.chains:
-        numbers = [layers[chain.start].source, *(levels + number for number in chain)]
-        stacks[chain.start] = torch.stack([_rows(held[number]) for number in numbers])
-        for number, rows in zip(numbers, stacks[chain.start], strict=True):
-            height, width = held[number].shape[2:]
-            held[number] = rows.view(1, height, width, -1).permute(0, 3, 1, 2)
-    return tuple(held), stacks
-
-
-def encoded(pixels: Pixels, dtype: torch.dtype) -> Tensor:
-    """A sketch as (1, 1, H, W): paper exactly +1 and ink exactly -1, as of `encode_image`."""
-    return torch.from_numpy(pixels.astype(np.float32)).to(dtype)[None, None] / 127.5 - 1
-
-
-def pixels_of(image: Tensor) -> NDArray[np.uint8]:
-    """(1, 3, H, W) in [-1, 1] -> (H, W, 3) uint8, in one piece; as `decode_image`."""
-    values = (image[0].permute(1, 2, 0).float().contiguous() + 1).mul_(127.5)
-    return np.asarray(values.round_().clamp_(0, 255).to(torch.uint8).numpy())
-
-
-def check_finite(image: Tensor) -> None:
-    """Raise FeatvizError for an image in [-1, 1] that holds NaN or infinity."""
-    if not math.isfinite(image.sum()):
-        raise FeatvizError("the generated image holds NaN or infinity")
-
-
-def _rows(maps: Tensor) -> Tensor:
-    """A map (1, C, H, W) in channels_last as (H W, C), a view."""
-    return maps.permute(0, 2, 3, 1).view(-1, maps.shape[1])
+def _is_hidden(region: Region, later: Sequence[RegionCells]) -> bool:
+    """Whether one of some later regions holds all cells of a region."""
+    return any(
+        above.box == above.box.joined(region.box)
+        and bool(region.box.within(above.box).of_mask(above.mask)[region.mask].all())
+        for above, _ in later
+    )

@@ -3,15 +3,12 @@
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from featviz.editing.engine import LocalEditor
-from featviz.editing.engine_run import PreparedBase
-from featviz.editing.plain import PlainBase, PlainEditor
-from featviz.sketches.edits import Mask
+from featviz.sketches.edits import Mask, Pixels
 from featviz.studio.change import Strokes
 from featviz.studio.face_makers import shown_face, shown_reach
 from featviz.studio.networks import Networks
@@ -19,6 +16,51 @@ from featviz.studio.rasters import RasterCache
 
 _MOST_BYTES = 2_000_000_000
 """Of all bases that are ready; a 10-filter generator's takes some 50 MB, a 48-filter one's 250."""
+
+
+class ReadyBase(Protocol):
+    """What both kinds of editors' bases have."""
+
+    @property
+    def face(self) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 RGB."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that it takes."""
+
+
+class AnyEdit(Protocol):
+    """What both kinds of editors make of an edit, see `EditedFace`."""
+
+    @property
+    def face(self) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 RGB."""
+
+    @property
+    def reach(self) -> Mask:
+        """(H, W) bool."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all was computed."""
+
+
+_B = TypeVar("_B", bound=ReadyBase)
+
+
+class Editor(Protocol[_B]):
+    """An editor with bases of its own kind: the engine's, or the plain definition's."""
+
+    def prepare(self, sketch: Pixels) -> _B:
+        """Run a base."""
+
+    def edit(self, base: _B, edited: Pixels) -> AnyEdit:
+        """The face of an edit of a base."""
+
+    def rebase(self, base: _B, edited: Pixels) -> _B:
+        """An edit as a base."""
+
 
 Chain = Sequence[tuple[str, Strokes]]
 """Bases from the start sketch's to the last one, each with a key; see `engine.Start.chain`."""
@@ -50,13 +92,11 @@ class KeptFaces:
     ) -> None:
         self.networks, self.rasters, self.most_bytes = networks, rasters, most_bytes
         # By editor, not by name: a checkpoint's file may be another one when it is loaded again.
-        self._bases: OrderedDict[
-            tuple[LocalEditor | PlainEditor, str], PreparedBase | PlainBase
-        ] = OrderedDict()
+        self._bases: OrderedDict[tuple[Editor[Any], str], ReadyBase] = OrderedDict()
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the bases that are ready."""
+        """Bytes of the bases that are ready, without a first base that only its edits hold."""
         return sum(base.nbytes for base in self._bases.values())
 
     def edit(
@@ -70,9 +110,8 @@ class KeptFaces:
 
         Raises FeatvizError for a checkpoint that cannot be loaded or makes no face.
         """
-        # Whose editor it is, its bases are; which of the two it is does not matter here.
-        base: Any = self._base(checkpoint, chain, loading)
-        editor: Any = self.networks.editor(checkpoint)
+        editor: Editor[Any] = self.networks.editor(checkpoint, loading)
+        base = self._base(checkpoint, editor, chain)
         with self.networks.named(checkpoint):
             edited = editor.edit(base, self._picture(checkpoint, strokes))
             return FaceOfEdit(
@@ -86,10 +125,8 @@ class KeptFaces:
         size = self.networks.choice(checkpoint).size
         return self.rasters.picture((points for _, points in strokes), size)
 
-    def _base(
-        self, checkpoint: str, chain: Chain, loading: Callable[[str], None]
-    ) -> PreparedBase | PlainBase:
-        editor: Any = self.networks.editor(checkpoint, loading)
+    def _base(self, checkpoint: str, editor: Editor[Any], chain: Chain) -> ReadyBase:
+        """The last base of a chain; a key with an editor is that of a base of its kind."""
         ready = len(chain)
         while ready and (editor, chain[ready - 1][0]) not in self._bases:
             ready -= 1

@@ -159,12 +159,25 @@ def test_composite_statistics_are_those_of_the_definition(make, network):
         assert np.array_equal(found.reach, expected.reach)
     moved = editor.rebase(base, EDITS["inside"], MARGIN, "composite")
     assert torch.equal(moved.image, editor.edit(base, EDITS["inside"], MARGIN, "composite").image)
-    with pytest.raises(FeatvizError, match="want a base that was run, and this one is an edit"):
-        editor.edit(moved, EDITS["corner"], MARGIN, "composite")
+
+
+def test_composite_statistics_of_an_edit_of_edits_are_those_of_the_definition(make):
+    model = make(**NETWORKS["two enhancers"])
+    editor = LocalEditor(model, torch.float64)
+    model = model.double()
+    base, steps = editor.prepare(base_sketch()), record_base(model, image_of(model, base_sketch()))
+    for sketch in (EDITS["inside"], EDITS["corner"], EDITS["everything"], 255 - EDITS["inside"]):
+        given = image_of(model, sketch)[0]
+        expected = edit_base(model, steps, given, MARGIN, statistics="composite")
+        found = editor.edit(base, sketch, MARGIN, "composite")
+        assert (found.image - expected.image).abs().max() < 1e-10
+        assert found.whole == (sketch is EDITS["everything"])
+        base = editor.rebase(base, sketch, MARGIN)
+        steps = edit_base(model, steps, given, MARGIN).after
 
 
 @pytest.mark.parametrize("network", ["modified", "affine", "two enhancers"])
-@pytest.mark.parametrize("statistics", ["base", "edit", 0.5])
+@pytest.mark.parametrize("statistics", ["base", "edit", 0.5, "composite"])
 def test_chains_and_reaches_are_those_of_the_definition(make, network, statistics):
     model = make(**NETWORKS[network])
     editor = LocalEditor(model, torch.float64)
