@@ -108,7 +108,8 @@ class EditCommand:
                 remark(f"{each.file.name} equals its base")
         table = edits_table(subject.provenance, rows, subject.size, self.margin, keep)
         table.write(self.out / "edits.csv")
-        say(self.out / "edits.csv", "", *_summary(rows))
+        summary = _summary(rows)
+        say(self.out / "edits.csv", *([""] if summary else []), *summary)
 
     def _of_checkpoint(self, files: "list[EditFile]", keep: Any, statistics: Any) -> "_Subject":
         from featviz.editing.files import make_edits
@@ -198,12 +199,14 @@ class _Subject:
 
 
 def _summary(rows: list[tuple[Any, ...]]) -> list[str]:
-    """A line for each way: the means over edits."""
+    """A line for each way: the means over edits that differ from their base; none without any."""
     import pandas as pd
 
     from featviz.editing.files import EditTable
 
-    frame = pd.DataFrame(rows, columns=list(EditTable.columns))
+    frame = pd.DataFrame(rows, columns=list(EditTable.columns)).dropna(subset="inside")
+    if frame.empty:
+        return []
     lines = [f"{len(frame) // 2} edits, mean change in grey levels of 255:"]
     for way, of_way in frame.groupby("way", sort=False):
         inside, outside, eyes, equal = (

@@ -114,6 +114,19 @@ def test_training_sees_the_hair_moved_along(haired):
     assert (PairTensors(haired, 64)[0].sketch < bare).sum() > 3 * 20
 
 
+def test_an_edit_to_learn_locality_from_has_the_hair_where_it_was_moved_to(haired):
+    pair = PairTensors(haired, 64, Augmentation(25, 7), seed=3, edits=True)[0, 5]
+    differs = (pair.sketch != pair.edited).any(0)
+    assert differs.any()
+    assert not (differs & pair.kept[0]).any()
+    random = np.random.default_rng((3, 1, 5))
+    points = Augmentation(25, 7).move(haired.points(0), haired.size, random)
+    moved = haired.contour(0, 64, points)
+    hair = (rasterize(moved) == 0) & (rasterize(moved.with_part(HAIR, ())) == 255)
+    assert hair.sum() > 20
+    assert not (differs.numpy() & hair).any()
+
+
 def test_pairs_that_are_taken_keep_their_own_hair(haired):
     last, first = haired.taken([len(haired) - 1, 0]).hair
     assert (len(last), len(first)) == (0, 2)
