@@ -91,7 +91,8 @@ def tradeoff_table(table: Tradeoff, wanted: Sequence[tuple[str, int]]) -> str:
 
 
 def _cell(seeds: pd.DataFrame, name: str) -> str:
-    values = seeds[name].dropna().tolist()
+    seeds = seeds.dropna(subset=name)
+    values = seeds[name].tolist()
     if not values:
         return "-"
     mean = f"{np.mean(values):.3g}"
@@ -125,7 +126,11 @@ def tradeoff_figure(table: Tradeoff) -> Figure:
     ):
         left, low = 0.06 + 0.333 * number, (foot + 0.5) / (height + foot)
         ax = figure.add_axes((left, low, 0.265, (height - 0.65) / (height + foot)))
-        _draw_against(ax, _shown(table.rows), _shown(over_seeds(table)), name)
+        means = _shown(over_seeds(table))
+        are_shown = table.rows.set_index(["run", "way"]).index.isin(
+            means.set_index(["run", "way"]).index
+        )
+        _draw_against(ax, table.rows[are_shown], means, name)
         ax.set(xlabel="change outside / inside of edits")
         ax.set_ylabel(label, size=7)
     draw_caption(figure, lines)
