@@ -109,7 +109,7 @@ class Options:
     """Folder of the sketch set."""
     start_from: str = "modified"
     """The checkpoint that both begin with."""
-    steps: int = 150
+    steps: int = 600
     """Updates of each generator."""
     pairs: int = 16
     """Held-out faces that are looked at."""
