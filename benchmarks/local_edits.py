@@ -4,8 +4,9 @@ python -m benchmarks.local_edits [--checkpoints baseline modified] [--widths 48]
 
 Edits of the mouth and the nose, groups G8 to G11 of the sketch set, at 512x512: the whole forwards
 of a few, then their local edits, in turns. There are two whole forwards: the drawing page's, in the
-type that is faster here, and the plain generator's, as it is without any of featviz's engines. Wall time counts; the ratio of the
-processor's own time is told because others that load the machine do not change it as much.
+type that is faster here, and the plain generator's, as it is without any of featviz's engines. Wall
+time counts; the ratio of the processor's own time is told because others that load the machine do
+not change it as much.
 """
 
 import statistics
