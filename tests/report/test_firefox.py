@@ -43,6 +43,9 @@ def test_firefox_draws_both_pages_selects_a_point_and_takes_a_stroke(
             firefox.open(server.address)
             canvas = APP % "page.board.canvas"
             box = firefox.evaluate(APP % "page.board.canvas.getBoundingClientRect().toJSON()")
+            # The page opens on a face.
+            firefox.wait(APP % "page.sheet.strokes.length > 0")
+            opened = firefox.evaluate(APP % "page.sheet.strokes.length")
             before = ink(firefox, f"await {canvas}")
             firefox.drag(
                 [
@@ -50,6 +53,6 @@ def test_firefox_draws_both_pages_selects_a_point_and_takes_a_stroke(
                     for share in (0.3, 0.5, 0.7)
                 ]
             )
-            firefox.wait(APP % "page.sheet.strokes.length === 1")
+            firefox.wait(APP % f"page.sheet.strokes.length === {opened + 1}")
             assert ink(firefox, f"await {canvas}") > before + 50
         assert firefox.complaints == []
