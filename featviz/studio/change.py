@@ -44,7 +44,10 @@ def describe(edit: Edit, before: Strokes, after: Strokes) -> Edited | None:
 
 def measure(difference: NDArray[np.float32], area: Mask) -> FaceChange:
     """difference: (H, W) grey levels, see `difference_of`; area: (H, W), what counts as inside."""
-    inside, outside = float(difference[area].sum()), float(difference[~area].sum())
+    left, top, right, bottom = box_of(difference)
+    # Elsewhere nothing differs, and of an edit that stays that is nearly all.
+    changed, within = difference[top:bottom, left:right], area[top:bottom, left:right]
+    inside, outside = float(changed[within].sum()), float(changed[~within].sum())
     count = int(area.sum())
     return FaceChange(
         outside=outside / (inside + outside) if inside + outside > 0 else None,
