@@ -37,6 +37,7 @@ from featviz.generators.checkpoint import open_checkpoint
 from featviz.generators.fast import FastGenerator
 from featviz.generators.networks.generators import GlobalGenerator, LocalEnhancer
 from featviz.sketches.drawing import CANVAS, Drawing, rasterize
+from featviz.sketches.polylines import lengths_along, points_at
 from featviz.sketches.tensors import encode_image
 
 WAYS: Mapping[str, Correction | None] = {
@@ -114,9 +115,7 @@ def _apart(first: Drawing, second: Drawing) -> float:
 def _line(drawing: Drawing) -> NDArray[np.float64]:
     """Points of an outline, about a pixel apart."""
     points = np.concatenate([stroke.points for stroke in drawing.part(_OUTLINE)])
-    along = np.append(0, np.linalg.norm(np.diff(points, axis=0), axis=1).cumsum())
-    places = np.arange(0, along[-1])
-    return np.stack([np.interp(places, along, axis) for axis in points.T], axis=1)
+    return points_at(points, np.arange(0, lengths_along(points)[-1]))
 
 
 def measure(

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analyses.zoo_table import LEAST_FOUND, best
+from analyses.zoo_table import LEAST_FOUND, draw_front
 from featviz.analysis.evaluation.ways import FREE_WAY, Way
 from featviz.base.table import ColumnKind, Table
 from featviz.figures.labels import draw_labels
@@ -117,6 +117,10 @@ def tradeoff_figure(table: Tradeoff) -> Figure:
     lines = wrap_caption(text, width)
     foot = LINE * len(lines)
     figure = Figure(figsize=(width, height + foot))
+    means = _shown(over_seeds(table))
+    # A run whose mean has no mark has no dots.
+    keys = means.set_index(["run", "way"]).index
+    seeds = table.rows[table.rows.set_index(["run", "way"]).index.isin(keys)]
     for number, (name, label) in enumerate(
         (
             ("lpips", "LPIPS of unedited faces to photos (more real above)"),
@@ -126,11 +130,7 @@ def tradeoff_figure(table: Tradeoff) -> Figure:
     ):
         left, low = 0.06 + 0.333 * number, (foot + 0.5) / (height + foot)
         ax = figure.add_axes((left, low, 0.265, (height - 0.65) / (height + foot)))
-        means = _shown(over_seeds(table))
-        are_shown = table.rows.set_index(["run", "way"]).index.isin(
-            means.set_index(["run", "way"]).index
-        )
-        _draw_against(ax, table.rows[are_shown], means, name)
+        _draw_against(ax, seeds, means, name)
         ax.set(xlabel="change outside / inside of edits")
         ax.set_ylabel(label, size=7)
     draw_caption(figure, lines)
@@ -157,12 +157,7 @@ def _draw_against(ax: Axes, seeds: pd.DataFrame, rows: pd.DataFrame, name: str) 
         )
     is_weight = rows["run"].str.startswith("locality") & (rows["way"] == FREE_WAY.name)
     ax.plot(*points[is_weight.to_numpy()].T, color=COLORS["locality"], linewidth=0.8, alpha=0.6)
-    front = points[best(points)]
-    front = front[front[:, 0].argsort()]
-    ax.step(*front.T, where="post", color="#999999", linewidth=1.4, zorder=0)
-    ax.set_xlim(left=0)
-    ax.invert_yaxis()
-    ax.margins(0.08)
+    draw_front(ax, points)
     draw_labels(ax, points, [_label(row) for _, row in rows.iterrows()], dots)
 
 

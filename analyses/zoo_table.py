@@ -112,6 +112,16 @@ def best(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     return ~np.array(beaten, dtype=bool)
 
 
+def draw_front(ax: Axes, points: NDArray[np.float64]) -> None:
+    """A grey line along the best of points (n, 2), and axes whose upper left corner is the best."""
+    front = points[best(points)]
+    front = front[front[:, 0].argsort()]
+    ax.step(*front.T, where="post", color="#999999", linewidth=1.4, zorder=0)
+    ax.set_xlim(left=0)
+    ax.invert_yaxis()
+    ax.margins(0.08)
+
+
 def zoo_figure(zoo: Zoo) -> Figure:
     """Realism, and how the face follows its contour, against what edits change elsewhere."""
     found = summary(zoo)
@@ -150,12 +160,7 @@ def _draw_against(ax: Axes, zoo: Zoo, found: pd.DataFrame, name: str) -> None:
     colors = [COLORS[ways > 0] for ways in several["ways"]]
     ax.scatter(several["ratio"], several[name], s=4, c=colors, alpha=0.6, linewidths=0)
     points = found[["ratio", name]].to_numpy(dtype=np.float64)
-    front = points[best(points)]
-    front = front[front[:, 0].argsort()]
-    ax.step(*front.T, where="post", color="#999999", linewidth=1.4, zorder=0)
-    ax.set_xlim(left=0)
-    ax.invert_yaxis()
-    ax.margins(0.08)
+    draw_front(ax, points)
     lines = [line for _, row in found.iterrows() for line in _interval_lines(row, name)]
     obstacles = np.concatenate([several[["ratio", name]].to_numpy(dtype=np.float64), *lines])
     draw_labels(ax, points, found["norm"].tolist(), obstacles)

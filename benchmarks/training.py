@@ -6,10 +6,10 @@ python -m benchmarks.training --reference DIR [--runs 5]
 
 DIR is a checkout of NVIDIA's pix2pixHD. Its step runs as it was released (its own model class,
 options and losses, float32), ours as `featviz train` takes it (channels_last, bfloat16 autocast
-or float32, whichever is faster here); widths,
-discriminators, batch and images are the same, neither has the perceptual loss. Each side has a
-process of its own; they take turns. Before that, both start from the reference's weights in
-float32 and have to give the same losses for the same pair.
+or float32, whichever is faster here); widths, discriminators, batch and images are the same,
+neither has the perceptual loss. Each side has a process of its own; they take turns. Before that,
+both start from the reference's weights in float32 and have to give the same losses for the same
+pair.
 """
 
 import multiprocessing
@@ -92,12 +92,8 @@ def config(settings: Training) -> TrainingConfig:
         discriminator_width=settings.discriminator_width,
         discriminator_scales=settings.discriminators,
         perceptual=0.0,
-        precision=_precision(),
+        precision=fastest_precision(device_at_hand()),
     )
-
-
-def _precision() -> str:
-    return str(fastest_precision(device_at_hand())).removeprefix("torch.")
 
 
 def batch_of_one(settings: Training) -> Pair:

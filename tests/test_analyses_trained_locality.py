@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,9 @@ from analyses.trained_locality_table import (
     tradeoff_figure,
     tradeoff_table,
 )
-from featviz.faces.pairs import write_pairs
 from featviz.sketches.drawing import changed_parts
 from featviz.training.part_edits import EDITED_PARTS
+from tests.training_calls import training_call
 
 TOLD = {"steps": 7, "pairs": 5, "drawn": 4, "lpips_size": 64}
 
@@ -106,21 +105,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pairs, pytestconfig) 
         ("Judging", lambda: Judging(pairs=3, edits=1, lpips_size=32)),
     ):
         monkeypatch.setattr(module, name, value)
-    data = tmp_path / "faces"
-    data.mkdir()
-    (data / "photos").symlink_to(pairs.folder / "photos")
-    write_pairs(replace(pairs, folder=data, splits=("train", "test") * 3))
-    page = tmp_path / "page.md"
-    page.write_text("Before\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nbehind\n")
-    given = {
-        "runs": tmp_path / "runs",
-        "data": data,
-        "sketches": pytestconfig.rootpath / "sketches",
-        "table": tmp_path / "t.json",
-        "figure": tmp_path / "t.png",
-        "page": page,
-    }
-    return [word for name, path in given.items() for word in (f"--{name}", str(path))]
+    return training_call(pairs, tmp_path, pytestconfig.rootpath, "t")
 
 
 def test_runs_begin_alike_are_judged_and_told_and_none_is_done_twice(

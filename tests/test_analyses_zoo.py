@@ -10,8 +10,8 @@ from PIL import Image
 from analyses import zoo as module
 from analyses.zoo import Judging, find_runs, following, main, wanted
 from analyses.zoo_table import MEASURES, Zoo, best, summary, zoo_figure, zoo_table
-from featviz.faces.pairs import write_pairs
 from featviz.sketches.tensors import encode_image
+from tests.training_calls import training_call
 
 SETTINGS = {"recipe": {"steps": 800}, "judging": {"pairs": 4, "early": 3, "edits": 2, "held": 1}}
 
@@ -96,21 +96,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pairs, pytestconfig) 
         ("Judging", lambda: Judging(pairs=3, early=3, edits=1, held=1, lpips_size=32)),
     ):
         monkeypatch.setattr(module, name, value)
-    data = tmp_path / "faces"
-    data.mkdir()
-    (data / "photos").symlink_to(pairs.folder / "photos")
-    write_pairs(replace(pairs, folder=data, splits=("train", "test") * 3))
-    page = tmp_path / "page.md"
-    page.write_text("Before\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nbehind\n")
-    given = {
-        "runs": tmp_path / "runs",
-        "data": data,
-        "sketches": pytestconfig.rootpath / "sketches",
-        "table": tmp_path / "zoo.json",
-        "figure": tmp_path / "zoo.png",
-        "page": page,
-    }
-    return [word for name, path in given.items() for word in (f"--{name}", str(path))]
+    return training_call(pairs, tmp_path, pytestconfig.rootpath, "zoo")
 
 
 def test_a_zoo_is_trained_judged_and_told_and_no_run_is_done_twice(

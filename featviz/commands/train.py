@@ -102,4 +102,4 @@ class TrainCommand:
             return str(read_folder(self.out, resume=True)["precision"])
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             return None  # each would measure by itself, and all have to agree
-        return str(fastest_precision(device_at_hand())).removeprefix("torch.")
+        return fastest_precision(device_at_hand())

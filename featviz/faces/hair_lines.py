@@ -9,6 +9,7 @@ from scipy.spatial import KDTree
 
 from featviz.faces.hair_region import PixelMask, face_unit, find_hair_region, mask_points
 from featviz.faces.person import PERSON_SIZE
+from featviz.sketches.polylines import lengths_along, points_at
 
 Polyline = NDArray[np.float64]
 """(n, 2) points, n at least 2, pixels of the mask, x right and y down."""
@@ -168,14 +169,13 @@ def _runs(line: Polyline, kept: PixelMask) -> list[Polyline]:
 
 
 def _length(line: Polyline) -> float:
-    return float(np.hypot(*np.diff(line, axis=0).T).sum())
+    return float(lengths_along(line)[-1])
 
 
 def _resampled(line: Polyline, step: float) -> Polyline:
     """The same line by points `step` apart, or nearly so, its ends where they were."""
-    along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-    at = np.linspace(0, along[-1], max(2, round(along[-1] / step) + 1))
-    return np.stack([np.interp(at, along, line[:, axis]) for axis in (0, 1)], axis=1)
+    length = _length(line)
+    return points_at(line, np.linspace(0, length, max(2, round(length / step) + 1)))
 
 
 def _smoothed(line: Polyline) -> Polyline:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featviz.sketches.drawing import Drawing, Stroke
+from featviz.sketches.polylines import lengths_along, points_at
 
 
 def unfinished(drawing: Drawing, random: np.random.Generator) -> Drawing:
@@ -32,7 +33,7 @@ def first_half(strokes: tuple[Stroke, ...]) -> tuple[Stroke, ...]:
 
     Strokes of no length, dots, are kept as they are.
     """
-    lengths = [float(_steps(stroke.points).sum()) for stroke in strokes]
+    lengths = [float(lengths_along(stroke.points)[-1]) for stroke in strokes]
     left, kept = sum(lengths) / 2, []
     for stroke, length in zip(strokes, lengths, strict=True):
         if length <= left:
@@ -43,13 +44,7 @@ def first_half(strokes: tuple[Stroke, ...]) -> tuple[Stroke, ...]:
     return tuple(kept)
 
 
-def _steps(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The lengths of a polyline's n - 1 segments, pixels."""
-    return np.asarray(np.linalg.norm(np.diff(points, axis=0), axis=1))
-
-
 def _cut(points: NDArray[np.float64], length: float) -> NDArray[np.float64]:
     """A polyline (n, 2) up to `length` pixels from its start."""
-    at = np.concatenate([[0], np.cumsum(_steps(points))])
-    end = [np.interp(length, at, points[:, axis]) for axis in (0, 1)]
-    return np.vstack([points[at < length], end])
+    before = points[lengths_along(points) < length]
+    return np.vstack([before, points_at(points, np.array([length]))])

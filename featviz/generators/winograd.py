@@ -16,7 +16,8 @@ _MOST_CHANNELS = 256
 """The transformed weights of more take four times a memory that is large already."""
 _FEWEST_CHANNELS = 32
 """Of fewer the transforms take longer than what they save."""
-_TILE, _WINDOW = 4, 6
+TILE, WINDOW = 4, 6
+"""Cells a side that are computed at once, and that they are computed of."""
 _MOST_CELLS = 1024
 """So many may be added up one after the other in float32, as norms do with rows of channels."""
 
@@ -60,21 +61,21 @@ class WinogradConvolution(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C_in, H + 2, W + 2) -> (N, C_out, H, W), in channels_last."""
-        height, width = (side - _WINDOW + _TILE for side in maps.shape[2:])
-        lacking = (-height % _TILE, -width % _TILE)
+        height, width = (side - WINDOW + TILE for side in maps.shape[2:])
+        lacking = (-height % TILE, -width % TILE)
         if any(lacking):
             maps = F.pad(maps, (0, lacking[1], 0, lacking[0]))
         maps = maps.contiguous(memory_format=torch.channels_last)
         images, channels = maps.shape[:2]
-        down, across = (-(-side // _TILE) for side in (height, width))
+        down, across = (-(-side // TILE) for side in (height, width))
         image, channel, row, column = maps.stride()
         windows = maps.as_strided(
-            (_WINDOW, _WINDOW, images, down, across, channels),
-            (row, column, image, _TILE * row, _TILE * column, channel),
+            (WINDOW, WINDOW, images, down, across, channels),
+            (row, column, image, TILE * row, TILE * column, channel),
         )
-        sums = self.of_windows(windows.reshape(_WINDOW**2, -1))
-        tiles = sums.view(_TILE, _TILE, images, down, across, -1).permute(2, 3, 0, 4, 1, 5)
-        result = tiles.reshape(images, down * _TILE, across * _TILE, -1)[:, :height, :width]
+        sums = self.of_windows(windows.reshape(WINDOW**2, -1))
+        tiles = sums.view(TILE, TILE, images, down, across, -1).permute(2, 3, 0, 4, 1, 5)
+        result = tiles.reshape(images, down * TILE, across * TILE, -1)[:, :height, :width]
         if self.bias is not None:
             result = result + self.bias
         return result.permute(0, 3, 1, 2)
@@ -82,8 +83,8 @@ class WinogradConvolution(nn.Module):
     def of_windows(self, windows: Tensor) -> Tensor:
         """Sums without bias: windows (36, tiles C_in) -> (16, tiles C_out)."""
         cells = self._data @ windows
-        products = torch.bmm(cells.view(_WINDOW**2, -1, self.weight.shape[1]), self.weight)
-        return self._output @ products.view(_WINDOW**2, -1)
+        products = torch.bmm(cells.view(WINDOW**2, -1, self.weight.shape[1]), self.weight)
+        return self._output @ products.view(WINDOW**2, -1)
 
 
 class WinogradTrunk(nn.Module):
@@ -110,12 +111,12 @@ class WinogradTrunk(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape."""
         images, channels, height, width = maps.shape
-        if self._is_plain or height % _TILE or width % _TILE or height * width > _MOST_CELLS:
+        if self._is_plain or height % TILE or width % TILE or height * width > _MOST_CELLS:
             refined: Tensor = self.blocks(maps)
             return refined
         if (height, width) not in self._places:
             rows = _rows_of_cells(height, width)
-            self._places[height, width] = rows, _rows_of_windows(rows.view(height, width))
+            self._places[height, width] = rows, rows_of_windows(rows.view(height, width))
         cells, windows = self._places[height, width]
         rows = maps.new_empty(height * width, images * channels)
         rows[cells] = maps.permute(2, 3, 0, 1).flatten(2).flatten(0, 1)
@@ -130,7 +131,7 @@ def _sums(block: nn.Module, rows: Tensor, windows: Tensor) -> Tensor:
     """Convolution and norm of a block, of and to rows of tiles."""
     convolution, norm = block.get_submodule("conv"), block.get_submodule("norm")
     assert isinstance(convolution, WinogradConvolution)
-    seen = rows.index_select(0, windows).view(_WINDOW**2, -1)
+    seen = rows.index_select(0, windows).view(WINDOW**2, -1)
     sums = convolution.of_windows(seen).view(rows.shape)
     images = rows.shape[1] // len(convolution.weight[0])
     if not isinstance(norm, InstanceNorm):
@@ -149,15 +150,22 @@ def _sums(block: nn.Module, rows: Tensor, windows: Tensor) -> Tensor:
 def _rows_of_cells(height: int, width: int) -> Tensor:
     """Where the cells of a map, row by row, lie among rows of tiles: (H W,)."""
     down, across = torch.arange(height)[:, None], torch.arange(width)
-    place = down % _TILE * _TILE + across % _TILE
-    tile = down // _TILE * (width // _TILE) + across // _TILE
-    return (place * (height * width // _TILE**2) + tile).flatten()
+    place = down % TILE * TILE + across % TILE
+    tile = down // TILE * (width // TILE) + across // TILE
+    return (place * (height * width // TILE**2) + tile).flatten()
 
 
-def _rows_of_windows(rows: Tensor) -> Tensor:
-    """Which rows of tiles the windows of a map with a mirrored border are made of: (36 tiles,)."""
+def rows_of_windows(rows: Tensor, box: tuple[int, int, int, int] | None = None) -> Tensor:
+    """Which rows the windows of a map with a mirrored border are made of: (36 tiles,).
+
+    rows: (H, W), in which row each cell lies. box: top, bottom, left and right of the cells to
+    compute, all if not given; of the last tiles what is beyond it is made of any row.
+    """
     mirrored = F.pad(rows[None, None].double(), (1, 1, 1, 1), mode="reflect")[0, 0].long()
-    windows = mirrored.unfold(0, _WINDOW, _TILE).unfold(1, _WINDOW, _TILE)
+    top, bottom, left, right = box or (0, rows.shape[0], 0, rows.shape[1])
+    lacking = (0, -(right - left) % TILE, 0, -(bottom - top) % TILE)
+    seen = F.pad(mirrored[top : bottom + 2, left : right + 2], lacking)
+    windows = seen.unfold(0, WINDOW, TILE).unfold(1, WINDOW, TILE)
     return windows.permute(2, 3, 0, 1).flatten()
 
 

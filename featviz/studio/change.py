@@ -13,6 +13,8 @@ from featviz.sketches.edits import Edit, Mask
 from featviz.studio.live_messages import Edited
 from featviz.studio.rasters import Points
 
+ChangeBox = tuple[int, int, int, int]
+"""Left, top, right, bottom."""
 Strokes = Sequence[tuple[str, Points]]
 """(part, flat points) of each stroke."""
 
@@ -42,10 +44,15 @@ def describe(edit: Edit, before: Strokes, after: Strokes) -> Edited | None:
     )
 
 
-def measure(difference: NDArray[np.float32], area: Mask) -> FaceChange:
-    """difference: (H, W) grey levels, see `difference_of`; area: (H, W), what counts as inside."""
-    left, top, right, bottom = box_of(difference)
-    # Elsewhere nothing differs, and of an edit that stays that is nearly all.
+def measure(
+    difference: NDArray[np.float32], area: Mask, box: ChangeBox | None = None
+) -> FaceChange:
+    """difference: (H, W) grey levels, see `difference_of`; area: (H, W), what counts as inside.
+
+    box: that of the difference, if it is known. Around it nothing differs, and of an edit that
+    stays that is nearly all.
+    """
+    left, top, right, bottom = box or box_of(difference)
     changed, within = difference[top:bottom, left:right], area[top:bottom, left:right]
     inside, outside = float(changed[within].sum()), float(changed[~within].sum())
     count = int(area.sum())
@@ -64,7 +71,7 @@ def difference_of(face: NDArray[np.uint8], start: NDArray[np.uint8]) -> NDArray[
     return np.asarray(total / np.float32(3), dtype=np.float32)
 
 
-def box_of(difference: NDArray[np.float32]) -> tuple[int, int, int, int]:
+def box_of(difference: NDArray[np.float32]) -> ChangeBox:
     """Left, top, right, bottom of the pixels that differ, one pixel if none does."""
     rows, columns = (np.flatnonzero(difference.any(axis=axis)) for axis in (1, 0))
     if not len(rows):

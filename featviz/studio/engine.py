@@ -248,8 +248,8 @@ def _encoded(made: _Made, edit: Edit | None) -> Face:
         # Around an edit that stays there is nothing to encode.
         image = jpeg(heat(change[top:bottom, left:right]), 85)
         # Measured, not believed: it is 0.
-        beyond = None if reach is None else measure(change, reach).mean_outside
-        difference = DrawnMap(image, box, measure(change, edit.area), beyond)
+        beyond = None if reach is None else measure(change, reach, box).mean_outside
+        difference = DrawnMap(image, box, measure(change, edit.area, box), beyond)
     outlined = reach is not None and reach.any() and not reach.all()
     borders = area_outlines(reach) if outlined and reach is not None else None
     return Face(made.wanted, jpeg(made.face), difference, borders, made.whole, made.retrieved)

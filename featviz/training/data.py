@@ -76,14 +76,7 @@ class PairTensors(Dataset[Pair]):
     def __getitem__(self, key: int | PairDraw) -> Pair:
         index, number = key if isinstance(key, tuple) else (key, None)
         index, photo = self._readable_photo(index)
-        points = self.pairs.points(index)
-        augmented = self.augmentation if number is not None else None
-        random = np.random.default_rng((self.seed, 1, number or 0))
-        if augmented is not None:
-            points = augmented.move(points, self.pairs.size, random)
-        drawing = self.pairs.contour(index, self.size, points)
-        if augmented is not None:
-            drawing = augmented.leave_out(drawing, random)
+        points, drawing = self._drawn(index, number)
         edited = kept = None
         if self.edits and number is not None:
             random = np.random.default_rng((self.seed, 2, number))
@@ -96,6 +89,16 @@ class PairTensors(Dataset[Pair]):
             edited,
             kept,
         )
+
+    def _drawn(self, index: int, number: int | None) -> tuple[NDArray[np.float32], Drawing]:
+        """The points of a contour and the contour, as they are or, of a draw, augmented."""
+        points = self.pairs.points(index)
+        if self.augmentation is None or number is None:
+            return points, self.pairs.contour(index, self.size)
+        random = np.random.default_rng((self.seed, 1, number))
+        points = self.augmentation.move(points, self.pairs.size, random)
+        drawing = self.pairs.contour(index, self.size, points)
+        return points, self.augmentation.leave_out(drawing, random)
 
     def _instances(self, drawing: Drawing, index: int) -> Tensor:
         """The instance maps (2, size, size) of a drawing, moved or not, and of its photo."""

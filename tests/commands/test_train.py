@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import pytest
-import torch
 import tyro
 
 from featviz.cli import main
@@ -75,7 +74,7 @@ def config_of(monkeypatch, tmp_path):
     monkeypatch.setattr("featviz.faces.pairs.read_pairs", lambda folder: folder)
     monkeypatch.setattr("featviz.faces.hair.with_hair", lambda pairs: pairs)
     monkeypatch.setattr("featviz.training.loop.train", found)
-    monkeypatch.setattr(device, "fastest_precision", lambda _: torch.bfloat16)
+    monkeypatch.setattr(device, "fastest_precision", lambda _: "bfloat16")
 
     def config_of(*words):
         with pytest.raises(FoundError) as end:
@@ -109,7 +108,7 @@ def test_each_setting_is_an_option_that_changes_it_alone(config_of):
 
 
 def test_the_precision_is_the_faster_one_here_unless_it_is_said_or_settled(config_of, monkeypatch):
-    monkeypatch.setattr(device, "fastest_precision", lambda _: torch.float32)
+    monkeypatch.setattr(device, "fastest_precision", lambda _: "float32")
     assert config_of().precision == "float32"
     assert config_of("--precision", "bfloat16").precision == "bfloat16"
     monkeypatch.setattr(

@@ -22,12 +22,16 @@ from featviz.generators.networks.generators import (
     ResidualBlock,
 )
 from featviz.generators.networks.instance_norm import InstanceNorm, usual_cell
-from featviz.generators.winograd import WinogradConvolution, has_winograd
+from featviz.generators.winograd import (
+    TILE,
+    WINDOW,
+    WinogradConvolution,
+    has_winograd,
+    rows_of_windows,
+)
 from featviz.probing.statistics import Statistics
 from featviz.sketches.edits import Mask
 
-_TILE, _WINDOW = 4, 6
-"""Boxes are computed in whole ones: of two for a stride, of four for Winograd's convolutions."""
 _LINES = 32
 """Rows of a map that stay in a processor's cache, and whose cells are added up in float32."""
 
@@ -70,7 +74,10 @@ class Convolved:
         return isinstance(self.convolution, nn.ConvTranspose2d)
 
     def reached(self, mask: Mask) -> Reached:
-        """The cells that draw on some of its input's (H, W), in a box of whole tiles."""
+        """The cells that draw on some of its input's (H, W), in a box of whole tiles.
+
+        That is of two cells for a stride, of four for Winograd's convolutions.
+        """
         if self._doubles:
             fine = np.zeros([2 * side for side in mask.shape], dtype=bool)
             fine[::2, ::2] = mask
@@ -83,8 +90,8 @@ class Convolved:
         ends = []
         for axis, side in enumerate(mask.shape):
             there = np.flatnonzero(mask.any(axis=1 - axis))
-            end = -(-int(there[-1] + 1) // _TILE) * _TILE
-            ends += [int(there[0]) // _TILE * _TILE, min(side, end)]
+            end = -(-int(there[-1] + 1) // TILE) * TILE
+            ends += [int(there[0]) // TILE * TILE, min(side, end)]
         return Reached(Rectangle(*ends), mask)
 
     def cells(self, maps: Tensor, box: Rectangle | None = None) -> Tensor:
@@ -189,26 +196,20 @@ def _by_tiles(convolution: WinogradConvolution, maps: Tensor, box: Rectangle) ->
     height, width = maps.shape[2:]
     rows = maps.permute(0, 2, 3, 1).reshape(height * width, -1)
     windows = rows.index_select(0, _rows_of_windows(height, width, box))
-    sums = convolution.of_windows(windows.view(_WINDOW**2, -1))
+    sums = convolution.of_windows(windows.view(WINDOW**2, -1))
     tall, wide = box.bottom - box.top, box.right - box.left
-    down, across = -(-tall // _TILE), -(-wide // _TILE)
-    tiles = sums.view(_TILE, _TILE, down, across, -1).permute(2, 0, 3, 1, 4)
+    down, across = -(-tall // TILE), -(-wide // TILE)
+    tiles = sums.view(TILE, TILE, down, across, -1).permute(2, 0, 3, 1, 4)
     if convolution.bias is not None:
         tiles = torch.add(tiles, convolution.bias, out=torch.empty(tiles.shape))
-    cells = tiles.reshape(down * _TILE, across * _TILE, -1)[:tall, :wide]
+    cells = tiles.reshape(down * TILE, across * TILE, -1)[:tall, :wide]
     return cells.permute(2, 0, 1)[None]
 
 
 @functools.lru_cache(maxsize=64)
 def _rows_of_windows(height: int, width: int, box: Rectangle) -> Tensor:
     """Which cells of a mirrored map each tile of a box is made of: (36 tiles,)."""
-    cells = torch.arange(height * width, dtype=torch.float64).view(1, 1, height, width)
-    mirrored = F.pad(cells, (1, 1, 1, 1), mode="reflect")
-    top, bottom, left, right = box
-    lacking = (0, -(right - left) % _TILE, 0, -(bottom - top) % _TILE)
-    seen = F.pad(mirrored[:, :, top : bottom + 2, left : right + 2], lacking)[0, 0].long()
-    windows = seen.unfold(0, _WINDOW, _TILE).unfold(1, _WINDOW, _TILE)
-    return windows.permute(2, 3, 0, 1).flatten()
+    return rows_of_windows(torch.arange(height * width).view(height, width), box)
 
 
 def blocks_of(network: GlobalGenerator | FrontEnd) -> dict[str, nn.Module]:
